@@ -1,0 +1,32 @@
+# One line a target: what is behind each is in tools/ and in the `bertedu` command.
+# PYTHON only starts the set-up, which looks for a fitting Python itself (any 3.8 or newer will do here).
+PYTHON ?= python3
+VENV := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test test-all lint format notebooks screenshot bench doctor setup clean
+
+help:        ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+lab:         ## set up if need be, then open the course in JupyterLab (LAB="..." passes arguments on)
+	@$(PYTHON) tools/setup_env.py lab && $(VENV)/bertedu lab $(LAB)
+test:        ## set up if need be, then lint, unit tests, every notebook, one browser test
+	@$(PYTHON) tools/setup_env.py test && $(VENV)/bertedu test
+test-all:    ## the same and everything slow
+	@$(PYTHON) tools/setup_env.py test && $(VENV)/bertedu test --all
+lint:        ## ruff over code and notebooks
+	@$(PYTHON) tools/setup_env.py test && $(VENV)/ruff check . && $(VENV)/ruff format --check .
+format:      ## let ruff rewrite code and notebooks
+	@$(PYTHON) tools/setup_env.py test && $(VENV)/ruff check --fix . ; $(VENV)/ruff format .
+notebooks:   ## run every notebook again and store its outputs (NOTEBOOKS="..." for some only)
+	@$(PYTHON) tools/setup_env.py test && $(VENV)/python tools/run_notebooks.py $(NOTEBOOKS)
+screenshot:  ## make docs/start_here.png from the real JupyterLab
+	@$(PYTHON) tools/setup_env.py test && $(VENV)/python tools/screenshot.py
+bench:       ## compare with the peers (installs the bench extra)
+	@$(PYTHON) tools/setup_env.py bench && $(VENV)/python -m benchmarks
+doctor:      ## say what is installed, what is wrong and what to do
+	@$(PYTHON) tools/setup_env.py lab && $(VENV)/bertedu doctor
+setup:       ## only make .venv
+	@$(PYTHON) tools/setup_env.py lab
+clean:       ## remove the environment, caches and test artifacts
+	rm -rf .venv .pytest_cache .ruff_cache tests/artifacts build dist
