@@ -1,0 +1,232 @@
+"""The `bertedu` command: `bertedu lab | test | doctor`.
+
+Nothing here imports a framework, nor the package's own `__init__`, before a command needs it, so `bertedu --help`
+answers at once; `bertedu_command.py` beside the package says how that works.
+"""
+
+import argparse
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+import webbrowser
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = CHECKOUT / "notebooks"
+FIRST_NOTEBOOK = "00_start_here.ipynb"
+SECONDS_A_CELL = 300  # a cell that takes longer has hung: a whole chapter should take less than two minutes
+
+
+class UsageError(Exception):
+    """A mistake or a missing piece whose message says what to do; shown without a traceback."""
+
+
+def is_installed(module):
+    """Say whether a top-level module could be imported, without importing it."""
+    return importlib.util.find_spec(module) is not None
+
+
+def module_beside(name):
+    """Load a module of this folder by itself: `doctor` has to run where `import bertedu` fails."""
+    spec = importlib.util.spec_from_file_location(f"bertedu_{name}", Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+# -- lab ---------------------------------------------------------------------------------------------------------------
+
+
+def find_notebook(name, folder):
+    """Turn what was typed (a path, a name with or without ending, or just `03`) into the notebook's path."""
+    if name and Path(name).is_file():
+        return Path(name).resolve()
+    if not folder.is_dir():
+        raise UsageError(
+            f"the course's notebooks are not at {folder}. They come with the source, not with the wheel: clone the\n"
+            "repository and run `make lab` there, or name a notebook of your own: bertedu lab path/to/it.ipynb"
+        )
+    present = sorted(folder.glob("*.ipynb"))
+    wanted = name or FIRST_NOTEBOOK
+    fitting = [path for path in present if wanted in (path.name, path.stem)]
+    fitting = fitting or [path for path in present if path.name.startswith(Path(wanted).name)]
+    if len(fitting) != 1:
+        problem = "is not there" if not fitting else "could be more than one"
+        raise UsageError(f"{wanted!r} {problem}. In {folder} are:\n  " + "\n  ".join(path.stem for path in present))
+    return fitting[0].resolve()
+
+
+def can_open_browser():
+    """Say whether a browser window could appear; a text browser in the terminal is not what is wanted."""
+    on_linux = sys.platform.startswith("linux")
+    if on_linux and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return False
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return True
+
+
+def lab_command(notebook, root, port, open_browser):
+    """Return the command line that starts JupyterLab on a notebook below `root`."""
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--ServerApp.ip=127.0.0.1",  # this machine only, whatever a personal configuration says; the token stays on
+        f"--ServerApp.root_dir={root}",
+        f"--LabApp.default_url=/lab/tree/{notebook.relative_to(root).as_posix()}",
+        "--LabApp.news_url=None",  # no question about news
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--ServerApp.log_level=WARN",  # leaves the address as the one thing printed
+    ]
+    if port is not None:
+        command.append(f"--ServerApp.port={port}")  # one that is taken: JupyterLab goes on to the next
+    if not open_browser:
+        command.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # containers; it listens on this machine only, behind a token
+    return command
+
+
+def lab(options):
+    """Open JupyterLab on a notebook of the course and stay until it is stopped."""
+    folder = Path(options.dir).resolve() if options.dir else NOTEBOOKS
+    if options.dir and not folder.is_dir():
+        raise UsageError(f"--dir: {options.dir} is not a folder")
+    notebook = find_notebook(options.notebook, folder)
+    if not is_installed("jupyterlab"):
+        raise UsageError('JupyterLab is not installed here. Run: pip install -e ".[course]"')
+    # The whole checkout is the root, so that a chapter's module can be opened beside it.
+    root = next((place for place in (CHECKOUT, folder) if notebook.is_relative_to(place)), notebook.parent)
+    open_browser = not options.no_browser and can_open_browser()
+    print(f"JupyterLab on {notebook.name}; Ctrl-C stops it.", flush=True)
+    if not open_browser:
+        print("Open the address below, the one with the token, in a browser on this machine.", flush=True)
+    command = lab_command(notebook, root, options.port, open_browser)
+    if os.name == "posix":
+        os.execv(command[0], command)  # Ctrl-C and signals then reach JupyterLab itself
+    return subprocess.run(command).returncode
+
+
+# -- test --------------------------------------------------------------------------------------------------------------
+
+
+def test_steps(run_all, expression):
+    """List what `bertedu test` runs: `(name, command, environment variables)`, cheapest first."""
+    pytest = [sys.executable, "-m", "pytest"]
+    chosen = ["-k", expression] if expression else []
+    quick = "" if run_all else " and not slow"
+    notebooks = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={SECONDS_A_CELL}", str(NOTEBOOKS)]
+    lint = [
+        ("lint", [sys.executable, "-m", "ruff", "check", "."], {}),
+        ("format", [sys.executable, "-m", "ruff", "format", "--check", "."], {}),
+    ]
+    return ([] if expression else lint) + [
+        ("unit tests", [*pytest, "-m", "not browser" + quick, *chosen], {"MPLBACKEND": "Agg"}),
+        ("notebooks", [*pytest, *notebooks, *chosen], {}),
+        ("browser", [*pytest, "-m", "browser" + quick, *chosen], {}),
+    ]
+
+
+def run_step(name, command, variables):
+    """Run one step with its output passed through; return its exit status and its last line."""
+    print(f"\n==> {name}", flush=True)
+    # Python's own buffering would hold back the progress of a step that takes minutes.
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", **variables}
+    process = subprocess.Popen(
+        command,
+        cwd=CHECKOUT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    last = ""
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        last = line.strip() or last
+    return process.wait(), last
+
+
+def test(options):
+    """Run lint, unit tests, notebooks and the browser test; print a line each at the end."""
+    if not (CHECKOUT / "tests").is_dir():
+        raise UsageError(f"no tests beside the package ({CHECKOUT}): they come with the source, not with the wheel")
+    missing = [name for name in ("pytest", "nbval", "ruff", "playwright") if not is_installed(name)]
+    if missing:
+        raise UsageError(f'not installed: {", ".join(missing)}. Run: pip install -e ".[course,dev]"')
+    rows = []
+    for name, command, variables in test_steps(options.all, options.k):
+        start = time.perf_counter()
+        status, last = run_step(name, command, variables)
+        nothing_chosen = status == 5 and options.k  # pytest's status for an empty selection
+        word = "none" if nothing_chosen else "ok" if status == 0 else "FAILED"
+        rows.append((word, f"{word:<7} {name:<11} {time.perf_counter() - start:4.0f} s   {last.strip('= ')}"))
+    print("\n" + "\n".join(row for _, row in rows), flush=True)
+    return 1 if any(word == "FAILED" for word, _ in rows) else 0
+
+
+# -- the command line --------------------------------------------------------------------------------------------------
+
+
+class ShowVersion(argparse.Action):
+    """Print the version; looked up only when asked for, since `importlib.metadata` is slow to import."""
+
+    def __call__(self, parser, *_):
+        from importlib.metadata import version
+
+        print(version("bertedu"))
+        parser.exit()
+
+
+def doctor(options):
+    """Report on this installation; the exit status says whether something is wrong."""
+    return module_beside("doctor").main(as_json=options.json)
+
+
+def make_parser():
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(prog="bertedu", description="BERT to read, look into and take apart.")
+    parser.add_argument("--version", action=ShowVersion, nargs=0, help="print the version and stop")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    command = commands.add_parser("lab", help="open the course in JupyterLab")
+    command.add_argument("notebook", nargs="?", help=f"a path, a name, or a number like 03 (default: {FIRST_NOTEBOOK})")
+    command.add_argument("--port", type=int, help="the port to begin looking from (default: 8888)")
+    command.add_argument("--no-browser", action="store_true", help="only print the address")
+    command.add_argument("--dir", help="look for notebooks in this folder instead of the course's")
+    command.set_defaults(run=lab)
+
+    command = commands.add_parser("test", help="run lint, unit tests, every notebook and the browser test")
+    command.add_argument("--all", action="store_true", help="run what is slow as well")
+    command.add_argument("-k", metavar="EXPRESSION", help="only the tests that match, as in pytest; no lint")
+    command.set_defaults(run=test)
+
+    command = commands.add_parser("doctor", help="say what is installed, what is wrong and what to do")
+    command.add_argument("--json", action="store_true", help="for programs")
+    command.set_defaults(run=doctor)
+    return parser
+
+
+def main(arguments=None):
+    """Run the command line given, or this process's own; return the exit status."""
+    options = make_parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except UsageError as problem:
+        print(f"bertedu: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
