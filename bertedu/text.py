@@ -12,7 +12,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,11 +26,12 @@ LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 PARALLEL_FROM = 256  # fewer texts are done before Rust's threads have woken up
 PARALLELISM = "TOKENIZERS_PARALLELISM"  # the environment variable that the Rust library obeys
 
-if hasattr(os, "register_at_fork") and PARALLELISM not in os.environ:
-    # Rust's threads do not survive a fork and a child that waits for them hangs: let it start with parallelism off.
+if hasattr(os, "register_at_fork"):
+    # Rust's threads do not survive a fork and a child that waits for them hangs: it starts with parallelism off, unless
+    # the user has set the variable. ("off" means "false" to Rust and is nobody's habit, so it tells us that we set it.)
     os.register_at_fork(
-        before=lambda: os.environ.update({PARALLELISM: "false"}),
-        after_in_parent=lambda: os.environ.pop(PARALLELISM, None),
+        before=lambda: os.environ.setdefault(PARALLELISM, "off"),
+        after_in_parent=lambda: os.environ.get(PARALLELISM) == "off" and os.environ.pop(PARALLELISM),
     )
 
 
@@ -221,7 +222,7 @@ class BertPreprocessor(keras.layers.Layer):
             raise ValueError(f"truncation: expected 'round_robin' or 'longest_first', got {truncation!r}")
         _check_length(seq_length, 1)
         self.tokenizer = tokenizer
-        self.seq_length = seq_length
+        self.seq_length = None if seq_length is None else int(seq_length)
         self.truncation = truncation
         self.supports_jit = False  # XLA knows no strings
 
@@ -252,7 +253,7 @@ class BertPreprocessor(keras.layers.Layer):
     def _pack_tensors(self, text, pair):
         import tensorflow as tf
 
-        inputs = [tf.convert_to_tensor(value) for value in (text, pair) if value is not None]
+        inputs = [v if tf.is_tensor(v) else tf.convert_to_tensor(v) for v in (text, pair) if v is not None]
         _check_tensors([(value.dtype.name, value.shape.rank) for value in inputs])
 
         def pack(text, pair=None):
@@ -360,6 +361,10 @@ def _check_tensors(kinds):
 
 def _check_vocabulary(vocab):
     """vocab.txt, list or dict -> list of tokens in id order."""
+    if not isinstance(vocab, str | os.PathLike | Iterable):
+        raise TypeError(
+            f"vocab: expected the path of a vocab.txt, a list of tokens or a dict token -> id, got {vocab!r}"
+        )
     words = _read_lines(vocab) if isinstance(vocab, str | os.PathLike) else list(vocab)
     if isinstance(vocab, Mapping):
         words.sort(key=vocab.get)
