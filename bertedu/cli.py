@@ -15,6 +15,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = CHECKOUT / "notebooks"
+JUPYTER_DEFAULTS = Path(__file__).resolve().parent / "assets" / "jupyter"
 FIRST_NOTEBOOK = "00_start_here.ipynb"
 SECONDS_A_CELL = 300  # a cell that takes longer has hung: a whole chapter should take less than two minutes
 
@@ -80,9 +81,8 @@ def lab_command(notebook, root, port, open_browser):
         "--ServerApp.ip=127.0.0.1",  # this machine only, whatever a personal configuration says; the token stays on
         f"--ServerApp.root_dir={root}",
         f"--LabApp.default_url=/lab/tree/{notebook.relative_to(root).as_posix()}",
-        "--LabApp.news_url=None",  # no question about news
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--ServerApp.log_level=WARN",  # leaves the address as the one thing printed
+        "--LabApp.log_level=WARN",
     ]
     if port is not None:
         command.append(f"--ServerApp.port={port}")  # one that is taken: JupyterLab goes on to the next
@@ -91,6 +91,16 @@ def lab_command(notebook, root, port, open_browser):
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # containers; it listens on this machine only, behind a token
     return command
+
+
+def lab_environment():
+    """Return environment variables that add our defaults to JupyterLab's: no question about news, no look for updates.
+
+    A file of defaults, because JupyterLab 4.6 asks whatever its option `news_url` says; a learner's own settings go
+    before these.
+    """
+    paths = [str(JUPYTER_DEFAULTS), os.environ.get("JUPYTER_CONFIG_PATH", "")]
+    return {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, paths))}
 
 
 def lab(options):
@@ -109,8 +119,8 @@ def lab(options):
         print("Open the address below, the one with the token, in a browser on this machine.", flush=True)
     command = lab_command(notebook, root, options.port, open_browser)
     if os.name == "posix":
-        os.execv(command[0], command)  # Ctrl-C and signals then reach JupyterLab itself
-    return subprocess.run(command).returncode
+        os.execve(command[0], command, lab_environment())  # Ctrl-C and signals then reach JupyterLab itself
+    return subprocess.run(command, env=lab_environment()).returncode
 
 
 # -- test --------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,180 @@
+"""Drive the real JupyterLab in a headless Chromium: used by the browser test and by `tools/screenshot.py`.
+
+JupyterLab is started as a learner starts it, by `bertedu lab`, but with its settings, runtime files and workspaces in
+a folder of their own, so that neither this machine's configuration nor an open tab of yesterday plays a part.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",  # containers run as root, where Chromium's sandbox refuses to start
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SECONDS_TO_START = 120
+SECONDS_TO_RUN = 300
+CODE_CELL = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook .jp-CodeCell"
+# A code cell has run when its prompt holds a number; an empty one gets none, and `[*]` is one that is running.
+UNFINISHED = """selector => [...document.querySelectorAll(selector)].filter(cell => {
+    const empty = !cell.querySelector(".cm-content")?.textContent.trim();
+    return !empty && !/^\\[\\d+\\]:$/.test(cell.querySelector(".jp-InputPrompt").textContent.trim());
+}).length"""
+
+
+def find_chromium():
+    """Return the path of a Chromium or Chrome on PATH, or None."""
+    return next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+
+
+def free_port():
+    """Return a port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def own_environment(home):
+    """Return environment variables that keep everything Jupyter reads and writes about itself inside `home`."""
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    names += ("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
+    return {**os.environ, **{name: str(home / name.lower()) for name in names}}
+
+
+def wait_for_server(process, home):
+    """Wait until JupyterLab has written its runtime file, and return what it says of itself."""
+    runtime = home / "jupyter_runtime_dir"
+    deadline = time.monotonic() + SECONDS_TO_START
+    while time.monotonic() < deadline and process.poll() is None:
+        for path in runtime.glob("jpserver-*.json"):
+            with contextlib.suppress(ValueError):  # half written
+                return json.loads(path.read_text(encoding="utf-8"))
+        time.sleep(0.2)
+    log = (home / "lab.log").read_text(encoding="utf-8", errors="replace")
+    raise RuntimeError(f"JupyterLab did not start (exit status {process.poll()}):\n{log}")
+
+
+@contextlib.contextmanager
+def running_lab(notebook, home):
+    """Start `bertedu lab` on a notebook and yield the address that opens it; stop it at the end."""
+    home.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "bertedu_command", "lab", str(notebook), "--no-browser"]
+    command += ["--dir", str(notebook.parent), "--port", str(free_port())]
+    with open(home / "lab.log", "wb") as log:
+        process = subprocess.Popen(
+            command, env=own_environment(home), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            server = wait_for_server(process, home)
+            below = Path(notebook).relative_to(server["root_dir"]).as_posix()
+            yield f"{server['url']}lab/tree/{below}?token={server['token']}"
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextlib.contextmanager
+def browser_page(width=1280, height=1000):
+    """Open a page in a headless Chromium; yield it together with the list its console errors go to."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_ARGUMENTS)
+        page = browser.new_page(viewport={"width": width, "height": height})
+        errors = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        try:
+            yield page, errors
+        finally:
+            browser.close()
+
+
+def open_notebook(page, address):
+    """Open the address and wait until the notebook is drawn and its kernel is ready."""
+    page.goto(address, timeout=SECONDS_TO_START * 1000)
+    page.wait_for_selector(CODE_CELL, timeout=SECONDS_TO_START * 1000)
+    wait_until_idle(page, SECONDS_TO_START)
+
+
+def wait_until_idle(page, seconds):
+    """Wait until the kernel is there and says that it has nothing to do."""
+    page.locator(".jp-StatusBar-TextItem", has_text="| Idle").first.wait_for(timeout=seconds * 1000)
+
+
+def run_all(page):
+    """Choose Run > Run All Cells, as a learner would, and wait until every code cell has its number.
+
+    A notebook with stored outputs has numbers before it runs, so the first thing to see is a cell that is running.
+    """
+    page.locator(".lm-MenuBar-itemLabel", has_text="Run").first.click()
+    page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
+    page.locator(f"{CODE_CELL} .jp-InputPrompt", has_text="[*]").first.wait_for(timeout=SECONDS_TO_START * 1000)
+    page.wait_for_function(UNFINISHED + " === 0", arg=CODE_CELL, timeout=SECONDS_TO_RUN * 1000)
+    wait_until_idle(page, SECONDS_TO_RUN)
+
+
+def choose_another(page):
+    """Move the first chooser of the page on by one; return the cell's pictures before and, once they changed, after."""
+    chooser = page.locator(f"{CODE_CELL} .jupyter-widgets select, {CODE_CELL} .jupyter-widgets .noUi-handle").first
+    chooser.scroll_into_view_if_needed()
+    cell = chooser.locator("xpath=ancestor::*[contains(@class, 'jp-CodeCell')][1]")
+    before = picture_sources(cell)
+    if chooser.evaluate("element => element.tagName") == "SELECT":
+        chooser.select_option(index=chooser.evaluate("list => (list.selectedIndex + 1) % list.length"))
+    else:
+        chooser.focus()
+        page.keyboard.press("ArrowRight")
+    deadline = time.monotonic() + 30
+    while (after := picture_sources(cell)) in (before, []) and time.monotonic() < deadline:
+        page.wait_for_timeout(200)
+    return before, after
+
+
+def picture_sources(cell):
+    """Return what the pictures of a cell are made of, to tell one from another."""
+    return cell.locator(".jp-OutputArea-output img").evaluate_all("images => images.map(image => image.src)")
+
+
+def pictures(page):
+    """Return `(width, height)` of every picture among the outputs as the browser decoded it; 0 is one it could not."""
+    drawn = page.evaluate(
+        """() => [...document.querySelectorAll(".jp-OutputArea-output img, .jp-OutputArea-output svg")].map(picture => {
+            const box = picture.getBoundingClientRect();
+            return picture.tagName === "IMG" ? [picture.naturalWidth, picture.naturalHeight] : [box.width, box.height];
+        })"""
+    )
+    return [tuple(size) for size in drawn]
+
+
+def error_outputs(page):
+    """Return the text of every output that is an error or went to the error stream."""
+    kinds = ("application/vnd.jupyter.error", "application/vnd.jupyter.stderr")
+    selector = ", ".join(f'.jp-OutputArea-output[data-mime-type="{kind}"]' for kind in kinds)
+    return page.locator(selector).all_inner_texts()
+
+
+def whole_notebook(page, path):
+    """Save a picture of the notebook from its first cell to its last, by making the window as tall as it is."""
+    size = page.viewport_size
+    scroller = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer"
+    tall = page.evaluate("selector => document.querySelector(selector).scrollHeight", scroller)
+    page.set_viewport_size({"width": size["width"], "height": min(tall + 200, 16000)})
+    page.wait_for_timeout(1000)  # cells outside the window are laid out only when they come into it
+    page.screenshot(path=str(path))
+    page.set_viewport_size(size)
