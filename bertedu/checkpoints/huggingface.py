@@ -1,0 +1,252 @@
+"""Hugging Face directories: config.json, model.safetensors, and vocab.txt or tokenizer.json.
+
+Reading is strict both ways: every weight of ours must be there in its shape, and every tensor there must be one of ours
+or one that `SPARES` lists. Nothing in a directory is executed; pickled weights are refused for that reason.
+Chapter: notebooks/10_checkpoints.ipynb.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from bertedu import defaults
+from bertedu.encoder import BertEncoder
+from bertedu.text import BertTokenizer
+
+EMBEDDINGS = {
+    "embeddings/word_embeddings/embeddings": "embeddings.word_embeddings.weight",
+    "embeddings/position_embedding/embeddings": "embeddings.position_embeddings.weight",
+    "embeddings/type_embeddings/embeddings": "embeddings.token_type_embeddings.weight",
+    "embeddings/layer_norm/gamma": "embeddings.LayerNorm.weight",
+    "embeddings/layer_norm/beta": "embeddings.LayerNorm.bias",
+}
+LAYER = {
+    "self_attention/query/kernel": "attention.self.query.weight",
+    "self_attention/query/bias": "attention.self.query.bias",
+    "self_attention/key/kernel": "attention.self.key.weight",
+    "self_attention/key/bias": "attention.self.key.bias",
+    "self_attention/value/kernel": "attention.self.value.weight",
+    "self_attention/value/bias": "attention.self.value.bias",
+    "self_attention/attention_output/kernel": "attention.output.dense.weight",
+    "self_attention/attention_output/bias": "attention.output.dense.bias",
+    "self_attention_layer_norm/gamma": "attention.output.LayerNorm.weight",
+    "self_attention_layer_norm/beta": "attention.output.LayerNorm.bias",
+    "feedforward/intermediate/kernel": "intermediate.dense.weight",
+    "feedforward/intermediate/bias": "intermediate.dense.bias",
+    "feedforward/output/kernel": "output.dense.weight",
+    "feedforward/output/bias": "output.dense.bias",
+    "output_layer_norm/gamma": "output.LayerNorm.weight",
+    "output_layer_norm/beta": "output.LayerNorm.bias",
+}
+POOLER = {
+    "pooler_transform/kernel": "pooler.dense.weight",
+    "pooler_transform/bias": "pooler.dense.bias",
+}
+SPARES = ("cls.", "classifier.", "qa_outputs.", "embeddings.position_ids")
+"""Tensors (by the start of their names) that belong to a BERT but not to its encoder."""
+
+ACTIVATIONS = {
+    "gelu": "gelu",  # exact; the weights of Google's BERTs were trained with the tanh form all the same
+    "gelu_new": defaults.gelu_tanh,
+    "gelu_pytorch_tanh": defaults.gelu_tanh,
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+}
+POOLING_FLAGS = {
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+}
+
+
+class EmbedSettings(NamedTuple):
+    """How a model was meant to embed texts: pooling, unit length or not, and how many tokens it reads."""
+
+    pooling: str = "mean"
+    normalize: bool = False
+    max_length: int | None = None
+
+
+def read_encoder(directory):
+    """The `BertEncoder` of a Hugging Face directory.
+
+    Returns:
+        encoder, whether the checkpoint had a pooler, and the list of its tensors that were left aside.
+
+    Raises:
+        FileNotFoundError, ValueError: a file, field or tensor is missing, unknown, mis-shaped or damaged.
+    """
+    directory = Path(directory)
+    encoder = build_encoder(directory)
+    with_pooler, spares = assign(encoder, tensor_files(directory))
+    return encoder, with_pooler, spares
+
+
+def build_encoder(directory):
+    """A `BertEncoder` of the sizes in config.json; its weights are zeros, waiting for the checkpoint's."""
+    config = read_json(directory / "config.json")
+    if config.get("model_type", "bert") != "bert" or config.get("is_decoder"):
+        kind = "a decoder" if config.get("is_decoder") else config["model_type"]
+        raise ValueError(f"{directory / 'config.json'}: a BERT encoder is needed, this is {kind}.")
+    if config.get("position_embedding_type", "absolute") != "absolute":
+        raise ValueError(f"{directory / 'config.json'}: only absolute positions are BERT's, not {config['position_embedding_type']!r}.")
+
+    def field(name):
+        if name not in config:
+            raise ValueError(f"{directory / 'config.json'} has no field {name!r}; it needs one, as every BERT's does.")
+        return config[name]
+
+    activation = field("hidden_act")
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"{directory / 'config.json'}: hidden_act is {activation!r}; known are {', '.join(ACTIVATIONS)}.")
+    encoder = BertEncoder(
+        vocab_size=field("vocab_size"),
+        hidden_size=field("hidden_size"),
+        num_layers=field("num_hidden_layers"),
+        num_attention_heads=field("num_attention_heads"),
+        max_sequence_length=field("max_position_embeddings"),
+        type_vocab_size=field("type_vocab_size"),
+        inner_dim=field("intermediate_size"),
+        inner_activation=ACTIVATIONS[activation],
+        output_dropout=config.get("hidden_dropout_prob", defaults.DROPOUT),
+        attention_dropout=config.get("attention_probs_dropout_prob", defaults.DROPOUT),
+        layer_norm_epsilon=config.get("layer_norm_eps", defaults.LAYER_NORM_EPSILON),
+        initializer="zeros",  # drawing millions of random numbers only to overwrite them takes longer than reading
+        name="bert",
+    )
+    encoder.initializer = defaults.initializer()  # what a new head on it, or a fresh copy, starts from
+    return encoder
+
+
+def names(encoder):
+    """The table for `encoder`: our path of each weight -> its name in the checkpoint (without `bert.`)."""
+    layers = {
+        f"layer_{i}/{ours}": f"encoder.layer.{i}.{theirs}"
+        for i in range(encoder.num_layers)
+        for ours, theirs in LAYER.items()
+    }
+    return EMBEDDINGS | layers | POOLER
+
+
+def assign(encoder, files):
+    """Fills `encoder` from safetensors `files`; see `read_encoder`."""
+    variables = {variable.path.split("/", 1)[1]: variable for variable in encoder.weights}
+    wanted = {theirs: ours for ours, theirs in names(encoder).items()}
+    spares, unknown = [], []
+    for file in files:
+        with open_safetensors(file) as tensors:
+            for key in tensors.keys():  # noqa: SIM118  (not a dict)
+                ours = wanted.pop(canonical(key), None)
+                if ours is not None:
+                    variables[ours].assign(to_ours(tensors.get_tensor(key), variables[ours], key, file))
+                elif canonical(key).startswith(SPARES):
+                    spares.append(key)
+                else:
+                    unknown.append(key)
+    with_pooler = not set(POOLER.values()) <= set(wanted)
+    missing = [name for name in wanted if with_pooler or name not in POOLER.values()]
+    if missing or unknown:
+        raise ValueError(
+            f"{files[0].parent} does not hold the BERT that its config.json describes. "
+            f"Missing: {shortened(missing)}. Unknown: {shortened(unknown)}."
+        )
+    return with_pooler, spares
+
+
+def to_ours(array, variable, key, file):
+    """A checkpoint's array in our layout: matrices transposed ([out, in] -> [in, out]), heads split."""
+    shape = tuple(variable.shape)
+    if variable.path.endswith("kernel"):
+        split = 2 if "attention_output" in variable.path else 1  # the axes of `shape` that are inputs
+        expected = (math.prod(shape[split:]), math.prod(shape[:split]))
+    else:
+        expected = shape if variable.path.endswith("embeddings") else (math.prod(shape),)
+    if array.shape != expected:
+        raise ValueError(f"{file}: the tensor {key!r} has shape {array.shape}, but config.json makes it {expected}.")
+    return (array.T if variable.path.endswith("kernel") else array).reshape(shape)
+
+
+def canonical(key):
+    """A tensor's name as in our table: without `bert.`, and gamma and beta (before 2019) as weight and bias."""
+    return key.removeprefix("bert.").replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+
+
+def tensor_files(directory):
+    """The safetensors files of `directory`: one, or the shards that its index names."""
+    single, index = directory / "model.safetensors", directory / "model.safetensors.index.json"
+    if single.is_file():
+        return [single]
+    if index.is_file():
+        files = [directory / name for name in sorted(set(read_json(index)["weight_map"].values()))]
+        absent = [file.name for file in files if not file.is_file()]
+        if absent:
+            raise FileNotFoundError(f"{index} names {shortened(absent)}, which {directory} does not hold.")
+        return files
+    hint = ""
+    if (directory / "pytorch_model.bin").is_file():
+        hint = (
+            " Its pytorch_model.bin is a pickle, which can run any code when read: save it once as safetensors "
+            "(transformers: model.save_pretrained(directory))."
+        )
+    raise FileNotFoundError(f"{directory} holds no model.safetensors.{hint}")
+
+
+def open_safetensors(file):
+    try:
+        return safe_open(file, framework="numpy")
+    except SafetensorError as error:
+        raise ValueError(f"{file} is damaged or cut off ({error}): download it again.") from None
+
+
+def read_tokenizer(directory):
+    """The `BertTokenizer` of a Hugging Face directory: tokenizer.json, else vocab.txt and tokenizer_config.json."""
+    directory = Path(directory)
+    if (directory / "tokenizer.json").is_file():
+        return BertTokenizer.from_file(directory / "tokenizer.json")
+    if not (directory / "vocab.txt").is_file():
+        raise FileNotFoundError(f"{directory} holds neither tokenizer.json nor vocab.txt.")
+    settings = directory / "tokenizer_config.json"
+    config = read_json(settings) if settings.is_file() else {}
+    return BertTokenizer(
+        directory / "vocab.txt",
+        lowercase=config.get("do_lower_case", True),
+        strip_accents=config.get("strip_accents"),
+        tokenize_chinese_chars=config.get("tokenize_chinese_chars", True),
+    )
+
+
+def read_embed_settings(directory):
+    """What a sentence-transformers directory says of pooling, normalising and length; the defaults for any other."""
+    directory = Path(directory)
+    if not (directory / "modules.json").is_file():
+        return EmbedSettings()
+    modules = {module["type"].rsplit(".", 1)[-1]: directory / module["path"] for module in read_json(directory / "modules.json")}
+    pooling = EmbedSettings().pooling
+    if "Pooling" in modules:
+        config = read_json(modules["Pooling"] / "config.json")
+        chosen = [ours for flag, ours in POOLING_FLAGS.items() if config.get(flag)] or [config.get("pooling_mode")]
+        if len(chosen) > 1 or chosen[0] not in POOLING_FLAGS.values():
+            raise ValueError(f"{modules['Pooling'] / 'config.json'}: the pooling must be one of {', '.join(POOLING_FLAGS.values())}.")
+        pooling = chosen[0]
+    limits = directory / "sentence_bert_config.json"
+    max_length = read_json(limits).get("max_seq_length") if limits.is_file() else None
+    return EmbedSettings(pooling, "Normalize" in modules, max_length)
+
+
+def read_json(path):
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.parent} holds no {path.name}.")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON ({error}).") from None
+
+
+def shortened(items, most=4):
+    """The first few of a list of names, in words."""
+    return (", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")) or "nothing"

@@ -1,0 +1,64 @@
+"""The numbers BERT fixes, each with its source.
+
+Two BERTs with the same weights and another epsilon or another GELU are two different functions, so every constant that
+the layers share stands here once. Sources: Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), appendix A.2, and the
+code released with it (google-research/bert, `modeling.py`), called "the release" below.
+"""
+
+import keras
+
+LAYER_NORM_EPSILON = 1e-12
+"""The release normalises with epsilon 1e-12; Keras' own default is 1e-3, KerasHub's layer has 1e-5."""
+
+INITIALIZER_STDDEV = 0.02
+"""Section A.2: weights start from a normal distribution with sigma 0.02, in the release cut at two sigma."""
+
+DROPOUT = 0.1
+"""Section A.2: "a dropout probability of 0.1 on all layers", on the attention probabilities too."""
+
+MASK_BIAS = -1e9
+"""What is added to the logit of a key that must not be seen.
+
+In float32, always: the neighbours of 1e9 are 64 apart, so a row in which *every* key is masked forgets its logits and
+attends uniformly (never NaN). The release's -1e4 leaks such rows, and float16 turns -1e9 into minus infinity.
+"""
+
+
+@keras.saving.register_keras_serializable(package="bertedu")
+def gelu_tanh(x):
+    """GELU as the release computes it: ``0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))``.
+
+    Hendrycks and Gimpel 2016 (https://arxiv.org/abs/1606.08415), section 2. Google's and the Hub's BERTs were trained
+    with it; Hugging Face calls it `gelu_new`. The exact GELU, ``x Phi(x)``, is `keras.activations.gelu`; the two differ
+    by at most 5e-4 a neuron, which is enough to break parity with a published checkpoint.
+    """
+    return keras.activations.gelu(x, approximate=True)
+
+
+def initializer():
+    """A new truncated normal initializer with BERT's sigma (values beyond two sigma are drawn again)."""
+    return keras.initializers.TruncatedNormal(stddev=INITIALIZER_STDDEV)
+
+
+def fresh(initializer):
+    """A copy of `initializer`, to be used for one weight.
+
+    Keras 3 draws an initializer's random seed once, when it is made: one *instance* used for two weights of the same
+    shape fills both with the same numbers, and queries would start out equal to keys. A copy draws its own.
+    """
+    initializer = keras.initializers.get(initializer)
+    if isinstance(initializer, keras.initializers.Initializer):
+        return initializer.__class__.from_config(initializer.get_config())
+    return initializer
+
+
+def classes_from_names(config, *keys):
+    """`config` with the registered names under `keys` turned back into the classes they name."""
+    found = {key: keras.saving.get_registered_object(config[key]) for key in keys if isinstance(config.get(key), str)}
+    missing = [config[key] for key, value in found.items() if value is None]
+    if missing:
+        raise ValueError(
+            f"The class {missing[0]!r} is not known to Keras: decorate it with "
+            "@keras.saving.register_keras_serializable and import its module before loading."
+        )
+    return config | found

@@ -1,0 +1,140 @@
+"""Embeddings: a token becomes a vector, the sum of what it is, where it stands and which sentence it belongs to.
+
+    x = dropout(LayerNorm(word[id] + position[t] + type[segment]))        (then x W + b, if the table is narrower than D)
+
+Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3 and figure 2; the narrower table is from Lan et al. 2019
+(ALBERT, https://arxiv.org/abs/1909.11942), section 3.1. Chapter: notebooks/02_embeddings.ipynb.
+"""
+
+import keras
+from keras import ops
+
+from bertedu import defaults
+
+
+@keras.saving.register_keras_serializable(package="bertedu")
+class BertEmbeddings(keras.layers.Layer):
+    """Three tables and a sum.
+
+    Args:
+        vocab_size: int, V, rows of the word table.
+        hidden_size: int, D, the width that leaves this layer.
+        max_sequence_length: int, rows of the position table.
+        type_vocab_size: int, rows of the type (segment) table.
+        embedding_width: int or None, W, the width of the three tables (None: `hidden_size`). Where it is not
+            `hidden_size`, a projection W -> D follows the normalisation.
+        embedding_layer: None, or a layer to use as the word table; it has its `[V, W]` table in `.embeddings`.
+        dropout: float in [0, 1).
+        layer_norm_epsilon: float, what the normalisation adds to the variance.
+        initializer: Keras initializer of tables and projection (None: `defaults.initializer()`).
+
+    Call arguments:
+        word_ids: integers `[B, T]`, 0 <= id < V; may be None when `word_embeddings` is given.
+        type_ids: integers `[B, T]`, 0 <= id < `type_vocab_size`.
+        word_embeddings: `[B, T, W]` or None, used in place of the word table's rows.
+        dense_inputs, dense_type_ids: `[B, T2, W]` and `[B, T2]` or None: ready vectors, put after the words.
+        training: bool, whether dropout acts.
+
+    Returns:
+        `[B, T + T2, D]`.
+
+    Raises:
+        ValueError: a size below 1, or more positions than `max_sequence_length`.
+
+    Example:
+        >>> embeddings = BertEmbeddings(vocab_size=20, hidden_size=6, max_sequence_length=8, type_vocab_size=2)
+        >>> ids = keras.ops.array([[2, 5, 6, 3]])
+        >>> tuple(embeddings(ids, keras.ops.zeros_like(ids)).shape)
+        (1, 4, 6)
+    """
+
+    def __init__(
+        self,
+        vocab_size,
+        hidden_size=768,
+        max_sequence_length=512,
+        type_vocab_size=16,
+        embedding_width=None,
+        embedding_layer=None,
+        dropout=defaults.DROPOUT,
+        layer_norm_epsilon=defaults.LAYER_NORM_EPSILON,
+        initializer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.vocab_size = vocab_size
+        self.hidden_size = hidden_size
+        self.max_sequence_length = max_sequence_length
+        self.type_vocab_size = type_vocab_size
+        self.embedding_width = embedding_width or hidden_size
+        self.embedding_layer = embedding_layer
+        self.initializer = keras.initializers.get(initializer or defaults.initializer())
+
+        self.word_embeddings = embedding_layer or self._table(vocab_size, "word_embeddings")
+        self.position_embedding = self._table(max_sequence_length, "position_embedding")
+        self.type_embeddings = self._table(type_vocab_size, "type_embeddings")
+        self.layer_norm = keras.layers.LayerNormalization(
+            epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="layer_norm"
+        )
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.projection = None
+        if self.embedding_width != hidden_size:
+            self.projection = keras.layers.Dense(
+                hidden_size,
+                kernel_initializer=defaults.fresh(self.initializer),
+                dtype=self.dtype_policy,
+                name="embedding_projection",
+            )
+
+    def _table(self, rows, name):
+        if not isinstance(rows, int) or rows < 1:
+            raise ValueError(f"The table {name} needs a whole number of rows, at least 1; got {rows!r}.")
+        return keras.layers.Embedding(
+            rows,
+            self.embedding_width,
+            embeddings_initializer=defaults.fresh(self.initializer),
+            dtype=self.dtype_policy,
+            name=name,
+        )
+
+    def build(self, input_shape=None):
+        for table in (self.word_embeddings, self.position_embedding, self.type_embeddings):
+            if not table.built:
+                table.build(None)
+        self.layer_norm.build((None, None, self.embedding_width))
+        if self.projection is not None:
+            self.projection.build((None, None, self.embedding_width))
+
+    def call(self, word_ids, type_ids, word_embeddings=None, dense_inputs=None, dense_type_ids=None, training=None):
+        words = self.word_embeddings(word_ids) if word_embeddings is None else word_embeddings  # [B, T, W]
+        if dense_inputs is not None:
+            words = ops.concatenate([words, ops.cast(dense_inputs, words.dtype)], axis=1)  # [B, T + T2, W]
+            type_ids = ops.concatenate([type_ids, ops.cast(dense_type_ids, type_ids.dtype)], axis=1)  # [B, T + T2]
+        if words.shape[1] is not None and words.shape[1] > self.max_sequence_length:
+            raise ValueError(
+                f"{words.shape[1]} positions are more than max_sequence_length={self.max_sequence_length}: "
+                "shorten the input (BertPreprocessor's seq_length) or build the encoder with a longer position table."
+            )
+        positions = ops.arange(ops.shape(words)[1], dtype="int32")  # [T]
+
+        x = words + self.position_embedding(positions) + self.type_embeddings(type_ids)  # [B, T, W]
+        x = self.dropout(self.layer_norm(x), training=training)  # [B, T, W]
+        return x if self.projection is None else self.projection(x)  # [B, T, D]
+
+    def get_config(self):
+        return super().get_config() | {
+            "vocab_size": self.vocab_size,
+            "hidden_size": self.hidden_size,
+            "max_sequence_length": self.max_sequence_length,
+            "type_vocab_size": self.type_vocab_size,
+            "embedding_width": self.embedding_width,
+            "embedding_layer": keras.saving.serialize_keras_object(self.embedding_layer),
+            "dropout": self.dropout.rate,
+            "layer_norm_epsilon": self.layer_norm.epsilon,
+            "initializer": keras.initializers.serialize(self.initializer),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config["embedding_layer"] = keras.saving.deserialize_keras_object(config["embedding_layer"])
+        return cls(**config)

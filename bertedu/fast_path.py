@@ -1,0 +1,88 @@
+"""The fast path: a function of an encoder's inputs, compiled once, for texts of any length.
+
+Keras runs a layer called on arrays operation by operation, which costs a short sentence ten times its arithmetic. What
+compiles well differs by backend, so this is the one place of the package that asks which one runs:
+
+* TensorFlow: one graph whose batch and length are left open. (XLA would be faster on a length that it has seen, but
+  stops for a second to compile each new one: right for the few lengths of training, wrong under a typing hand.)
+* JAX: always XLA, so lengths are padded up to a few sizes and the results cut back; each size is compiled once.
+* torch: runs operation by operation, at little cost, without recording gradients.
+"""
+
+import keras
+import numpy as np
+
+from bertedu.encoder import DIALECTS
+
+INPUTS = DIALECTS["tf-models"]
+STEP = 32  # JAX: lengths are padded to multiples of this
+LENGTH_AXES = {"attention_scores": (2, 3), "encoder_outputs": (1,), "sequence_output": (1,), "embedding_output": (1,)}
+"""Which axes of an output, by its name, are as long as the text."""
+
+
+def compiled(function, encoder):
+    """`function(encoder, inputs) -> dict of outputs`, as a fast `f(inputs) -> the same dict of NumPy arrays`.
+
+    Args:
+        function: called with the encoder, or what stands in for it, and a dict of int32 tensors `[B, T]`; it uses
+            `keras.ops`, and its outputs have the names that `BertEncoder` gives them, or no axis as long as the text.
+        encoder: the `BertEncoder`; later changes of its weights are seen.
+
+    Returns:
+        a function of a dict of int32 NumPy arrays `[B, T]` under our own names.
+    """
+    return {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[keras.backend.backend()](function, encoder)
+
+
+def _tensorflow(function, encoder):
+    import tensorflow as tf
+
+    signature = {name: tf.TensorSpec((None, None), tf.int32) for name in INPUTS}
+
+    @tf.function(input_signature=[signature], autograph=False)
+    def graph(inputs):
+        return function(encoder, inputs)
+
+    return lambda inputs: keras.tree.map_structure(lambda tensor: tensor.numpy(), graph(inputs))
+
+
+def _jax(function, encoder):
+    import jax
+
+    @jax.jit
+    def graph(trainable, non_trainable, inputs):
+        def stateless_encoder(inputs, **options):
+            return encoder.stateless_call(trainable, non_trainable, inputs, **options)[0]
+
+        return function(stateless_encoder, inputs)
+
+    def run(inputs):
+        length = inputs[INPUTS[0]].shape[1]
+        extra = min(-length % STEP, encoder.max_sequence_length - length)
+        padded = {name: np.pad(array, ((0, 0), (0, extra))) for name, array in inputs.items()}
+        trainable, non_trainable = (
+            [variable.value for variable in variables]
+            for variables in (encoder.trainable_variables, encoder.non_trainable_variables)
+        )
+        results = graph(trainable, non_trainable, padded)
+        return {name: keras.tree.map_structure(lambda t: _cut(t, length, name), value) for name, value in results.items()}  # noqa: B023
+
+    return run
+
+
+def _cut(tensor, length, name):
+    array = np.asarray(tensor)
+    for axis in LENGTH_AXES.get(name, ()):
+        array = array.take(range(length), axis=axis)
+    return array
+
+
+def _torch(function, encoder):
+    import torch
+
+    def run(inputs):
+        with torch.no_grad():
+            results = function(encoder, {name: torch.from_numpy(array) for name, array in inputs.items()})
+        return keras.tree.map_structure(keras.ops.convert_to_numpy, results)
+
+    return run

@@ -1,0 +1,81 @@
+"""Feed-forward: the same small two-layer network at every position, where two thirds of a layer's weights are.
+
+    output = activation(x W_1 + b_1) W_2 + b_2
+
+Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), section 3.3. Chapter: notebooks/04_feedforward.ipynb.
+"""
+
+import keras
+
+from bertedu import defaults
+
+
+@keras.saving.register_keras_serializable(package="bertedu")
+class Feedforward(keras.layers.Layer):
+    """Widen to F neurons, keep what the activation lets through, and come back to D.
+
+    No residual and no normalisation: those belong to the layer around it (`TransformerEncoder`).
+
+    Args:
+        inner_dim: int, F >= 1, how many neurons (BERT: 4 D).
+        inner_activation: Keras activation (name or function) of the inner layer; BERT's is `defaults.gelu_tanh`.
+        kernel_initializer, bias_initializer: Keras initializers of both layers.
+
+    Call arguments:
+        inputs: `[B, T, D]`.
+
+    Returns:
+        `[B, T, D]`.
+
+    Raises:
+        ValueError: `inner_dim` below 1, or an unknown activation.
+
+    Example:
+        >>> feedforward = Feedforward(inner_dim=12)
+        >>> tuple(feedforward(keras.ops.ones((1, 4, 3))).shape)
+        (1, 4, 3)
+    """
+
+    def __init__(
+        self,
+        inner_dim,
+        inner_activation=defaults.gelu_tanh,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if inner_dim < 1:
+            raise ValueError(f"inner_dim must be at least 1, got {inner_dim}.")
+        self.inner_dim = inner_dim
+        self.inner_activation = keras.activations.get(inner_activation)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        self.intermediate_dense = self._dense(self.inner_dim, "intermediate")
+        self.intermediate_dense.build(input_shape)
+        self.output_dense = self._dense(input_shape[-1], "output")
+        self.output_dense.build((*input_shape[:-1], self.inner_dim))
+
+    def _dense(self, units, name):
+        return keras.layers.Dense(
+            units,
+            kernel_initializer=defaults.fresh(self.kernel_initializer),
+            bias_initializer=defaults.fresh(self.bias_initializer),
+            dtype=self.dtype_policy,
+            name=name,
+        )
+
+    def call(self, inputs):
+        neurons = self.inner_activation(self.intermediate_dense(inputs))  # [B, T, F]
+        return self.output_dense(neurons)  # [B, T, D]
+
+    def get_config(self):
+        return super().get_config() | {
+            "inner_dim": self.inner_dim,
+            "inner_activation": keras.activations.serialize(self.inner_activation),
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+        }

@@ -1,0 +1,73 @@
+"""Pooling: one vector for a whole text, out of one vector per token.
+
+    cls = x_L[0]      pooled = tanh(cls W + b)      mean = sum_t mask_t x_L[t] / sum_t mask_t      max = max over t with mask_t
+
+Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3 (cls, pooled); Reimers and Gurevych 2019
+(https://arxiv.org/abs/1908.10084), section 3 (mean, max). Chapter: notebooks/07_pooling.ipynb.
+"""
+
+from keras import ops
+
+
+def cls_pooling(sequence_output, input_mask=None):
+    """The first token's vector, `[B, D]`, of `[B, T, D]`. The mask is not needed: [CLS] is never padding.
+
+    Example:
+        >>> cls_pooling(ops.ones((2, 3, 4))).shape[1]
+        4
+    """
+    return sequence_output[:, 0]  # [B, D]
+
+
+def mean_pooling(sequence_output, input_mask):
+    """The mean vector of the real tokens, `[B, D]`, of `[B, T, D]` and a mask `[B, T]`; zeros where there are none.
+
+    Example:
+        >>> float(mean_pooling(ops.array([[[2.0], [4.0], [99.0]]]), ops.array([[1, 1, 0]]))[0, 0])
+        3.0
+    """
+    real = _real(sequence_output, input_mask)  # [B, T, 1]
+    count = ops.maximum(ops.sum(real, axis=1), 1.0)  # [B, 1]
+    return ops.sum(sequence_output * real, axis=1) / count  # [B, D]
+
+
+def max_pooling(sequence_output, input_mask):
+    """The largest value of each dimension over the real tokens, `[B, D]`; zeros where there are none.
+
+    Example:
+        >>> float(max_pooling(ops.array([[[2.0], [4.0], [99.0]]]), ops.array([[1, 1, 0]]))[0, 0])
+        4.0
+    """
+    real = _real(sequence_output, input_mask)  # [B, T, 1]
+    lowest = ops.where(real > 0, sequence_output, ops.full_like(sequence_output, -1e9))  # [B, T, D]
+    return ops.max(lowest, axis=1) * ops.max(real, axis=1)  # [B, D]
+
+
+def pool(outputs, input_mask, pooling="mean"):
+    """One vector per text, `[B, D]`, from a `BertEncoder`'s outputs.
+
+    Args:
+        outputs: dict with `sequence_output` `[B, T, D]` and, for "pooled", `pooled_output` `[B, D]`.
+        input_mask: `[B, T]`, zero at padding.
+        pooling: "cls", "pooled", "mean" or "max".
+
+    Raises:
+        ValueError: another name.
+
+    Example:
+        >>> pool({"sequence_output": ops.ones((2, 3, 4))}, ops.ones((2, 3)), "max").shape[1]
+        4
+    """
+    if pooling == "pooled":
+        return outputs["pooled_output"]
+    if pooling not in POOLINGS:
+        raise ValueError(f"pooling must be one of {['pooled', *POOLINGS]}, got {pooling!r}.")
+    return POOLINGS[pooling](outputs["sequence_output"], input_mask)
+
+
+POOLINGS = {"cls": cls_pooling, "mean": mean_pooling, "max": max_pooling}
+
+
+def _real(sequence_output, input_mask):
+    """1 at real tokens and 0 at padding, `[B, T, 1]`, in the dtype of `sequence_output`."""
+    return ops.cast(ops.cast(input_mask, "bool"), sequence_output.dtype)[:, :, None]
