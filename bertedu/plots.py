@@ -328,6 +328,11 @@ def save(axes, path, dpi=200):
     return path
 
 
+def close(axes):
+    """Forget the picture that `axes` (Axes, an array of them, or a figure) is in; matplotlib keeps it until told to."""
+    plt.close(_figure(axes))
+
+
 # ---- what comes in ---------------------------------------------------------------------------------------------------
 
 
