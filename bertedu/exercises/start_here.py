@@ -1,0 +1,109 @@
+"""Exercises of notebooks/00_start_here.ipynb."""
+
+import math
+
+from bertedu.exercise import Exercise, NotYet, call, compare, numbers
+
+
+def judge_heads(answer):
+    got = numbers(answer)
+    if got.shape != ():
+        raise NotYet("one number is asked for: how many heads there are in all.")
+    reasons = {
+        12: "12 is the heads of one layer, and there are 6 layers.",
+        6: "6 is the layers; each of them has 12 heads.",
+        18: "18 is 6 + 12. Each of the 6 layers has 12 heads of its own.",
+        14: "14 is the tokens: how wide each picture is, not how many pictures there are.",
+        196: "196 is the squares in one picture; how many pictures are there?",
+        14112: "14112 is every number in the array; the question is about the pictures.",
+    }
+    compare(got, 72, list(reasons.items()))
+
+
+def judge_most_looked_at(answer):
+    cases = [
+        (["the", "cat", "sat"], [0.2, 0.5, 0.3], "cat"),
+        (["it", "was", "warm", "."], [0.1, 0.2, 0.1, 0.6], "."),
+        (["the", "mat"], [0.9, 0.1], "the"),
+    ]
+    for tokens, row, expected in cases:
+        got = call(answer, list(tokens), list(row))
+        if got is None:
+            raise NotYet("it gives None. Is a `return` missing?")
+        if got is ...:
+            raise NotYet("it gives back the dots (...); put your code in their place.")
+        if isinstance(got, str):
+            given = f"for the tokens {tokens} and the shares {row} it gives {got!r}"
+            if got != expected and got == tokens[row.index(min(row))]:
+                raise NotYet(f"{given}: the token with the smallest share. The largest is wanted.")
+            if got != expected:
+                raise NotYet(f"{given}, and {expected!r} has the largest share.")
+            continue
+        value = numbers(got)
+        if value.shape == () and float(value) == row.index(max(row)):
+            raise NotYet(f"it gives the position, {int(value)}. Use it as an index: which token stands there?")
+        if value.shape == () and math.isclose(float(value), max(row)):
+            raise NotYet(f"it gives the largest share, {max(row)}. Which token has it?")
+        raise NotYet(f"a token is wanted, a string; it gives a {type(got).__name__}.")
+
+
+def judge_cosine(answer):
+    for a, b in ([[3.0, 4.0], [4.0, 3.0]], [[1.0, 2.0, 2.0], [-2.0, 0.0, 4.0]], [[1.0, 0.0], [0.0, 5.0]]):
+        dot = sum(x * y for x, y in zip(a, b, strict=True))
+        length_a, length_b = (math.sqrt(sum(x * x for x in vector)) for vector in (a, b))
+        typical = [
+            (dot, "that is the sum of products alone. Divide it by both lengths, else long vectors always win."),
+            (dot / (length_a * length_b) ** 2, "the lengths are not lengths yet: a square root is missing."),
+            (dot / length_a, "it is divided by the length of a only; divide by the length of b too."),
+            (dot / length_b, "it is divided by the length of b only; divide by the length of a too."),
+            (dot / (length_a + length_b), "divide by the product of the two lengths, not by their sum."),
+            (math.dist(a, b), "that is the distance between the two points; here the angle is wanted."),
+            (dot / len(a), "it is divided by how many numbers there are; divide by the two lengths."),
+        ]
+        compare(call(answer, list(a), list(b)), dot / (length_a * length_b), typical)
+
+
+EXERCISES = {
+    "heads": Exercise(
+        task="reading.attention.shape is (6, 12, 14, 14). How many heads does this BERT have in all?",
+        blank="heads = ...",
+        answer="heads",
+        judge=judge_heads,
+        correct="6 layers of 12 heads make 72 pictures, each of 14 by 14 squares.",
+        hints=(
+            "The shape is (layers, heads of a layer, tokens that look, tokens that are looked at).",
+            "Every layer has 12 heads of its own; there are 6 layers.",
+        ),
+        solution="heads = 6 * 12  # layers times heads of a layer",
+    ),
+    "most_looked_at": Exercise(
+        task="Write a function: given the tokens and one row of a head, which token is looked at most?",
+        blank="def most_looked_at(tokens, row):\n    return ...",
+        answer="most_looked_at",
+        judge=judge_most_looked_at,
+        correct="that is all a bright square says: of this row, the largest share goes there.",
+        hints=(
+            "Two steps: find the position of the largest number in `row`, then look up the token at that position.",
+            "max(row) is the largest number, and row.index(...) tells where a number stands.",
+        ),
+        solution="def most_looked_at(tokens, row):\n    row = list(row)\n    return tokens[row.index(max(row))]",
+    ),
+    "cosine": Exercise(
+        task="Write the cosine similarity of two lists of numbers, with loops or sum() only.",
+        blank="def cosine(a, b):\n    return ...",
+        answer="cosine",
+        judge=judge_cosine,
+        correct="1 for the same direction, 0 for a right angle, -1 for opposite ones, however long they are.",
+        hints=(
+            "Three sums: of a[i] * b[i], of a[i] * a[i] and of b[i] * b[i].",
+            "The length of a is the square root of the second sum. Divide the first sum by both lengths.",
+        ),
+        solution=(
+            "def cosine(a, b):\n"
+            "    products = sum(x * y for x, y in zip(a, b))\n"
+            "    length_a = sum(x * x for x in a) ** 0.5\n"
+            "    length_b = sum(y * y for y in b) ** 0.5\n"
+            "    return products / (length_a * length_b)"
+        ),
+    ),
+}

@@ -1,0 +1,301 @@
+"""Every exercise blank, solved and wrong; and a check that nothing a learner passes can break."""
+
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from bertedu import attention, exercise
+from bertedu.exercise import check, hint, names, show_source, solution
+
+
+def softmax(x, axis=-1):
+    return np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True)
+
+
+def normalized(x):
+    x = np.array(x)
+    return x / x.sum()
+
+
+def logits(q, k):
+    return np.array(q) @ np.array(k).T
+
+
+# For each exercise: wrong answers, and a word that its reason must hold.
+WRONG = {
+    "start_here.heads": [
+        (12, "one layer"),
+        (6, "layers"),
+        (14112, "every number"),
+        (73, "expected 72"),
+        ("72", "a text"),
+    ],
+    "start_here.most_looked_at": [
+        (lambda tokens, row: row.index(max(row)), "position"),
+        (lambda tokens, row: max(row), "largest share"),
+        (lambda tokens, row: tokens[row.index(min(row))], "smallest"),
+        (lambda tokens, row: tokens[0], "'cat'"),
+    ],
+    "start_here.cosine": [
+        (lambda a, b: np.dot(a, b), "sum of products"),
+        (lambda a, b: np.dot(a, b) / np.dot(a, a) / np.dot(b, b), "square root"),
+        (lambda a, b: np.linalg.norm(np.subtract(a, b)), "distance"),
+        (lambda a, b: np.multiply(a, b), "one number"),
+    ],
+    "attention.softmax_by_hand": [
+        (np.exp, "sum"),
+        (normalized, "raise e"),
+        (lambda x: softmax(-np.array(x)), "turned round"),
+        (lambda x: softmax(np.array(x)), "overflow"),
+        (lambda x: sum(x), "one number"),
+    ],
+    "attention.scaled_products": [
+        (logits, "1/sqrt(H)"),
+        (lambda q, k: logits(q, k) / 5, "square root"),
+        (lambda q, k: logits(k, q) / 5**0.5, "swapped"),
+        (lambda q, k: softmax(logits(q, k) / 5**0.5), "after the softmax"),
+    ],
+    "attention.mix": [
+        (lambda scores, values: np.tile(np.mean(values, axis=0), (len(scores), 1)), "plain mean"),
+        (lambda scores, values: np.array(values)[np.argmax(scores, axis=1)], "most only"),
+        (lambda scores, values: (np.array(scores) @ values).T, "swapped"),
+    ],
+    "attention.masked_softmax_by_hand": [
+        (lambda x, mask: softmax(np.array(x)) * mask, "after the softmax"),
+        (lambda x, mask: softmax(np.array(x) * mask), "e^0 is 1"),
+        (lambda x, mask: softmax(np.array(x)), "no effect"),
+        (lambda x, mask: softmax(np.array(x) - 1e9 * np.array(mask)), "turned round"),
+    ],
+    "attention.attend": [
+        (lambda q, k, v: softmax(q @ k.T / 5**0.5, axis=0) @ v, "wrong axis"),
+        (lambda q, k, v: softmax(q @ k.T) @ v, "1/sqrt(H)"),
+        (lambda q, k, v: softmax(q @ k.T / 5**0.5), "one step is left"),
+        (lambda q, k, v: (q @ k.T / 5**0.5) @ v, "no softmax"),
+        (lambda q, k, v: softmax(q @ k.T / 5**0.5) @ k, "mix the values"),
+    ],
+}
+
+
+def run(code, wanted):
+    space = {}
+    exec(compile(code, "<exercise>", "exec"), space)
+    return space[wanted]
+
+
+def said(capsys, name, answer):
+    check(name, answer)
+    return capsys.readouterr().out
+
+
+def test_every_exercise_has_wrong_answers_here():
+    assert set(WRONG) == set(names())
+    for chapter, least in {"start_here": 3, "attention": 4}.items():
+        assert sum(name.startswith(f"{chapter}.") for name in WRONG) >= least
+    assert all(len(answers) >= 3 for answers in WRONG.values())
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_blank_is_not_yet(name, capsys):
+    task = exercise._all()[name]
+    out = said(capsys, name, run(task.blank, task.answer))
+    assert out.startswith("Not yet: ")
+    assert "dots" in out
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_its_own_solution_is_correct(name, capsys):
+    task = exercise._all()[name]
+    assert said(capsys, name, run(task.solution, task.answer)) == f"Correct: {task.correct}\n"
+
+
+@pytest.mark.parametrize(("name", "answer", "word"), [(name, *pair) for name, pairs in WRONG.items() for pair in pairs])
+def test_wrong_answers_get_the_reason_that_fits(name, answer, word, capsys):
+    out = said(capsys, name, answer)
+    assert out.startswith("Not yet: ")
+    assert word in out
+
+
+class Hostile:
+    """Raises at whatever is done with it."""
+
+    def __getattribute__(self, name):
+        raise SystemError("hostile")
+
+    def __bool__(self):
+        raise SystemError("hostile")
+
+    def __repr__(self):
+        raise SystemError("hostile")
+
+
+class Unprintable(BaseException):
+    def __str__(self):
+        raise ValueError
+
+
+def endless(*arguments):
+    return endless(*arguments)
+
+
+def raising(error):
+    def answer(*arguments):
+        raise error
+
+    return answer
+
+
+NONSENSE = {
+    "dots": ...,
+    "None": None,
+    "text": "cat",
+    "nan": float("nan"),
+    "nan array": np.full((3, 4), np.nan),
+    "empty": [],
+    "ragged": [[1], [1, 2]],
+    "objects": [object()],
+    "dict": {"a": 1},
+    "class": Hostile,
+    "hostile": Hostile(),
+    "module": sys,
+    "generator": (i for i in range(3)),
+    "returns None": lambda *a: None,
+    "returns dots": lambda *a: ...,
+    "returns text": lambda *a: "a",
+    "returns NaN": lambda *a: float("nan"),
+    "returns NaN rows": lambda *a: [[float("nan")] * 5] * 3,
+    "returns wrong shape": lambda *a: np.zeros((7, 7, 7)),
+    "returns complex": lambda *a: 1j,
+    "returns hostile": lambda *a: Hostile(),
+    "returns itself": endless,
+    "no arguments": lambda: 1,
+    "raises": raising(ZeroDivisionError("by zero")),
+    "raises unprintable": raising(Unprintable()),
+    "exits": raising(SystemExit(3)),
+    "huge": 10**400,
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("kind", NONSENSE)
+def test_nothing_that_is_passed_raises(name, kind, capsys):
+    assert said(capsys, name, NONSENSE[kind]).startswith("Not yet: ")
+
+
+def test_reasons_for_what_is_no_answer(capsys):
+    assert "None" in said(capsys, "attention.mix", lambda s, v: None)
+    assert "ZeroDivisionError: by zero" in said(capsys, "attention.mix", raising(ZeroDivisionError("by zero")))
+    assert "calls itself" in said(capsys, "attention.mix", endless)
+    assert "NaN" in said(capsys, "attention.mix", lambda s, v: np.full((3, 5), np.nan))
+    assert "[3, 5]" in said(capsys, "attention.mix", lambda s, v: np.zeros((5, 3)))
+    assert "without brackets" in said(capsys, "attention.mix", [[1.0]])
+
+
+def test_stopping_an_endless_answer_is_no_error(capsys):
+    assert "stopped before" in said(capsys, "attention.mix", raising(KeyboardInterrupt()))
+
+
+def test_an_answer_cannot_spoil_the_question(capsys):
+    def spoil(q, k, v):
+        q[:] = 0
+        return q
+
+    said(capsys, "attention.attend", spoil)
+    task = exercise._all()["attention.attend"]
+    assert said(capsys, "attention.attend", run(task.solution, "attend")).startswith("Correct")
+
+
+def test_tensors_of_the_backend_are_answers(capsys):
+    from keras import ops
+
+    assert said(capsys, "start_here.heads", ops.array(72)).startswith("Correct")
+    out = said(capsys, "attention.attend", lambda q, k, v: ops.softmax(ops.matmul(q, k.T) / 5**0.5) @ ops.array(v))
+    assert out.startswith("Correct")
+
+
+@pytest.mark.peers
+def test_torch_tensors_with_gradients_are_answers(capsys):
+    torch = pytest.importorskip("torch")
+    assert said(capsys, "start_here.heads", torch.tensor(72.0, requires_grad=True)).startswith("Correct")
+
+
+@pytest.mark.parametrize("function", [check, hint, solution])
+@pytest.mark.parametrize("name", ["attention.nothing", "", 3, None, "x" * 10_000])
+def test_an_unknown_name_lists_the_names(function, name, capsys):
+    function(name)
+    out = capsys.readouterr().out
+    assert out.startswith("There is no exercise")
+    assert len(out) < 1000
+    assert all(known in out for known in names())
+
+
+def test_solution_comes_after_two_hints(capsys, monkeypatch):
+    monkeypatch.setattr(exercise, "_hints_given", {})
+    name = "attention.mix"
+    task = exercise._all()[name]
+    out = []
+    for step in (solution, hint, solution, hint, hint, solution):
+        step(name)
+        out.append(capsys.readouterr().out)
+    assert "two hints first" in out[0]
+    assert f"Hint 1 of 2: {task.hints[0]}" in out[1]
+    assert "one more hint first" in out[2]
+    assert all(f"Hint 2 of 2: {task.hints[1]}" in text for text in out[3:5])
+    assert all(line in out[5] for line in task.solution.splitlines())
+    assert not any("def mix" in text for text in out[:5])
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_hints_do_not_hold_the_solution(name):
+    task = exercise._all()[name]
+    assert len(task.hints) == 2
+    assert not any(line.strip() in hint for hint in task.hints for line in task.solution.splitlines() if line.strip())
+
+
+def shown(capsys, *arguments, **options):
+    show_source(*arguments, **options)
+    headline, *rows = capsys.readouterr().out.splitlines()
+    return headline, {int(row.split()[0]): row.lstrip(" 0123456789")[0:] for row in rows}
+
+
+def test_show_source_leaves_out_docstrings_and_keeps_line_numbers(capsys):
+    headline, rows = shown(capsys, attention.masked_softmax)
+    with open(attention.__file__, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    first = next(i for i, line in enumerate(lines, 1) if line.startswith("def masked_softmax"))
+    assert headline.startswith(f"bertedu/attention.py, lines {first} to ")
+    assert all(rows[number] == lines[number - 1].strip() for number in rows)
+    assert not any('"""' in row for row in rows.values())
+    _, with_docstring = shown(capsys, attention.masked_softmax, docstring=True)
+    assert '"""' in with_docstring[first + 1]
+    assert len(with_docstring) > len(rows)
+
+
+def test_show_source_of_method_class_instance_and_module(capsys):
+    headline, rows = shown(capsys, attention.MultiHeadAttention.call)
+    assert any("self.query_dense(query)" in row for row in rows.values())
+    headline, rows = shown(capsys, attention.MultiHeadAttention)
+    assert not any('"""' in row for row in rows.values())
+    assert shown(capsys, attention.MultiHeadAttention(1, 2)) == (headline, rows)
+    headline, rows = shown(capsys, attention)
+    assert headline.startswith("bertedu/attention.py, lines 1 to ")
+
+
+def test_show_source_without_source_says_so():
+    for thing in (len, 3, types.SimpleNamespace()):
+        with pytest.raises(TypeError, match="no Python source"):
+            show_source(thing)
+
+
+def test_show_source_in_a_notebook_is_coloured_and_readable_as_text(monkeypatch):
+    published = []
+    ipython = pytest.importorskip("IPython")
+    monkeypatch.setattr(ipython, "get_ipython", lambda: types.SimpleNamespace(kernel=True))
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: published.append(data))
+    show_source(attention.masked_softmax)
+    (data,) = published
+    assert set(data) == {"text/html", "text/plain"}
+    assert "<style" not in data["text/html"]
+    assert "style=" in data["text/html"]
+    assert "def masked_softmax" in data["text/plain"]
