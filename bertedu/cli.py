@@ -118,9 +118,10 @@ def lab(options):
     if not open_browser:
         print("Open the address below, the one with the token, in a browser on this machine.", flush=True)
     command = lab_command(notebook, root, options.port, open_browser)
-    if os.name == "posix":
-        os.execve(command[0], command, lab_environment())  # Ctrl-C and signals then reach JupyterLab itself
-    return subprocess.run(command, env=lab_environment()).returncode
+    if os.name != "posix":
+        return subprocess.run(command, env=lab_environment()).returncode
+    # Becoming JupyterLab, instead of waiting for it, lets Ctrl-C and signals reach it directly.
+    return os.execve(command[0], command, lab_environment())
 
 
 # -- test --------------------------------------------------------------------------------------------------------------
@@ -148,7 +149,8 @@ def run_step(name, command, variables):
     print(f"\n==> {name}", flush=True)
     # Python's own buffering would hold back the progress of a step that takes minutes.
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", **variables}
-    process = subprocess.Popen(
+    last = ""
+    with subprocess.Popen(
         command,
         cwd=CHECKOUT,
         env=environment,
@@ -158,12 +160,11 @@ def run_step(name, command, variables):
         text=True,
         encoding="utf-8",
         errors="replace",
-    )
-    last = ""
-    for line in process.stdout:
-        print(line, end="", flush=True)
-        last = line.strip() or last
-    return process.wait(), last
+    ) as process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            last = line.strip() or last
+    return process.returncode, last
 
 
 def test(options):

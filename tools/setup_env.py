@@ -6,13 +6,13 @@ the next one.
 """
 
 import hashlib
+import http.client
 import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -126,13 +126,13 @@ def is_ready(root, environment, extras):
 
 
 def is_usable(environment):
-    """Say whether an environment, finished or not, can be installed into: right Python, and never moved."""
+    """Say whether an environment, finished or not, can be installed into: right Python, with pip, and never moved."""
     python = environment_python(environment)
     answer = probe(python) if python.exists() else None
     if answer is None or not OLDEST <= answer[0] <= NEWEST:
         return False
-    pip = subprocess.run([str(python), "-m", "pip", "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    return pip.returncode == 0 and str(environment) in pip.stdout.decode(errors="replace")
+    script = python.with_name("pip.exe" if os.name == "nt" else "pip")
+    return script.exists() and str(environment).encode() in script.read_bytes()  # the path of the Python it starts
 
 
 def make_environment(environment):
@@ -151,7 +151,7 @@ def torch_index_answers():
     try:
         with urllib.request.urlopen(TORCH_CPU_INDEX + "/torch/", timeout=SECONDS_TO_ANSWER):
             return True
-    except (urllib.error.URLError, OSError):
+    except (OSError, http.client.HTTPException):  # no network, no answer in time, or something else answering
         return False
 
 
