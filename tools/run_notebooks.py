@@ -42,7 +42,10 @@ def strip(notebook):
 
 
 def run(notebook, folder):
-    """Execute every cell, in place, with this environment's `python3` kernel, as JupyterLab would from `folder`."""
+    """Execute every cell, in place, with this environment's `python3` kernel, as JupyterLab would from `folder`.
+
+    Widget state is left to be stored, and `strip` removes it: nbclient 0.11 told not to store it fails in `interact`.
+    """
     client = NotebookClient(
         notebook,
         timeout=SECONDS_A_CELL,
@@ -50,7 +53,6 @@ def run(notebook, folder):
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
         coalesce_streams=True,
-        store_widget_state=False,
     )
     client.execute()
 
