@@ -1,5 +1,11 @@
 """bertedu: BERT, opened up.
 
+    import bertedu as be
+
+    bert = be.load("minilm")
+    reading = bert.read("The cat sat on the mat.", "It was warm.")
+    reading.show()
+
 The letters of every shape in this package:
 
     B batch                 N heads                 F inner (feed-forward) size
@@ -7,15 +13,53 @@ The letters of every shape in this package:
     S key positions         D hidden size           L layers
 """
 
-import keras as _keras  # noqa: F401  (our classes register with it, so that its loaders know them)
+import importlib
 
-from bertedu import defaults
-from bertedu.text import BertPreprocessor, BertTokenizer
-from bertedu.embeddings import BertEmbeddings
+from bertedu import quiet
+
+with quiet.start_up():
+    import keras  # noqa: F401  (every class below registers with it, so that its loaders know them)
+
+# isort: off  (reading order)
+from bertedu import defaults, pooling, presets
 from bertedu.attention import MultiHeadAttention
-from bertedu.feedforward import Feedforward
-from bertedu.transformer import TransformerEncoder
+from bertedu.embeddings import BertEmbeddings
 from bertedu.encoder import BertEncoder
-from bertedu import pooling
-from bertedu import presets
+from bertedu.feedforward import Feedforward
 from bertedu.reading import Bert, Reading, load
+from bertedu.text import BertPreprocessor, BertTokenizer
+from bertedu.transformer import TransformerEncoder
+
+# isort: on
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BertPreprocessor",
+    "BertTokenizer",
+    "BertEmbeddings",
+    "MultiHeadAttention",
+    "Feedforward",
+    "TransformerEncoder",
+    "BertEncoder",
+    "Bert",
+    "Reading",
+    "load",
+    "defaults",
+    "pooling",
+    "presets",
+    "plots",
+    "exercise",
+]
+
+LAZY = ("plots", "exercise")  # they import matplotlib and IPython, which training on a server needs not
+
+
+def __getattr__(name):
+    if name in LAZY:
+        return importlib.import_module(f"bertedu.{name}")
+    raise AttributeError(f"module 'bertedu' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

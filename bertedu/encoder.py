@@ -249,7 +249,7 @@ class BertEncoder(keras.layers.Layer):
 
     @functools.cached_property
     def inputs(self):
-        """Symbolic inputs by name, to build a functional model on: ``keras.Model(encoder.inputs, encoder(encoder.inputs))``."""
+        """Symbolic inputs by name, for a functional model: ``keras.Model(encoder.inputs, encoder(encoder.inputs))``."""
         symbols = {name: keras.Input((None,), dtype="int32", name=name) for name in DIALECTS["tf-models"]}
         if self.with_dense_inputs:
             symbols["dense_inputs"] = keras.Input((None, self.embedding_width), name="dense_inputs")
@@ -322,12 +322,15 @@ def _check_group(native, group):
         sizes = zip(shape[:2], expected, strict=False)
         if len(shape) != rank or any(None not in pair and pair[0] != pair[1] for pair in sizes):
             wanted = "[B, T, W]" if rank == 3 else "[B, T]"
-            raise ValueError(f"{name} must be {wanted} and fit {lead}, whose shape is {tuple(native[lead].shape)}; got {shape}.")
+            raise ValueError(
+                f"{name} must be {wanted} and fit {lead}, whose shape is {tuple(native[lead].shape)}; got {shape}."
+            )
 
 
 def _dialects_in_words():
     rows = "; ".join(f"{who}: {', '.join(names)}" for who, names in DIALECTS.items())
-    return f"The inputs are ids, mask and types, in one of these spellings: {rows}. Optional: {', '.join(OPTIONAL_INPUTS)}."
+    optional = ", ".join(OPTIONAL_INPUTS)
+    return f"The inputs are ids, mask and types, in one of these spellings: {rows}. Optional: {optional}."
 
 
 def check_values(inputs, encoder):

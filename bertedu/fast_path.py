@@ -65,14 +65,17 @@ def _jax(function, encoder):
             for variables in (encoder.trainable_variables, encoder.non_trainable_variables)
         )
         results = graph(trainable, non_trainable, padded)
-        return {name: keras.tree.map_structure(lambda t: _cut(t, length, name), value) for name, value in results.items()}  # noqa: B023
+        return {name: _cut(value, length, LENGTH_AXES.get(name, ())) for name, value in results.items()}
 
     return run
 
 
-def _cut(tensor, length, name):
-    array = np.asarray(tensor)
-    for axis in LENGTH_AXES.get(name, ()):
+def _cut(value, length, axes):
+    """`value`, a tensor or a list of them, as arrays of which the first `length` along each of `axes` are left."""
+    if isinstance(value, list):
+        return [_cut(tensor, length, axes) for tensor in value]
+    array = np.asarray(value)
+    for axis in axes:
         array = array.take(range(length), axis=axis)
     return array
 

@@ -1,6 +1,7 @@
 """Pooling: one vector for a whole text, out of one vector per token.
 
-    cls = x_L[0]      pooled = tanh(cls W + b)      mean = sum_t mask_t x_L[t] / sum_t mask_t      max = max over t with mask_t
+    cls = x_L[0]        pooled = tanh(cls W + b)
+    mean = sum_t mask_t x_L[t] / sum_t mask_t        max = max of x_L[t] over t with mask_t
 
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3 (cls, pooled); Reimers and Gurevych 2019
 (https://arxiv.org/abs/1908.10084), section 3 (mean, max). Chapter: notebooks/07_pooling.ipynb.

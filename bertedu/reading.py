@@ -14,7 +14,7 @@ from bertedu import fast_path, presets
 from bertedu.checkpoints import huggingface
 from bertedu.encoder import BertEncoder, check_values
 from bertedu.pooling import POOLINGS, pool
-from bertedu.text import BertPreprocessor, BertTokenizer
+from bertedu.text import BertPreprocessor, BertTokenizer, pack
 
 BATCH_TOKENS = 2048  # `embed`: tokens a batch, padding included; more no longer help two cores, and fill the cache
 PROGRESS_AFTER = 2.0  # seconds of work before a progress bar appears
@@ -107,7 +107,7 @@ class Bert:
             if overflow == "error":
                 raise ValueError(f'{message}: shorten it, or let it be cut with overflow="truncate".')
             warnings.warn(f"{message}: the last {encoded.truncated} were cut off.", stacklevel=2)
-        outputs = self._run("read", _everything, _as_batch(encoded))
+        outputs = self._run("read", _everything, pack([encoded], self.tokenizer.pad_id))
         return Reading(
             text=text,
             pair=pair,
@@ -152,7 +152,7 @@ class Bert:
         vectors = np.zeros((len(rows), self.encoder.hidden_size), "float32")  # [n, D]
         with tqdm(total=len(rows), unit="text", delay=PROGRESS_AFTER, disable=not progress, leave=False) as bar:
             for batch in length_sorted_batches([len(row.ids) for row in rows]):
-                inputs = _as_batch(*(rows[i] for i in batch), pad_id=self.tokenizer.pad_id)
+                inputs = pack([rows[i] for i in batch], self.tokenizer.pad_id)
                 vectors[batch] = self._run(f"embed {pooling}", _pooled_by(pooling), inputs)["vectors"]
                 bar.update(len(batch))
         if normalize:
@@ -329,7 +329,9 @@ def length_sorted_batches(lengths, batch_tokens=BATCH_TOKENS):
 
 def _everything(encoder, inputs):
     outputs = encoder(inputs, return_attention_scores=True, return_embedding_output=True, training=False)
-    return {name: outputs[name] for name in ("attention_scores", "encoder_outputs", "embedding_output", "pooled_output")}
+    return {
+        name: outputs[name] for name in ("attention_scores", "encoder_outputs", "embedding_output", "pooled_output")
+    }
 
 
 def _pooled_by(pooling):
@@ -337,14 +339,3 @@ def _pooled_by(pooling):
         return {"vectors": pool(encoder(inputs, training=False), inputs["input_mask"], pooling)}
 
     return vectors
-
-
-def _as_batch(*rows, pad_id=0):
-    """`Encoded` rows as the three int32 arrays `[B, T]`, padded to the longest."""
-    length = max(len(row.ids) for row in rows)
-    ids = np.full((len(rows), length), pad_id, "int32")  # [B, T]
-    mask, types = np.zeros_like(ids), np.zeros_like(ids)  # [B, T]
-    for i, row in enumerate(rows):
-        n = len(row.ids)
-        ids[i, :n], mask[i, :n], types[i, :n] = row.ids, 1, row.type_ids
-    return {"input_word_ids": ids, "input_mask": mask, "input_type_ids": types}

@@ -179,6 +179,17 @@ class Encoded(NamedTuple):
     truncated: int
 
 
+def pack(rows, pad_id, length=None):
+    """B `Encoded` -> the dict of three int32 arrays `[B, T]`, padded to `length` (None: to the longest row)."""
+    length = max(len(row.ids) for row in rows) if length is None else length
+    word_ids = np.full((len(rows), length), pad_id, np.int32)  # [B, T]
+    mask, types = np.zeros_like(word_ids), np.zeros_like(word_ids)  # [B, T] each
+    for i, row in enumerate(rows):
+        n = len(row.ids)
+        word_ids[i, :n], mask[i, :n], types[i, :n] = row.ids, 1, row.type_ids
+    return dict(zip(KEYS, (word_ids, mask, types), strict=True))
+
+
 @keras.saving.register_keras_serializable(package="bertedu")
 class BertPreprocessor(keras.layers.Layer):
     """Turns texts, or pairs of texts, into the three arrays that BERT reads.
@@ -242,13 +253,7 @@ class BertPreprocessor(keras.layers.Layer):
         rows = self.encode_batch(text, pair, max_length=self.seq_length)
         if not rows and self.seq_length is None:
             raise ValueError("text: an empty list has no longest text to pad to; set seq_length, or do not call")
-        length = self.seq_length or max(len(row.ids) for row in rows)
-        word_ids = np.full((len(rows), length), self.tokenizer.pad_id, np.int32)  # [B, T]
-        mask, types = np.zeros_like(word_ids), np.zeros_like(word_ids)  # [B, T] each
-        for i, row in enumerate(rows):
-            n = len(row.ids)
-            word_ids[i, :n], mask[i, :n], types[i, :n] = row.ids, 1, row.type_ids
-        return dict(zip(KEYS, (word_ids, mask, types), strict=True))
+        return pack(rows, self.tokenizer.pad_id, self.seq_length)
 
     def _pack_tensors(self, text, pair):
         import tensorflow as tf

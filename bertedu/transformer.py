@@ -91,7 +91,9 @@ class TransformerEncoder(keras.layers.Layer):
     def build(self, inputs_shape):
         hidden_size = inputs_shape[-1]
         if self.num_heads < 1 or self.num_heads > hidden_size:
-            raise ValueError(f"num_heads={self.num_heads} must be between 1 and the width of the inputs, {hidden_size}.")
+            raise ValueError(
+                f"num_heads={self.num_heads} must be between 1 and the width of the inputs, {hidden_size}."
+            )
         common = {
             "kernel_initializer": self.kernel_initializer,
             "bias_initializer": self.bias_initializer,
@@ -171,7 +173,7 @@ class TransformerEncoder(keras.layers.Layer):
 
 
 def combine_masks(padding_mask, attention_mask, output_range=None):
-    """The mask `[B, T, S]` (or `[B, 1, S]`) that lets a query see a key where both given masks do; None where neither is given."""
+    """Where a query may see a key, `[B, T or 1, S]`: where both given masks agree. None if neither is given."""
     if padding_mask is not None and len(padding_mask.shape) != 2:
         raise ValueError(f"padding_mask must be [B, S], got shape {tuple(padding_mask.shape)}.")
     if attention_mask is not None and len(attention_mask.shape) != 3:
