@@ -175,6 +175,7 @@ def whole_notebook(page, path):
     scroller = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer"
     tall = page.evaluate("selector => document.querySelector(selector).scrollHeight", scroller)
     page.set_viewport_size({"width": size["width"], "height": min(tall + 200, 16000)})
-    page.wait_for_timeout(1000)  # cells outside the window are laid out only when they come into it
+    page.evaluate("selector => document.querySelector(selector).scrollTo(0, 0)", scroller)
+    page.wait_for_timeout(2000)  # cells outside the window are laid out only when they come into it
     page.screenshot(path=str(path))
     page.set_viewport_size(size)
