@@ -95,7 +95,8 @@ def test_wrong_arguments_show_the_usage(arguments, capsys):
         ("03_m", "03_more_attention.ipynb"),
     ],
 )
-def test_notebook_is_found_by_what_people_type(folder, typed, found):
+def test_notebook_is_found_by_what_people_type(folder, monkeypatch, typed, found):
+    monkeypatch.chdir(folder.parent)
     assert cli.find_notebook(typed, folder) == (folder / found).resolve()
 
 
