@@ -107,8 +107,9 @@ def head(attention, tokens, *, queries=None, ax=None, title=None):
     tokens = _strings("tokens", tokens, attention.shape[1], "columns of attention")
     queries = _strings("queries" if queries is not None else "tokens", tokens if queries is None else queries,
                        attention.shape[0], "rows of attention")  # fmt: skip
+    figure = _new_figure(_head_size(queries, tokens), "compressed") if ax is None else None
     with matplotlib.rc_context(STYLE):
-        ax = _new_axes(_head_size(queries, tokens), "compressed") if ax is None else ax
+        ax = figure.add_subplot() if ax is None else ax
         image = ax.imshow(attention, aspect="equal", interpolation="nearest", **_scale(attention))
         _token_ticks(ax, tokens, queries)
         ax.set_xlabel("is looked at (key)")
@@ -150,8 +151,8 @@ def layer(attention, tokens, *, title=None):
     side = max(1.5, 0.15 * len(tokens)) if labelled else 1.9
     room = 0.25 + 0.075 * max(map(len, tokens)) if labelled else 0.1
     lines = [*([title] if title else []), "Darkest: the largest share of each head. White: 0."]
+    axes = _grid(rows, columns, heads, (side, side + 0.3), (room, 0.1, 0.15 + 0.2 * len(lines), room), lines)
     with matplotlib.rc_context(STYLE):
-        axes = _grid(rows, columns, heads, (side, side + 0.3), (room, 0.1, 0.15 + 0.2 * len(lines), room), lines)
         for number, ax in enumerate(axes):
             _thumbnail(ax, attention[number])
             ax.set_title(f"head {number}", fontsize=SMALL + 1, pad=3)
@@ -186,9 +187,9 @@ def model(attention, tokens, *, title=None):
     side = max(0.3, min(0.95, 8.4 / heads))
     words = "Each square is one head: a row of it looks, a column is looked at; white is 0, darkest its largest share."
     lines = [*([title] if title else []), words]
+    axes = _grid(layers, heads, layers * heads, (side, side), (0.75, 0.1, 0.3 + 0.2 * len(lines), 0.1), lines)
+    axes = axes.reshape(layers, heads)
     with matplotlib.rc_context(STYLE):
-        axes = _grid(layers, heads, layers * heads, (side, side), (0.75, 0.1, 0.3 + 0.2 * len(lines), 0.1), lines)
-        axes = axes.reshape(layers, heads)
         for place in np.ndindex(layers, heads):
             _thumbnail(axes[place], attention[place])
         step = math.ceil(0.3 / side)  # a two-digit number needs that much width
@@ -224,8 +225,9 @@ def lines(values, labels, *, x=None, xlabel, ylabel, title=None, ax=None):
     values = _numbers("values", values, "RX")
     labels = _strings("labels", labels, len(values), "rows of values")
     names, x = _positions(x, values.shape[1])
+    figure = _new_figure((6.4, 3.8), "constrained") if ax is None else None
     with matplotlib.rc_context(STYLE):
-        ax = _new_axes((6.4, 3.8)) if ax is None else ax
+        ax = figure.add_subplot() if ax is None else ax
         for number, row in enumerate(values):
             ax.plot(x, row, **_line_style(number))
         if len(x) <= 16 or names != [f"{value:g}" for value in x]:
@@ -260,8 +262,9 @@ def vectors(points, labels, *, groups=None, ax=None, title=None):
     labels = _strings("labels", labels, len(points), "rows of points")
     groups = [""] * len(points) if groups is None else _strings("groups", groups, len(points), "rows of points")
     kinds = list(dict.fromkeys(groups))
+    figure = _new_figure((5.6, 4.4), "constrained") if ax is None else None
     with matplotlib.rc_context(STYLE):
-        ax = _new_axes((5.6, 4.4)) if ax is None else ax
+        ax = figure.add_subplot() if ax is None else ax
         for number, kind in enumerate(kinds):
             chosen = points[[group == kind for group in groups]]
             style = {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[number % len(MARKERS)]}
@@ -395,8 +398,10 @@ def _figure(axes):
 # ---- drawing ---------------------------------------------------------------------------------------------------------
 
 
-def _new_axes(size, layout="constrained"):
-    return plt.figure(FigureClass=Picture, figsize=size, layout=layout).add_subplot()
+def _new_figure(size, layout=None):
+    # Never inside `rc_context`: the first figure loads the backend, and a notebook's backend sets rcParams for good
+    # ("interactive", without which no later figure is shown), and the context would take them back.
+    return plt.figure(FigureClass=Picture, figsize=size, layout=layout, facecolor="white")
 
 
 def _drawn(figure, form, dpi):
@@ -471,17 +476,18 @@ def _grid(rows, columns, count, size, edges, lines):
     left, right, top, bottom = edges
     least = 0.063 * max(map(len, lines)) + 0.3  # inches that the longest line needs
     width, height = max(columns * size[0] + left + right, least), rows * size[1] + top + bottom
-    figure = plt.figure(FigureClass=Picture, figsize=(width, height))
-    for number, line in enumerate(lines):
-        text, family = _shown(line)
-        style = {"fontsize": 10} if number < len(lines) - 1 else {"fontsize": SMALL, "color": "#444444"}
-        figure.text(0.1 / width, 1 - (0.08 + 0.2 * number) / height, text, va="top", family=family, **style)
+    figure = _new_figure((width, height))
+    inner = min(size) * 0.92
     axes = []
-    for number in range(count):
-        row, column = divmod(number, columns)
-        corner = (left + column * size[0], height - top - (row + 1) * size[1])
-        inner = min(size) * 0.92
-        axes.append(figure.add_axes((corner[0] / width, corner[1] / height, inner / width, inner / height)))
+    with matplotlib.rc_context(STYLE):
+        for number, line in enumerate(lines):
+            text, family = _shown(line)
+            style = {"fontsize": 10} if number < len(lines) - 1 else {"fontsize": SMALL, "color": "#444444"}
+            figure.text(0.1 / width, 1 - (0.08 + 0.2 * number) / height, text, va="top", family=family, **style)
+        for number in range(count):
+            row, column = divmod(number, columns)
+            x, y = left + column * size[0], height - top - (row + 1) * size[1]
+            axes.append(figure.add_axes((x / width, y / height, inner / width, inner / height)))
     return np.array(axes)
 
 
