@@ -121,7 +121,7 @@ def head(attention, tokens, *, queries=None, ax=None, title=None):
         bar = ax.figure.colorbar(image, ax=ax, fraction=0.05, pad=0.03)
         bar.set_label(UNIT)
         bar.ax.tick_params(labelsize=SMALL)
-    ax.alt_text = _head_in_words(attention, tokens, queries, title)
+    _tell(ax, title, _head_in_words(attention, tokens, queries, title))
     return ax
 
 
@@ -159,7 +159,7 @@ def layer(attention, tokens, *, title=None):
             if labelled:
                 _token_ticks(ax, tokens, tokens, top=False)
                 ax.tick_params(labelleft=number % columns == 0, labelbottom=number + columns >= heads, length=0)
-    axes[0].alt_text = _layer_in_words(attention, tokens, title)
+    _tell(axes[0], title, _layer_in_words(attention, tokens, title))
     return axes
 
 
@@ -197,7 +197,7 @@ def model(attention, tokens, *, title=None):
             axes[0, number].set_title(f"head {number}" if number == 0 else str(number), fontsize=SMALL, pad=3)
         for number in range(layers):
             axes[number, 0].set_ylabel(f"layer {number}", fontsize=SMALL, rotation=0, ha="right", va="center")
-    axes[0, 0].alt_text = _model_in_words(attention, tokens, title)
+    _tell(axes[0, 0], title, _model_in_words(attention, tokens, title))
     return axes
 
 
@@ -234,7 +234,7 @@ def lines(values, labels, *, x=None, xlabel, ylabel, title=None, ax=None):
             _ticks(ax.xaxis, x, names, MOST_LABELS)
         _clean_axes(ax, xlabel, ylabel, title)
         _label_lines(ax, x[-1], values[:, -1], labels)
-    ax.alt_text = _lines_in_words(values, labels, names, xlabel, ylabel, title)
+    _tell(ax, title, _lines_in_words(values, labels, names, xlabel, ylabel, title))
     return ax
 
 
@@ -277,7 +277,7 @@ def vectors(points, labels, *, groups=None, ax=None, title=None):
             ax.legend(frameon=False, fontsize=SMALL)
         _clean_axes(ax, "", "", title)
         ax.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
-    ax.alt_text = _vectors_in_words(points, labels, groups, title)
+    _tell(ax, title, _vectors_in_words(points, labels, groups, title))
     return ax
 
 
@@ -407,7 +407,7 @@ def _new_figure(size, layout=None):
 def _drawn(figure, form, dpi):
     """The bytes of `figure` as "png", "svg" or "pdf", its words inside; the same figure gives the same bytes."""
     words = figure.alt if isinstance(figure, Picture) else describe(figure)
-    titles = [figure.get_suptitle(), *(ax.get_title() for ax in figure.axes)]
+    titles = [figure.get_suptitle(), *(getattr(ax, "alt_title", None) for ax in figure.axes)]
     metadata = {"Title": next(filter(None, titles), "Picture"), "Subject" if form == "pdf" else "Description": words}
     metadata |= {} if form == "png" else {"CreationDate" if form == "pdf" else "Date": None}
     buffer = io.BytesIO()
@@ -574,6 +574,10 @@ def _characters(path):
 
 
 # ---- the same in words -----------------------------------------------------------------------------------------------
+
+
+def _tell(ax, title, words):
+    ax.alt_title, ax.alt_text = title, words  # on the Axes, so that a figure of several tells them all
 
 
 def _titled(kind, title):
