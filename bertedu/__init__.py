@@ -20,15 +20,18 @@ from bertedu import quiet
 with quiet.start_up():
     import keras  # noqa: F401  (every class below registers with it, so that its loaders know them)
 
-# isort: off  (reading order)
-from bertedu import defaults, pooling, presets
-from bertedu.attention import MultiHeadAttention
-from bertedu.embeddings import BertEmbeddings
-from bertedu.encoder import BertEncoder
-from bertedu.feedforward import Feedforward
-from bertedu.reading import Bert, Reading, load
+# In reading order: a module imports only what stands above it.
+# isort: off
+from bertedu import defaults
 from bertedu.text import BertPreprocessor, BertTokenizer
+from bertedu.embeddings import BertEmbeddings
+from bertedu.attention import MultiHeadAttention
+from bertedu.feedforward import Feedforward
 from bertedu.transformer import TransformerEncoder
+from bertedu.encoder import BertEncoder
+from bertedu import pooling
+from bertedu import presets
+from bertedu.reading import Bert, Reading, load
 
 # isort: on
 

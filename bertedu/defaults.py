@@ -19,8 +19,9 @@ DROPOUT = 0.1
 MASK_BIAS = -1e9
 """What is added to the logit of a key that must not be seen.
 
-In float32, always: the neighbours of 1e9 are 64 apart, so a row in which *every* key is masked forgets its logits and
-attends uniformly (never NaN). The release's -1e4 leaks such rows, and float16 turns -1e9 into minus infinity.
+In float32, always: the neighbours of 1e9 are 64 apart, so a row in which *every* key is masked forgets its logits (if
+they are below 32 in size, and a BERT's are) and attends uniformly; it never holds NaN. The release's -1e4 leaks such
+rows, and float16 turns -1e9 into minus infinity.
 """
 
 
