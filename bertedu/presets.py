@@ -8,6 +8,7 @@ import dataclasses
 import difflib
 import hashlib
 import importlib.metadata
+import warnings
 from pathlib import Path
 
 FILES = (
@@ -15,6 +16,8 @@ FILES = (
     *("tokenizer_config.json", "modules.json", "sentence_bert_config.json", "*_Pooling/config.json"),
 )
 """What a BERT needs of a Hub repository; other weight formats of the same model stay there."""
+
+ANSWER_WITHIN = 10  # seconds, for the Hub; its client would wait without end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +76,8 @@ def find(preset):
     """
     directory = installed_directory(preset)
     if directory is None:
-        tried = [f"the Python package {preset.distribution}: not installed"] if preset.distribution else []
-        directory = download(preset.hub, preset.revision, tried)
+        package = f"the Python package {preset.distribution}: not installed, or its files are gone"
+        directory = download(preset.hub, preset.revision, [package] if preset.distribution else [])
     if preset.sha256 is not None:
         check_sha256(directory / "model.safetensors", preset.sha256)
     return directory
@@ -96,11 +99,11 @@ def offline_model_directory():
 
 
 def download(hub, revision=None, tried=()):
-    """The local copy of a Hub repository: from the cache if it is there, else downloaded.
+    """The local copy of a Hub repository: from the cache if it is whole there, else downloaded.
 
     Args:
         hub: "organisation/name".
-        revision: commit, tag or branch (None: the newest).
+        revision: commit, tag or branch (None: the cache's copy of "main", else the newest).
         tried: lines that say where the model was looked for before, for the error.
 
     Raises:
@@ -108,14 +111,42 @@ def download(hub, revision=None, tried=()):
     """
     import huggingface_hub  # half a second to import, and only needed here
 
-    tried = list(tried)
-    for place, options in (("the Hugging Face cache", {"local_files_only": True}), ("the Hub", {})):
-        try:
-            return Path(huggingface_hub.snapshot_download(hub, revision=revision, allow_patterns=FILES, **options))
-        except Exception as error:  # the Hub's client raises some twenty types, its HTTP library's among them
-            reason = (str(error).strip().splitlines() or [""])[0]
-            tried.append(f"{place}: {type(error).__name__}{f', {reason}' if reason else ''}")
-    raise ConnectionError(
+    directory = _cached(hub, revision, whole=True)
+    if directory is not None:
+        return directory
+    try:
+        # One question first: on its own, a download asks for its list of files six times in half a minute.
+        huggingface_hub.HfApi().model_info(hub, revision=revision, timeout=ANSWER_WITHIN)
+        return Path(huggingface_hub.snapshot_download(hub, revision=revision, allow_patterns=FILES))
+    except Exception as error:  # the Hub's client raises some twenty types, its HTTP library's among them
+        reason = (str(error).strip().splitlines() or [""])[0]
+        reason = f"{type(error).__name__}{f', {reason}' if reason else ''}"
+    directory = _cached(hub, revision, whole=False)
+    if directory is None:
+        cache = huggingface_hub.constants.HF_HUB_CACHE
+        raise _not_found(hub, revision, [*tried, f"the cache {cache}: no whole copy there", f"the Hub: {reason}"])
+    warnings.warn(
+        f"The Hub cannot be asked ({reason}), so {hub!r} is read as far as it is in the cache, {directory}.",
+        stacklevel=2,
+    )
+    return directory
+
+
+def _cached(hub, revision, whole):
+    """The copy in the Hugging Face cache, or None. Other tools leave parts there: `whole` accepts no part."""
+    import huggingface_hub
+
+    try:
+        if whole:
+            huggingface_hub.get_cached_repo_tree(hub, revision=revision)  # raises where nobody has listed the files
+        options = {"revision": revision, "allow_patterns": FILES, "local_files_only": True}
+        return Path(huggingface_hub.snapshot_download(hub, **options))
+    except Exception:  # as many types as above, and versions before 2.0, which know no lists
+        return None
+
+
+def _not_found(hub, revision, tried):
+    return ConnectionError(
         f"The model {hub!r} was not found. Tried:\n  "
         + "\n  ".join(tried)
         + f"\nWith a network: try again, or download the files of https://huggingface.co/{hub}"
@@ -133,6 +164,6 @@ def check_sha256(path, expected):
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected:
         raise ValueError(
-            f"{path} is damaged or not the published file: its sha256 is {found}, not {expected}. "
+            f"{path.resolve()} is damaged or not the published file: its sha256 is {found}, not {expected}. "
             "Delete it and install or download the model again."
         )

@@ -10,12 +10,14 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
+import ml_dtypes  # noqa: F401  (comes with Keras, and teaches NumPy what bfloat16 is)
 from safetensors import SafetensorError, safe_open
 
 from bertedu import defaults
 from bertedu.encoder import BertEncoder
 from bertedu.text import BertTokenizer
+
+FLOATS = ("F32", "F16", "BF16", "F64")  # safetensors' names; others are quantised, and numbers beside them say how
 
 EMBEDDINGS = {
     "embeddings/word_embeddings/embeddings": "embeddings.word_embeddings.weight",
@@ -57,6 +59,17 @@ ACTIVATIONS = {
     "silu": "silu",
     "swish": "silu",
 }
+SIZES = {
+    "vocab_size": "vocab_size",
+    "hidden_size": "hidden_size",
+    "num_layers": "num_hidden_layers",
+    "num_attention_heads": "num_attention_heads",
+    "max_sequence_length": "max_position_embeddings",
+    "type_vocab_size": "type_vocab_size",
+    "inner_dim": "intermediate_size",
+}
+"""Our argument -> its field in config.json."""
+
 POOLING_FLAGS = {
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_cls_token": "cls",
@@ -89,38 +102,38 @@ def read_encoder(directory):
 
 def build_encoder(directory):
     """A `BertEncoder` of the sizes in config.json; its weights are zeros, waiting for the checkpoint's."""
-    config = read_json(directory / "config.json")
-    if config.get("model_type", "bert") != "bert" or config.get("is_decoder"):
-        kind = "a decoder" if config.get("is_decoder") else config["model_type"]
-        raise ValueError(f"{directory / 'config.json'}: a BERT encoder is needed, this is {kind}.")
-    if config.get("position_embedding_type", "absolute") != "absolute":
-        raise ValueError(f"{directory / 'config.json'}: only absolute positions are BERT's, not {config['position_embedding_type']!r}.")
-
-    def field(name):
-        if name not in config:
-            raise ValueError(f"{directory / 'config.json'} has no field {name!r}; it needs one, as every BERT's does.")
-        return config[name]
-
-    activation = field("hidden_act")
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"{directory / 'config.json'}: hidden_act is {activation!r}; known are {', '.join(ACTIVATIONS)}.")
-    encoder = BertEncoder(
-        vocab_size=field("vocab_size"),
-        hidden_size=field("hidden_size"),
-        num_layers=field("num_hidden_layers"),
-        num_attention_heads=field("num_attention_heads"),
-        max_sequence_length=field("max_position_embeddings"),
-        type_vocab_size=field("type_vocab_size"),
-        inner_dim=field("intermediate_size"),
-        inner_activation=ACTIVATIONS[activation],
-        output_dropout=config.get("hidden_dropout_prob", defaults.DROPOUT),
-        attention_dropout=config.get("attention_probs_dropout_prob", defaults.DROPOUT),
-        layer_norm_epsilon=config.get("layer_norm_eps", defaults.LAYER_NORM_EPSILON),
-        initializer="zeros",  # drawing millions of random numbers only to overwrite them takes longer than reading
-        name="bert",
-    )
+    path = Path(directory) / "config.json"
+    config = read_json(path)
+    check_config(config, path)
+    try:
+        encoder = BertEncoder(
+            **{ours: config[theirs] for ours, theirs in SIZES.items()},
+            inner_activation=ACTIVATIONS[config["hidden_act"]],
+            output_dropout=config.get("hidden_dropout_prob", defaults.DROPOUT),
+            attention_dropout=config.get("attention_probs_dropout_prob", defaults.DROPOUT),
+            layer_norm_epsilon=config.get("layer_norm_eps", defaults.LAYER_NORM_EPSILON),
+            initializer="zeros",  # drawing millions of random numbers only to overwrite them takes longer than reading
+            name="bert",
+        )
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} describes no BERT: {error}") from None
     encoder.initializer = defaults.initializer()  # what a new head on it, or a fresh copy, starts from
     return encoder
+
+
+def check_config(config, path):
+    """Raises ValueError where a config.json is another model's, or lacks what a `BertEncoder` needs."""
+    if config.get("model_type", "bert") != "bert" or config.get("is_decoder"):
+        kind = "a decoder (is_decoder)" if config.get("is_decoder") else f"{config['model_type']!r} (model_type)"
+        raise ValueError(f"{path}: a BERT encoder is needed, this is {kind}.")
+    positions = config.get("position_embedding_type", "absolute")
+    if positions != "absolute":
+        raise ValueError(f"{path}: position_embedding_type must be 'absolute', as BERT's is, not {positions!r}.")
+    for name in ("hidden_act", *SIZES.values()):
+        if name not in config:
+            raise ValueError(f"{path} has no field {name!r}; it needs one, as every BERT's does.")
+    if config["hidden_act"] not in ACTIVATIONS:
+        raise ValueError(f"{path}: hidden_act is {config['hidden_act']!r}; known are {', '.join(ACTIVATIONS)}.")
 
 
 def names(encoder):
@@ -143,7 +156,7 @@ def assign(encoder, files):
             for key in tensors.keys():  # noqa: SIM118  (not a dict)
                 ours = wanted.pop(canonical(key), None)
                 if ours is not None:
-                    variables[ours].assign(to_ours(tensors.get_tensor(key), variables[ours], key, file))
+                    variables[ours].assign(to_ours(read_tensor(tensors, key, file), variables[ours], key, file))
                 elif canonical(key).startswith(SPARES):
                     spares.append(key)
                 else:
@@ -156,6 +169,14 @@ def assign(encoder, files):
             f"Missing: {shortened(missing)}. Unknown: {shortened(unknown)}."
         )
     return with_pooler, spares
+
+
+def read_tensor(tensors, key, file):
+    """One tensor of an open file, as float32."""
+    dtype = tensors.get_slice(key).get_dtype()
+    if dtype not in FLOATS:
+        raise ValueError(f"{file}: the tensor {key!r} holds {dtype}; weights are read from {', '.join(FLOATS)} only.")
+    return tensors.get_tensor(key).astype("float32")
 
 
 def to_ours(array, variable, key, file):
@@ -173,7 +194,11 @@ def to_ours(array, variable, key, file):
 
 def canonical(key):
     """A tensor's name as in our table: without `bert.`, and gamma and beta (before 2019) as weight and bias."""
-    return key.removeprefix("bert.").replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+    return (
+        key.removeprefix("bert.")
+        .replace("LayerNorm.gamma", "LayerNorm.weight")
+        .replace("LayerNorm.beta", "LayerNorm.bias")
+    )
 
 
 def tensor_files(directory):
@@ -182,7 +207,10 @@ def tensor_files(directory):
     if single.is_file():
         return [single]
     if index.is_file():
-        files = [directory / name for name in sorted(set(read_json(index)["weight_map"].values()))]
+        shards = read_json(index).get("weight_map")
+        if not isinstance(shards, dict) or not shards:
+            raise ValueError(f"{index} has no 'weight_map' that names its files: download it again.")
+        files = [directory / name for name in sorted(set(shards.values()))]
         absent = [file.name for file in files if not file.is_file()]
         if absent:
             raise FileNotFoundError(f"{index} names {shortened(absent)}, which {directory} does not hold.")
@@ -197,6 +225,7 @@ def tensor_files(directory):
 
 
 def open_safetensors(file):
+    """An open safetensors file; a damaged one is a ValueError that says so."""
     try:
         return safe_open(file, framework="numpy")
     except SafetensorError as error:
@@ -212,12 +241,15 @@ def read_tokenizer(directory):
         raise FileNotFoundError(f"{directory} holds neither tokenizer.json nor vocab.txt.")
     settings = directory / "tokenizer_config.json"
     config = read_json(settings) if settings.is_file() else {}
-    return BertTokenizer(
-        directory / "vocab.txt",
-        lowercase=config.get("do_lower_case", True),
-        strip_accents=config.get("strip_accents"),
-        tokenize_chinese_chars=config.get("tokenize_chinese_chars", True),
-    )
+    try:
+        return BertTokenizer(
+            directory / "vocab.txt",
+            lowercase=config.get("do_lower_case", True),
+            strip_accents=config.get("strip_accents"),
+            tokenize_chinese_chars=config.get("tokenize_chinese_chars", True),
+        )
+    except ValueError as error:
+        raise ValueError(f"{directory / 'vocab.txt'}: {error}") from None
 
 
 def read_embed_settings(directory):
@@ -225,26 +257,35 @@ def read_embed_settings(directory):
     directory = Path(directory)
     if not (directory / "modules.json").is_file():
         return EmbedSettings()
-    modules = {module["type"].rsplit(".", 1)[-1]: directory / module["path"] for module in read_json(directory / "modules.json")}
+    modules = {
+        module["type"].rsplit(".", 1)[-1]: directory / module["path"]
+        for module in read_json(directory / "modules.json", list)
+    }
     pooling = EmbedSettings().pooling
     if "Pooling" in modules:
         config = read_json(modules["Pooling"] / "config.json")
         chosen = [ours for flag, ours in POOLING_FLAGS.items() if config.get(flag)] or [config.get("pooling_mode")]
         if len(chosen) > 1 or chosen[0] not in POOLING_FLAGS.values():
-            raise ValueError(f"{modules['Pooling'] / 'config.json'}: the pooling must be one of {', '.join(POOLING_FLAGS.values())}.")
+            raise ValueError(
+                f"{modules['Pooling'] / 'config.json'}: the pooling must be one of {', '.join(POOLING_FLAGS.values())}."
+            )
         pooling = chosen[0]
     limits = directory / "sentence_bert_config.json"
     max_length = read_json(limits).get("max_seq_length") if limits.is_file() else None
     return EmbedSettings(pooling, "Normalize" in modules, max_length)
 
 
-def read_json(path):
+def read_json(path, kind=dict):
+    """What a JSON file holds, a `kind`; errors name the file."""
     if not path.is_file():
-        raise FileNotFoundError(f"{path.parent} holds no {path.name}.")
+        raise FileNotFoundError(f"{path.parent} holds no {path.name}: is it the directory of a whole model?")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path} is not JSON ({error}).") from None
+        raise ValueError(f"{path} is not JSON ({error}): download it again.") from None
+    if not isinstance(content, kind):
+        raise ValueError(f"{path} must hold a JSON {'object' if kind is dict else 'list'}, it holds {content!r:.50}.")
+    return content
 
 
 def shortened(items, most=4):
