@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_ARGUMENTS = [
@@ -29,8 +29,8 @@ CHROMIUM_ARGUMENTS = [
 SECONDS_TO_START = 120
 SECONDS_TO_RUN = 300
 CODE_CELL = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook .jp-CodeCell"
-# A code cell has run when its prompt holds a number; an empty one gets none, and `[*]` is one that is running.
-UNFINISHED = """selector => [...document.querySelectorAll(selector)].filter(cell => {
+# A code cell that ran has a number; one after an error has none, nor has an empty one.
+WITHOUT_NUMBER = """cells => cells.filter(cell => {
     const empty = !cell.querySelector(".cm-content")?.textContent.trim();
     return !empty && !/^\\[\\d+\\]:$/.test(cell.querySelector(".jp-InputPrompt").textContent.trim());
 }).length"""
@@ -118,15 +118,18 @@ def wait_until_idle(page, seconds):
 
 
 def run_all(page):
-    """Choose Run > Run All Cells, as a learner would, and wait until every code cell has its number.
+    """Choose Run > Run All Cells, as a learner would; wait until no cell runs; return how many were left out.
 
-    A notebook with stored outputs has numbers before it runs, so the first thing to see is a cell that is running.
+    A notebook with stored outputs has numbers before it runs, so the first thing to see is a cell that is running. All
+    wait as `[*]` from the start, so none is left when the last has run, or when an error has stopped the rest.
     """
     page.locator(".lm-MenuBar-itemLabel", has_text="Run").first.click()
     page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
-    page.locator(f"{CODE_CELL} .jp-InputPrompt", has_text="[*]").first.wait_for(timeout=SECONDS_TO_START * 1000)
-    page.wait_for_function(UNFINISHED + " === 0", arg=CODE_CELL, timeout=SECONDS_TO_RUN * 1000)
+    running = page.locator(f"{CODE_CELL} .jp-InputPrompt", has_text="[*]")
+    running.first.wait_for(timeout=SECONDS_TO_START * 1000)
+    expect(running).to_have_count(0, timeout=SECONDS_TO_RUN * 1000)
     wait_until_idle(page, SECONDS_TO_RUN)
+    return page.locator(CODE_CELL).evaluate_all(WITHOUT_NUMBER)
 
 
 def choose_another(page):

@@ -23,9 +23,10 @@ def test_first_notebook_runs_and_is_drawn(chromium, notebooks, artifacts, tmp_pa
         assert page.locator(".Toastify__toast").count() == 0, "a pop-up covers the page"
         assert page.locator(".jp-Dialog").count() == 0, "a dialog covers the page"
 
-        run_all(page)
+        left_out = run_all(page)
         whole_notebook(page, artifacts / "ran.png")
         assert error_outputs(page) == []
+        assert left_out == 0
         assert "Traceback" not in page.inner_text(".jp-NotebookPanel")
         sizes = pictures(page)
         assert len(sizes) >= 3
