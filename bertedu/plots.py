@@ -110,17 +110,10 @@ def head(attention, tokens, *, queries=None, ax=None, title=None):
     figure = _new_figure(_head_size(queries, tokens), "compressed") if ax is None else None
     with matplotlib.rc_context(STYLE):
         ax = figure.add_subplot() if ax is None else ax
-        image = ax.imshow(attention, aspect="equal", interpolation="nearest", **_scale(attention))
-        _token_ticks(ax, tokens, queries)
+        _heat_map(ax, attention, tokens, queries, _scale(attention), UNIT, title)
         ax.set_xlabel("is looked at (key)")
         ax.xaxis.set_label_position("top")
         ax.set_ylabel("looks (query)")
-        _write_title(ax, title)
-        if max(attention.shape) <= MOST_NUMBERS:
-            _write_numbers(ax, image, attention)
-        bar = ax.figure.colorbar(image, ax=ax, fraction=0.05, pad=0.03)
-        bar.set_label(UNIT)
-        bar.ax.tick_params(labelsize=SMALL)
     _tell(ax, title, _head_in_words(attention, tokens, queries, title))
     return ax
 
@@ -235,6 +228,41 @@ def lines(values, labels, *, x=None, xlabel, ylabel, title=None, ax=None):
         _clean_axes(ax, xlabel, ylabel, title)
         _label_lines(ax, x[-1], values[:, -1], labels)
     _tell(ax, title, _lines_in_words(values, labels, names, xlabel, ylabel, title))
+    return ax
+
+
+def similarity(values, labels, *, unit="cosine similarity", title=None, ax=None):
+    """A table of how alike things are, as a heat map. The colours span what differs: the diagonal plays no part in it.
+
+    Args:
+        values: `[R, R]`.
+        labels: R strings, of rows and columns alike.
+        unit: str, what the numbers are.
+        title: None, or a line above.
+        ax: None (a new `Picture`), or the Axes to draw in.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        TypeError, ValueError: an argument is not as above; the message names it.
+
+    Example:
+        >>> similarity([[1, 0.5], [0.5, 1]], ["a", "b"]).figure.alt
+        "Heat map of cosine similarity between 2 things. Most like 'a' is 'b' (0.50), like 'b' 'a' (0.50)."
+    """
+    values = _numbers("values", values, "RR")
+    if values.shape[0] != values.shape[1]:
+        raise ValueError(f"values must have as many rows as columns, got {list(values.shape)}.")
+    labels = _strings("labels", labels, len(values), "rows of values")
+    others = values[~np.eye(len(values), dtype=bool)] if len(values) > 1 else values
+    figure = _new_figure(_head_size(labels, labels), "compressed") if ax is None else None
+    with matplotlib.rc_context(STYLE):
+        ax = figure.add_subplot() if ax is None else ax
+        _heat_map(
+            ax, values, labels, labels, {"cmap": "Blues", "vmin": others.min(), "vmax": others.max()}, unit, title
+        )
+    _tell(ax, title, _similarity_in_words(values, labels, unit, title))
     return ax
 
 
@@ -429,6 +457,17 @@ def _head_size(queries, tokens):
     columns, rows = (max(1.6, cell * min(len(strings), MOST_LABELS)) for strings in (tokens, queries))
     room = [0.085 * max(map(len, strings)) for strings in (queries, tokens)]
     return columns + room[0] + 1.5, rows + room[1] + 0.8
+
+
+def _heat_map(ax, values, columns, rows, scale, unit, title):
+    image = ax.imshow(values, aspect="equal", interpolation="nearest", **scale)
+    _token_ticks(ax, columns, rows)
+    _write_title(ax, title)
+    if max(values.shape) <= MOST_NUMBERS:
+        _write_numbers(ax, image, values)
+    bar = ax.figure.colorbar(image, ax=ax, fraction=0.05, pad=0.03)
+    bar.set_label(unit, parse_math=False)
+    bar.ax.tick_params(labelsize=SMALL)
 
 
 def _scale(attention):
@@ -635,6 +674,21 @@ def _lines_in_words(values, labels, names, xlabel, ylabel, title):
         turns = [f"{kind} {row[i]:.2f} at {names[i]}" for kind, i in inner if row[i] not in (row[0], row[-1])]
         parts.append(f"'{label}' goes from {row[0]:.2f} to {row[-1]:.2f}{f' ({chr(44).join(turns)})' if turns else ''}")
     start = f"{_titled('Line plot', title)} of {ylabel} over {xlabel}, {names[0]} to {names[-1]}."
+    return f"{start} {', '.join(parts)}."
+
+
+def _similarity_in_words(values, labels, unit, title):
+    start = f"{_titled('Heat map', title)} of {unit} between {len(labels)} things."
+    if len(labels) < 2:
+        return start
+    others = np.where(np.eye(len(values), dtype=bool), -np.inf, values)
+    names = _named(labels)
+    parts = []
+    for row, best in enumerate(others.argmax(axis=1)):
+        verb = " is" if row == 0 else ""
+        parts.append(
+            f"{'Most like' if row == 0 else 'like'} {names[row]}{verb} {names[best]} ({values[row, best]:.2f})"
+        )
     return f"{start} {', '.join(parts)}."
 
 

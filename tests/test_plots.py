@@ -177,6 +177,18 @@ def test_x_may_be_names_or_numbers():
     np.testing.assert_array_equal(ax.lines[0].get_xdata(), [10, 20, 40])
 
 
+def test_similarity_spans_what_differs_and_names_the_nearest():
+    values = np.array([[1.0, 0.9, 0.7], [0.9, 1.0, 0.75], [0.7, 0.75, 1.0]])
+    ax = plots.similarity(values, ["a", "b", "c"], unit="likeness", title="t")
+    assert ax.images[0].get_clim() == (0.7, 0.9)
+    np.testing.assert_array_equal(ax.images[0].get_array(), values)
+    assert ax.images[0].colorbar.ax.get_ylabel() == "likeness"
+    assert ax.figure.alt == (
+        "Heat map 't' of likeness between 3 things. "
+        "Most like 'a' is 'b' (0.90), like 'b' 'a' (0.90), like 'c' 'b' (0.75)."
+    )
+
+
 def test_vectors_draw_points_with_names_and_groups():
     points = [[0.0, 0.0], [0.0, 1.0], [5.0, 5.0], [5.0, 6.0]]
     ax = plots.vectors(points, ["r1", "r2", "m1", "m2"], groups=["river", "river", "money", "money"], title="bank")
@@ -291,6 +303,7 @@ def test_what_cannot_be_saved_says_so_and_leaves_nothing(tmp_path, monkeypatch):
         (lambda: plots.lines([[1, 2]], ["a", "b"], xlabel="", ylabel=""), ValueError, "labels must be"),
         (lambda: plots.lines([[1, np.inf]], ["a"], xlabel="", ylabel=""), ValueError, "values holds 1"),
         (lambda: plots.lines([[1, 2]], ["a"], x=[1], xlabel="", ylabel=""), ValueError, "x must be"),
+        (lambda: plots.similarity([[1, 2, 3]], ["a"]), ValueError, "as many rows as columns"),
         (lambda: plots.vectors([[1, 2, 3]], ["a"]), ValueError, r"points must have shape \[R, 2\]"),
         (lambda: plots.vectors([[1, 2]], ["a"], groups=["g", "h"]), ValueError, "groups must be"),
         (lambda: plots.png(3), TypeError, "axes must be"),
