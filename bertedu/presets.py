@@ -147,7 +147,7 @@ def _cached(hub, revision, whole):
 
 def _not_found(hub, revision, tried):
     return ConnectionError(
-        f"The model {hub!r} was not found. Tried:\n  "
+        f"The model {hub!r} is not here and could not be downloaded. Tried:\n  "
         + "\n  ".join(tried)
         + f"\nWith a network: try again, or download the files of https://huggingface.co/{hub}"
         + (f"/tree/{revision}" if revision else "")
