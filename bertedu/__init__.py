@@ -25,11 +25,13 @@ with quiet.start_up():
 from bertedu import defaults
 from bertedu.text import BertPreprocessor, BertTokenizer
 from bertedu.embeddings import BertEmbeddings
-from bertedu.attention import MultiHeadAttention
-from bertedu.feedforward import Feedforward
+from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
+from bertedu.feedforward import Feedforward, GatedFeedforward
 from bertedu.transformer import TransformerEncoder
 from bertedu.encoder import BertEncoder
 from bertedu import pooling
+from bertedu.masked_lm import BertPretrainer, MaskedLM, mask_tokens
+from bertedu.classifier import BertClassifier, ClassificationHead
 from bertedu import presets
 from bertedu.reading import Bert, Reading, load
 
@@ -42,9 +44,16 @@ __all__ = [
     "BertTokenizer",
     "BertEmbeddings",
     "MultiHeadAttention",
+    "TalkingHeadsAttention",
     "Feedforward",
+    "GatedFeedforward",
     "TransformerEncoder",
     "BertEncoder",
+    "MaskedLM",
+    "BertPretrainer",
+    "mask_tokens",
+    "ClassificationHead",
+    "BertClassifier",
     "Bert",
     "Reading",
     "load",

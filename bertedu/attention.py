@@ -1,8 +1,10 @@
 """Attention: every token asks a question of every token, and takes home a weighted mean of their answers.
 
-    scores = softmax(q k^T / sqrt(H) + mask)        output = concat over heads (scores v) W_o + b_o
+    scores = softmax(q k^T / sqrt(H) + mask)                     output = concat over heads (scores v) W_o + b_o
+    talking heads: scores = softmax(q k^T / sqrt(H) P_l + mask) P_w, where P_l and P_w mix the heads
 
 Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), section 3.2. Chapter: notebooks/03_attention.ipynb.
+Shazeer et al. 2020 (https://arxiv.org/abs/2003.02436). Chapter: notebooks/13_talking_heads.ipynb.
 """
 
 import math
@@ -156,6 +158,47 @@ class MultiHeadAttention(keras.layers.Layer):
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
         }
+
+
+@keras.saving.register_keras_serializable(package="bertedu")
+class TalkingHeadsAttention(MultiHeadAttention):
+    """Multi-head attention whose heads talk: their logits are mixed before the softmax, their scores after it.
+
+    The numbers of heads before, between and after the two mixings are the same here (h = h_k = h_v in the paper).
+    The scores that are returned are those after the second mixing, the ones that weigh the values: a row need not sum
+    to 1 and may be negative; a masked key still gets exactly 0. With both mixings the identity this is
+    `MultiHeadAttention`.
+
+    Args:
+        As `MultiHeadAttention`; `kernel_initializer` also fills the two mixings, as in tf-models.
+
+    Call arguments, Returns, Raises:
+        As `MultiHeadAttention`.
+
+    Example:
+        >>> attention = TalkingHeadsAttention(num_heads=2, key_dim=3)
+        >>> tuple(attention(keras.ops.ones((1, 4, 6))).shape)
+        (1, 4, 6)
+
+    Source: Shazeer et al. 2020, section 3; tf-models' `TalkingHeadsAttention`.
+    """
+
+    def build(self, query_shape, value_shape=None, key_shape=None):
+        super().build(query_shape, value_shape, key_shape)
+        self.pre_softmax_weight, self.post_softmax_weight = (
+            self.add_weight(
+                shape=(self.num_heads, self.num_heads),
+                initializer=defaults.fresh(self.kernel_initializer),
+                name=name,
+            )
+            for name in ("pre_softmax_weight", "post_softmax_weight")
+        )  # [N, N], from the head in the row to the head in the column
+
+    def scores(self, q, k, attention_mask=None):
+        """What weighs the values, `[B, N, T, S]`; over the keys it need not sum to 1."""
+        logits = ops.einsum("bnts,nm->bmts", self.logits(q, k), self.pre_softmax_weight)  # [B, N, T, S]
+        shares = ops.cast(masked_softmax(logits, attention_mask), self.compute_dtype)  # [B, N, T, S]
+        return ops.einsum("bnts,nm->bmts", shares, self.post_softmax_weight)  # [B, N, T, S]
 
 
 def masked_softmax(logits, attention_mask=None):

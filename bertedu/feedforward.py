@@ -1,8 +1,10 @@
 """Feed-forward: the same small two-layer network at every position, where two thirds of a layer's weights are.
 
     output = activation(x W_1 + b_1) W_2 + b_2
+    gated: output = (activation(x W_1 + b_1) * (x V + c)) W_2 + b_2
 
 Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), section 3.3. Chapter: notebooks/04_feedforward.ipynb.
+Shazeer 2020 (https://arxiv.org/abs/2002.05202). Chapter: notebooks/13_talking_heads.ipynb.
 """
 
 import keras
@@ -79,3 +81,31 @@ class Feedforward(keras.layers.Layer):
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
         }
+
+
+@keras.saving.register_keras_serializable(package="bertedu")
+class GatedFeedforward(Feedforward):
+    """A feed-forward network in which a second, linear layer decides how much of each neuron passes.
+
+    With GELU this is the paper's GEGLU. The gate is not activated, and unlike in the paper all three layers have
+    biases, as in tf-models. Residual and normalisation belong to the layer around it, as for `Feedforward`.
+
+    Args, Call arguments, Returns, Raises:
+        As `Feedforward`.
+
+    Example:
+        >>> feedforward = GatedFeedforward(inner_dim=12)
+        >>> tuple(feedforward(keras.ops.ones((1, 4, 3))).shape)
+        (1, 4, 3)
+
+    Source: Shazeer 2020, section 2; tf-models' `GatedFeedforward`.
+    """
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.gate_dense = self._dense(self.inner_dim, "gate")
+        self.gate_dense.build(input_shape)
+
+    def call(self, inputs):
+        neurons = self.inner_activation(self.intermediate_dense(inputs))  # [B, T, F]
+        return self.output_dense(neurons * self.gate_dense(inputs))  # [B, T, D]

@@ -141,6 +141,42 @@ CASES = {  # arguments that are none of the defaults, and something to call it o
         (INPUTS,),
     ),
 }
+
+
+def encoder():
+    return bertedu.BertEncoder(9, 6, 1, 2, 5, inner_dim=7)
+
+
+POSITIONS = {"masked_lm_positions": np.array([[1, 2]])}
+CASES |= {
+    "TalkingHeadsAttention": CASES["MultiHeadAttention"],
+    "GatedFeedforward": CASES["Feedforward"],
+    "MaskedLM": (
+        {"embedding_table": keras.layers.Embedding(9, 6), "activation": "relu", "initializer": "he_normal"}
+        | {"output": "predictions", "layer_norm_epsilon": 1e-3},
+        (X, POSITIONS["masked_lm_positions"]),
+    ),
+    "ClassificationHead": (
+        {"inner_dim": 5, "num_classes": 3, "cls_token_idx": 1, "activation": "relu", "dropout_rate": 0.3}
+        | {"initializer": "he_normal"},
+        (X,),
+    ),
+    "BertPretrainer": (
+        {"encoder_network": encoder(), "mlm_activation": "relu", "mlm_initializer": "he_normal", "name": "other"}
+        | {"classification_heads": [bertedu.ClassificationHead(5, 2, name="next_sentence")]}
+        | {"customized_masked_lm": None},
+        (INPUTS | POSITIONS,),
+    ),
+    "BertClassifier": (
+        {"network": encoder(), "num_classes": 3, "initializer": "he_normal", "dropout_rate": 0.3}
+        | {
+            "use_encoder_pooler": False,
+            "head_name": "other",
+            "cls_head": bertedu.ClassificationHead(5, 2, name="head"),
+        },
+        (INPUTS,),
+    ),
+}
 LAYERS = [
     name
     for name in bertedu.__all__

@@ -1,0 +1,192 @@
+"""Classification: a sentence's class from one vector, by a small head on top of the encoder.
+
+    logits = dropout(pooled) W + b          (pooled: the encoder's, or a new tanh(x_L[0] W_p + b_p))
+
+Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 4.1. Chapter: notebooks/09_classification.ipynb.
+"""
+
+import keras
+
+from bertedu import defaults
+
+
+@keras.saving.register_keras_serializable(package="bertedu")
+class ClassificationHead(keras.layers.Layer):
+    """From an encoder's output to one number per class.
+
+    Args:
+        inner_dim: int, units of a dense layer on one token's vector; 0 for none: the head then takes a vector.
+        num_classes: int, how many numbers come out.
+        cls_token_idx: int, which token's vector.
+        activation: Keras activation of the inner layer.
+        dropout_rate: float in [0, 1), before the last layer.
+        initializer: Keras initializer of both layers.
+
+    Call arguments:
+        features: `[B, T, D]`, or `[B, D]` where `inner_dim` is 0.
+        training: bool, whether dropout acts.
+
+    Returns:
+        `[B, num_classes]`, logits.
+
+    Raises:
+        ValueError: fewer than one class.
+
+    Example:
+        >>> tuple(ClassificationHead(4, num_classes=3)(keras.ops.ones((2, 5, 4))).shape)
+        (2, 3)
+
+    Source: tf-models' `ClassificationHead`.
+    """
+
+    def __init__(
+        self,
+        inner_dim,
+        num_classes,
+        cls_token_idx=0,
+        activation="tanh",
+        dropout_rate=0.0,
+        initializer="glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if num_classes < 1:
+            raise ValueError(f"num_classes must be at least 1, got {num_classes}.")
+        self.inner_dim = inner_dim
+        self.num_classes = num_classes
+        self.cls_token_idx = cls_token_idx
+        self.activation = keras.activations.get(activation)
+        self.initializer = keras.initializers.get(initializer)
+        self.dropout = keras.layers.Dropout(dropout_rate, dtype=self.dtype_policy)
+        self.pooler_dense = self._dense(inner_dim, "pooler_dense", self.activation) if inner_dim else None
+        self.logits_dense = self._dense(num_classes, "logits")
+
+    def _dense(self, units, name, activation=None):
+        return keras.layers.Dense(
+            units,
+            activation=activation,
+            kernel_initializer=defaults.fresh(self.initializer),
+            dtype=self.dtype_policy,
+            name=name,
+        )
+
+    def build(self, features_shape):
+        width = features_shape[-1]
+        if self.pooler_dense is not None:
+            self.pooler_dense.build((None, width))
+            width = self.inner_dim
+        self.logits_dense.build((None, width))
+
+    def call(self, features, training=None):
+        if self.pooler_dense is not None:
+            features = self.pooler_dense(features[:, self.cls_token_idx])  # [B, inner_dim]
+        return self.logits_dense(self.dropout(features, training=training))  # [B, num_classes]
+
+    @property
+    def checkpoint_items(self):
+        """The inner layer under tf-models' name; nothing where there is none."""
+        return {} if self.pooler_dense is None else {"pooler_dense": self.pooler_dense}
+
+    def get_config(self):
+        return super().get_config() | {
+            "inner_dim": self.inner_dim,
+            "num_classes": self.num_classes,
+            "cls_token_idx": self.cls_token_idx,
+            "activation": keras.activations.serialize(self.activation),
+            "dropout_rate": self.dropout.rate,
+            "initializer": keras.initializers.serialize(self.initializer),
+        }
+
+
+@keras.saving.register_keras_serializable(package="bertedu")
+class BertClassifier(keras.Model):
+    """An encoder and a classification head, with the arguments of tf-models' `BertClassifier`.
+
+    Args:
+        network: a `BertEncoder`; shared, not copied (`bert.classifier_for` copies).
+        num_classes: int; 1 makes it a regression: one number, with no activation.
+        initializer: Keras initializer of the head.
+        dropout_rate: float in [0, 1), once, before the last layer.
+        use_encoder_pooler: bool, take the encoder's `pooled_output`; else the head makes its own from the first token.
+        head_name: str, the head's name.
+        cls_head: None, or a layer to use as the head. It is called with what `use_encoder_pooler` selects:
+            `pooled_output` `[B, D]` or `sequence_output` `[B, T, D]`; the other arguments are then not used.
+
+    Call arguments:
+        inputs: the encoder's inputs, see `BertEncoder`.
+        training: bool, whether dropout acts.
+
+    Returns:
+        `[B, num_classes]`, logits.
+
+    Raises:
+        ValueError: fewer than one class.
+
+    Example:
+        >>> from bertedu.encoder import BertEncoder
+        >>> classifier = BertClassifier(BertEncoder(20, 6, num_layers=1, num_attention_heads=2), num_classes=2)
+        >>> ids = keras.ops.array([[2, 5, 6, 3]])
+        >>> tuple(classifier({"input_word_ids": ids, "input_mask": ids > 0, "input_type_ids": ids * 0}).shape)
+        (1, 2)
+    """
+
+    def __init__(
+        self,
+        network,
+        num_classes,
+        initializer="glorot_uniform",
+        dropout_rate=defaults.DROPOUT,
+        use_encoder_pooler=True,
+        head_name="sentence_prediction",
+        cls_head=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.network = network
+        self.num_classes = num_classes
+        self.initializer = keras.initializers.get(initializer)
+        self.dropout_rate = dropout_rate
+        self.use_encoder_pooler = use_encoder_pooler
+        self.head_name = head_name
+        self.cls_head = cls_head
+        self.classifier = cls_head or ClassificationHead(
+            0 if use_encoder_pooler else network.hidden_size,
+            num_classes,
+            dropout_rate=dropout_rate,
+            initializer=self.initializer,
+            name=head_name,
+        )
+        self.build()  # the encoder has its weights, so that the head can have its own
+
+    def build(self, input_shape=None):
+        if not self.classifier.built:
+            width = self.network.hidden_size
+            self.classifier.build((None, width) if self.use_encoder_pooler else (None, None, width))
+
+    def call(self, inputs, training=None):
+        outputs = self.network(inputs, training=training)
+        features = outputs["pooled_output" if self.use_encoder_pooler else "sequence_output"]  # [B, D] or [B, T, D]
+        return self.classifier(features, training=training)  # [B, num_classes]
+
+    @property
+    def checkpoint_items(self):
+        """The parts that tf-models' checkpoints name: the encoder, and the head's inner layer where it has one."""
+        items = getattr(self.classifier, "checkpoint_items", {})
+        return {"encoder": self.network} | {f"{self.head_name}.{key}": item for key, item in items.items()}
+
+    def get_config(self):
+        return {
+            "network": keras.saving.serialize_keras_object(self.network),
+            "num_classes": self.num_classes,
+            "initializer": keras.initializers.serialize(self.initializer),
+            "dropout_rate": self.dropout_rate,
+            "use_encoder_pooler": self.use_encoder_pooler,
+            "head_name": self.head_name,
+            "cls_head": keras.saving.serialize_keras_object(self.cls_head),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        nested = {key: keras.saving.deserialize_keras_object(config[key]) for key in ("network", "cls_head")}
+        return cls(**config | nested)
