@@ -165,9 +165,9 @@ class BertPretrainer(keras.Model):
 
     def build(self, input_shape=None):
         sequence_shape = (None, None, self.encoder_network.hidden_size)
-        self.masked_lm.build(sequence_shape, (None, None))
-        for head in self.classification_heads:
-            head.build(sequence_shape)
+        for head in (self.masked_lm, *self.classification_heads):
+            if not head.built:  # one that was given, or has been loaded, may be
+                head.build(sequence_shape)
 
     def call(self, inputs, training=None):
         inputs = dict(inputs)
