@@ -22,8 +22,8 @@ def strong(model):
 
     torch.manual_seed(11)
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(0, 0.3)
+        for name, parameter in model.named_parameters():
+            parameter.normal_(name.endswith("LayerNorm.weight"), 0.3)
     return model.eval()
 
 
@@ -68,7 +68,7 @@ def assert_equal_outputs(bert, model, pooled=True):
         pairs["pooled"] = ours["pooled_output"], theirs.pooler_output
     for name, (our, their) in pairs.items():
         our, their = keras.ops.convert_to_numpy(our), their.numpy()
-        assert np.isfinite(our).all() and np.ptp(their) > 0.01, name
+        assert np.isfinite(our).all() and np.ptp(their) > 0.1, name
         np.testing.assert_allclose(our, their, rtol=0, atol=WITHIN, err_msg=name)
 
 

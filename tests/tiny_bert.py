@@ -44,9 +44,12 @@ def shapes(pooler=True):
 
 
 def tensors(seed=7, pooler=True):
-    """Random weights, large enough that every one of them shows in the outputs."""
+    """Random weights, large enough that every one of them shows in the outputs, and tokens stay apart."""
     rng = np.random.default_rng(seed)
-    return {name: rng.normal(0, 0.3, shape).astype("float32") for name, shape in shapes(pooler).items()}
+    return {
+        name: rng.normal(name.endswith("LayerNorm.weight"), 0.3, shape).astype("float32")
+        for name, shape in shapes(pooler).items()
+    }
 
 
 def write(directory, weights=None, config=None, words=VOCABULARY):

@@ -1,0 +1,470 @@
+"""Reading: what `read` and `embed` give back, for the real model and for a tiny one, and what they refuse."""
+
+import dataclasses
+import doctest
+import random
+import re
+import unicodedata
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tiny_bert
+from small_world import SENTENCE, VOCABULARY
+
+import bertedu as be
+from bertedu import presets
+from bertedu import reading as reading_module
+from bertedu.encoder import check_values
+from bertedu.reading import length_sorted_batches
+
+TEXTS = [SENTENCE, "it was warm", "", "the unwanted cat, the dog . it ran on the mat", "dog"]
+on_tensorflow = pytest.mark.skipif(
+    keras.config.backend() != "tensorflow", reason="the other backends trace differently"
+)
+
+
+@pytest.fixture(scope="module")
+def minilm():
+    if presets.offline_model_directory() is None:
+        pytest.skip("the offline model is not installed")
+    return be.load("minilm")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return be.load(tiny_bert.write(tmp_path_factory.mktemp("tiny")), name="tiny")
+
+
+@pytest.fixture(scope="module")
+def poolerless(tmp_path_factory):
+    return be.load(tiny_bert.write(tmp_path_factory.mktemp("none"), tiny_bert.tensors(pooler=False)), name="poolerless")
+
+
+def fresh(tmp_path):
+    return be.load(tiny_bert.write(tmp_path))
+
+
+def inputs(**changes):
+    ids = np.array([[2, 5, 6, 3]], "int32")
+    return {"input_word_ids": ids, "input_mask": np.ones_like(ids), "input_type_ids": ids * 0} | changes
+
+
+def numpy(tensor):
+    return keras.ops.convert_to_numpy(tensor)
+
+
+# what a reading holds
+
+
+def test_fields_of_a_reading(minilm):
+    reading = minilm.read("The cat sat on the mat.", "It was warm.")
+    tokens = ["[CLS]", "the", "cat", "sat", "on", "the", "mat", ".", "[SEP]", "it", "was", "warm", ".", "[SEP]"]
+    assert reading.tokens == tokens
+    assert reading.ids == minilm.tokenizer.tokens_to_ids(tokens)
+    assert reading.type_ids == [0] * 9 + [1] * 5
+    assert reading.segments == [None, *[0] * 7, None, *[1] * 4, None]
+    assert (reading.text, reading.pair, reading.model) == ("The cat sat on the mat.", "It was warm.", "minilm")
+    shapes = {
+        "attention": (6, 12, 14, 14),
+        "encoder_outputs": (6, 14, 384),
+        "sequence_output": (14, 384),
+        "embedding_output": (14, 384),
+        "pooled_output": (384,),
+    }
+    for name, shape in shapes.items():
+        array = getattr(reading, name)
+        assert type(array) is np.ndarray and array.dtype == "float32" and array.shape == shape, name
+        assert np.isfinite(array).all() and np.ptp(array) > 0.1, name
+    np.testing.assert_allclose(reading.attention.sum(-1), 1, atol=1e-5)  # rows are shares: the last axis is looked at
+    assert np.ptp(reading.attention.sum(-2)) > 1
+    np.testing.assert_array_equal(reading.sequence_output, reading.encoder_outputs[5])
+    expected = f"Reading('{' '.join(tokens)}': 14 tokens, 6 layers of 12 heads)"
+    assert repr(reading) == expected
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        reading.tokens = []
+
+
+def test_a_reading_is_what_the_encoder_computes(tiny):
+    reading = tiny.read(SENTENCE, "it ran")
+    batch = tiny.preprocessor.encode(SENTENCE, "it ran")
+    assert reading.ids == batch.ids == [2, 5, 6, 7, 8, 5, 9, 3, 12, 11, 3]
+    ids = np.array([batch.ids], "int32")
+    outputs = tiny.encoder(
+        inputs(input_word_ids=ids, input_mask=np.ones_like(ids), input_type_ids=np.array([batch.type_ids], "int32")),
+        return_attention_scores=True,
+        return_embedding_output=True,
+    )
+    pairs = {
+        "embedding": (reading.embedding_output, outputs["embedding_output"]),
+        "pooled": (reading.pooled_output, outputs["pooled_output"]),
+    }
+    for i in range(tiny_bert.L):
+        pairs[f"layer {i}"] = reading.encoder_outputs[i], outputs["encoder_outputs"][i]
+        pairs[f"attention {i}"] = reading.attention[i], outputs["attention_scores"][i]
+    for name, (ours, eager) in pairs.items():
+        np.testing.assert_allclose(ours, numpy(eager)[0], atol=1e-5, err_msg=name)
+
+
+def plain(text):
+    """Lower case and without accents, as the uncased models read."""
+    return "".join(c for c in unicodedata.normalize("NFD", text.lower()) if unicodedata.category(c) != "Mn")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The café's naïve façade, übermütig!",
+        "e\u0301te\u0301  \t two\u00a0spaces",
+        "I ❤ 😀👍🏽 cats 👩\u200d👧 and dogs",
+        "日本 tea, Привет ελληνικά",
+        "Unaffable un\u00adhyphened \ufffd e-mail@example.org [MASK]",
+        "lone \ud800 surrogate",
+    ],
+)
+def test_offsets_lead_back_to_the_text(minilm, text):
+    for reading, segment in ((minilm.read(text), 0), (minilm.read("something else", text), 1)):
+        assert len(reading.offsets) == len(reading.tokens) == reading.attention.shape[-1]
+        chosen = [
+            (token, *offset)
+            for token, offset, where in zip(reading.tokens, reading.offsets, reading.segments, strict=True)
+            if where == segment
+        ]
+        assert chosen
+        read_as_unknown = 0
+        for token, start, end in chosen:
+            assert 0 <= start < end <= len(text)
+            if token == "[UNK]":
+                read_as_unknown += 1
+            elif token == "[MASK]":
+                assert text[start:end] == "[MASK]"
+            else:
+                assert plain(text[start:end]).replace("\u00ad", "").strip("\u0301") == token.removeprefix("##")
+        starts = [start for _, start, _ in chosen]
+        assert starts == sorted(starts) and read_as_unknown < len(chosen) / 2
+        covered = {i for _, start, end in chosen for i in range(start, end)}
+        missed = {text[i] for i in range(len(text)) if i not in covered}
+        assert all(c.isspace() or unicodedata.category(c) in ("Mn", "Cf", "Cs", "So") for c in missed), missed
+
+
+def test_specials_stand_nowhere_in_the_text(tiny):
+    reading = tiny.read("cat", "dog")
+    assert reading.tokens == ["[CLS]", "cat", "[SEP]", "dog", "[SEP]"]
+    assert reading.offsets == [None, (0, 3), None, (0, 3), None]
+    assert reading.segments == [None, 0, None, 1, None]
+    assert reading.type_ids == [0, 0, 0, 1, 1]
+
+
+def test_the_empty_text_is_two_tokens(minilm):
+    for reading in (minilm.read(""), minilm.read(" \n\t")):
+        assert reading.tokens == ["[CLS]", "[SEP]"] and reading.offsets == [None, None] and reading.pair is None
+        assert reading.attention.shape == (6, 12, 2, 2)
+    both = minilm.read("", "")
+    assert both.tokens == ["[CLS]", "[SEP]", "[SEP]"] and both.type_ids == [0, 0, 1]
+
+
+# too long, and not text
+
+
+def test_600_tokens_are_cut_with_one_warning(minilm):
+    text = "cat " * 598
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        reading = minilm.read(text)
+    assert len(reading.tokens) == 512 and reading.tokens[-1] == "[SEP]"
+    [warning] = caught
+    assert str(warning.message) == "The text has 600 tokens, and 'minilm' reads 512: the last 88 were cut off."
+    assert warning.filename == __file__  # it points at the line that asked
+    with pytest.raises(ValueError, match=r"The text has 600 tokens, and 'minilm' reads 512: shorten it"):
+        minilm.read(text, overflow="error")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(minilm.read("cat " * 510, overflow="error").tokens) == 512  # just fits: neither warning nor error
+
+
+def test_max_length(tiny):
+    with pytest.warns(UserWarning, match=r"The text has 8 tokens, and 'tiny' reads 5 \(max_length\): the last 3 were"):
+        reading = tiny.read(SENTENCE, max_length=5)
+    assert reading.tokens == ["[CLS]", "the", "cat", "sat", "[SEP]"]
+    with pytest.warns(UserWarning, match="has 11 tokens, and 'tiny' reads 8"):
+        reading = tiny.read(SENTENCE, "it ran", max_length=8)
+    assert reading.segments.count(0) == 3 and reading.segments.count(1) == 2  # the longer one was cut
+    with pytest.raises(ValueError, match=r"max_length=30 is more than the 29 positions of 'tiny'"):
+        tiny.read("cat", max_length=30)
+    with pytest.raises(ValueError, match=r"max_length=30 is more than the 29 positions of 'tiny'"):
+        tiny.embed(["cat"], max_length=30)
+    for too_few in (1, -3, 2.5):
+        with pytest.raises(ValueError, match="max_length"):
+            tiny.read("cat", max_length=too_few)
+    with pytest.raises(ValueError, match='overflow must be "truncate" or "error", got \'cut\''):
+        tiny.read("cat", overflow="cut")
+
+
+@pytest.mark.parametrize("wrong", [None, 3, ["the cat"], {"text": "cat"}, np.array(["cat"])])
+def test_only_text_is_read(tiny, wrong):
+    with pytest.raises(TypeError, match="text: expected one string"):
+        tiny.read(wrong)
+    if wrong is not None:
+        with pytest.raises(TypeError, match="pair: expected one string"):
+            tiny.read("cat", wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, [None], ["cat", 3], [["cat", "dog"]], {"cat"}])
+def test_only_texts_are_embedded(tiny, wrong):
+    with pytest.raises(TypeError, match="text: expected a"):
+        tiny.embed(wrong)
+
+
+def test_without_a_pooler(poolerless):
+    assert poolerless.has_pooler is False
+    assert poolerless.read("cat").pooled_output is None
+    with pytest.raises(
+        ValueError, match=r"'poolerless' was published without a pooler: choose pooling from \['cls', 'mean'"
+    ):
+        poolerless.embed(["cat"], pooling="pooled")
+    assert poolerless.embed(["cat"], pooling="cls").shape == (1, tiny_bert.D)
+
+
+# embed
+
+
+def by_hand(bert, text, pooling):
+    reading = bert.read(text)
+    rows = reading.sequence_output.astype("float64")
+    pooled = {"mean": rows.mean(0), "cls": rows[0], "max": rows.max(0), "pooled": reading.pooled_output}
+    return pooled[pooling]
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "max", "pooled"])
+def test_embed_is_pooling_by_hand_in_the_order_given(tiny, pooling):
+    """One by one through `read`, so no padding is there; `embed` sorts and pads."""
+    expected = np.stack([by_hand(tiny, text, pooling) for text in TEXTS])
+    vectors = tiny.embed(TEXTS, pooling=pooling)
+    assert vectors.dtype == "float32" and vectors.shape == (len(TEXTS), tiny_bert.D)
+    np.testing.assert_allclose(vectors, expected, atol=1e-5)
+    assert np.abs(expected[0] - expected[1]).max() > 0.01  # another order would show
+    np.testing.assert_allclose(tiny.embed(TEXTS[::-1], pooling=pooling), expected[::-1], atol=1e-5)
+    unit = tiny.embed(TEXTS, pooling=pooling, normalize=True)
+    np.testing.assert_allclose(unit, expected / np.linalg.norm(expected, axis=1, keepdims=True), atol=1e-5)
+
+
+def test_the_poolings_differ(tiny):
+    vectors = [tiny.embed(SENTENCE, pooling=pooling) for pooling in ("mean", "cls", "max", "pooled")]
+    for i, one in enumerate(vectors):
+        assert all(np.abs(one - other).max() > 0.01 for other in vectors[:i])
+
+
+def test_embed_follows_what_the_model_was_made_for(minilm):
+    long = "cat " * 300 + "dog " * 200
+    settings = minilm.embed_settings
+    assert (settings.pooling, settings.normalize, settings.max_length) == ("mean", True, 256)
+    vector = minilm.embed(long)
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+    with pytest.warns(UserWarning, match="502 tokens"):
+        cut = minilm.read(long, max_length=256).sequence_output.mean(0)
+    np.testing.assert_allclose(vector, cut / np.linalg.norm(cut), atol=1e-5)
+    other = minilm.embed(long, max_length=512)
+    assert np.abs(vector - other).max() > 1e-3
+
+
+@pytest.mark.parametrize("which", ["tiny", "minilm"])
+def test_padding_is_invisible(which, request):
+    bert = request.getfixturevalue(which)
+    long = "the cat sat on the mat, it was warm . " * 2
+    for pooling in ("mean", "max", "cls"):
+        alone, beside = bert.embed(["cat"], pooling=pooling)[0], bert.embed(["cat", long], pooling=pooling)[0]
+        np.testing.assert_allclose(alone, beside, atol=1e-5)
+
+
+def test_one_text_gives_one_vector_and_none_gives_none(tiny):
+    one = tiny.embed(SENTENCE)
+    assert one.shape == (tiny_bert.D,)
+    np.testing.assert_allclose(one, tiny.embed([SENTENCE])[0], atol=1e-6)
+    for nothing in ([], (), np.array([], dtype=str)):
+        vectors = tiny.embed(nothing, normalize=True)
+        assert vectors.shape == (0, tiny_bert.D) and vectors.dtype == "float32"
+    np.testing.assert_allclose(tiny.embed(np.array([SENTENCE, "dog"])), tiny.embed((SENTENCE, "dog")), atol=1e-6)
+
+
+def test_unknown_poolings_are_refused(tiny):
+    with pytest.raises(ValueError, match=r"pooling must be one of \['pooled', 'cls', 'mean', 'max'\], got 'average'"):
+        tiny.embed(["cat"], pooling="average")
+    with pytest.raises(ValueError, match="pooling must be one of"):
+        tiny.embed([], pooling="average")  # also when there is nothing to do
+
+
+def test_a_progress_bar_on_long_work_only(tiny, capsys, monkeypatch):
+    monkeypatch.setattr(reading_module, "BATCH_TOKENS", 8)
+    tiny.embed(TEXTS)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(reading_module, "PROGRESS_AFTER", 0)
+    tiny.embed(TEXTS)
+    assert re.search(r"\d/5 .*text", capsys.readouterr().err)
+    tiny.embed(TEXTS, progress=False)
+    tiny.embed(SENTENCE)
+    assert capsys.readouterr().err == ""
+
+
+def test_length_sorted_batches_keep_their_promises():
+    rng = random.Random(5)
+    for budget in (1, 9, 64, 2048):
+        for count in (0, 1, 2, 37):
+            lengths = [rng.randint(2, 60) for _ in range(count)]
+            batches = length_sorted_batches(lengths, budget)
+            flat = [i for batch in batches for i in batch]
+            assert sorted(flat) == list(range(count))  # each text once
+            assert [lengths[i] for i in flat] == sorted(lengths, reverse=True)  # the longest first
+            for batch in batches:
+                longest = max(lengths[i] for i in batch)
+                assert len(batch) == 1 or len(batch) * longest <= budget
+                assert batch is batches[-1] or (len(batch) + 1) * longest > budget  # none ends early
+    assert length_sorted_batches([3, 9, 4], batch_tokens=9) == [[1], [2, 0]]
+
+
+# compiled once
+
+
+@on_tensorflow
+def test_new_lengths_compile_nothing_new(tmp_path, monkeypatch):
+    """TensorFlow runs our Python function when it compiles, and never again."""
+    calls = {"read": 0, "embed": 0}
+
+    def counting(name, function):
+        def counted(*arguments):
+            calls[name] += 1
+            return function(*arguments)
+
+        return counted
+
+    monkeypatch.setattr(reading_module, "_everything", counting("read", reading_module._everything))
+    monkeypatch.setattr(reading_module, "pool", counting("embed", reading_module.pool))
+    bert = fresh(tmp_path)
+    shapes = set()
+    for text in TEXTS:
+        shapes.add(bert.read(text).attention.shape)
+        bert.embed([text, "cat"])
+    bert.embed(TEXTS)
+    assert len(shapes) == 5 and calls == {"read": 1, "embed": 1}
+    bert.embed(TEXTS, pooling="max")
+    assert calls["embed"] == 2  # another function, once
+    fresh(tmp_path / "other").read("cat")
+    assert calls["read"] == 2  # another encoder
+
+
+def test_changed_weights_are_seen(tmp_path):
+    bert = fresh(tmp_path)
+    before, vector = bert.read(SENTENCE), bert.embed(SENTENCE)
+    for variable in (bert.encoder.get_embedding_table(), bert.encoder.transformer_layers[2].weights[0]):
+        variable.assign(numpy(variable) * 0.5)
+        after = bert.read(SENTENCE)
+        assert np.abs(after.sequence_output - before.sequence_output).max() > 1e-3
+        assert np.abs(bert.embed(SENTENCE) - vector).max() > 1e-3
+        ids = np.array([after.ids], "int32")
+        eager = bert.encoder(inputs(input_word_ids=ids, input_mask=np.ones_like(ids), input_type_ids=ids * 0))
+        np.testing.assert_allclose(after.sequence_output, numpy(eager["sequence_output"])[0], atol=1e-5)
+        before, vector = after, bert.embed(SENTENCE)
+
+
+def test_reading_twice_gives_the_same(tiny):
+    one, two = tiny.read(SENTENCE), tiny.read(SENTENCE)
+    np.testing.assert_array_equal(one.attention, two.attention)  # no dropout
+    one.attention[:] = 0  # an array of its own, not a window on the model's
+    assert tiny.read(SENTENCE).attention.max() > 0
+
+
+# values that there are no rows for
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"input_word_ids": np.array([[2, 23, 6, 3]])},
+            "input_word_ids holds 23, but the encoder knows ids from 0 to 22 only",
+        ),
+        (
+            {"input_word_ids": np.array([[2, 5, -1, 3]])},
+            "input_word_ids holds -1, but the encoder knows ids from 0 to 22",
+        ),
+        (
+            {"input_type_ids": np.array([[0, 0, 2, 0]])},
+            "input_type_ids holds 2, but the encoder knows ids from 0 to 1 only",
+        ),
+        ({"input_type_ids": np.array([[0, -7, 0, 0]])}, "input_type_ids holds -7"),
+        ({"input_word_ids": np.zeros((1, 30), int)}, "30 tokens are more than the encoder's 29 positions"),
+    ],
+)
+def test_values_without_rows_are_refused(tiny, changes, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        check_values(inputs(**changes), tiny.encoder)
+
+
+def test_values_with_rows_are_not_refused(tiny):
+    check_values(inputs(input_word_ids=np.array([[0, 22]]), input_type_ids=np.array([[0, 1]])), tiny.encoder)
+    check_values(inputs(input_word_ids=np.zeros((1, 29), int)), tiny.encoder)
+    check_values(inputs(input_word_ids=np.zeros((0, 4), int)), tiny.encoder)
+
+
+def test_a_pair_needs_two_segments(tmp_path):
+    weights = tiny_bert.tensors()
+    weights["embeddings.token_type_embeddings.weight"] = weights["embeddings.token_type_embeddings.weight"][:1]
+    bert = be.load(tiny_bert.write(tmp_path, weights, {"type_vocab_size": 1}))
+    assert bert.read("cat").tokens == ["[CLS]", "cat", "[SEP]"]
+    with pytest.raises(ValueError, match="input_type_ids holds 1, but the encoder knows ids from 0 to 0 only"):
+        bert.read("cat", "dog")
+
+
+def test_parts_that_do_not_fit_make_no_bert(tiny):
+    with pytest.raises(TypeError, match="made of a BertTokenizer and a BertEncoder"):
+        be.Bert(tiny.encoder, tiny.tokenizer)
+    long = be.BertTokenizer([*VOCABULARY, *"abcd"])
+    with pytest.raises(ValueError, match="The tokenizer has 24 tokens, but the encoder's word table only 23 rows"):
+        be.Bert(long, tiny.encoder)
+    same = be.Bert(tiny.tokenizer, tiny.encoder, name="same")
+    np.testing.assert_allclose(same.embed(TEXTS), tiny.embed(TEXTS), atol=1e-6)
+    numbers = sum(int(np.prod(shape)) for shape in tiny_bert.shapes().values())
+    assert repr(same) == f"Bert('same': 3 layers, 22 wide, 2 heads, {numbers:,} parameters)"
+
+
+# pictures
+
+
+@pytest.fixture(scope="module")
+def small_reading(tiny):
+    return tiny.read("the cat sat")
+
+
+def test_pictures_are_saved_by_their_ending(small_reading, tmp_path):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    open_figures = pyplot.get_fignums()
+    starts = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
+    for ending, start in starts.items():
+        path = small_reading.save(tmp_path / f"picture{ending}")
+        assert path == tmp_path / f"picture{ending}" and path.read_bytes().startswith(start)
+    all_heads, one_head = (tmp_path / name for name in ("all.svg", "one.svg"))
+    small_reading.save(str(all_heads))
+    small_reading.save(one_head, layer=1, head=0)
+    assert "Every head of tiny" in all_heads.read_text() and "tiny, layer 1, head 0" in one_head.read_text()
+    assert pyplot.get_fignums() == open_figures  # nothing is left open
+    with pytest.raises(ValueError, match=r"path must end in \.png, \.svg or \.pdf, got .*picture\.jpg"):
+        small_reading.save(tmp_path / "picture.jpg")
+    with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere"):
+        small_reading.save(tmp_path / "nowhere" / "picture.png")
+    assert pyplot.get_fignums() == open_figures and not (tmp_path / "nowhere").exists()
+
+
+def test_layers_and_heads_that_are_not_there(small_reading):
+    for choice, message in {
+        (3, None): "layer=3 is not there: tiny has layers 0 to 2",
+        (-1, 0): "layer=-1 is not there",
+        (0, 2): "head=2 is not there: tiny has heads 0 to 1",
+        (None, 1): "head=1 needs its layer as well",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            small_reading.picture(*choice)
+
+
+def test_examples_in_docstrings(minilm):
+    result = doctest.testmod(reading_module)
+    assert result.failed == 0 and result.attempted >= 4
