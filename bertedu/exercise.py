@@ -141,6 +141,8 @@ def show_source(obj, docstring=False):
     numbered = [(first + i, line.rstrip("\n")) for i, line in enumerate(lines) if i + 1 not in hidden]
     while numbered and not numbered[-1][1].strip():
         numbered.pop()
+    indent = len(lines[0]) - len(lines[0].lstrip())  # a method's: room for the code
+    numbered = [(number, line[indent:] if line[:indent].isspace() else line) for number, line in numbered]
     _show(f"{_short(path)}, lines {first} to {first + len(lines) - 1}", numbered)
 
 
@@ -305,6 +307,8 @@ def _coloured(headline, numbered, width):
         f'<span style="color:#6b6b6b; user-select:none">{number:{width}d}  </span>{line}'
         for (number, _), line in zip(numbered, code, strict=False)
     ]
-    box = "background:#f8f8f8; color:#1a1a1a; padding:0.6em; overflow-x:auto; line-height:1.35"
+    box = (
+        "background:#f8f8f8; color:#1a1a1a; margin:0; padding:0.6em; overflow-x:auto; white-space:pre; line-height:1.35"
+    )
     title = f'<span style="color:#555555; user-select:none">{html.escape(headline)}</span>'
     return f'<pre style="{box}">{title}\n' + "\n".join(rows) + "</pre>"
