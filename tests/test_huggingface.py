@@ -249,6 +249,13 @@ def test_embed_settings(tmp_path):
             be.load(directory)
 
 
+def test_a_layer_after_the_pooling_is_not_passed_over_in_silence(tmp_path):
+    directory = tiny_bert.write(tmp_path)
+    (directory / "modules.json").write_text('[{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}]')
+    with pytest.warns(UserWarning, match=r"modules\.json ends in Dense, which is not read: `embed` stops before it"):
+        assert be.load(directory).read("cat").tokens == ["[CLS]", "cat", "[SEP]"]
+
+
 # What can be wrong: (how it is spoiled, the error's type, what its message must say)
 
 
@@ -409,6 +416,10 @@ SPOILED = {
         *(ValueError, "tokenizer.json' is no tokenizer.json"),
     ),
     "empty vocabulary": (overwrite("vocab.txt", b""), ValueError, "vocab: is empty"),
+    "modules without a path": (
+        lambda d: (d / "modules.json").write_text('[{"type": "models.Pooling"}]'),
+        *(ValueError, "modules.json: every module needs a 'type' and a 'path'"),
+    ),
     "modules without a pooling": (
         lambda d: (d / "modules.json").write_text('[{"type": "models.Pooling", "path": "1_Pooling"}]'),
         *(FileNotFoundError, "1_Pooling holds no config.json"),

@@ -7,6 +7,7 @@ Chapter: notebooks/10_checkpoints.ipynb.
 
 import json
 import math
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -255,12 +256,18 @@ def read_tokenizer(directory):
 def read_embed_settings(directory):
     """What a sentence-transformers directory says of pooling, normalising and length; the defaults for any other."""
     directory = Path(directory)
-    if not (directory / "modules.json").is_file():
+    listing = directory / "modules.json"
+    if not listing.is_file():
         return EmbedSettings()
-    modules = {
-        module["type"].rsplit(".", 1)[-1]: directory / module["path"]
-        for module in read_json(directory / "modules.json", list)
-    }
+    try:
+        modules = {module["type"].rsplit(".", 1)[-1]: directory / module["path"] for module in read_json(listing, list)}
+    except (AttributeError, KeyError, TypeError):
+        raise ValueError(f"{listing}: every module needs a 'type' and a 'path'.") from None
+    others = sorted(modules.keys() - {"Transformer", "Pooling", "Normalize"})
+    if others:
+        warnings.warn(
+            f"{listing} ends in {', '.join(others)}, which is not read: `embed` stops before it.", stacklevel=2
+        )
     pooling = EmbedSettings().pooling
     if "Pooling" in modules:
         config = read_json(modules["Pooling"] / "config.json")
