@@ -203,7 +203,7 @@ def test_our_jupyter_defaults_come_with_those_that_are_set(monkeypatch):
 
 
 def marks(run_all, name):
-    steps = {step: command for step, command, _ in cli.test_steps(run_all, None)}
+    steps = {step: command for step, command in cli.test_steps(run_all, None)}
     return steps[name][steps[name].index("-m", 2) + 1]
 
 
@@ -215,7 +215,7 @@ def test_slow_tests_run_only_when_asked_for():
 
 
 def test_everything_runs_in_order_and_an_expression_leaves_lint_out():
-    assert [name for name, _, _ in cli.test_steps(False, None)] == [
+    assert [name for name, _ in cli.test_steps(False, None)] == [
         "lint",
         "format",
         "unit tests",
@@ -223,13 +223,13 @@ def test_everything_runs_in_order_and_an_expression_leaves_lint_out():
         "browser",
     ]
     chosen = cli.test_steps(False, "mask")
-    assert [name for name, _, _ in chosen] == ["unit tests", "notebooks", "browser"]
-    assert all(command[-2:] == ["-k", "mask"] for _, command, _ in chosen)
+    assert [name for name, _ in chosen] == ["unit tests", "notebooks", "browser"]
+    assert all(command[-2:] == ["-k", "mask"] for _, command in chosen)
 
 
 def steps_that(*statuses):
     return lambda *_: [
-        (f"step {number}", [sys.executable, "-c", f"print('== {number} seen =='); raise SystemExit({status})"], {})
+        (f"step {number}", [sys.executable, "-c", f"print('== {number} seen =='); raise SystemExit({status})"])
         for number, status in enumerate(statuses)
     ]
 

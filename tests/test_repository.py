@@ -132,8 +132,8 @@ def test_makefile_calls_scripts_and_commands_that_exist():
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
 def test_commands_in_documents_exist(document):
     code = "\n".join(a or b for a, b in re.findall(r"```\w*\n(.*?)```|`([^`\n]+)`", read(document), re.DOTALL))
-    made = set(re.findall(r"^\s*make ([a-z-]+)", code, re.MULTILINE))
-    ran = set(re.findall(r"^\s*bertedu ([a-z]+)", code, re.MULTILINE))
+    made = set(re.findall(r"(?:^|&&)\s*make ([a-z-]+)", code, re.MULTILINE))
+    ran = set(re.findall(r"(?:^|&&)\s*bertedu ([a-z]+)", code, re.MULTILINE))
     extras = {extra for group in re.findall(r"\.\[([a-z,]+)\]", code) for extra in group.split(",")}
     assert {"lab", "test"} <= made
     assert "test" in ran
