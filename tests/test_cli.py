@@ -203,7 +203,7 @@ def test_our_jupyter_defaults_come_with_those_that_are_set(monkeypatch):
 
 
 def marks(run_all, name):
-    steps = {step: command for step, command in cli.test_steps(run_all, None)}
+    steps = dict(cli.test_steps(run_all, None))
     return steps[name][steps[name].index("-m", 2) + 1]
 
 
