@@ -54,8 +54,9 @@ class Picture(Figure):
 
     A notebook gets a PNG with `alt` in its metadata and as the plain text beside it. Who reads which, as of 2026:
     nbconvert's `classic` template turns the metadata into `<img alt>`; JupyterLab 4 and nbconvert's `lab` template draw
-    the `<img>` without any alt, whatever the metadata say, and keep the words in the file only. Sending HTML with
-    an `<img alt>` instead would reach JupyterLab's readers, but GitHub's preview then shows no picture at all.
+    the `<img>` without any alt, whatever the metadata say, and keep the words in the file only; VS Code gives the plain
+    text to screen readers. HTML with an `<img alt>` would be read in JupyterLab too, but it would come before the PNG
+    everywhere, and previews that clean HTML, as GitHub's, may then show no picture.
     """
 
     _own_alt = None
@@ -276,8 +277,7 @@ def vectors(points, labels, *, groups=None, ax=None, title=None):
         ax: None (a new `Picture`), or the Axes to draw in.
         title: None, or a line above.
 
-    Returns:
-        The Axes.
+    Returns: the Axes.
 
     Raises:
         TypeError, ValueError: an argument is not as above; the message names it.
@@ -299,11 +299,11 @@ def vectors(points, labels, *, groups=None, ax=None, title=None):
             ax.scatter(*chosen.T, s=36, label=_shown(kind)[0], **style)
         ax.margins(0.2)
         for (px, py), label in zip(points, labels, strict=True):
-            text, family = _shown(label)
-            ax.annotate(text, (px, py), (5, 4), textcoords="offset points", fontsize=SMALL, family=family)
+            style = {"family": _shown(label)[1], "fontsize": SMALL}
+            ax.annotate(_shown(label)[0], (px, py), (5, 4), textcoords="offset points", **style)
+        _clean_axes(ax, "", "", title)
         if any(kinds):
             ax.legend(frameon=False, fontsize=SMALL)
-        _clean_axes(ax, "", "", title)
         ax.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
     _tell(ax, title, _vectors_in_words(points, labels, groups, title))
     return ax
