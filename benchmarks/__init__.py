@@ -1,0 +1,1 @@
+"""Benchmarks: the same work done by bertedu and by its peers, side by side. See README.md."""

@@ -1,0 +1,36 @@
+"""Runs every benchmark and writes the results into benchmarks/README.md.
+
+python -m benchmarks [--repeats 5]
+"""
+
+import datetime
+import sys
+from pathlib import Path
+
+from benchmarks import common, embed, read, startup
+
+README = Path(__file__).with_name("README.md")
+START, END = "<!-- results: written by the command below -->\n", "<!-- end of results -->"
+
+
+def main():
+    """Measures, prints, and rewrites what is between the two comments of the README."""
+    arguments = common.parser(__doc__, repeats=5)
+    arguments.add_argument("--dry-run", action="store_true", help="print the results, write nothing")
+    options = arguments.parse_args()
+    machine = common.machine()
+    lines = []
+    for benchmark in (read, embed, startup):
+        print(f"{benchmark.__name__} ...", file=sys.stderr, flush=True)
+        lines += benchmark.rows(options.repeats)
+    command = f"python -m benchmarks --repeats {options.repeats}"
+    results = f"\n`{command}`, {datetime.date.today()}, on {machine}.\n\n{common.table(lines)}\n\n"
+    print(results)
+    if not options.dry_run:
+        before, rest = README.read_text(encoding="utf-8").split(START)
+        after = rest.split(END)[1]
+        README.write_text(before + START + results + END + after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
