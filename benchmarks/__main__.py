@@ -17,14 +17,16 @@ def main():
     """Measures, prints, and rewrites what is between the two comments of the README."""
     arguments = common.parser(__doc__, repeats=5)
     arguments.add_argument("--dry-run", action="store_true", help="print the results, write nothing")
-    options = arguments.parse_args()
+    options = common.parsed(arguments)
     machine = common.machine()
     lines = []
     for benchmark in (read, embed, startup):
         print(f"{benchmark.__name__} ...", file=sys.stderr, flush=True)
         lines += benchmark.rows(options.repeats)
-    command = f"python -m benchmarks --repeats {options.repeats}"
-    results = f"\n`{command}`, {datetime.date.today()}, on {machine}.\n\n{common.table(lines)}\n\n"
+    command = f"python -m benchmarks --repeats {options.repeats}" + (
+        f" --threads {options.threads}" if options.threads else ""
+    )
+    results = f"\n`{command}`, {datetime.date.today()}, on {machine}\n\n{common.table(lines)}\n\n"
     print(results)
     if not options.dry_run:
         before, rest = README.read_text(encoding="utf-8").split(START)

@@ -120,11 +120,20 @@ def model_directory():
 
 
 def parser(description, repeats):
-    """The arguments that the benchmarks have in common."""
+    """The arguments that the benchmarks have in common; `parsed` reads them."""
     arguments = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--repeats", type=int, default=repeats, help="repeats, alternating (default: %(default)s)")
+    arguments.add_argument("--threads", type=int, help="threads of each library (default: what it takes itself)")
     arguments.add_argument("--serve", metavar="CONTESTANT", help=argparse.SUPPRESS)
     return arguments
+
+
+def parsed(arguments):
+    """The parsed arguments; `--threads` goes into the environment, which the contestants' processes inherit."""
+    options = arguments.parse_args()
+    if options.threads:
+        os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"), str(options.threads))
+    return options
 
 
 def row(what, ours, theirs, values, target="", met=None):
@@ -163,4 +172,11 @@ def machine():
         f"{platform.system()}; Python {platform.python_version()}",
         *(f"{package} {version(package)}" for package in PACKAGES),
     ]
-    return ", ".join(facts)
+    threads = os.environ.get("OMP_NUM_THREADS")
+    caution = f" Each library had {threads} thread(s)." if threads else ""
+    if psutil.getloadavg()[0] > 0.5:
+        caution += (
+            " **The machine was busy with other work:** torch's threads wait for each other at every operation and lose"
+            " more by that than TensorFlow's, so the ratios flatter bertedu unless each library has one thread."
+        )
+    return ", ".join(facts) + "." + caution

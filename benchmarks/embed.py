@@ -130,7 +130,7 @@ def main():
     """Runs the benchmark and prints its table."""
     arguments = common.parser(__doc__, repeats=5)
     arguments.add_argument("--sentences", type=int, default=1000, help="how many (default: %(default)s)")
-    options = arguments.parse_args()
+    options = common.parsed(arguments)
     if options.serve:
         common.serve(answerer(options.serve))
     else:

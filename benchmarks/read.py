@@ -175,7 +175,9 @@ def ratio_row(results, name, most):
     """Our time over that of the peer `name`, which should be at most `most`: the median sentence of every repeat."""
     ours, theirs = (common.milliseconds(np.concatenate([times[who] for times in results])) for who in ("bertedu", name))
     ratios = [np.median(times["bertedu"] / times[name]) for times in results]
-    return common.row(f"`read` a sentence, time / {name}'s", ours, theirs, ratios, f"<= {most}", lambda x: x <= most)
+    return common.row(
+        f"`read` a sentence, time / that of {name}", ours, theirs, ratios, f"<= {most}", lambda x: x <= most
+    )
 
 
 def main():
@@ -184,7 +186,7 @@ def main():
     arguments.add_argument(
         "--one-process", action="store_true", help="ours and transformers in one process, for comparison"
     )
-    options = arguments.parse_args()
+    options = common.parsed(arguments)
     if options.serve:
         read = local(options.serve)
         common.serve(lambda text: {"seconds": read(text)})

@@ -89,7 +89,7 @@ def rows(repeats=5):
 
 def main():
     """Runs the benchmark and prints its table."""
-    options = common.parser(__doc__, repeats=5).parse_args()
+    options = common.parsed(common.parser(__doc__, repeats=5))
     print(common.machine(), "\n")
     print(common.table(rows(options.repeats)))
 
