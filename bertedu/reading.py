@@ -17,6 +17,7 @@ from bertedu.pooling import POOLINGS, pool
 from bertedu.text import BertPreprocessor, BertTokenizer, pack
 
 BATCH_TOKENS = 2048  # `embed`: tokens a batch, padding included; more no longer help two cores, and fill the cache
+PREPROCESSOR_LENGTH = 128  # what a model's own preprocessor pads to, as the Hub's do
 PROGRESS_AFTER = 2.0  # seconds of work before a progress bar appears
 
 
@@ -95,9 +96,7 @@ class Bert:
         """
         if overflow not in ("truncate", "error"):
             raise ValueError(f'overflow must be "truncate" or "error", got {overflow!r}.')
-        limit = self.max_length if max_length is None else max_length
-        if limit > self.max_length:
-            raise ValueError(f"max_length={limit} is more than the {self.max_length} positions of {self.name!r}.")
+        limit = self._limit(max_length, self.max_length)
         encoded = self.preprocessor.encode(text, pair, max_length=limit)
         if encoded.truncated:
             message = (
@@ -106,7 +105,7 @@ class Bert:
             )
             if overflow == "error":
                 raise ValueError(f'{message}: shorten it, or let it be cut with overflow="truncate".')
-            warnings.warn(f"{message}: the last {encoded.truncated} were cut off.", stacklevel=2)
+            warnings.warn(f"{message}: {encoded.truncated} of them were cut off.", stacklevel=2)
         outputs = self._run("read", _everything, pack([encoded], self.tokenizer.pad_id))
         return Reading(
             text=text,
@@ -145,8 +144,8 @@ class Bert:
         settings = self.embed_settings
         pooling = settings.pooling if pooling is None else pooling
         normalize = settings.normalize if normalize is None else normalize
-        limit = max_length or settings.max_length or self.max_length
-        self._check_embed(pooling, limit)
+        limit = self._limit(max_length, min(settings.max_length or self.max_length, self.max_length))
+        self._check_pooling(pooling)
 
         rows = self.preprocessor.encode_batch(sentences, max_length=limit)
         vectors = np.zeros((len(rows), self.encoder.hidden_size), "float32")  # [n, D]
@@ -159,13 +158,22 @@ class Bert:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return vectors
 
-    def _check_embed(self, pooling, limit):
+    def _limit(self, max_length, own):
+        """The most tokens to read: `max_length` if it is given and possible, else `own`."""
+        if max_length is None:
+            return own
+        if not isinstance(max_length, int) or not 2 < max_length <= self.max_length:
+            raise ValueError(
+                f"max_length must be a whole number from 3 to {self.max_length}, the positions of {self.name!r}; "
+                f"got {max_length!r}."
+            )
+        return max_length
+
+    def _check_pooling(self, pooling):
         if pooling not in ("pooled", *POOLINGS):
             raise ValueError(f"pooling must be one of {['pooled', *POOLINGS]}, got {pooling!r}.")
         if pooling == "pooled" and not self.has_pooler:
             raise ValueError(f"{self.name!r} was published without a pooler: choose pooling from {list(POOLINGS)}.")
-        if limit > self.max_length:
-            raise ValueError(f"max_length={limit} is more than the {self.max_length} positions of {self.name!r}.")
 
     def _run(self, name, function, inputs):
         check_values(inputs, self.encoder)
@@ -283,17 +291,34 @@ def load(source="minilm", *, name=None):
         >>> load("minilm")
         Bert('minilm': 6 layers, 384 wide, 12 heads, 22,713,216 parameters)
     """
-    directory = locate(str(source))
+    source = str(source)
+    directory = locate(source)
     encoder, has_pooler, _ = huggingface.read_encoder(directory)
     tokenizer = huggingface.read_tokenizer(directory)
-    return Bert(
-        tokenizer,
-        encoder,
-        BertPreprocessor(tokenizer, truncation="longest_first"),  # Hugging Face's way to cut a pair
-        name=name or str(source).removeprefix("hf://").rstrip("/").rsplit("/", 1)[-1],
-        has_pooler=has_pooler,
-        embed_settings=huggingface.read_embed_settings(directory),
-    )
+    length = min(PREPROCESSOR_LENGTH, encoder.max_sequence_length)
+    try:
+        return Bert(
+            tokenizer,
+            encoder,
+            BertPreprocessor(tokenizer, length, truncation="longest_first"),  # Hugging Face's way to cut a pair
+            name=name or short_name(source),
+            has_pooler=has_pooler,
+            embed_settings=huggingface.read_embed_settings(directory),
+        )
+    except ValueError as error:
+        raise ValueError(error if str(directory) in str(error) else f"{directory}: {error}") from None
+
+
+def short_name(source):
+    """What a model is called when nobody says: its preset, or the last part of its path or repository.
+
+    Example:
+        >>> short_name("hf://organisation/name@main"), short_name("models/mine/"), short_name("minilm")
+        ('name', 'mine', 'minilm')
+    """
+    if source.startswith("hf://"):
+        source = source.partition("@")[0]
+    return Path(source).name
 
 
 def locate(source):

@@ -174,7 +174,7 @@ def test_600_tokens_are_cut_with_one_warning(minilm):
         reading = minilm.read(text)
     assert len(reading.tokens) == 512 and reading.tokens[-1] == "[SEP]"
     [warning] = caught
-    assert str(warning.message) == "The text has 600 tokens, and 'minilm' reads 512: the last 88 were cut off."
+    assert str(warning.message) == "The text has 600 tokens, and 'minilm' reads 512: 88 of them were cut off."
     assert warning.filename == __file__  # it points at the line that asked
     with pytest.raises(ValueError, match=r"The text has 600 tokens, and 'minilm' reads 512: shorten it"):
         minilm.read(text, overflow="error")
@@ -184,7 +184,7 @@ def test_600_tokens_are_cut_with_one_warning(minilm):
 
 
 def test_max_length(tiny):
-    with pytest.warns(UserWarning, match=r"The text has 8 tokens, and 'tiny' reads 5 \(max_length\): the last 3 were"):
+    with pytest.warns(UserWarning, match=r"The text has 8 tokens, and 'tiny' reads 5 \(max_length\): 3 of them were"):
         reading = tiny.read(SENTENCE, max_length=5)
     assert reading.tokens == ["[CLS]", "the", "cat", "sat", "[SEP]"]
     with pytest.warns(UserWarning, match="has 11 tokens, and 'tiny' reads 8"):
