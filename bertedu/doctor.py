@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 OK, WARN, PROBLEM = "ok", "warn", "problem"
 OLDEST, NEWEST = (3, 11), (3, 13)  # `requires-python` of pyproject.toml
-INSTALL = 'pip install -e ".[course]" (in a checkout: make lab)'
+INSTALL = 'pip install -e ".[course]" (in a checkout: make clean lab)'
 GIGABYTES_OF_MEMORY = 4  # the course with MiniLM stays under 2; BERT-large fine-tuning does not
 GIGABYTES_FOR_MODELS = 2  # bert_en_uncased is 0.4, a large one 1.3
 SECONDS_TO_IMPORT = 180  # a first import on a cold, slow disk
