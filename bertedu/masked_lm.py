@@ -159,7 +159,11 @@ class BertPretrainer(keras.Model):
         if len(set(names)) != len(names):
             raise ValueError(f"classification_heads must have names of their own, got {names}.")
         self.masked_lm = customized_masked_lm or MaskedLM(
-            encoder_network.get_embedding_layer(), self.mlm_activation, self.mlm_initializer, name="cls_predictions"
+            encoder_network.get_embedding_layer(),
+            self.mlm_activation,
+            self.mlm_initializer,
+            layer_norm_epsilon=encoder_network.layer_norm_epsilon,
+            name="cls_predictions",
         )
         self.build()  # the encoder has its weights, so that the heads can have theirs
 

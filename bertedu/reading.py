@@ -7,11 +7,13 @@ import dataclasses
 import warnings
 from pathlib import Path
 
+import keras
 import numpy as np
 from tqdm import tqdm
 
 from bertedu import fast_path, presets
 from bertedu.checkpoints import huggingface
+from bertedu.classifier import BertClassifier
 from bertedu.encoder import BertEncoder, check_values
 from bertedu.pooling import POOLINGS, pool
 from bertedu.text import BertPreprocessor, BertTokenizer, pack
@@ -157,6 +159,53 @@ class Bert:
         if normalize:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return vectors
+
+    def fill_mask(self, text, pair=None, top_k=5):
+        """What the model would write in place of each [MASK].
+
+        Args:
+            text, pair: str, as for `read`, with at least one [MASK] in them.
+            top_k: int, how many answers for each.
+
+        Returns:
+            a list with one entry a [MASK], in order: the list of the `top_k` likeliest (token, probability).
+
+        Raises:
+            ValueError: the model has no masked-LM head, there is no [MASK], or the text is too long.
+
+        Example:
+            be.load("hf://google-bert/bert-base-uncased").fill_mask("Paris is the [MASK] of France.")
+        """
+        if self.masked_lm is None:
+            raise ValueError(
+                f"{self.name!r} was published without a masked-LM head: load a model that has one, such as "
+                '"hf://google-bert/bert-base-uncased".'
+            )
+        encoded = self.preprocessor.encode(text, pair)
+        if len(encoded.ids) > self.max_length:
+            raise ValueError(f"The text has {len(encoded.ids)} tokens, and {self.name!r} reads {self.max_length}.")
+        positions = [i for i, token in enumerate(encoded.ids) if token == self.tokenizer.mask_id]
+        if not positions:
+            raise ValueError(f"text needs a {self.tokenizer.mask_token} to fill, got {text!r}.")
+        outputs = self._run("read", _everything, pack([encoded], self.tokenizer.pad_id))
+        sequence = outputs["encoder_outputs"][-1]  # [1, T, D]
+        logits = self.masked_lm.masked_lm(sequence, np.array([positions], "int32"))  # [1, M, V]
+        chances = keras.ops.convert_to_numpy(keras.ops.softmax(logits, axis=-1))[0]  # [M, V]
+        best = np.argsort(-chances, axis=-1)[:, :top_k]  # [M, top_k]
+        return [
+            [(self.tokenizer.vocabulary[i], float(row[i])) for i in ids] for ids, row in zip(best, chances, strict=True)
+        ]
+
+    def classifier_for(self, num_classes, **options):
+        """A new `BertClassifier` on a copy of the encoder, so that training it leaves `read` and `embed` as they are.
+
+        Args:
+            num_classes: int; 1 for a regression.
+            options: further arguments of `BertClassifier`.
+        """
+        copy = BertEncoder.from_config(self.encoder.get_config())
+        copy.set_weights(self.encoder.get_weights())
+        return BertClassifier(copy, num_classes, **options)
 
     def _limit(self, max_length, own):
         """The most tokens to read: `max_length` if it is given and possible, else `own`."""
@@ -304,6 +353,8 @@ def load(source="minilm", *, name=None):
             name=name or short_name(source),
             has_pooler=has_pooler,
             embed_settings=huggingface.read_embed_settings(directory),
+            masked_lm=huggingface.read_masked_lm(directory, encoder),
+            classifier=huggingface.read_classifier(directory, encoder),
         )
     except ValueError as error:
         raise ValueError(error if str(directory) in str(error) else f"{directory}: {error}") from None

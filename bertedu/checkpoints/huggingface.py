@@ -15,7 +15,9 @@ import ml_dtypes  # noqa: F401  (comes with Keras, and teaches NumPy what bfloat
 from safetensors import SafetensorError, safe_open
 
 from bertedu import defaults
+from bertedu.classifier import BertClassifier
 from bertedu.encoder import BertEncoder
+from bertedu.masked_lm import BertPretrainer
 from bertedu.text import BertTokenizer
 
 FLOATS = ("F32", "F16", "BF16", "F64")  # safetensors' names; others are quantised, and numbers beside them say how
@@ -49,8 +51,19 @@ POOLER = {
     "pooler_transform/kernel": "pooler.dense.weight",
     "pooler_transform/bias": "pooler.dense.bias",
 }
+MASKED_LM = {
+    "transform/kernel": "cls.predictions.transform.dense.weight",
+    "transform/bias": "cls.predictions.transform.dense.bias",
+    "layer_norm/gamma": "cls.predictions.transform.LayerNorm.weight",
+    "layer_norm/beta": "cls.predictions.transform.LayerNorm.bias",
+    "output_bias": "cls.predictions.bias",
+}
+CLASSIFIER = {
+    "logits/kernel": "classifier.weight",
+    "logits/bias": "classifier.bias",
+}
 SPARES = ("cls.", "classifier.", "qa_outputs.", "embeddings.position_ids")
-"""Tensors (by the start of their names) that belong to a BERT but not to its encoder."""
+"""Tensors (by the start of their names) that belong to a BERT but not to its encoder; two heads are read from them."""
 
 ACTIVATIONS = {
     "gelu": "gelu",  # exact; the weights of Google's BERTs were trained with the tanh form all the same
@@ -99,6 +112,56 @@ def read_encoder(directory):
     encoder = build_encoder(directory)
     with_pooler, spares = assign(encoder, tensor_files(directory))
     return encoder, with_pooler, spares
+
+
+def read_masked_lm(directory, encoder):
+    """A `BertPretrainer` on `encoder` (shared) with the masked-LM head of a directory; None where it has none."""
+    files = tensor_files(Path(directory))
+    tensors = head_tensors(files, MASKED_LM)
+    if not tensors:
+        return None
+    pretrainer = BertPretrainer(encoder, encoder.inner_activation, mlm_initializer="zeros")
+    fill_head(pretrainer.masked_lm, MASKED_LM, tensors, files[0].parent)
+    return pretrainer
+
+
+def read_classifier(directory, encoder):
+    """A `BertClassifier` on `encoder` (shared) with the classifier of a directory; None where it has none."""
+    files = tensor_files(Path(directory))
+    tensors = head_tensors(files, CLASSIFIER)
+    if not tensors:
+        return None
+    config = read_json(Path(directory) / "config.json")
+    dropout = config.get("classifier_dropout")
+    classifier = BertClassifier(
+        encoder,
+        len(tensors.get(CLASSIFIER["logits/bias"], (0,))),
+        dropout_rate=config.get("hidden_dropout_prob", defaults.DROPOUT) if dropout is None else dropout,
+    )
+    fill_head(classifier.classifier, CLASSIFIER, tensors, files[0].parent)
+    return classifier
+
+
+def head_tensors(files, table):
+    """The tensors of `files` that `table` names, by those names; empty if there are none."""
+    found = {}
+    for file in files:
+        with open_safetensors(file) as tensors:
+            for key in tensors.keys():  # noqa: SIM118  (not a dict)
+                if canonical(key) in table.values():
+                    found[canonical(key)] = read_tensor(tensors, key, file)
+    return found
+
+
+def fill_head(head, table, tensors, directory):
+    """Puts `tensors` into the weights of a head, by the name table; all of them must be there."""
+    missing = [theirs for theirs in table.values() if theirs not in tensors]
+    if missing:
+        raise ValueError(f"{directory} holds a head without {shortened(missing)}: download it again.")
+    for variable in head.weights:
+        ours = variable.path.split(f"{head.name}/")[-1]
+        if ours in table:  # the word table is the encoder's
+            variable.assign(to_ours(tensors[table[ours]], variable, table[ours], directory))
 
 
 def build_encoder(directory):
@@ -177,7 +240,7 @@ def read_tensor(tensors, key, file):
     dtype = tensors.get_slice(key).get_dtype()
     if dtype not in FLOATS:
         raise ValueError(f"{file}: the tensor {key!r} holds {dtype}; weights are read from {', '.join(FLOATS)} only.")
-    return tensors.get_tensor(key).astype("float32")
+    return tensors.get_tensor(key).astype("float32", copy=False)
 
 
 def to_ours(array, variable, key, file):
