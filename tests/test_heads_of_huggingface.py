@@ -22,7 +22,7 @@ SIZES = {
 
 def saved(cls, directory, **options):
     torch.manual_seed(0)
-    config = transformers.BertConfig(**SIZES, initializer_range=0.4, **options)
+    config = transformers.BertConfig(**SIZES, initializer_range=0.2, **options)
     model = cls._from_config(config, attn_implementation="eager").eval()
     with torch.no_grad():
         for parameter in model.parameters():  # biases too, so that a forgotten one shows
