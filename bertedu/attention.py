@@ -210,6 +210,8 @@ def masked_softmax(logits, attention_mask=None):
     if attention_mask is not None:
         seen = ops.cast(ops.cast(broadcastable(attention_mask, logits), "bool"), "float32")  # [B, 1 or N, 1 or T, S]
         logits = logits + (1.0 - seen) * defaults.MASK_BIAS  # [B, N, T, S]
+    if logits.shape[-1] == 1:  # a single key gets all there is; Keras would warn that a softmax of one is always 1
+        return ops.ones_like(logits)
     return ops.softmax(logits, axis=-1)  # [B, N, T, S]
 
 
