@@ -27,6 +27,7 @@ from bertedu.text import BertTokenizer
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # the entry that makes a checkpoint a TF2 one
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"  # the end of every key in one
+UNTRANSLATED = (IndexError, RuntimeError, ValueError)  # what the reader raises besides TensorFlow's own errors
 FLOATS = ("float32", "float16", "bfloat16", "float64")
 
 CONFIG = "bert_config.json"
@@ -246,7 +247,7 @@ def open_reader(prefix):
         raise FileNotFoundError(f"{prefix}.index has no data: {shortened(sorted(wanted - set(shards)))} is missing.")
     try:
         return tf.train.load_checkpoint(str(prefix))
-    except (tf.errors.OpError, ValueError) as error:
+    except (tf.errors.OpError, *UNTRANSLATED) as error:
         raise damaged(f"{prefix}.index", error) from None
 
 
@@ -256,7 +257,7 @@ def read(reader, key, prefix):
 
     try:
         return reader.get_tensor(key)
-    except tf.errors.OpError as error:
+    except (tf.errors.OpError, *UNTRANSLATED) as error:
         raise damaged(f"{prefix}.data-*, read for {key!r},", error) from None
 
 

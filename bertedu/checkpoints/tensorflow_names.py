@@ -102,7 +102,7 @@ SPARES = re.compile(
     r"(^|/)(save_counter|global_step|do_lower_case)($|/\.)"
     r"|/\.ATTRIBUTES/OBJECT_CONFIG_JSON$"
     r"|(^|/)cls/(seq_relationship|squad)/|^output_(weights|bias)$"  # heads of google-research/bert
-    r"|(^|/)(pooler_dense|logits|out_proj)/(kernel|bias)$"  # heads of tf-models
+    r"|(^|[/.])(pooler_dense|logits|out_proj)/(kernel|bias)$"  # heads of tf-models
 )
 """What belongs to a BERT's training or to its other heads."""
 

@@ -53,6 +53,7 @@ CONFIG = {
     "type_vocab_size": T,
     "vocab_size": V,
 }
+GOOGLE = f"uncased_L-{L}_H-{D}_A-{N}"  # the folder, as in google-research's zips
 SIZES = {"vocab_size": V, "hidden_size": D, "num_layers": L, "num_attention_heads": N, "max_sequence_length": P}
 SIZES |= {"type_vocab_size": T, "inner_dim": F}
 GELU = tf_utils.get_activation("gelu")  # the tanh form
@@ -130,7 +131,7 @@ def save_expected(directory, outputs):
 
 def write_tf1():
     """A checkpoint as in google-research's zips: no `checkpoint` file, bert_config.json and vocab.txt beside it."""
-    directory = folder("tf1")
+    directory = folder(GOOGLE)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         variables = [tf.compat.v1.Variable(value, name=name) for name, value in tf1_tensors().items()]
         session.run(tf.compat.v1.global_variables_initializer())
@@ -192,7 +193,7 @@ def write_converted(tf1):
     pretrainer(pretrainer.inputs)
     tf.train.Checkpoint(**pretrainer.checkpoint_items).restore(str(prefix)).assert_existing_objects_matched()
     outputs = pretrainer(INPUTS)
-    for name in ("tf1", "tf2_pretrainer"):
+    for name in (GOOGLE, "tf2_pretrainer"):
         save_expected(HERE / name, outputs)
     return prefix, pretrainer
 
