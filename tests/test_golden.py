@@ -275,7 +275,7 @@ def test_classifier_gradients_with_a_row_that_sees_nothing(case):
 
     def loss_of(logits):
         if logits.shape[-1] == 1:
-            return ops.mean((logits[:, 0] - labels.astype("float32")) ** 2)
+            return ops.mean((logits[:, 0] - ops.cast(labels, "float32")) ** 2)
         return ops.mean(keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True))
 
     loss, by_variable = loss_and_gradients(classifier, inputs, loss_of)
