@@ -17,6 +17,7 @@ import bertedu as be
 from bertedu.checkpoints import saved_model, tensorflow, tensorflow_names
 
 tf = pytest.importorskip("tensorflow")
+from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph  # noqa: E402
 
 CHECKPOINTS = Path(__file__).parent / "golden" / "checkpoints"
 INPUTS = dict(np.load(CHECKPOINTS / "inputs.npz"))
@@ -175,8 +176,6 @@ def test_names_lead_there_and_back(form):
 
 @pytest.mark.parametrize("folder", ["v2_pretrainer", "v2_narrow", "tf2_encoder", "v1_classifier", "talking_heads"])
 def test_variables_saved_without_a_name_are_known_by_their_keys(folder, tmp_path):
-    from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
-
     def forget(tensors):
         graph = TrackableObjectGraph.FromString(tensors[tensorflow.OBJECT_GRAPH])
         for node in graph.nodes:
@@ -188,6 +187,20 @@ def test_variables_saved_without_a_name_are_known_by_their_keys(folder, tmp_path
     encoder, with_pooler, _ = tensorflow.read_encoder(prefix)
     assert with_pooler
     assert_peer_s_outputs(encoder, tensorflow.read_masked_lm(prefix, encoder), expected_of(folder))
+
+
+def test_an_optimizer_may_have_been_saved_under_any_name(tmp_path):
+    def change(tensors):
+        for key in [key for key in tensors if key.startswith("optimizer/")]:
+            tensors[key.replace("optimizer/", "opt/")] = tensors.pop(key)
+        graph = TrackableObjectGraph.FromString(tensors[tensorflow.OBJECT_GRAPH])
+        for attribute in (attribute for node in graph.nodes for attribute in node.attributes):
+            attribute.checkpoint_key = attribute.checkpoint_key.replace("optimizer/", "opt/")
+        tensors[tensorflow.OBJECT_GRAPH] = graph.SerializeToString()
+
+    spares = tensorflow.read_encoder(rewritten("v2_classifier", tmp_path, change))[2]
+    assert "opt/_learning_rate" in spares
+    assert sum(name.startswith("Adam/") for name in spares) == 8
 
 
 def test_without_a_pooler(tmp_path):

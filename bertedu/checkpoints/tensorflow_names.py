@@ -93,7 +93,7 @@ KEYS = (
 """What stands in the keys of tf-models' own objects, and in its variables' names, for those saved without a name."""
 
 OPTIMIZER = re.compile(
-    r"(^|/)(optimizer|\.OPTIMIZER_SLOT)/|^(\w*Adam\w*|[mv])/"  # Keras, by key and by name
+    r"(^|/)(optimizer|\.OPTIMIZER_SLOT)/|/_(iterations|learning_rate)($|/\.)|^(\w*Adam\w*|[mv])/"  # Keras
     r"|/(adam|lamb)_[mv]$|/Adam(_1)?$|^beta[12]_power$"  # google-research/bert, and TF1's own
 )
 """What an optimizer keeps; much of it is named after a weight."""

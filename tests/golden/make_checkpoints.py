@@ -274,7 +274,7 @@ def export(name, checkpoint, with_mlm, lowercase, **config):
 
 
 def write_hub(pretrainer):
-    """SavedModels: an encoder, one with `.mlm` of either generation of the encoder, and the talking heads."""
+    """SavedModels: an encoder, one with `.mlm`, and the talking heads, whose checkpoint is kept too."""
     config = {"bert_config": configs.BertConfig.from_dict(CONFIG)}
     export("hub_encoder", pretrainer, with_mlm=False, lowercase=True, **config)
     export("hub_mlm", pretrainer, with_mlm=True, lowercase=False, **config)
