@@ -124,29 +124,37 @@ class MultiHeadAttention(keras.layers.Layer):
         value = query if value is None else value
         key = value if key is None else key
 
-        q = self.query_dense(query)  # [B, T, N, H]
-        k = self.key_dense(key)  # [B, S, N, H]
-        v = self.value_dense(value)  # [B, S, N, H]
+        q = self.split_heads(project(query, self.query_dense))  # [B, N, T, H]
+        k = self.split_heads(project(key, self.key_dense))  # [B, N, S, H]
+        v = self.split_heads(project(value, self.value_dense))  # [B, N, S, H]
 
         scores = self.scores(q, k, attention_mask)  # [B, N, T, S]
         weights = self.dropout(scores, training=training)  # [B, N, T, S]
         if head_mask is not None:
             weights = weights * ops.reshape(ops.cast(head_mask, weights.dtype), (-1, 1, 1))  # [B, N, T, S]
-        mixed = ops.einsum("bnts,bsnh->btnh", weights, v)  # [B, T, N, H]
-        output = self.output_dense(mixed)  # [B, T, D]
+        mixed = ops.einsum("bnts,bnsh->bnth", weights, v)  # [B, N, T, H]
+        output = project(self.concatenate_heads(mixed), self.output_dense)  # [B, T, D]
 
         wanted = (scores,) if return_attention_scores else ()
         if return_qkv:
-            wanted += (tuple(ops.transpose(x, (0, 2, 1, 3)) for x in (q, k, v)),)  # [B, N, T or S, H] each
+            wanted += ((q, k, v),)  # [B, N, T or S, H] each
         return (output, *wanted) if wanted else output
+
+    def split_heads(self, x):
+        """`[B, T, N H]`, the heads end to end, as `[B, N, T, H]`."""
+        return ops.stack(ops.split(x, self.num_heads, axis=-1), axis=1)  # [B, N, T, H]
+
+    def concatenate_heads(self, x):
+        """The way back, from `[B, N, T, H]` to `[B, T, N H]`."""
+        return ops.concatenate(ops.unstack(x, self.num_heads, axis=1), axis=-1)  # [B, T, N H]
 
     def scores(self, q, k, attention_mask=None):
         """How much each query looks at each key, `[B, N, T, S]`; over the keys it sums to 1."""
         return ops.cast(masked_softmax(self.logits(q, k), attention_mask), self.compute_dtype)  # [B, N, T, S]
 
     def logits(self, q, k):
-        """The scaled products q k^T / sqrt(H) of `[B, T, N, H]` and `[B, S, N, H]`, before mask and softmax."""
-        return ops.einsum("btnh,bsnh->bnts", q * (1.0 / math.sqrt(self.key_dim)), k)  # [B, N, T, S]
+        """The scaled products q k^T / sqrt(H) of `[B, N, T, H]` and `[B, N, S, H]`, before mask and softmax."""
+        return ops.einsum("bnth,bnsh->bnts", q * (1.0 / math.sqrt(self.key_dim)), k)  # [B, N, T, S]
 
     def get_config(self):
         return super().get_config() | {
@@ -199,6 +207,19 @@ class TalkingHeadsAttention(MultiHeadAttention):
         logits = ops.einsum("bnts,nm->bmts", self.logits(q, k), self.pre_softmax_weight)  # [B, N, T, S]
         shares = ops.cast(masked_softmax(logits, attention_mask), self.compute_dtype)  # [B, N, T, S]
         return ops.einsum("bnts,nm->bmts", shares, self.post_softmax_weight)  # [B, N, T, S]
+
+
+def project(x, dense):
+    """`x W + b`, from `[B, T, in]` to `[B, T, out]`, by a layer whose kernel keeps the heads on an axis of their own.
+
+    The heads are laid end to end, and the tokens of all texts below one another: so it is a single matrix product with
+    its bias, for which TensorFlow has one kernel. On three axes, as in `EinsumDense`, a short text takes far longer.
+    """
+    kernel = ops.reshape(dense.kernel, (x.shape[-1], -1))  # [in, out]
+    product = ops.matmul(ops.reshape(x, (-1, x.shape[-1])), kernel)  # [B T, out]
+    if dense.bias is not None:
+        product = ops.add(product, ops.reshape(dense.bias, (-1,)))  # [B T, out]
+    return ops.reshape(product, (*ops.shape(x)[:-1], kernel.shape[-1]))  # [B, T, out]
 
 
 def masked_softmax(logits, attention_mask=None):

@@ -8,6 +8,7 @@ Shazeer 2020 (https://arxiv.org/abs/2002.05202). Chapter: notebooks/13_talking_h
 """
 
 import keras
+from keras import ops
 
 from bertedu import defaults
 
@@ -71,8 +72,9 @@ class Feedforward(keras.layers.Layer):
         )
 
     def call(self, inputs):
-        neurons = self.inner_activation(self.intermediate_dense(inputs))  # [B, T, F]
-        return self.output_dense(neurons)  # [B, T, D]
+        tokens = ops.reshape(inputs, (-1, inputs.shape[-1]))  # [B T, D]: product, bias and GELU are then one kernel
+        neurons = self.inner_activation(self.intermediate_dense(tokens))  # [B T, F]
+        return ops.reshape(self.output_dense(neurons), ops.shape(inputs))  # [B, T, D]
 
     def get_config(self):
         return super().get_config() | {
@@ -107,5 +109,6 @@ class GatedFeedforward(Feedforward):
         self.gate_dense.build(input_shape)
 
     def call(self, inputs):
-        neurons = self.inner_activation(self.intermediate_dense(inputs))  # [B, T, F]
-        return self.output_dense(neurons * self.gate_dense(inputs))  # [B, T, D]
+        tokens = ops.reshape(inputs, (-1, inputs.shape[-1]))  # [B T, D]
+        neurons = self.inner_activation(self.intermediate_dense(tokens))  # [B T, F]
+        return ops.reshape(self.output_dense(neurons * self.gate_dense(tokens)), ops.shape(inputs))  # [B, T, D]
