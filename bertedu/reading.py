@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from bertedu import fast_path, presets
+from bertedu import checkpoints, fast_path, presets
 from bertedu.checkpoints import huggingface
 from bertedu.classifier import BertClassifier
 from bertedu.encoder import BertEncoder, check_values
@@ -324,8 +324,9 @@ def load(source="minilm", *, name=None):
     """Opens a published BERT.
 
     Args:
-        source: a preset's name (`be.presets.PRESETS`), a directory in Hugging Face's format, or "hf://organisation/name",
-            with "@revision" behind it if wanted.
+        source: a preset's name (`be.presets.PRESETS`), a directory, the prefix of a TensorFlow checkpoint, or
+            "hf://organisation/name", with "@revision" behind it if wanted. What format it is in is told from the files:
+            see `bertedu.checkpoints`.
         name: str or None, what to call it in pictures and messages (None: `source`, without its folders).
 
     Returns:
@@ -341,23 +342,26 @@ def load(source="minilm", *, name=None):
         Bert('minilm': 6 layers, 384 wide, 12 heads, 22,713,216 parameters)
     """
     source = str(source)
-    directory = locate(source)
-    encoder, has_pooler, _ = huggingface.read_encoder(directory)
-    tokenizer = huggingface.read_tokenizer(directory)
+    path = locate(source)
+    form = checkpoints.recognise(path)
+    encoder, has_pooler, _ = form.read_encoder(path)
+    tokenizer = form.read_tokenizer(path)
+    if tokenizer is None:
+        raise FileNotFoundError(f"{path} comes without its vocabulary: put its vocab.txt beside it.")
     length = min(PREPROCESSOR_LENGTH, encoder.max_sequence_length)
     try:
         return Bert(
             tokenizer,
             encoder,
-            BertPreprocessor(tokenizer, length, truncation="longest_first"),  # Hugging Face's way to cut a pair
+            BertPreprocessor(tokenizer, length, truncation=form.TRUNCATION),
             name=name or short_name(source),
             has_pooler=has_pooler,
-            embed_settings=huggingface.read_embed_settings(directory),
-            masked_lm=huggingface.read_masked_lm(directory, encoder),
-            classifier=huggingface.read_classifier(directory, encoder),
+            embed_settings=huggingface.read_embed_settings(path),
+            masked_lm=form.read_masked_lm(path, encoder),
+            classifier=huggingface.read_classifier(path, encoder) if form is huggingface else None,
         )
     except ValueError as error:
-        raise ValueError(error if str(directory) in str(error) else f"{directory}: {error}") from None
+        raise ValueError(error if str(path) in str(error) else f"{path}: {error}") from None
 
 
 def short_name(source):
@@ -373,14 +377,14 @@ def short_name(source):
 
 
 def locate(source):
-    """The directory of `source`, a preset's name, a path or "hf://organisation/name[@revision]"."""
+    """The path of `source`, a preset's name, a directory, a checkpoint's prefix or "hf://organisation/name[@revision]"."""
     if source.startswith("hf://"):
         hub, _, revision = source.removeprefix("hf://").partition("@")
         if hub.count("/") != 1:
             raise ValueError(f"{source!r} must look like hf://organisation/name, or hf://organisation/name@revision.")
         return presets.download(hub, revision or None)
     path = Path(source).expanduser()
-    if path.is_dir():
+    if path.is_dir() or path.with_name(f"{path.name}.index").is_file():
         return path
     if source not in presets.PRESETS and (path.is_absolute() or len(path.parts) > 1 or source.startswith(".")):
         raise FileNotFoundError(f"There is no directory {source!r}.")

@@ -453,7 +453,7 @@ def test_what_is_not_there_is_said(tmp_path):
         be.load(tmp_path / "nowhere")
     assert_one_error(caught.value)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match="holds no config.json"):
+    with pytest.raises(FileNotFoundError, match="empty holds no BERT"):
         be.load(tmp_path / "empty")
 
 

@@ -364,7 +364,7 @@ def test_what_the_hub_does_not_have_is_said(world):
         assert answer["error"] == "ConnectionError" and not answer["chained"]
         assert f"the Hub: {reason}" in answer["message"] and answer["seconds"] < 5
     answer = world["online"]("be.load('hf://tiny/empty')")
-    assert answer["error"] == "FileNotFoundError" and "holds no config.json" in answer["message"]
+    assert answer["error"] == "FileNotFoundError" and "Looked for:\n  Hugging Face: config.json" in answer["message"]
 
 
 def test_a_download_that_breaks_off_leaves_nothing_to_be_read(world):

@@ -20,6 +20,10 @@ from bertedu.encoder import BertEncoder
 from bertedu.masked_lm import BertPretrainer
 from bertedu.text import BertTokenizer
 
+LOOKED_FOR = (
+    "Hugging Face: config.json with model.safetensors (or its shards and their index), and vocab.txt or tokenizer.json"
+)
+TRUNCATION = "longest_first"
 FLOATS = ("F32", "F16", "BF16", "F64")  # safetensors' names; others are quantised, and numbers beside them say how
 
 EMBEDDINGS = {
@@ -97,6 +101,12 @@ class EmbedSettings(NamedTuple):
     pooling: str = "mean"
     normalize: bool = False
     max_length: int | None = None
+
+
+def recognises(path):
+    """Whether `path` is a Hugging Face directory, or what is left of one."""
+    files = ("config.json", "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
+    return any((Path(path) / name).is_file() for name in files)
 
 
 def read_encoder(directory):

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from bertedu.checkpoints import tensorflow
 
+LOOKED_FOR = "TensorFlow Hub: a SavedModel (saved_model.pb with variables/ and assets/)"
+TRUNCATION = "round_robin"
 GRAPH = "saved_model.pb"
 FOLDS_CASE = "CaseFoldUTF8"  # the operation by which a preprocessor's tokenizer lower-cases; a cased one has none
 TOKENIZES = ("WordpieceTokenizeWithOffsets", "FastWordpieceTokenizeWithOffsets")

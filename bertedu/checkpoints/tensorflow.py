@@ -25,6 +25,10 @@ from bertedu.feedforward import Feedforward, GatedFeedforward
 from bertedu.masked_lm import BertPretrainer
 from bertedu.text import BertTokenizer
 
+LOOKED_FOR = (
+    "TensorFlow: a checkpoint (NAME.index with NAME.data-…); from google-research/bert with its bert_config.json"
+)
+TRUNCATION = "round_robin"
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # the entry that makes a checkpoint a TF2 one
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"  # the end of every key in one
 UNTRANSLATED = (IndexError, RuntimeError, ValueError)  # what the reader raises besides TensorFlow's own errors

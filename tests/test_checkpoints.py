@@ -1,0 +1,67 @@
+"""`be.load` on every format: told from the files alone, read whole, and clear where there is none."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_bert
+
+import bertedu as be
+from bertedu import checkpoints
+from bertedu.checkpoints import huggingface, saved_model, tensorflow
+
+WRITTEN = Path(__file__).parent / "golden" / "checkpoints"  # by tf-models' own tools
+INPUTS = dict(np.load(WRITTEN / "inputs.npz"))
+TF1 = "uncased_L-2_H-21_A-3"
+
+
+@pytest.mark.parametrize(
+    "source, form, truncation",
+    [
+        (TF1, tensorflow, "round_robin"),
+        (f"{TF1}/bert_model.ckpt", tensorflow, "round_robin"),
+        ("hub_encoder", saved_model, "round_robin"),
+        ("hub_mlm", saved_model, "round_robin"),
+        ("hub_talking_heads", saved_model, "round_robin"),
+    ],
+)
+def test_a_whole_bert_of_tf_models(source, form, truncation):
+    path = WRITTEN / source
+    assert checkpoints.recognise(path) is form
+    bert = be.load(path)
+    folder = path if path.is_dir() else path.parent
+    expected = np.load(folder / "expected.npz")
+    inputs = {name: INPUTS[name] for name in ("input_word_ids", "input_mask", "input_type_ids")}
+    outputs = bert.encoder(inputs)
+    for name in ("sequence_output", "pooled_output"):
+        np.testing.assert_allclose(outputs[name], expected[name], atol=1e-5, err_msg=name)
+    assert bert.preprocessor.truncation == truncation
+    assert bert.read("the cat").attention.shape[:2] == (2, 3)
+    assert (bert.masked_lm is not None) == ("mlm_logits" in expected.files)
+
+
+def test_the_mlm_object_answers_as_the_hub_s_does():
+    bert = be.load(WRITTEN / "hub_mlm")
+    outputs = bert.masked_lm(INPUTS)
+    expected = np.load(WRITTEN / "hub_mlm" / "expected.npz")
+    np.testing.assert_allclose(outputs["mlm_logits"], expected["mlm_logits"], atol=1e-5)
+    assert {"sequence_output", "pooled_output", "encoder_outputs", "mlm_logits"} <= set(outputs)
+    assert len(bert.fill_mask("the [MASK] sat", top_k=3)[0]) == 3
+
+
+def test_a_hugging_face_directory(tmp_path):
+    tiny_bert.write(tmp_path)
+    assert checkpoints.recognise(tmp_path) is huggingface
+    assert be.load(tmp_path).preprocessor.truncation == "longest_first"
+
+
+def test_nothing_known_lists_what_was_looked_for(tmp_path):
+    (tmp_path / "model.onnx").touch()
+    with pytest.raises(FileNotFoundError, match="no BERT in a format that is known") as error:
+        be.load(tmp_path)
+    assert all(file in str(error.value) for file in ("config.json", "saved_model.pb", "bert_config.json"))
+
+
+def test_a_checkpoint_without_a_vocabulary_says_so():
+    with pytest.raises(FileNotFoundError, match=r"v2_encoder comes without its vocabulary.*vocab\.txt"):
+        be.load(WRITTEN / "v2_encoder")
