@@ -110,16 +110,23 @@ class BertEmbeddings(keras.layers.Layer):
         if dense_inputs is not None:
             words = ops.concatenate([words, ops.cast(dense_inputs, words.dtype)], axis=1)  # [B, T + T2, W]
             type_ids = ops.concatenate([type_ids, ops.cast(dense_type_ids, type_ids.dtype)], axis=1)  # [B, T + T2]
-        if words.shape[1] is not None and words.shape[1] > self.max_sequence_length:
-            raise ValueError(
-                f"{words.shape[1]} positions are more than max_sequence_length={self.max_sequence_length}: "
-                "shorten the input (BertPreprocessor's seq_length) or build the encoder with a longer position table."
-            )
+        self._check_length(words)
         positions = ops.arange(ops.shape(words)[1], dtype="int32")  # [T]
 
         x = words + self.position_embedding(positions) + self.type_embeddings(type_ids)  # [B, T, W]
         x = self.dropout(self.layer_norm(x), training=training)  # [B, T, W]
         return x if self.projection is None else self.projection(x)  # [B, T, D]
+
+    def _check_length(self, words):
+        length = words.shape[1]  # None in a graph, a symbol under JAX: neither is a text's length
+        if not isinstance(length, int) or length <= self.max_sequence_length:
+            return
+        if str(getattr(words, "device", "")) == "meta":  # Keras finding out shapes on torch, with a made-up length
+            return
+        raise ValueError(
+            f"{length} positions are more than max_sequence_length={self.max_sequence_length}: "
+            "shorten the input (BertPreprocessor's seq_length) or build the encoder with a longer position table."
+        )
 
     def get_config(self):
         return super().get_config() | {

@@ -29,7 +29,7 @@ def mean_pooling(sequence_output, input_mask):
     """
     real = _real(sequence_output, input_mask)  # [B, T, 1]
     count = ops.maximum(ops.sum(real, axis=1), 1.0)  # [B, 1]
-    return ops.sum(sequence_output * real, axis=1) / count  # [B, D]
+    return ops.sum(ops.multiply(sequence_output, real), axis=1) / count  # [B, D]
 
 
 def max_pooling(sequence_output, input_mask):
