@@ -116,7 +116,7 @@ def test_permuting_the_keys_changes_nothing_and_permuting_the_queries_permutes()
     layer, query, value = built(), arrays(B, T, D), arrays(B, S, D, seed=1)
     expected = numpy(layer(query, value))
     np.testing.assert_allclose(numpy(layer(query, value[:, [4, 2, 0, 1, 3]])), expected, atol=1e-4)
-    np.testing.assert_allclose(numpy(layer(query[:, [2, 0, 1]], value)), expected[:, [2, 0, 1]], atol=1e-5)
+    np.testing.assert_allclose(numpy(layer(query[:, [2, 0, 1]], value)), expected[:, [2, 0, 1]], atol=1e-4)
 
 
 def test_head_mask_scales_what_a_head_contributes():
