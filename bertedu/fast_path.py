@@ -37,13 +37,15 @@ def compiled(function, encoder):
 def _tensorflow(function, encoder):
     import tensorflow as tf
 
-    signature = {name: tf.TensorSpec((None, None), tf.int32) for name in INPUTS}
+    @tf.function(input_signature=[tf.TensorSpec((len(INPUTS), None, None), tf.int32)], autograph=False)
+    def graph(stacked):
+        return function(encoder, dict(zip(INPUTS, tf.unstack(stacked), strict=True)))
 
-    @tf.function(input_signature=[signature], autograph=False)
-    def graph(inputs):
-        return function(encoder, inputs)
+    def run(inputs):
+        stacked = np.stack([inputs[name] for name in INPUTS])  # [3, B, T]: every array handed over costs 0.1 ms
+        return keras.tree.map_structure(lambda tensor: tensor.numpy(), graph(stacked))
 
-    return lambda inputs: keras.tree.map_structure(lambda tensor: tensor.numpy(), graph(inputs))
+    return run
 
 
 def _jax(function, encoder):
