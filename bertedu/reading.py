@@ -174,12 +174,12 @@ class Bert:
             ValueError: the model has no masked-LM head, there is no [MASK], or the text is too long.
 
         Example:
-            be.load("hf://google-bert/bert-base-uncased").fill_mask("Paris is the [MASK] of France.")
+            be.load("bert_en_uncased").fill_mask("Paris is the [MASK] of France.")
         """
         if self.masked_lm is None:
             raise ValueError(
                 f"{self.name!r} was published without a masked-LM head: load a model that has one, such as "
-                '"hf://google-bert/bert-base-uncased".'
+                '"bert_en_uncased", which needs the Hub once.'
             )
         encoded = self.preprocessor.encode(text, pair)
         if len(encoded.ids) > self.max_length:
@@ -362,6 +362,32 @@ def load(source="minilm", *, name=None):
         )
     except ValueError as error:
         raise ValueError(error if str(path) in str(error) else f"{path}: {error}") from None
+
+
+def build(name, weights=None, **options):
+    """The encoder of a preset, with random weights: what `load` opens, before it was trained.
+
+    Args:
+        name: a preset's name.
+        weights: None for random ones; "published" for `load(name).encoder`.
+        options: arguments of `BertEncoder` that shall differ from the preset's.
+
+    Returns:
+        a `BertEncoder`.
+
+    Raises:
+        ValueError: an unknown preset, other `weights`, or options beside published ones.
+
+    Example:
+        >>> build("minilm", num_layers=1).num_layers
+        1
+    """
+    sizes = presets.get(name).sizes
+    if weights is None:
+        return BertEncoder(**{**sizes, **options})
+    if weights != "published" or options:
+        raise ValueError(f'weights must be None, or "published" without further options; got {weights!r}, {options}.')
+    return load(name).encoder
 
 
 def short_name(source):

@@ -468,3 +468,31 @@ def test_layers_and_heads_that_are_not_there(small_reading):
 def test_examples_in_docstrings(minilm):
     result = doctest.testmod(reading_module)
     assert result.failed == 0 and result.attempted >= 4
+
+
+@pytest.mark.parametrize(
+    "name, parameters",
+    [
+        ("minilm", 22_713_216),
+        ("bert_en_uncased", 109_482_240),
+        ("bert_en_cased", 108_310_272),
+        ("bert_en_large_uncased", 335_141_888),
+        ("talkheads_ggelu_bert_en_large", 435_915_776),
+    ],
+)
+def test_every_preset_can_be_built_and_has_as_many_parameters_as_published(name, parameters):
+    assert be.build(name, initializer="zeros").count_params() == parameters
+
+
+def test_build_takes_options_and_refuses_other_weights():
+    encoder = be.build("talkheads_ggelu_bert_en_base", num_layers=1, vocab_size=30)
+    assert encoder.attention_cls is be.TalkingHeadsAttention and encoder.num_layers == 1
+    with pytest.raises(ValueError, match="weights must be None"):
+        be.build("minilm", weights="random")
+    with pytest.raises(ValueError, match="Unknown preset 'bert_en_uncase'; did you mean 'bert_en_uncased'"):
+        be.build("bert_en_uncase")
+
+
+def test_a_preset_with_no_place_to_download_from_says_how_to_get_it_by_hand():
+    with pytest.raises(ConnectionError, match=r"by hand from https://tfhub\.dev/.*be\.build"):
+        be.load("talkheads_ggelu_bert_en_large")
