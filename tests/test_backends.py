@@ -1,0 +1,59 @@
+"""The same numbers on Keras' other backends, in processes of their own, where TensorFlow cannot be imported."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bertedu as be
+
+TEXTS = [("The cat sat on the mat.", "It was warm."), ("A sentence of another length, by some words longer.", None)]
+PROGRAM = f"""
+import sys
+sys.modules["tensorflow"] = None  # an import of it would fail
+import numpy as np
+import bertedu as be
+
+bert = be.load("minilm")
+readings = [bert.read(*texts) for texts in {TEXTS!r}]
+arrays = {{f"attention {{i}}": reading.attention for i, reading in enumerate(readings)}}
+arrays |= {{f"encoder_outputs {{i}}": reading.encoder_outputs for i, reading in enumerate(readings)}}
+arrays |= {{f"pooled_output {{i}}": reading.pooled_output for i, reading in enumerate(readings)}}
+np.savez(sys.argv[1], embeddings=bert.embed([text for text, _ in {TEXTS!r}]), **arrays)
+"""
+backends = pytest.mark.parametrize(
+    "backend",
+    [
+        pytest.param(
+            name, marks=pytest.mark.skipif(not importlib.util.find_spec(name), reason=f"{name} is not installed")
+        )
+        for name in ("torch", "jax")
+    ],
+)
+
+
+def run(backend, *command):
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+@backends
+def test_reading_and_embedding_without_tensorflow(backend, tmp_path):
+    run(backend, "-c", PROGRAM, str(tmp_path / "found.npz"))
+    found = np.load(tmp_path / "found.npz")
+    bert = be.load("minilm")
+    np.testing.assert_allclose(found["embeddings"], bert.embed([text for text, _ in TEXTS]), atol=1e-5)
+    for i, texts in enumerate(TEXTS):
+        reading = bert.read(*texts)
+        for name in ("attention", "encoder_outputs", "pooled_output"):
+            np.testing.assert_allclose(found[f"{name} {i}"], getattr(reading, name), atol=1e-5, err_msg=name)
+
+
+@backends
+def test_golden_numbers(backend):
+    run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__).with_name("test_golden.py")))
