@@ -1,0 +1,132 @@
+"""What all formats share: what a checkpoint holds, how damage is reported, and how files are put into place.
+
+Chapter: notebooks/10_checkpoints.ipynb.
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bertedu.text import BertPreprocessor
+
+PREPROCESSOR_LENGTH = 128  # what a model's own preprocessor pads to, as the Hub's do
+FLOATS = ("float32", "float16", "bfloat16", "float64")
+"""What weights are read from; others are quantised, and numbers beside them say how."""
+
+
+class EmbedSettings(NamedTuple):
+    """How a model was meant to embed texts: pooling, unit length or not, and how many tokens it reads."""
+
+    pooling: str = "mean"
+    normalize: bool = False
+    max_length: int | None = None
+
+
+class Contents(NamedTuple):
+    """What a checkpoint holds, as objects of ours.
+
+    Args:
+        encoder: its `BertEncoder`.
+        has_pooler: whether it holds the pooler's weights; where not, the encoder's are noise.
+        preprocessor: its `BertPreprocessor`, None where it comes without a vocabulary.
+        spares: names of its tensors that were left aside.
+        masked_lm: its `BertPretrainer` on `encoder`, or None.
+        classifier: its `BertClassifier` on `encoder`, or None.
+        embed_settings: its `EmbedSettings`.
+    """
+
+    encoder: Any
+    has_pooler: bool
+    preprocessor: Any
+    spares: list
+    masked_lm: Any = None
+    classifier: Any = None
+    embed_settings: EmbedSettings = EmbedSettings()
+
+
+class TensorInfo(NamedTuple):
+    """A tensor in a checkpoint, not read yet.
+
+    Args:
+        name: what it is called there.
+        shape: tuple.
+        dtype: as NumPy says it, "float32".
+        ours: path of our weight that it fills, as "layer_0/feedforward/output/kernel", "masked_lm/output_bias" or
+            "classifier/kernel"; None where it fills none.
+        known: whether it is at least known to belong to a BERT.
+    """
+
+    name: str
+    shape: tuple
+    dtype: str
+    ours: str | None
+    known: bool
+
+
+def preprocessor_for(tokenizer, encoder, truncation):
+    """The `BertPreprocessor` of a checkpoint that does not say how long its texts are; None without a tokenizer."""
+    if tokenizer is None:
+        return None
+    return BertPreprocessor(tokenizer, min(PREPROCESSOR_LENGTH, encoder.max_sequence_length), truncation)
+
+
+def common_dtype(dtypes):
+    """The dtype that all of `dtypes` (names) are, or float32 where they differ, as in half-converted files."""
+    dtypes = set(dtypes)
+    return dtypes.pop() if len(dtypes) == 1 else "float32"
+
+
+def read_json(path, kind=dict):
+    """What a JSON file holds, a `kind`; errors name the file."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.parent} holds no {path.name}: is it the directory of a whole model?")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON ({error}): download it again.") from None
+    if not isinstance(content, kind):
+        raise ValueError(f"{path} must hold a JSON {'object' if kind is dict else 'list'}, it holds {content!r:.50}.")
+    return content
+
+
+def write_json(path, content):
+    """Writes `content` as JSON for people: indented, and in the letters of its language."""
+    Path(path).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def shortened(items, most=4):
+    """The first few of a list of names, in words."""
+    return (", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")) or "nothing"
+
+
+@contextlib.contextmanager
+def into_place(target, overwrite=False):
+    """A new path beside `target` to write a file or a directory to; it takes the name `target` when all went well.
+
+    When anything goes wrong, nothing of it stays, and what `target` was stays as it was.
+
+    Args:
+        target: path; its folder is made if need be. The new path ends as `target` does (".keras").
+        overwrite: bool, whether `target` may be there already (an empty folder always may).
+
+    Raises:
+        FileExistsError: `target` is there.
+    """
+    target = Path(target).expanduser().absolute()
+    if target.exists() and not overwrite and not (target.is_dir() and not any(target.iterdir())):
+        raise FileExistsError(f"{target} is there already: choose another path, or replace it with overwrite=True.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.stem}-", dir=target.parent) as folder:
+        new = Path(folder) / target.name
+        yield new
+        if target.is_dir():
+            os.replace(target, Path(folder) / "old")  # a folder cannot be replaced in one step, but moved aside
+        try:
+            os.replace(new, target)
+        except OSError:
+            if (Path(folder) / "old").exists():
+                os.replace(Path(folder) / "old", target)
+            raise
