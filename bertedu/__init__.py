@@ -33,6 +33,7 @@ from bertedu import pooling
 from bertedu.masked_lm import BertPretrainer, MaskedLM, mask_tokens
 from bertedu.classifier import BertClassifier, ClassificationHead
 from bertedu import presets
+from bertedu.checkpoints import save_checkpoint
 from bertedu.reading import Bert, Reading, build, load
 
 # isort: on
@@ -57,6 +58,7 @@ __all__ = [
     "Bert",
     "Reading",
     "load",
+    "save_checkpoint",
     "build",
     "defaults",
     "pooling",

@@ -154,6 +154,7 @@ class BertClassifier(keras.Model):
             num_classes,
             dropout_rate=dropout_rate,
             initializer=self.initializer,
+            dtype=network.dtype_policy,
             name=head_name,
         )
         self.build()  # the encoder has its weights, so that the head can have its own

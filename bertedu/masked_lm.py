@@ -163,6 +163,7 @@ class BertPretrainer(keras.Model):
             self.mlm_activation,
             self.mlm_initializer,
             layer_norm_epsilon=encoder_network.layer_norm_epsilon,
+            dtype=encoder_network.dtype_policy,
             name="cls_predictions",
         )
         self.build()  # the encoder has its weights, so that the heads can have theirs

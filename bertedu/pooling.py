@@ -40,8 +40,8 @@ def max_pooling(sequence_output, input_mask):
         4.0
     """
     real = _real(sequence_output, input_mask)  # [B, T, 1]
-    lowest = ops.where(real > 0, sequence_output, ops.full_like(sequence_output, -1e9))  # [B, T, D]
-    return ops.max(lowest, axis=1) * ops.max(real, axis=1)  # [B, D]
+    lowest = ops.min(sequence_output, axis=1, keepdims=True)  # [B, 1, D], what padding becomes: never the largest
+    return ops.max(ops.where(real > 0, sequence_output, lowest), axis=1) * ops.max(real, axis=1)  # [B, D]
 
 
 def pool(outputs, input_mask, pooling="mean"):

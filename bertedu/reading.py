@@ -12,14 +12,13 @@ import numpy as np
 from tqdm import tqdm
 
 from bertedu import checkpoints, fast_path, presets
-from bertedu.checkpoints import huggingface
+from bertedu.checkpoints.common import EmbedSettings
 from bertedu.classifier import BertClassifier
 from bertedu.encoder import BertEncoder, check_values
 from bertedu.pooling import POOLINGS, pool
 from bertedu.text import BertPreprocessor, BertTokenizer, pack
 
 BATCH_TOKENS = 2048  # `embed`: tokens a batch, padding included; more no longer help two cores, and fill the cache
-PREPROCESSOR_LENGTH = 128  # what a model's own preprocessor pads to, as the Hub's do
 PROGRESS_AFTER = 2.0  # seconds of work before a progress bar appears
 
 
@@ -70,7 +69,7 @@ class Bert:
         self.name = name
         self.has_pooler = has_pooler
         self.max_length = encoder.max_sequence_length
-        self.embed_settings = embed_settings or huggingface.EmbedSettings()
+        self.embed_settings = embed_settings or EmbedSettings()
         self._functions = {}  # what `fast_path` has compiled, by name
 
     def __repr__(self):
@@ -117,10 +116,10 @@ class Bert:
             type_ids=encoded.type_ids,
             offsets=encoded.offsets,
             segments=encoded.segments,
-            attention=np.stack([scores[0] for scores in outputs["attention_scores"]]),  # [L, N, T, T]
-            encoder_outputs=np.stack([layer[0] for layer in outputs["encoder_outputs"]]),  # [L, T, D]
-            embedding_output=outputs["embedding_output"][0],  # [T, D]
-            pooled_output=outputs["pooled_output"][0] if self.has_pooler else None,  # [D]
+            attention=_float32([scores[0] for scores in outputs["attention_scores"]]),  # [L, N, T, T]
+            encoder_outputs=_float32([layer[0] for layer in outputs["encoder_outputs"]]),  # [L, T, D]
+            embedding_output=_float32(outputs["embedding_output"][0]),  # [T, D]
+            pooled_output=_float32(outputs["pooled_output"][0]) if self.has_pooler else None,  # [D]
             model=self.name,
         )
 
@@ -320,14 +319,16 @@ class Reading:
             plots.close(axes)
 
 
-def load(source="minilm", *, name=None):
+def load(source="minilm", *, name=None, dtype=None):
     """Opens a published BERT.
 
     Args:
-        source: a preset's name (`be.presets.PRESETS`), a directory, the prefix of a TensorFlow checkpoint, or
-            "hf://organisation/name", with "@revision" behind it if wanted. What format it is in is told from the files:
-            see `bertedu.checkpoints`.
+        source: a preset's name (`be.presets.PRESETS`), a directory, a file (.keras, .weights.h5), the prefix of a
+            TensorFlow checkpoint, or "hf://organisation/name", with "@revision" behind it if wanted. What format it is
+            in is told from the files: see `bertedu.checkpoints`.
         name: str or None, what to call it in pictures and messages (None: `source`, without its folders).
+        dtype: name of a type, as "float32", to compute in and to turn the weights into (None: the one they were saved
+            in; half precision is slow on a CPU).
 
     Returns:
         a `Bert`.
@@ -343,22 +344,19 @@ def load(source="minilm", *, name=None):
     """
     source = str(source)
     path = locate(source)
-    form = checkpoints.recognise(path)
-    encoder, has_pooler, _ = form.read_encoder(path)
-    tokenizer = form.read_tokenizer(path)
-    if tokenizer is None:
+    contents = checkpoints.read(path, dtype)
+    if contents.preprocessor is None:
         raise FileNotFoundError(f"{path} comes without its vocabulary: put its vocab.txt beside it.")
-    length = min(PREPROCESSOR_LENGTH, encoder.max_sequence_length)
     try:
         return Bert(
-            tokenizer,
-            encoder,
-            BertPreprocessor(tokenizer, length, truncation=form.TRUNCATION),
+            contents.preprocessor.tokenizer,
+            contents.encoder,
+            contents.preprocessor,
             name=name or short_name(source),
-            has_pooler=has_pooler,
-            embed_settings=huggingface.read_embed_settings(path),
-            masked_lm=form.read_masked_lm(path, encoder),
-            classifier=huggingface.read_classifier(path, encoder) if form is huggingface else None,
+            has_pooler=contents.has_pooler,
+            embed_settings=contents.embed_settings,
+            masked_lm=contents.masked_lm,
+            classifier=contents.classifier,
         )
     except ValueError as error:
         raise ValueError(error if str(path) in str(error) else f"{path}: {error}") from None
@@ -410,7 +408,7 @@ def locate(source):
             raise ValueError(f"{source!r} must look like hf://organisation/name, or hf://organisation/name@revision.")
         return presets.download(hub, revision or None)
     path = Path(source).expanduser()
-    if path.is_dir() or path.with_name(f"{path.name}.index").is_file():
+    if path.exists() or path.with_name(f"{path.name}.index").is_file():
         return path
     if source not in presets.PRESETS and (path.is_absolute() or len(path.parts) > 1 or source.startswith(".")):
         raise FileNotFoundError(f"There is no directory {source!r}.")
@@ -431,6 +429,11 @@ def length_sorted_batches(lengths, batch_tokens=BATCH_TOKENS):
         else:
             batches.append([i])
     return batches
+
+
+def _float32(arrays):
+    """One array of what may be a list of them; half precision is widened, as plots and files know no bfloat16."""
+    return np.asarray(arrays, "float32")
 
 
 def _everything(encoder, inputs):

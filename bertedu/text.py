@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 KEYS = ("input_word_ids", "input_mask", "input_type_ids")  # tf-models' names, in tf-models' order
@@ -153,6 +153,12 @@ class BertTokenizer:
         """Writes `vocabulary` as a vocab.txt, one token a line."""
         Path(path).write_bytes("".join(f"{token}\n" for token in self.vocabulary).encode())
 
+    def save(self, path):
+        """Writes a Hugging Face `tokenizer.json`, the reverse of `from_file`; used there, it adds [CLS] and [SEP]."""
+        whole = Tokenizer.from_str(self._rust.to_str())
+        whole.post_processor = processors.BertProcessing((self.sep_token, self.sep_id), (self.cls_token, self.cls_id))
+        Path(path).write_text(whole.to_str(pretty=True), encoding="utf-8")
+
     def get_config(self):
         return {**self._config, "vocab": list(self._config["vocab"])}
 
@@ -268,6 +274,8 @@ class BertPreprocessor(keras.layers.Layer):
         tensors = tf.numpy_function(pack, inputs, [tf.int32] * len(KEYS), stateful=False)
         for tensor in tensors:
             tensor.set_shape(inputs[0].shape.concatenate([self.seq_length]))  # [T] or [B, T]
+        # Whatever writes a layer into a SavedModel first traces those of its functions that have a signature.
+        self.refuse_to_be_saved = tf.function(_refuse_to_be_saved, input_signature=[], autograph=False)
         return dict(zip(KEYS, tensors, strict=True))
 
     def compute_output_spec(self, text, pair=None):
@@ -356,6 +364,14 @@ def _check_length(length, segments):
     least = segments + 1  # [CLS], and a [SEP] after each
     if length is not None and (not isinstance(length, int | np.integer) or length < least):
         raise ValueError(f"seq_length (max_length): expected None or a whole number from {least} on, got {length!r}")
+
+
+def _refuse_to_be_saved():
+    raise ValueError(
+        "A model with a BertPreprocessor in it cannot become a SavedModel: the tokenizer is a Rust library, which no "
+        "SavedModel can hold. Write its two halves: be.export_preprocessor(preprocessor, path), whose tokenizer is "
+        "TensorFlow's, and be.export_saved_model(bert, path); or call export() on a model without the preprocessor."
+    )
 
 
 def _check_tensors(kinds):

@@ -165,16 +165,32 @@ def test_names_from_before_2019(tmp_path):
 
 @pytest.mark.peers
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
-def test_other_precisions_become_float32_exactly(dtype, tmp_path):
+def test_other_precisions_become_float32_exactly_when_asked_for(dtype, tmp_path):
     transformers, torch = pytest.importorskip("transformers"), pytest.importorskip("torch")
     model = strong(transformers.BertModel(torch_config())).to(getattr(torch, dtype))
-    bert = be.load(saved(model, tmp_path))
+    bert = be.load(saved(model, tmp_path), dtype="float32")
     model = model.float()
     table = bert.encoder.get_embedding_table()
     assert table.dtype == "float32"
     expected = model.embeddings.word_embeddings.weight.detach().numpy()
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(table), expected)
     assert_equal_outputs(bert, model)
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("dtype, tolerance", [("float16", 1e-2), ("bfloat16", 1e-1)])
+def test_half_precision_is_kept(dtype, tolerance, tmp_path):
+    transformers, torch = pytest.importorskip("transformers"), pytest.importorskip("torch")
+    model = strong(transformers.BertForMaskedLM(torch_config())).to(getattr(torch, dtype))
+    bert = be.load(saved(model, tmp_path))
+    assert {str(variable.dtype) for variable in bert.masked_lm.weights} == {dtype}
+    expected = model.bert.embeddings.word_embeddings.weight.float().detach().numpy()
+    table = keras.ops.convert_to_numpy(bert.encoder.get_embedding_table()).astype("float32")
+    np.testing.assert_array_equal(table, expected)
+    exact = be.load(tmp_path, dtype="float32")
+    half, full = bert.read("the cat sat"), exact.read("the cat sat")
+    assert half.attention.dtype == half.encoder_outputs.dtype == bert.embed("the cat").dtype == "float32"
+    np.testing.assert_allclose(half.attention, full.attention, atol=tolerance)
 
 
 @pytest.mark.peers
@@ -333,7 +349,7 @@ SPOILED = {
         "(22,)",
     ),
     "folded bias": (change_tensors(lambda w: swap(w, QUERY, lambda a: a.reshape(2, 11))), ValueError, QUERY, "(2, 11)"),
-    "integers": (change_tensors(lambda w: swap(w, INNER, lambda a: a.astype("int8"))), ValueError, INNER, "I8", "F32"),
+    "integers": (change_tensors(lambda w: swap(w, INNER, lambda a: a.astype("int8"))), ValueError, INNER, "I8", "float32"),
     "cut in the header": (
         overwrite("model.safetensors", lambda b: b[:100]),
         ValueError,

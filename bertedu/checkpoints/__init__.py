@@ -1,23 +1,100 @@
-"""Checkpoints: published weights, read by name into our layers. One file a format, each with its table of names.
+"""Checkpoints: published weights, read by name into our layers, and ours written. One file a format, with its names.
 
-A format is a module with `LOOKED_FOR` (in words), `TRUNCATION` (how its preprocessors cut a pair), and the functions
-`recognises(path)`, `read_encoder(path)`, `read_tokenizer(path)` and `read_masked_lm(path, encoder)`.
+A format is a module with `LOOKED_FOR` (in words), `recognises(path)`, `read(path, dtype)` -> `common.Contents` and
+`tensors(path)` -> list of `common.TensorInfo`. Writers are functions of a `Bert` and a new path.
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from bertedu.checkpoints import huggingface, saved_model, tensorflow
+from pathlib import Path
 
-FORMATS = (huggingface, saved_model, tensorflow)
+from bertedu.checkpoints import (
+    common,
+    huggingface,
+    huggingface_writer,
+    keras_archive,
+    native,
+    saved_model,
+    tensorflow,
+)
+
+FORMATS = {
+    "bertedu": native,  # first, as its directories hold a model.safetensors too
+    "keras": keras_archive,
+    "huggingface": huggingface,
+    "saved_model": saved_model,
+    "tensorflow": tensorflow,
+}
+WRITERS = {
+    "bertedu": native.write,
+    "huggingface": huggingface_writer.write,
+    "keras": keras_archive.write,
+}
 
 
 def recognise(path):
     """The format of the checkpoint at `path`, told by what is there.
 
+    Returns:
+        its name in `FORMATS`.
+
     Raises:
         FileNotFoundError: none of them; says what was looked for.
     """
-    for form in FORMATS:
+    for name, form in FORMATS.items():
         if form.recognises(path):
-            return form
-    looked_for = "\n  ".join(form.LOOKED_FOR for form in FORMATS)
+            return name
+    looked_for = "\n  ".join(form.LOOKED_FOR for form in FORMATS.values())
     raise FileNotFoundError(f"{path} holds no BERT in a format that is known here. Looked for:\n  {looked_for}")
+
+
+def read(path, dtype=None):
+    """What the checkpoint at `path` holds, as `common.Contents`.
+
+    Args:
+        path: directory, file or prefix.
+        dtype: name of the type that the weights shall have (None: the one they have there).
+
+    Raises:
+        FileNotFoundError, ValueError: a file, field or tensor is missing, unknown, mis-shaped or damaged.
+    """
+    contents = FORMATS[recognise(path)].read(path, dtype)
+    if not contents.has_pooler:  # a new head will want one to start from, as a new model does
+        kernel = contents.encoder.pooler_layer.kernel
+        kernel.assign(contents.encoder.initializer(kernel.shape, dtype=kernel.dtype))
+    return contents
+
+
+def save_checkpoint(bert, path, format="bertedu", *, overwrite=False):
+    """Saves a whole BERT: encoder, heads, tokenizer and how it was meant to embed. `be.load` opens every format.
+
+    Args:
+        bert: a `Bert`.
+        path: where to; a directory, or for "keras" a file that ends in .keras. It appears when all is written.
+        format: "bertedu" (every model of ours, bit for bit), "huggingface" (what `transformers.AutoModel` opens) or
+            "keras" (what `keras.models.load_model` opens). For a SavedModel see `export_saved_model`.
+        overwrite: bool, replace the checkpoint that is at `path`.
+
+    Returns:
+        `path`.
+
+    Raises:
+        FileExistsError: something is at `path`, and is no checkpoint or not to be replaced.
+        ValueError: an unknown format, or one that has no words for what the model is.
+
+    Example:
+        be.save_checkpoint(bert, "my_bert", format="huggingface")
+    """
+    if format not in WRITERS:
+        raise ValueError(f"format must be one of {', '.join(map(repr, WRITERS))}, got {format!r}.")
+    heads = {"masked_lm": "encoder_network", "classifier": "network"}
+    for head, encoder in heads.items():
+        if getattr(bert, head) and getattr(getattr(bert, head), encoder) is not bert.encoder:
+            raise ValueError(
+                f"{head} stands on another encoder than the model's own: save be.Bert(tokenizer, its encoder)."
+            )
+    path = Path(path)
+    if overwrite and path.is_dir() and any(path.iterdir()):
+        recognise(path)  # a whole folder is replaced, so it has to be a checkpoint, not somebody's home
+    with common.into_place(path, overwrite) as new:
+        WRITERS[format](bert, new)
+    return path

@@ -6,9 +6,12 @@ Chapter: notebooks/10_checkpoints.ipynb.
 import contextlib
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from safetensors.numpy import save_file
 
 from bertedu.text import BertPreprocessor
 
@@ -66,6 +69,38 @@ class TensorInfo(NamedTuple):
     known: bool
 
 
+def weights(encoder, masked_lm=None, classifier=None):
+    """Every weight of a model by its path in the words of our layers; what name tables translate to.
+
+    Args:
+        encoder: a `BertEncoder`.
+        masked_lm: a `BertPretrainer` on it, or None.
+        classifier: a `BertClassifier` on it, or None.
+
+    Returns:
+        dict, path -> variable. The paths of the heads begin with "masked_lm/" and "classifier/".
+    """
+    parts = {
+        "": encoder,
+        "masked_lm/": masked_lm and masked_lm.masked_lm,
+        "classifier/": classifier and classifier.classifier,
+    }
+    return {
+        prefix + variable.path.partition(f"{part.name}/")[2]: variable
+        for prefix, part in parts.items()
+        if part is not None
+        for variable in part.weights
+        if f"{part.name}/" in variable.path  # the word table is among the weights of two parts
+    }
+
+
+def weights_of(bert):
+    """The weights of a `Bert` that are worth keeping, as `weights`: all but a pooler that was never trained."""
+    with_pooler = bert.has_pooler or bert.classifier is not None
+    found = weights(bert.encoder, bert.masked_lm, bert.classifier)
+    return {ours: found[ours] for ours in found if with_pooler or not ours.startswith("pooler_transform/")}
+
+
 def preprocessor_for(tokenizer, encoder, truncation):
     """The `BertPreprocessor` of a checkpoint that does not say how long its texts are; None without a tokenizer."""
     if tokenizer is None:
@@ -76,7 +111,7 @@ def preprocessor_for(tokenizer, encoder, truncation):
 def common_dtype(dtypes):
     """The dtype that all of `dtypes` (names) are, or float32 where they differ, as in half-converted files."""
     dtypes = set(dtypes)
-    return dtypes.pop() if len(dtypes) == 1 else "float32"
+    return dtypes.pop() if len(dtypes) == 1 and dtypes <= set(FLOATS) else "float32"
 
 
 def read_json(path, kind=dict):
@@ -95,6 +130,12 @@ def read_json(path, kind=dict):
 def write_json(path, content):
     """Writes `content` as JSON for people: indented, and in the letters of its language."""
     Path(path).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_tensors(path, tensors, **metadata):
+    """Writes arrays, a dict by name, as a safetensors file; readable to whom the JSON files beside it are."""
+    save_file(tensors, path, metadata=metadata or None)
+    shutil.copymode(next(Path(path).parent.glob("*.json")), path)  # the library lets nobody but the owner read it
 
 
 def shortened(items, most=4):

@@ -5,16 +5,34 @@ or one that `SPARES` lists. Nothing in a directory is executed; pickled weights 
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-import json
 import math
 import warnings
 from pathlib import Path
-from typing import NamedTuple
 
 import ml_dtypes  # noqa: F401  (comes with Keras, and teaches NumPy what bfloat16 is)
 from safetensors import SafetensorError, safe_open
 
 from bertedu import defaults
+from bertedu.checkpoints.common import (
+    FLOATS,
+    Contents,
+    EmbedSettings,
+    TensorInfo,
+    common_dtype,
+    preprocessor_for,
+    read_json,
+    shortened,
+    weights,
+)
+from bertedu.checkpoints.huggingface_names import (
+    ACTIVATIONS,
+    POOLING_FLAGS,
+    SIZES,
+    SPARES,
+    canonical,
+    our_path,
+    their_name,
+)
 from bertedu.classifier import BertClassifier
 from bertedu.encoder import BertEncoder
 from bertedu.masked_lm import BertPretrainer
@@ -24,83 +42,7 @@ LOOKED_FOR = (
     "Hugging Face: config.json with model.safetensors (or its shards and their index), and vocab.txt or tokenizer.json"
 )
 TRUNCATION = "longest_first"
-FLOATS = ("F32", "F16", "BF16", "F64")  # safetensors' names; others are quantised, and numbers beside them say how
-
-EMBEDDINGS = {
-    "embeddings/word_embeddings/embeddings": "embeddings.word_embeddings.weight",
-    "embeddings/position_embedding/embeddings": "embeddings.position_embeddings.weight",
-    "embeddings/type_embeddings/embeddings": "embeddings.token_type_embeddings.weight",
-    "embeddings/layer_norm/gamma": "embeddings.LayerNorm.weight",
-    "embeddings/layer_norm/beta": "embeddings.LayerNorm.bias",
-}
-LAYER = {
-    "self_attention/query/kernel": "attention.self.query.weight",
-    "self_attention/query/bias": "attention.self.query.bias",
-    "self_attention/key/kernel": "attention.self.key.weight",
-    "self_attention/key/bias": "attention.self.key.bias",
-    "self_attention/value/kernel": "attention.self.value.weight",
-    "self_attention/value/bias": "attention.self.value.bias",
-    "self_attention/attention_output/kernel": "attention.output.dense.weight",
-    "self_attention/attention_output/bias": "attention.output.dense.bias",
-    "self_attention_layer_norm/gamma": "attention.output.LayerNorm.weight",
-    "self_attention_layer_norm/beta": "attention.output.LayerNorm.bias",
-    "feedforward/intermediate/kernel": "intermediate.dense.weight",
-    "feedforward/intermediate/bias": "intermediate.dense.bias",
-    "feedforward/output/kernel": "output.dense.weight",
-    "feedforward/output/bias": "output.dense.bias",
-    "output_layer_norm/gamma": "output.LayerNorm.weight",
-    "output_layer_norm/beta": "output.LayerNorm.bias",
-}
-POOLER = {
-    "pooler_transform/kernel": "pooler.dense.weight",
-    "pooler_transform/bias": "pooler.dense.bias",
-}
-MASKED_LM = {
-    "transform/kernel": "cls.predictions.transform.dense.weight",
-    "transform/bias": "cls.predictions.transform.dense.bias",
-    "layer_norm/gamma": "cls.predictions.transform.LayerNorm.weight",
-    "layer_norm/beta": "cls.predictions.transform.LayerNorm.bias",
-    "output_bias": "cls.predictions.bias",
-}
-CLASSIFIER = {
-    "logits/kernel": "classifier.weight",
-    "logits/bias": "classifier.bias",
-}
-SPARES = ("cls.", "classifier.", "qa_outputs.", "embeddings.position_ids")
-"""Tensors (by the start of their names) that belong to a BERT but not to its encoder; two heads are read from them."""
-
-ACTIVATIONS = {
-    "gelu": "gelu",  # exact; the weights of Google's BERTs were trained with the tanh form all the same
-    "gelu_new": defaults.gelu_tanh,
-    "gelu_pytorch_tanh": defaults.gelu_tanh,
-    "relu": "relu",
-    "silu": "silu",
-    "swish": "silu",
-}
-SIZES = {
-    "vocab_size": "vocab_size",
-    "hidden_size": "hidden_size",
-    "num_layers": "num_hidden_layers",
-    "num_attention_heads": "num_attention_heads",
-    "max_sequence_length": "max_position_embeddings",
-    "type_vocab_size": "type_vocab_size",
-    "inner_dim": "intermediate_size",
-}
-"""Our argument -> its field in config.json."""
-
-POOLING_FLAGS = {
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-}
-
-
-class EmbedSettings(NamedTuple):
-    """How a model was meant to embed texts: pooling, unit length or not, and how many tokens it reads."""
-
-    pooling: str = "mean"
-    normalize: bool = False
-    max_length: int | None = None
+DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}  # safetensors' names, NumPy's
 
 
 def recognises(path):
@@ -109,8 +51,26 @@ def recognises(path):
     return any((Path(path) / name).is_file() for name in files)
 
 
-def read_encoder(directory):
+def read(path, dtype=None):
+    """The `Contents` of a Hugging Face directory; `dtype` and errors as in `read_encoder`."""
+    encoder, has_pooler, spares = read_encoder(path, dtype)
+    return Contents(
+        encoder,
+        has_pooler,
+        preprocessor_for(read_tokenizer(path), encoder, TRUNCATION),
+        spares,
+        masked_lm=read_masked_lm(path, encoder),
+        classifier=read_classifier(path, encoder),
+        embed_settings=read_embed_settings(path),
+    )
+
+
+def read_encoder(directory, dtype=None):
     """The `BertEncoder` of a Hugging Face directory.
+
+    Args:
+        directory: path.
+        dtype: name of the type that the weights shall have (None: the one they have there).
 
     Returns:
         encoder, whether the checkpoint had a pooler, and the list of its tensors that were left aside.
@@ -119,62 +79,91 @@ def read_encoder(directory):
         FileNotFoundError, ValueError: a file, field or tensor is missing, unknown, mis-shaped or damaged.
     """
     directory = Path(directory)
-    encoder = build_encoder(directory)
-    with_pooler, spares = assign(encoder, tensor_files(directory))
-    return encoder, with_pooler, spares
+    found = tensors(directory)
+    encoder = build_encoder(directory, dtype or common_dtype(tensor.dtype for tensor in found if tensor.ours))
+    variables = weights(encoder)
+    there = {tensor.ours: tensor for tensor in reversed(found)}
+    has_pooler = any(ours.startswith("pooler_transform/") for ours in variables.keys() & there.keys())
+    missing = [ours for ours in variables if ours not in there and (has_pooler or "pooler_transform/" not in ours)]
+    unknown = [tensor.name for tensor in found if not tensor.known]
+    unknown += [t.name for t in found if is_of_encoder(t) and (t.ours not in variables or there[t.ours] is not t)]
+    if missing or unknown:
+        raise ValueError(
+            f"{directory} does not hold the BERT that its config.json describes. "
+            f"Missing: {shortened([their_name(ours) for ours in missing])}. Unknown: {shortened(unknown)}."
+        )
+    fill(variables, directory)
+    return encoder, has_pooler, [tensor.name for tensor in found if not is_of_encoder(tensor)]
+
+
+def is_of_encoder(tensor):
+    """Whether a `TensorInfo` is of the encoder, not of a head."""
+    return tensor.ours is not None and not tensor.ours.startswith(("masked_lm/", "classifier/"))
 
 
 def read_masked_lm(directory, encoder):
     """A `BertPretrainer` on `encoder` (shared) with the masked-LM head of a directory; None where it has none."""
-    files = tensor_files(Path(directory))
-    tensors = head_tensors(files, MASKED_LM)
-    if not tensors:
+    if not any((tensor.ours or "").startswith("masked_lm/") for tensor in tensors(directory)):
         return None
     pretrainer = BertPretrainer(encoder, encoder.inner_activation, mlm_initializer="zeros")
-    fill_head(pretrainer.masked_lm, MASKED_LM, tensors, files[0].parent)
+    fill_head("masked_lm/", weights(encoder, masked_lm=pretrainer), directory)
     return pretrainer
 
 
 def read_classifier(directory, encoder):
     """A `BertClassifier` on `encoder` (shared) with the classifier of a directory; None where it has none."""
-    files = tensor_files(Path(directory))
-    tensors = head_tensors(files, CLASSIFIER)
-    if not tensors:
+    head = [tensor for tensor in tensors(directory) if (tensor.ours or "").startswith("classifier/")]
+    if not head:
         return None
     config = read_json(Path(directory) / "config.json")
     dropout = config.get("classifier_dropout")
     classifier = BertClassifier(
         encoder,
-        len(tensors.get(CLASSIFIER["logits/bias"], (0,))),
+        head[0].shape[0] if head[0].shape else 1,
         dropout_rate=config.get("hidden_dropout_prob", defaults.DROPOUT) if dropout is None else dropout,
     )
-    fill_head(classifier.classifier, CLASSIFIER, tensors, files[0].parent)
+    fill_head("classifier/", weights(encoder, classifier=classifier), directory)
     return classifier
 
 
-def head_tensors(files, table):
-    """The tensors of `files` that `table` names, by those names; empty if there are none."""
-    found = {}
-    for file in files:
-        with open_safetensors(file) as tensors:
-            for key in tensors.keys():  # noqa: SIM118  (not a dict)
-                if canonical(key) in table.values():
-                    found[canonical(key)] = read_tensor(tensors, key, file)
+def fill_head(prefix, variables, directory):
+    """Fills those of `variables` (by our paths) that begin with `prefix`; all of them must be there."""
+    head = {ours: variable for ours, variable in variables.items() if ours.startswith(prefix)}
+    missing = head.keys() - {tensor.ours for tensor in tensors(directory)}
+    if missing:
+        names = sorted(their_name(ours) for ours in missing)
+        raise ValueError(f"{directory} holds a head without {shortened(names)}: download it again.")
+    fill(head, directory)
+
+
+def fill(variables, directory):
+    """Fills `variables`, a dict by our paths, from the files of `directory`."""
+    for file in tensor_files(Path(directory)):
+        with open_safetensors(file) as opened:
+            for name in opened.keys():  # noqa: SIM118  (not a dict)
+                ours = our_path(name)
+                if ours in variables:
+                    variables[ours].assign(to_ours(opened.get_tensor(name), variables[ours], name, file))
+
+
+def tensors(path):
+    """The `TensorInfo` of every tensor in a directory; one that holds no floats is refused."""
+    found = []
+    for file in tensor_files(Path(path)):
+        with open_safetensors(file) as opened:
+            for name in opened.keys():  # noqa: SIM118  (not a dict)
+                view = opened.get_slice(name)
+                ours, dtype = our_path(name), view.get_dtype()
+                if ours and dtype not in DTYPES:
+                    raise ValueError(
+                        f"{file}: the tensor {name!r} holds {dtype}; weights are read from {', '.join(FLOATS)} only."
+                    )
+                known = ours is not None or canonical(name).startswith(SPARES)
+                found.append(TensorInfo(name, tuple(view.get_shape()), DTYPES.get(dtype, dtype), ours, known))
     return found
 
 
-def fill_head(head, table, tensors, directory):
-    """Puts `tensors` into the weights of a head, by the name table; all of them must be there."""
-    missing = [theirs for theirs in table.values() if theirs not in tensors]
-    if missing:
-        raise ValueError(f"{directory} holds a head without {shortened(missing)}: download it again.")
-    for variable in head.weights:
-        ours = variable.path.split(f"{head.name}/")[-1]
-        if ours in table:  # the word table is the encoder's
-            variable.assign(to_ours(tensors[table[ours]], variable, table[ours], directory))
-
-
-def build_encoder(directory):
+def build_encoder(directory, dtype=None):
     """A `BertEncoder` of the sizes in config.json; its weights are zeros, waiting for the checkpoint's."""
     path = Path(directory) / "config.json"
     config = read_json(path)
@@ -187,6 +176,7 @@ def build_encoder(directory):
             attention_dropout=config.get("attention_probs_dropout_prob", defaults.DROPOUT),
             layer_norm_epsilon=config.get("layer_norm_eps", defaults.LAYER_NORM_EPSILON),
             initializer="zeros",  # drawing millions of random numbers only to overwrite them takes longer than reading
+            dtype=dtype,
             name="bert",
         )
     except (TypeError, ValueError) as error:
@@ -210,49 +200,6 @@ def check_config(config, path):
         raise ValueError(f"{path}: hidden_act is {config['hidden_act']!r}; known are {', '.join(ACTIVATIONS)}.")
 
 
-def names(encoder):
-    """The table for `encoder`: our path of each weight -> its name in the checkpoint (without `bert.`)."""
-    layers = {
-        f"layer_{i}/{ours}": f"encoder.layer.{i}.{theirs}"
-        for i in range(encoder.num_layers)
-        for ours, theirs in LAYER.items()
-    }
-    return EMBEDDINGS | layers | POOLER
-
-
-def assign(encoder, files):
-    """Fills `encoder` from safetensors `files`; see `read_encoder`."""
-    variables = {variable.path.split("/", 1)[1]: variable for variable in encoder.weights}
-    wanted = {theirs: ours for ours, theirs in names(encoder).items()}
-    spares, unknown = [], []
-    for file in files:
-        with open_safetensors(file) as tensors:
-            for key in tensors.keys():  # noqa: SIM118  (not a dict)
-                ours = wanted.pop(canonical(key), None)
-                if ours is not None:
-                    variables[ours].assign(to_ours(read_tensor(tensors, key, file), variables[ours], key, file))
-                elif canonical(key).startswith(SPARES):
-                    spares.append(key)
-                else:
-                    unknown.append(key)
-    with_pooler = not set(POOLER.values()) <= set(wanted)
-    missing = [name for name in wanted if with_pooler or name not in POOLER.values()]
-    if missing or unknown:
-        raise ValueError(
-            f"{files[0].parent} does not hold the BERT that its config.json describes. "
-            f"Missing: {shortened(missing)}. Unknown: {shortened(unknown)}."
-        )
-    return with_pooler, spares
-
-
-def read_tensor(tensors, key, file):
-    """One tensor of an open file, as float32."""
-    dtype = tensors.get_slice(key).get_dtype()
-    if dtype not in FLOATS:
-        raise ValueError(f"{file}: the tensor {key!r} holds {dtype}; weights are read from {', '.join(FLOATS)} only.")
-    return tensors.get_tensor(key).astype("float32", copy=False)
-
-
 def to_ours(array, variable, key, file):
     """A checkpoint's array in our layout: matrices transposed ([out, in] -> [in, out]), heads split."""
     shape = tuple(variable.shape)
@@ -264,15 +211,6 @@ def to_ours(array, variable, key, file):
     if array.shape != expected:
         raise ValueError(f"{file}: the tensor {key!r} has shape {array.shape}, but config.json makes it {expected}.")
     return (array.T if variable.path.endswith("kernel") else array).reshape(shape)
-
-
-def canonical(key):
-    """A tensor's name as in our table: without `bert.`, and gamma and beta (before 2019) as weight and bias."""
-    return (
-        key.removeprefix("bert.")
-        .replace("LayerNorm.gamma", "LayerNorm.weight")
-        .replace("LayerNorm.beta", "LayerNorm.bias")
-    )
 
 
 def tensor_files(directory):
@@ -353,21 +291,3 @@ def read_embed_settings(directory):
     limits = directory / "sentence_bert_config.json"
     max_length = read_json(limits).get("max_seq_length") if limits.is_file() else None
     return EmbedSettings(pooling, "Normalize" in modules, max_length)
-
-
-def read_json(path, kind=dict):
-    """What a JSON file holds, a `kind`; errors name the file."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path.parent} holds no {path.name}: is it the directory of a whole model?")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON ({error}): download it again.") from None
-    if not isinstance(content, kind):
-        raise ValueError(f"{path} must hold a JSON {'object' if kind is dict else 'list'}, it holds {content!r:.50}.")
-    return content
-
-
-def shortened(items, most=4):
-    """The first few of a list of names, in words."""
-    return (", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")) or "nothing"

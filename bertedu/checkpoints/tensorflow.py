@@ -18,7 +18,16 @@ from typing import Any, NamedTuple
 
 from bertedu import defaults
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
-from bertedu.checkpoints.huggingface import read_json, shortened
+from bertedu.checkpoints.common import (
+    FLOATS,
+    Contents,
+    TensorInfo,
+    common_dtype,
+    preprocessor_for,
+    read_json,
+    shortened,
+    weights,
+)
 from bertedu.checkpoints.tensorflow_names import FOREIGN, LAYERS, OPTIMIZER, SPARES, name_from_key, our_path, their_name
 from bertedu.encoder import BertEncoder
 from bertedu.feedforward import Feedforward, GatedFeedforward
@@ -32,7 +41,6 @@ TRUNCATION = "round_robin"
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # the entry that makes a checkpoint a TF2 one
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"  # the end of every key in one
 UNTRANSLATED = (IndexError, RuntimeError, ValueError)  # what the reader raises besides TensorFlow's own errors
-FLOATS = ("float32", "float16", "bfloat16", "float64")
 
 CONFIG = "bert_config.json"
 SIZES = {
@@ -46,8 +54,15 @@ SIZES = {
 }
 """Our argument -> the weight whose first axis it is, and its field in bert_config.json."""
 
-ACTIVATIONS = {"gelu": defaults.gelu_tanh, "relu": "relu", "tanh": "tanh", "linear": "linear"}
-"""As in google-research/bert, whose "gelu" is the tanh form."""
+ACTIVATIONS = {
+    "gelu": defaults.gelu_tanh,
+    "gelu_exact": "gelu",
+    "relu": "relu",
+    "silu": "silu",
+    "tanh": "tanh",
+    "linear": "linear",
+}
+"""As in google-research/bert, whose "gelu" is the tanh form; "gelu_exact" and "silu" are words of ours."""
 
 
 class Checkpoint(NamedTuple):
@@ -82,11 +97,19 @@ def recognises(path):
     return Path(f"{without_index(path)}.index").is_file()
 
 
-def read_encoder(path):
+def read(path, dtype=None):
+    """The `Contents` of a TensorFlow checkpoint; arguments and errors as in `read_encoder`."""
+    encoder, has_pooler, spares = read_encoder(path, dtype)
+    preprocessor = preprocessor_for(read_tokenizer(path), encoder, TRUNCATION)
+    return Contents(encoder, has_pooler, preprocessor, spares, masked_lm=read_masked_lm(path, encoder))
+
+
+def read_encoder(path, dtype=None):
     """The `BertEncoder` of a TensorFlow checkpoint.
 
     Args:
         path: a directory with one checkpoint, or a checkpoint's prefix ("bert_model.ckpt", "ckpt-1000").
+        dtype: name of the type that the weights shall have (None: the one they have there).
 
     Returns:
         encoder, whether the checkpoint had a pooler, and the list of its tensors that were left aside.
@@ -96,8 +119,8 @@ def read_encoder(path):
         ImportError: TensorFlow is not installed.
     """
     checkpoint = open_checkpoint(path)
-    encoder = build_encoder(checkpoint)
-    variables = {variable.path.split("/", 1)[1]: variable for variable in encoder.weights}
+    encoder = build_encoder(checkpoint, dtype)
+    variables = weights(encoder)
     head = {ours for ours in checkpoint.keys if ours.startswith("masked_lm/")}
     with_pooler = any(ours.startswith("pooler_transform/") for ours in checkpoint.keys)
     missing = variables.keys() - checkpoint.keys.keys()
@@ -118,17 +141,21 @@ def read_masked_lm(path, encoder):
     if not any(ours.startswith("masked_lm/") for ours in checkpoint.keys):
         return None
     pretrainer = BertPretrainer(encoder, encoder.inner_activation, defaults.initializer())
-    head = pretrainer.masked_lm
-    variables = {
-        "masked_lm/transform/kernel": head.dense.kernel,
-        "masked_lm/transform/bias": head.dense.bias,
-        "masked_lm/layer_norm/gamma": head.layer_norm.gamma,
-        "masked_lm/layer_norm/beta": head.layer_norm.beta,
-        "masked_lm/output_bias": head.bias,
-    }
-    refuse(checkpoint, variables.keys() - checkpoint.keys.keys())
-    assign(variables, checkpoint)
+    head = {ours: v for ours, v in weights(encoder, pretrainer).items() if ours.startswith("masked_lm/")}
+    refuse(checkpoint, head.keys() - checkpoint.keys.keys())
+    assign(head, checkpoint)
     return pretrainer
+
+
+def tensors(path):
+    """The `TensorInfo` of every tensor in a checkpoint."""
+    checkpoint = open_checkpoint(path)
+    shapes, dtypes = checkpoint.reader.get_variable_to_shape_map(), checkpoint.reader.get_variable_to_dtype_map()
+    ours = {key: path for path, key in checkpoint.keys.items()}
+    return [
+        TensorInfo(name, tuple(shapes[key]), dtypes[key].name, ours.get(key), name not in checkpoint.unknown)
+        for key, name in checkpoint.names.items()
+    ]
 
 
 def read_tokenizer(path, lowercase=None):
@@ -200,7 +227,7 @@ def variable_names(reader, prefix):
     from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
     try:
-        graph = TrackableObjectGraph.FromString(read(reader, OBJECT_GRAPH, prefix))
+        graph = TrackableObjectGraph.FromString(read_value(reader, OBJECT_GRAPH, prefix))
     except DecodeError:
         raise ValueError(f"{prefix}.index: its object graph is damaged; download it again.") from None
     saved = {a.checkpoint_key: a.full_name for node in graph.nodes for a in node.attributes}
@@ -255,7 +282,7 @@ def open_reader(prefix):
         raise damaged(f"{prefix}.index", error) from None
 
 
-def read(reader, key, prefix):
+def read_value(reader, key, prefix):
     """One value of a checkpoint; the file is named when it is damaged."""
     import tensorflow as tf
 
@@ -276,7 +303,7 @@ def read_config(directory):
     return read_json(path) if path.is_file() else {}
 
 
-def build_encoder(checkpoint):
+def build_encoder(checkpoint, dtype=None):
     """A `BertEncoder` of the sizes in a checkpoint; its weights are zeros, waiting for the checkpoint's."""
     config, path = checkpoint.config, checkpoint.prefix.parent / CONFIG
     activation = config.get("hidden_act", "gelu")
@@ -284,15 +311,18 @@ def build_encoder(checkpoint):
         raise ValueError(f"{path}: hidden_act is {activation!r}; known are {', '.join(ACTIVATIONS)}.")
     kinds = {ours.split("/", 1)[1] for ours in checkpoint.keys}
     sizes = read_sizes(checkpoint)
+    dtypes = checkpoint.reader.get_variable_to_dtype_map()
     try:
         encoder = BertEncoder(
             **sizes,
             inner_activation=ACTIVATIONS[activation],
             output_dropout=config.get("hidden_dropout_prob", defaults.DROPOUT),
             attention_dropout=config.get("attention_probs_dropout_prob", defaults.DROPOUT),
+            layer_norm_epsilon=config.get("layer_norm_eps", defaults.LAYER_NORM_EPSILON),
             initializer="zeros",  # as in `huggingface`: random numbers would only be overwritten
             attention_cls=TalkingHeadsAttention if "self_attention/pre_softmax_weight" in kinds else MultiHeadAttention,
             feedforward_cls=GatedFeedforward if "feedforward/gate/kernel" in kinds else Feedforward,
+            dtype=dtype or common_dtype(dtypes[key].name for key in checkpoint.keys.values()),
             name="bert",
         )
     except (TypeError, ValueError) as error:
@@ -339,8 +369,8 @@ def assign(variables, checkpoint):
         expected = stored_shape(variable, ours, checkpoint.form)
         if tuple(shapes[key]) != expected:
             raise ValueError(f"{what} has shape {tuple(shapes[key])}, but the model's sizes make it {expected}.")
-        array = read(checkpoint.reader, key, checkpoint.prefix)
-        variable.assign(array.astype("float32").reshape(variable.shape))
+        array = read_value(checkpoint.reader, key, checkpoint.prefix)
+        variable.assign(array.reshape(variable.shape))
 
 
 def stored_shape(variable, ours, form):
