@@ -1,0 +1,649 @@
+"""KerasHub's presets and bare weights: small ones that KerasHub itself wrote, and what can be wrong with one.
+
+The files, and what KerasHub computes from them, come from `golden/make_keras_hub.py`.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tiny_bert
+from small_world import VOCABULARY
+
+import bertedu as be
+from bertedu.checkpoints import huggingface, keras_hub, tensorflow
+from bertedu.checkpoints.common import EmbedSettings
+from bertedu.encoder import DIALECTS
+from bertedu.pooling import pool
+
+h5py = pytest.importorskip("h5py")
+
+CHECKPOINTS = Path(__file__).parent / "golden" / "checkpoints"
+WITHIN = 1e-5
+MLM, CLASSIFIER, EMBEDDER, HALF = (f"keras_hub_{name}" for name in ("masked_lm", "classifier", "embedder", "half"))
+BARE = "keras_hub_weights_uncased"
+FOLDERS = (MLM, CLASSIFIER, EMBEDDER, HALF, BARE)
+SHARD = "model_00001.weights.h5"
+QUERY = "layers/transformer_encoder_1/_self_attention_layer/query_dense/vars/0"
+INNER = "layers/transformer_encoder/_feedforward_intermediate_dense/vars/0"
+HEAD = [f"layers/masked_lm_head/_intermediate_{part}/vars/{i}" for part in ("dense", "layer_norm") for i in (0, 1)]
+HEAD += ["layers/masked_lm_head/vars/0"]
+
+
+def unpacked(folder, tmp_path):
+    shutil.unpack_archive(CHECKPOINTS / f"{folder}.zip", tmp_path)
+    return tmp_path / folder
+
+
+@pytest.fixture
+def of(tmp_path):
+    return lambda folder: unpacked(folder, tmp_path)
+
+
+def expected_of(directory):
+    return dict(np.load(directory / "expected.npz"))
+
+
+def numpy(value):
+    return keras.ops.convert_to_numpy(keras.ops.cast(value, "float32"))
+
+
+def inputs_of(expected):
+    return {name: expected[name] for name in DIALECTS["KerasHub"]}
+
+
+def assert_outputs(contents, expected, within=WITHIN, prefix=""):
+    inputs = inputs_of(expected)
+    ours = dict(contents.encoder(inputs))
+    if contents.masked_lm is not None:
+        ours |= contents.masked_lm(inputs | {"masked_lm_positions": expected["mask_positions"]})
+    if contents.classifier is not None:
+        ours["logits"] = contents.classifier(inputs)
+    names = {"sequence_output", "pooled_output", "mlm_logits", "logits"} & {
+        name.removeprefix(prefix) for name in expected
+    }
+    assert {"sequence_output", "pooled_output"} <= names
+    for name in names:
+        theirs = expected[prefix + name]
+        assert np.isfinite(theirs).all() and np.ptp(theirs) > 0.1, name
+        np.testing.assert_allclose(numpy(ours[name]), theirs, rtol=0, atol=within, err_msg=name)
+    return names
+
+
+# -- what KerasHub wrote -----------------------------------------------------------------------------------------------
+
+
+def test_every_fixture_is_tested():
+    assert {path.stem for path in CHECKPOINTS.glob("keras_hub_*")} == set(FOLDERS)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_outputs_are_those_of_keras_hub(folder, of):
+    contents = keras_hub.read(of(folder), dtype="float32")
+    names = assert_outputs(contents, expected_of(of(folder)))
+    assert contents.has_pooler
+    assert (contents.masked_lm is not None) == ("mlm_logits" in names) == (folder in (MLM, BARE))
+    assert (contents.classifier is not None) == ("logits" in names) == (folder == CLASSIFIER)
+
+
+@pytest.mark.parametrize(("folder", "dtype"), [(EMBEDDER, "bfloat16"), (HALF, "float16")])
+def test_halves_stay_halves(folder, dtype, of):
+    contents = keras_hub.read(of(folder))
+    assert {variable.dtype for variable in contents.encoder.weights} == {dtype}
+    assert_outputs(contents, expected_of(of(folder)), within=0.1, prefix="native_")
+    kernel = keras_hub.read(of(folder), "float32").encoder.weights[0]
+    np.testing.assert_array_equal(numpy(contents.encoder.weights[0]), numpy(kernel))
+
+
+def test_heads_have_the_type_of_their_encoder(of):
+    assert {v.dtype for v in keras_hub.read(of(MLM), "bfloat16").masked_lm.weights} == {"bfloat16"}
+    assert {v.dtype for v in keras_hub.read(of(CLASSIFIER)).classifier.weights} == {"float32"}
+
+
+def test_sizes_and_dropout(of):
+    for folder, dropout in {CLASSIFIER: 0.2, BARE: 0.1}.items():
+        encoder = keras_hub.read_encoder(of(folder))[0]
+        sizes = {name: getattr(encoder, name) for name in keras_hub.SIZES}
+        assert sizes == {
+            "vocab_size": 20,
+            "hidden_size": 21,
+            "num_layers": 2,
+            "num_attention_heads": 3,
+            "max_sequence_length": 17,
+            "type_vocab_size": 2,
+            "inner_dim": 13,
+        }
+        assert (encoder.output_dropout, encoder.attention_dropout) == (dropout, dropout)
+        assert encoder.inner_activation is be.defaults.gelu_tanh
+    classifier = keras_hub.read(of(CLASSIFIER)).classifier
+    assert (classifier.num_classes, classifier.dropout_rate, classifier.use_encoder_pooler) == (3, 0.4, True)
+
+
+def test_the_masked_lm_head_is_keras_hub_s_own(of):
+    pretrainer = keras_hub.read(of(MLM)).masked_lm
+    head = pretrainer.masked_lm
+    assert head.activation is keras.activations.gelu and head.layer_norm.epsilon == 1e-5
+    assert head.embedding_table is pretrainer.encoder_network.get_embedding_layer()
+
+
+def test_what_is_left_aside(of):
+    slots = [f"task.weights.h5/optimizer/vars/{i}" for i in range(84)]
+    logits = [f"task.weights.h5/layers/dense/vars/{i}" for i in (0, 1)]
+    assert sorted(keras_hub.read(of(CLASSIFIER)).spares) == sorted(slots + logits)
+    steps = ["optimizer/vars/0", "optimizer/vars/1"]  # KerasHub compiles its tasks: a counter and a learning rate
+    assert sorted(keras_hub.read(of(MLM)).spares) == sorted(f"task.weights.h5/{key}" for key in HEAD + steps)
+    assert sorted(keras_hub.read(of(BARE)).spares) == sorted(HEAD + steps)
+    assert keras_hub.read(of(HALF)).spares == []
+
+
+@pytest.mark.parametrize("folder", [MLM, CLASSIFIER, EMBEDDER])
+def test_the_preprocessor_is_keras_hub_s(folder, of):
+    preprocessor = keras_hub.read(of(folder)).preprocessor
+    expected = expected_of(of(folder))
+    assert (preprocessor.seq_length, preprocessor.truncation) == (11, "round_robin")
+    texts, (first, second) = expected["texts"].tolist(), expected["pairs"].T.tolist()
+    for kind, ours in {"texts": preprocessor(texts), "pairs": preprocessor(first, second)}.items():
+        for our, their in zip(DIALECTS["tf-models"], DIALECTS["KerasHub"], strict=True):
+            np.testing.assert_array_equal(ours[our], expected[f"{kind}_{their}"], err_msg=f"{kind} {their}")
+
+
+def test_case_and_accents(of):
+    assert keras_hub.read_tokenizer(of(MLM)).tokenize("The cät") == ["the", "[UNK]"]  # not "cat": accents stay
+    assert keras_hub.read_tokenizer(of(CLASSIFIER)).tokenize("The cat") == ["[UNK]", "cat"]
+    assert keras_hub.read_tokenizer(of(MLM)).vocabulary == VOCABULARY
+
+
+def test_accents_are_stripped_where_a_preset_says_so(of):
+    directory = of(MLM)
+    change(directory / "tokenizer.json", strip_accents=True)
+    assert keras_hub.read_tokenizer(directory).tokenize("The cät") == ["the", "cat"]
+
+
+def test_embedding(of):
+    contents = keras_hub.read(of(EMBEDDER), "float32")
+    expected = expected_of(of(EMBEDDER))
+    assert contents.embed_settings == EmbedSettings("max", True, 11)
+    inputs = inputs_of(expected)
+    pooled = numpy(pool(contents.encoder(inputs), inputs["padding_mask"], contents.embed_settings.pooling))
+    np.testing.assert_allclose(
+        pooled / np.linalg.norm(pooled, axis=-1, keepdims=True), expected["embedding"], rtol=0, atol=WITHIN
+    )
+    assert keras_hub.read(of(MLM)).embed_settings == EmbedSettings()
+
+
+# -- which files -------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_recognised(of, tmp_path):
+    for folder in FOLDERS:
+        assert keras_hub.recognises(of(folder)), folder
+    assert keras_hub.recognises(of(BARE) / "bert.weights.h5")
+    theirs = tiny_bert.write(tmp_path / "theirs")
+    assert not keras_hub.recognises(theirs) and huggingface.recognises(theirs)
+    shutil.copy(of(BARE) / "bert.weights.h5", theirs)
+    assert not keras_hub.recognises(theirs)
+    assert not keras_hub.recognises(tmp_path) and not keras_hub.recognises(tmp_path / "nowhere")
+    (of(HALF) / "config.json").write_text("{")
+    assert keras_hub.recognises(tmp_path / HALF)
+
+
+def test_a_bare_backbone_reads_as_its_preset(of):
+    directory = of(CLASSIFIER)
+    whole, expected = keras_hub.read(directory), expected_of(directory)
+    contents = keras_hub.read(directory / "model.weights.h5")  # what backbone.save_weights writes, to the byte
+    assert (contents.preprocessor, contents.classifier, contents.masked_lm) == (None, None, None)
+    np.testing.assert_array_equal(
+        *(numpy(c.encoder(inputs_of(expected))["sequence_output"]) for c in (whole, contents))
+    )
+
+
+def test_bare_shards(of):
+    directory = of(MLM)
+    expected = expected_of(directory)
+    for name in ("config.json", "task.json", "task.weights.h5"):
+        (directory / name).unlink()
+    for path in (directory, directory / "model.weights.json"):
+        assert keras_hub.recognises(path)
+        ours = keras_hub.read_encoder(path)[0](inputs_of(expected))["sequence_output"]
+        np.testing.assert_allclose(numpy(ours), expected["sequence_output"], rtol=0, atol=WITHIN)
+
+
+def test_a_bare_file_s_vocabulary(of):
+    directory = of(BARE)
+    for path in (directory, directory / "bert.weights.h5"):
+        preprocessor = keras_hub.read(path).preprocessor
+        assert preprocessor.tokenizer.vocabulary == VOCABULARY and preprocessor.seq_length == 17
+        assert preprocessor.tokenizer.tokenize("The cät") == ["the", "cat"]
+    (directory / "vocab.txt").rename(directory / "vocabulary.txt")
+    (directory / tensorflow.CONFIG).write_text('{"do_lower_case": false}')
+    assert keras_hub.read_tokenizer(directory).tokenize("The cat") == ["[UNK]", "cat"]
+    (directory / "vocabulary.txt").unlink()
+    assert keras_hub.read(directory).preprocessor is None
+
+
+def test_the_case_of_a_bare_file_is_asked_for(tmp_path):
+    directory = tmp_path / "a" / "b" / "c"
+    shutil.copytree(unpacked(BARE, tmp_path), directory)
+    with pytest.raises(ValueError, match="Nothing says whether .*vocab.txt") as caught:
+        keras_hub.read(directory)
+    assert_one_error(caught.value)
+
+
+def test_paths_of_older_keras(of):
+    """Keras 2.13 kept layers in another container, private attributes had underscores, and dropout had seeds."""
+    directory = of(BARE)
+
+    def old(name):
+        name = name.replace("layers/", "_layer_checkpoint_dependencies/")
+        return name.replace("/query_dense", "/_query_dense").replace("masked_lm_head/_", "masked_lm_head/")
+
+    def rename(tensors):
+        found = {old(name): value for name, value in tensors.items()}
+        found["_layer_checkpoint_dependencies/dropout/seed_generator/vars/0"] = np.zeros(2, "uint32")
+        tensors.clear()
+        tensors.update(found)
+
+    rewrite(directory / "bert.weights.h5", rename)
+    contents = keras_hub.read(directory)
+    assert_outputs(contents, expected_of(directory))
+    assert "_layer_checkpoint_dependencies/dropout/seed_generator/vars/0" in contents.spares
+
+
+def test_tensors_without_a_model(of):
+    infos = {info.name: info for info in keras_hub.tensors(of(CLASSIFIER))}
+    assert len(infos) == 39 + 2 + 84
+    query = infos[QUERY]
+    assert query[1:] == ((21, 3, 7), "float32", "layer_1/self_attention/query/kernel", True)
+    assert infos["layers/dense/vars/0"].ours == "pooler_transform/kernel"
+    assert infos["task.weights.h5/layers/dense/vars/0"].ours == "classifier/logits/kernel"
+    slot = infos["task.weights.h5/optimizer/vars/2"]
+    assert slot.ours is None and slot.known
+    assert {info.dtype for info in keras_hub.tensors(of(EMBEDDER))} == {"bfloat16"}
+    bare = {info.ours for info in keras_hub.tensors(of(BARE))} - {None}
+    assert len(bare) == 39 + 5 and {"masked_lm/output_bias", "embeddings/type_embeddings/embeddings"} <= bare
+
+
+def test_tensors_of_another_architecture(of):
+    directory = of(HALF)
+    change_top(directory / "config.json", class_name="RobertaBackbone")
+    assert keras_hub.recognises(directory)
+    infos = keras_hub.tensors(directory)
+    assert len(infos) == 39 and not any(info.known or info.ours for info in infos)
+
+
+# -- what can be wrong -------------------------------------------------------------------------------------------------
+
+
+def assert_one_error(error):
+    """Nothing of a dependency's own traceback stands above it."""
+    assert error.__cause__ is None
+    assert error.__context__ is None or error.__suppress_context__
+    assert len(str(error)) < 700
+
+
+def change(path, **fields):
+    """Changes arguments in a serialised object; None removes one."""
+    state = json.loads(path.read_text(encoding="utf-8"))
+    state["config"] = {k: v for k, v in (state["config"] | fields).items() if v is not None}
+    path.write_text(json.dumps(state), encoding="utf-8")
+
+
+def change_top(path, **fields):
+    state = json.loads(path.read_text(encoding="utf-8")) | fields
+    path.write_text(json.dumps({k: v for k, v in state.items() if v is not None}), encoding="utf-8")
+
+
+def shorten(path, share=0.5):
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+
+
+def rewrite(path, edit):
+    """Writes an HDF5 file anew, after `edit` has changed the dict of its tensors."""
+    tensors = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda n, item: tensors.update({n: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    edit(tensors)
+    with h5py.File(path, "w") as file:
+        for name, value in tensors.items():
+            file[name] = value
+
+
+FILES = {  # what is done to a copy of a folder: the folder, a function, the error's kind and words in it
+    "no weights": (
+        *(HALF, lambda d: (d / "model.weights.h5").unlink(), FileNotFoundError),
+        "holds neither model.weights.h5 nor model.weights.json",
+    ),
+    "a shard missing": (
+        *(MLM, lambda d: (d / SHARD).unlink(), FileNotFoundError),
+        f"model.weights.json names {SHARD}, which",
+    ),
+    "an index without a map": (
+        *(MLM, lambda d: (d / "model.weights.json").write_text("{}"), ValueError),
+        "model.weights.json has no 'weight_map' that names its files",
+    ),
+    "an index that is none": (
+        *(MLM, lambda d: (d / "model.weights.json").write_text('{"weight_map": {"a": 3}}'), ValueError),
+        "model.weights.json has no 'weight_map' that names its files",
+    ),
+    "cut off": (
+        *(HALF, lambda d: shorten(d / "model.weights.h5"), ValueError),
+        "model.weights.h5 is damaged or cut off",
+    ),
+    "a shard cut off": (*(MLM, lambda d: shorten(d / SHARD), ValueError), f"{SHARD} is damaged or cut off"),
+    "a head cut off": (
+        *(MLM, lambda d: shorten(d / "task.weights.h5"), ValueError),
+        "task.weights.h5 is damaged or cut off",
+    ),
+    "a bare file cut off": (
+        *(BARE, lambda d: shorten(d / "bert.weights.h5"), ValueError),
+        "bert.weights.h5 is damaged or cut off",
+    ),
+    "not HDF5": (
+        *(BARE, lambda d: (d / "bert.weights.h5").write_bytes(b"nothing"), ValueError),
+        "bert.weights.h5 is damaged or cut off",
+    ),
+    "empty": (
+        *(HALF, lambda d: (d / "model.weights.h5").write_bytes(b""), ValueError),
+        "model.weights.h5 is damaged or cut off",
+    ),
+    "no bare file": (
+        *(BARE, lambda d: (d / "bert.weights.h5").unlink(), FileNotFoundError),
+        "holds no model of KerasHub's: neither config.json nor a file NAME.weights.h5",
+    ),
+    "two bare files": (
+        *(BARE, lambda d: shutil.copy(d / "bert.weights.h5", d / "other.weights.h5"), ValueError),
+        "several files of weights: name one of bert.weights.h5, other.weights.h5, as in",
+    ),
+    "a config that is none": (
+        *(HALF, lambda d: (d / "config.json").write_text("{"), ValueError),
+        "config.json is not JSON",
+    ),
+    "a config without arguments": (
+        *(HALF, lambda d: change_top(d / "config.json", config=None), ValueError),
+        "config.json has no field 'config'",
+    ),
+    "a config without a field": (
+        *(HALF, lambda d: change(d / "config.json", num_heads=None), ValueError),
+        "config.json has no field 'num_heads' in its 'config'",
+    ),
+    "a field that is no number": (
+        *(HALF, lambda d: change(d / "config.json", num_layers="two"), ValueError),
+        "config.json: num_layers must be a whole number of at least 1, it is 'two'",
+    ),
+    "heads that do not divide": (
+        *(HALF, lambda d: change(d / "config.json", num_heads=4), ValueError),
+        "describes no BERT: hidden_size=21 must be a multiple of num_attention_heads=4",
+    ),
+    "another number of heads": (
+        *(HALF, lambda d: change(d / "config.json", num_heads=7), ValueError),
+        "has shape (21, 3, 7), but the model's sizes make it (21, 7, 3)",
+    ),
+    "more layers than there are": (
+        *(HALF, lambda d: change(d / "config.json", num_layers=3), ValueError),
+        "Missing: layers/transformer_encoder_2/self_attention_layer/query_dense/vars/0",
+    ),
+    "fewer layers than there are": (
+        *(HALF, lambda d: change(d / "config.json", num_layers=1), ValueError),
+        "Missing: nothing. Unknown: layers/transformer_encoder_1/",
+    ),
+    "no head": (
+        *(MLM, lambda d: (d / "task.weights.h5").unlink(), FileNotFoundError),
+        "says BertMaskedLM, which has a head of its own, but task.weights.h5 is missing",
+    ),
+    "another head": (
+        *(MLM, lambda d: change_top(d / "task.json", class_name="BertTextClassifier"), ValueError),
+        "says BertTextClassifier, which has a head of its own, but task.weights.h5 does not hold it",
+    ),
+    "another task": (
+        *(MLM, lambda d: change_top(d / "task.json", class_name="BertParser"), ValueError),
+        "the task is 'BertParser', known are BertMaskedLM",
+    ),
+    "more classes than there are": (
+        *(CLASSIFIER, lambda d: change(d / "task.json", num_classes=4), ValueError),
+        "task.weights.h5: the tensor 'layers/dense/vars/0' has shape (21, 3), but the model's sizes make it (21, 4)",
+    ),
+    "classes that are no number": (
+        *(CLASSIFIER, lambda d: change(d / "task.json", num_classes="many"), ValueError),
+        "task.json: num_classes must be a whole number",
+    ),
+    "no vocabulary": (
+        *(MLM, lambda d: (d / "assets" / "tokenizer" / "vocabulary.txt").unlink(), FileNotFoundError),
+        "tokenizer.json has no vocabulary: ",
+    ),
+    "a damaged vocabulary": (
+        *(MLM, lambda d: (d / "assets" / "tokenizer" / "vocabulary.txt").write_text("the\ncat\n"), ValueError),
+        "vocabulary.txt: ",
+    ),
+    "a vocabulary alone": (
+        *(MLM, lambda d: (d / "tokenizer.json").unlink(), FileNotFoundError),
+        "holds no tokenizer.json",
+    ),
+    "another tokenizer": (
+        *(MLM, lambda d: change_top(d / "tokenizer.json", class_name="RobertaTokenizer"), ValueError),
+        "this one has or is a RobertaTokenizer",
+    ),
+    "another tokenizer's argument": (
+        *(MLM, lambda d: change(d / "tokenizer.json", suffix_indicator="@@"), ValueError),
+        "this one has or is suffix_indicator '@@'",
+    ),
+    "no length": (
+        *(MLM, lambda d: change(d / "preprocessor.json", sequence_length=None), ValueError),
+        "preprocessor.json has no field 'sequence_length'",
+    ),
+    "another pooling": (
+        *(EMBEDDER, lambda d: change(d / "task.json", pooling_mode="sum"), ValueError),
+        "task.json: pooling_mode must be one of mean, cls, max, it is 'sum'",
+    ),
+}
+
+
+@pytest.mark.parametrize("spoil", FILES)
+def test_spoiled_files(spoil, of):
+    folder, edit, kind, words = FILES[spoil]
+    directory = of(folder)
+    edit(directory)
+    with pytest.raises((ValueError, FileNotFoundError)) as caught:
+        keras_hub.read(directory)
+    assert type(caught.value) is kind
+    assert words in str(caught.value) and str(directory) in str(caught.value)
+    assert_one_error(caught.value)
+
+
+@pytest.mark.parametrize(
+    "architecture", ["RobertaBackbone", "DistilBertBackbone", "AlbertBackbone", "ElectraBackbone", "Functional"]
+)
+def test_another_architecture_is_named(architecture, of):
+    directory = of(HALF)
+    change_top(directory / "config.json", class_name=architecture, registered_name=f"keras_hub>{architecture}")
+    with pytest.raises(ValueError, match=f"a BertBackbone is needed, this is a {architecture}") as caught:
+        keras_hub.read(directory)
+    assert_one_error(caught.value)
+
+
+def put(key, value):
+    return lambda tensors: tensors.update({key: value})
+
+
+def transpose(key):
+    return lambda tensors: tensors.update({key: tensors[key].T})
+
+
+TASK = "layers/bert_backbone/"
+TENSORS = {  # what is done to the tensors of a file: folder, file, a function, words of the error
+    "missing": (
+        *(HALF, "model.weights.h5", lambda t: t.pop(QUERY)),
+        "Missing: layers/transformer_encoder_1/self_attention_layer/query_dense/vars/0. Unknown: nothing.",
+    ),
+    "missing in a shard": (
+        *(MLM, "model_00000.weights.h5", lambda t: t.pop("layers/embedding/vars/0")),
+        "does not hold the BERT that its config.json describes. Missing: layers/embedding/vars/0. Unknown: nothing.",
+    ),
+    "missing in a bare file": (
+        *(BARE, "bert.weights.h5", lambda t: t.pop(f"{TASK}layers/reversible_embedding/vars/0")),
+        "Missing: layers/bert_backbone/layers/reversible_embedding/vars/0. Unknown: nothing.",
+    ),
+    "half a pooler": (
+        *(HALF, "model.weights.h5", lambda t: t.pop("layers/dense/vars/1")),
+        "Missing: layers/dense/vars/1. Unknown: nothing.",
+    ),
+    "half a head": (
+        *(MLM, "task.weights.h5", lambda t: t.pop("layers/masked_lm_head/vars/0")),
+        "holds a head without layers/masked_lm_head/vars/0: download it again",
+    ),
+    "half a classifier": (
+        *(CLASSIFIER, "task.weights.h5", lambda t: t.pop("layers/dense/vars/1")),
+        "holds a head without layers/dense/vars/1: download it again",
+    ),
+    "unknown": (
+        *(HALF, "model.weights.h5", put("layers/adapter/vars/0", np.zeros((3, 5), "float32"))),
+        "Missing: nothing. Unknown: layers/adapter/vars/0.",
+    ),
+    "unknown in a layer": (
+        *(BARE, "bert.weights.h5", put(f"{TASK}{QUERY[:-1]}2", np.zeros((3, 5), "float32"))),
+        f"Missing: nothing. Unknown: {TASK}{QUERY[:-1]}2.",
+    ),
+    "unknown in a task": (
+        *(CLASSIFIER, "task.weights.h5", put("layers/dense_1/vars/0", np.zeros((3, 5), "float32"))),
+        "Missing: nothing. Unknown: task.weights.h5/layers/dense_1/vars/0.",
+    ),
+    "there twice": (
+        *(HALF, "model.weights.h5", put(QUERY.replace("query", "_query"), np.zeros((21, 3, 7), "float16"))),
+        "Missing: nothing. Unknown: layers/transformer_encoder_1/",
+    ),
+    "transposed": (
+        *(HALF, "model.weights.h5", transpose(QUERY)),
+        f"model.weights.h5: the tensor '{QUERY}' has shape (7, 3, 21), but the model's sizes make it (21, 3, 7)",
+    ),
+    "transposed in a bare file": (
+        *(BARE, "bert.weights.h5", transpose(f"{TASK}{INNER}")),
+        f"the tensor '{TASK}{INNER}' has shape (13, 21), but the model's sizes make it (21, 13)",
+    ),
+    "a scalar": (
+        *(BARE, "bert.weights.h5", put(f"{TASK}layers/layer_normalization/vars/0", np.float32(3))),
+        "describes no BERT",
+    ),
+    "whole numbers": (
+        *(HALF, "model.weights.h5", put(QUERY, np.zeros((21, 3, 7), "int8"))),
+        f"model.weights.h5: the tensor '{QUERY}' holds int8; weights are read from float32, float16, bfloat16",
+    ),
+    "two bytes of nothing": (
+        *(HALF, "model.weights.h5", put(QUERY, np.zeros((21, 3, 7), "V2"))),
+        f"model.weights.h5: the tensor '{QUERY}' holds |V2; weights are read from",
+    ),
+    "words": (
+        *(HALF, "model.weights.h5", put(QUERY, "cat")),
+        f"model.weights.h5: the tensor '{QUERY}' holds object; weights are read from",
+    ),
+}
+
+
+@pytest.mark.parametrize("spoil", TENSORS)
+def test_spoiled_tensors(spoil, of):
+    folder, file, edit, words = TENSORS[spoil]
+    directory = of(folder)
+    rewrite(directory / file, edit)
+    with pytest.raises(ValueError) as caught:
+        keras_hub.read(directory)
+    assert words in str(caught.value) and str(directory) in str(caught.value)
+    assert_one_error(caught.value)
+
+
+def test_nothing_outside_of_a_file_is_read(of, tmp_path):
+    (tmp_path / "secret").write_bytes(bytes(21 * 21 * 2))
+    for what in ("tensor", "link"):
+        directory = of(HALF)
+        with h5py.File(directory / "model.weights.h5", "a") as file:
+            del file["layers/dense/vars/0"]
+            if what == "tensor":
+                outside = [(str(tmp_path / "secret"), 0, h5py.h5f.UNLIMITED)]
+                file.create_dataset("layers/dense/vars/0", (21, 21), "float16", external=outside)
+            else:
+                file["layers/dense/vars/0"] = h5py.ExternalLink(str(tmp_path / "secret"), "x")
+        words = {"tensor": "lies in another file, which is not followed", "link": "Missing: layers/dense/vars/0"}
+        with pytest.raises(ValueError, match=words[what]) as caught:
+            keras_hub.read(directory)
+        assert_one_error(caught.value)
+
+
+def test_nothing_in_a_preset_is_built(of, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("Keras was asked to build what a file names")
+
+    directory = of(CLASSIFIER)
+    monkeypatch.setattr(keras.saving, "deserialize_keras_object", refuse)
+    monkeypatch.setitem(sys.modules, "keras_hub", None)
+    assert keras_hub.read(directory).classifier is not None
+
+
+def test_changed_bytes_never_end_in_a_dependency_s_error(of):
+    """Damage within a file is an error of ours, or changes only numbers: tried at a hundred places."""
+    file = of(HALF) / "model.weights.h5"
+    content = file.read_bytes()
+    damaged = 0
+    for place in np.random.default_rng(5).integers(0, len(content), 100):
+        file.write_bytes(content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :])
+        try:
+            keras_hub.tensors(file)
+        except ValueError as error:
+            assert str(file) in str(error)
+            damaged += 1
+    assert damaged > 5
+
+
+# -- what is done, and said --------------------------------------------------------------------------------------------
+
+
+def test_an_activation_is_not_applied_and_said(of):
+    directory = of(CLASSIFIER)
+    change(directory / "task.json", activation="softmax")
+    with pytest.warns(UserWarning, match="task.json ends in softmax, .*: the classifier gives logits"):
+        contents = keras_hub.read(directory)
+    assert_outputs(contents, expected_of(directory))
+
+
+def test_another_truncation_is_said(of):
+    directory = of(MLM)
+    change(directory / "preprocessor.json", truncate="waterfall")
+    with pytest.warns(UserWarning, match="preprocessor.json truncates pairs by 'waterfall'"):
+        assert keras_hub.read(directory).preprocessor.truncation == "round_robin"
+
+
+def test_lengths(of):
+    directory = of(MLM)
+    change(directory / "preprocessor.json", sequence_length=512)
+    assert keras_hub.read(directory).preprocessor.seq_length == 17  # as long as the model's positions
+    (directory / "preprocessor.json").unlink()
+    assert keras_hub.read(directory).preprocessor.seq_length == 17
+
+
+def test_a_task_s_weights_without_its_description(of):
+    directory = of(CLASSIFIER)
+    (directory / "task.json").unlink()
+    contents = keras_hub.read(directory)
+    assert contents.classifier.dropout_rate == 0.1
+    assert_outputs(contents, expected_of(directory))
+
+
+def test_a_directory_is_left_as_it_was(of):
+    directory = of(MLM)
+    before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    keras_hub.read(directory)
+    assert {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.peers
+def test_against_keras_hub_itself(of):
+    """The fixtures are still what this KerasHub reads, and reads as the one that wrote them."""
+    peers = pytest.importorskip("keras_hub")
+    directory = of(MLM)
+    expected = expected_of(directory)
+    theirs = peers.models.BertMaskedLM.from_preset(str(directory))
+    inputs = inputs_of(expected)
+    logits = numpy(theirs(inputs | {"mask_positions": expected["mask_positions"]}))
+    ours = keras_hub.read(directory).masked_lm(inputs | {"masked_lm_positions": expected["mask_positions"]})
+    np.testing.assert_allclose(numpy(ours["mlm_logits"]), logits, rtol=0, atol=WITHIN)
