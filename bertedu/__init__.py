@@ -33,8 +33,9 @@ from bertedu import pooling
 from bertedu.masked_lm import BertPretrainer, MaskedLM, mask_tokens
 from bertedu.classifier import BertClassifier, ClassificationHead
 from bertedu import presets
-from bertedu.checkpoints import save_checkpoint
+from bertedu.checkpoints import export_preprocessor, export_saved_model, save_checkpoint
 from bertedu.reading import Bert, Reading, build, load
+from bertedu.conversion import convert, inspect
 
 # isort: on
 
@@ -59,6 +60,10 @@ __all__ = [
     "Reading",
     "load",
     "save_checkpoint",
+    "export_saved_model",
+    "export_preprocessor",
+    "convert",
+    "inspect",
     "build",
     "defaults",
     "pooling",

@@ -1,4 +1,4 @@
-"""The `bertedu` command: `bertedu lab | test | doctor`.
+"""The `bertedu` command: `bertedu lab | test | doctor | inspect | convert`.
 
 Nothing here imports a framework, nor the package's own `__init__`, before a command needs it, so `bertedu --help`
 answers at once; `bertedu_command.py` beside the package says how that works.
@@ -6,6 +6,7 @@ answers at once; `bertedu_command.py` beside the package says how that works.
 
 import argparse
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -18,6 +19,8 @@ NOTEBOOKS = CHECKOUT / "notebooks"
 JUPYTER_DEFAULTS = Path(__file__).resolve().parent / "assets" / "jupyter"
 FIRST_NOTEBOOK = "00_start_here.ipynb"
 SECONDS_A_CELL = 300  # a cell that takes longer has hung: a whole chapter should take less than two minutes
+FORMATS = ("bertedu", "huggingface", "keras", "saved_model", "preprocessor")  # `conversion.FORMATS`; a test compares
+DTYPES = ("float32", "float16", "bfloat16", "float64")
 
 
 class UsageError(Exception):
@@ -185,6 +188,44 @@ def test(options):
     return 1 if any(word == "FAILED" for word, _ in rows) else 0
 
 
+# -- checkpoints -------------------------------------------------------------------------------------------------------
+
+
+def with_package(command):
+    """Make a command of a function of the package and the options: what it reports as wrong is a line, no traceback."""
+
+    def run(options):
+        try:
+            import bertedu
+            from bertedu import conversion
+        except ImportError as problem:
+            raise UsageError(f"the package does not import ({problem}); `bertedu doctor` says more") from None
+        try:
+            return command(bertedu, conversion, options)
+        except (ValueError, OSError, ImportError) as problem:
+            raise UsageError(str(problem)) from None
+
+    return run
+
+
+@with_package
+def inspect(package, conversion, options):
+    """Print what a checkpoint is; the exit status says whether it can be loaded."""
+    found = conversion.inspect(options.source)
+    print(json.dumps(found.to_json(), indent=2) if options.json else found)
+    return 1 if found.problem else 0
+
+
+@with_package
+def convert(package, conversion, options):
+    """Write a checkpoint in another format."""
+    left = conversion.convert(
+        options.source, options.target, options.format, dtype=options.dtype, overwrite=options.overwrite
+    )
+    print(f"{options.target}: {options.format}", conversion.report(left), sep="\n" if left else "")
+    return 0
+
+
 # -- the command line --------------------------------------------------------------------------------------------------
 
 
@@ -224,7 +265,25 @@ def make_parser():
     command = commands.add_parser("doctor", help="say what is installed, what is wrong and what to do")
     command.add_argument("--json", action="store_true", help="for programs")
     command.set_defaults(run=doctor)
+    add_checkpoint_commands(commands)
     return parser
+
+
+def add_checkpoint_commands(commands):
+    """Describe `inspect` and `convert`."""
+    source = "a preset's name, a directory or file, or hf://organisation/name"
+    command = commands.add_parser("inspect", help="say what a checkpoint is, and which name in it is which weight")
+    command.add_argument("source", help=source)
+    command.add_argument("--json", action="store_true", help="for programs, every tensor")
+    command.set_defaults(run=inspect)
+
+    command = commands.add_parser("convert", help="write a checkpoint in another format")
+    command.add_argument("source", help=source)
+    command.add_argument("target", help="the directory to write, or for --format keras a file that ends in .keras")
+    command.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="default: %(default)s")
+    command.add_argument("--dtype", choices=DTYPES, help="the type of the weights (default: as they are)")
+    command.add_argument("--overwrite", action="store_true", help="replace the checkpoint that is there")
+    command.set_defaults(run=convert)
 
 
 def main(arguments=None):

@@ -194,19 +194,29 @@ class BertPretrainer(keras.Model):
         return items
 
     def get_config(self):
+        head = keras.saving.serialize_keras_object(self.customized_masked_lm)
+        if getattr(self.customized_masked_lm, "embedding_table", None) is self.encoder_network.get_embedding_layer():
+            head["config"]["embedding_table"] = None  # the encoder's own: it must not come back as a copy
         return {
             "encoder_network": keras.saving.serialize_keras_object(self.encoder_network),
             "mlm_activation": keras.activations.serialize(self.mlm_activation),
             "mlm_initializer": keras.initializers.serialize(self.mlm_initializer),
             "classification_heads": [keras.saving.serialize_keras_object(head) for head in self.classification_heads],
-            "customized_masked_lm": keras.saving.serialize_keras_object(self.customized_masked_lm),
+            "customized_masked_lm": head,
             "name": self.name,
         }
 
     @classmethod
     def from_config(cls, config):
-        nested = ("encoder_network", "customized_masked_lm", "classification_heads")
-        return cls(**config | {key: keras.saving.deserialize_keras_object(config[key]) for key in nested})
+        encoder = keras.saving.deserialize_keras_object(config["encoder_network"])
+        heads = keras.saving.deserialize_keras_object(config["classification_heads"])
+        masked_lm = config["customized_masked_lm"]
+        if masked_lm and masked_lm["config"].get("embedding_table", ...) is None:
+            masked_lm = MaskedLM(**masked_lm["config"] | {"embedding_table": encoder.get_embedding_layer()})
+        else:
+            masked_lm = keras.saving.deserialize_keras_object(masked_lm)
+        own = {"encoder_network": encoder, "classification_heads": heads, "customized_masked_lm": masked_lm}
+        return cls(**config | own)
 
 
 def mask_tokens(inputs, tokenizer, *, rate=0.15, max_predictions=None, whole_words=False, seed=None):

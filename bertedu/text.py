@@ -78,6 +78,7 @@ class BertTokenizer:
         self._rust.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         self._rust.decoder = decoders.WordPiece(prefix="##")
         self._rust.add_special_tokens([AddedToken(t, normalized=False) for t in (*SPECIAL_TOKENS, *added_tokens)])
+        self.lowercase = bool(lowercase)
         self.vocabulary = [*words, *(t for t in added_tokens if t not in ids)]  # in id order
         self.vocab_size = len(self.vocabulary)
         self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (ids[t] for t in SPECIAL_TOKENS)

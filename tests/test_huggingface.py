@@ -349,7 +349,13 @@ SPOILED = {
         "(22,)",
     ),
     "folded bias": (change_tensors(lambda w: swap(w, QUERY, lambda a: a.reshape(2, 11))), ValueError, QUERY, "(2, 11)"),
-    "integers": (change_tensors(lambda w: swap(w, INNER, lambda a: a.astype("int8"))), ValueError, INNER, "I8", "float32"),
+    "integers": (
+        change_tensors(lambda w: swap(w, INNER, lambda a: a.astype("int8"))),
+        ValueError,
+        INNER,
+        "I8",
+        "float32",
+    ),
     "cut in the header": (
         overwrite("model.safetensors", lambda b: b[:100]),
         ValueError,

@@ -529,7 +529,10 @@ CONFIGS = {
     "heads": ({"num_attention_heads": 4}, "hidden_size=21 must be a multiple of num_attention_heads=4"),
     "layers": ({"num_hidden_layers": 3}, "says num_hidden_layers 3, but the tensors of"),
     "width": ({"hidden_size": 22}, "says hidden_size 22, but the tensors of"),
-    "activation": ({"hidden_act": "swishy"}, "hidden_act is 'swishy'; known are gelu, gelu_exact, relu, silu, tanh, linear"),
+    "activation": (
+        {"hidden_act": "swishy"},
+        "hidden_act is 'swishy'; known are gelu, gelu_exact, relu, silu, tanh, linear",
+    ),
 }
 
 

@@ -12,14 +12,18 @@ from bertedu.checkpoints import (
     huggingface,
     huggingface_writer,
     keras_archive,
+    keras_hub,
     native,
     saved_model,
     tensorflow,
 )
+from bertedu.checkpoints.preprocessor_writer import export_preprocessor  # noqa: F401
+from bertedu.checkpoints.saved_model_writer import export_saved_model  # noqa: F401
 
 FORMATS = {
-    "bertedu": native,  # first, as its directories hold a model.safetensors too
+    "bertedu": native,  # before huggingface: its directories hold a model.safetensors too
     "keras": keras_archive,
+    "keras_hub": keras_hub,  # before huggingface: its presets hold a config.json too
     "huggingface": huggingface,
     "saved_model": saved_model,
     "tensorflow": tensorflow,

@@ -96,6 +96,8 @@ def weights(encoder, masked_lm=None, classifier=None):
 
 def weights_of(bert):
     """The weights of a `Bert` that are worth keeping, as `weights`: all but a pooler that was never trained."""
+    if bert.masked_lm is not None and bert.masked_lm.classification_heads:
+        raise ValueError('masked_lm has classification_heads, which only format="keras" can hold.')
     with_pooler = bert.has_pooler or bert.classifier is not None
     found = weights(bert.encoder, bert.masked_lm, bert.classifier)
     return {ours: found[ours] for ours in found if with_pooler or not ours.startswith("pooler_transform/")}

@@ -1,0 +1,127 @@
+"""Looking into checkpoints, and turning each format into each other one, from Python and from the command line."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_bert
+from keras import ops
+from safetensors.numpy import load_file, save_file
+
+import bertedu as be
+from bertedu import checkpoints, cli, conversion
+from bertedu.checkpoints.common import weights
+
+WRITTEN = Path(__file__).parent / "golden" / "checkpoints"  # by the peers' own tools
+SOURCES = {  # every format that is read, each with its masked-LM head
+    "tensorflow": "uncased_L-2_H-21_A-3",
+    "saved_model": "hub_mlm",
+    "keras_hub": "keras_hub_masked_lm.zip",
+    "huggingface": None,
+}
+TARGETS = ("bertedu", "huggingface", "keras", "saved_model")
+
+
+@pytest.fixture
+def source(request, tmp_path):
+    form = request.param
+    if form == "huggingface":
+        return tiny_bert.write(tmp_path / "source")
+    path = WRITTEN / SOURCES[form]
+    if path.suffix == ".zip":
+        shutil.unpack_archive(path, tmp_path / "source")
+        return next(file.parent for file in (tmp_path / "source").rglob("config.json"))
+    return path
+
+
+def target_of(form, folder):
+    return folder / ("bert.keras" if form == "keras" else "bert")
+
+
+@pytest.mark.parametrize("form", TARGETS)
+@pytest.mark.parametrize("source", SOURCES, indirect=True)
+def test_every_format_to_every_other(source, form, tmp_path):
+    bert = be.load(source)
+    path = target_of(form, tmp_path / "target")
+    head = bert.masked_lm and bert.masked_lm.masked_lm
+    if form == "huggingface" and head and head.layer_norm.epsilon != bert.encoder.layer_norm_epsilon:
+        with pytest.raises(ValueError, match="masked-LM head with another activation or epsilon"):
+            be.convert(source, path, form)
+        assert not path.exists()
+        return
+    be.convert(source, path, form)
+    copy = be.load(path)
+    assert checkpoints.recognise(path) == form
+    mine, theirs = (weights(b.encoder, b.masked_lm) for b in (bert, copy))
+    assert mine.keys() == theirs.keys()
+    for name in mine:
+        np.testing.assert_array_equal(*(ops.convert_to_numpy(w[name]) for w in (mine, theirs)), err_msg=name)
+    np.testing.assert_array_equal(bert.read("the cat").attention, copy.read("the cat").attention)
+    assert bert.tokenizer.get_config() == copy.tokenizer.get_config()
+    if head:
+        assert bert.fill_mask("the [MASK] sat") == copy.fill_mask("the [MASK] sat")
+
+
+@pytest.mark.parametrize("source", SOURCES, indirect=True)
+def test_inspection_names_every_tensor(source):
+    found = be.inspect(source)
+    assert found.problem is None and found.format == checkpoints.recognise(source)
+    assert all(tensor.known for tensor in found.tensors)
+    filled = {tensor.ours for tensor in found.tensors if tensor.ours}
+    assert filled == set(weights(found.bert.encoder, found.bert.masked_lm, found.bert.classifier))
+    text = str(found)
+    assert f"{found.bert.encoder.count_params():,} in the encoder" in text
+    assert text.count("layer_*/self_attention/query/kernel") <= 2  # not a line for each layer
+    assert json.loads(json.dumps(found.to_json()))["sizes"]["num_layers"] == found.bert.encoder.num_layers
+
+
+def test_a_checkpoint_that_does_not_load_can_still_be_looked_into(tmp_path, capsys):
+    folder = tiny_bert.write(tmp_path / "model")
+    tensors = load_file(folder / "model.safetensors")
+    tensors["something.else"] = tensors.pop("pooler.dense.weight")
+    save_file(tensors, folder / "model.safetensors")
+    found = be.inspect(folder)
+    assert found.bert is None and "Missing: pooler.dense.weight. Unknown: something.else." in found.problem
+    assert "something.else" in str(found) and "(unknown)" in str(found)
+    assert cli.main(["inspect", str(folder)]) == 1
+    assert "problem" in capsys.readouterr().out
+
+
+def test_the_commands(tmp_path, capsys):
+    folder = tiny_bert.write(tmp_path / "model")
+    assert cli.main(["inspect", str(folder)]) == 0
+    assert "3 x [31, 22]" in capsys.readouterr().out
+    assert cli.main(["inspect", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["format"] == "huggingface"
+    target = tmp_path / "half"
+    assert cli.main(["convert", str(folder), str(target), "--dtype", "float16"]) == 0
+    assert be.load(target).encoder.dtype_policy.name == "float16"
+    capsys.readouterr()
+    assert cli.main(["convert", str(folder), str(target)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("bertedu: ") and "overwrite" in error and "Traceback" not in error
+    assert cli.main(["convert", str(folder), str(target), "--overwrite", "--format", "huggingface"]) == 0
+    assert checkpoints.recognise(target) == "huggingface"
+    assert cli.main(["convert", str(tmp_path / "nowhere"), str(tmp_path / "x")]) == 1
+    assert "There is no directory" in capsys.readouterr().err
+
+
+def test_what_is_left_behind_is_told(tmp_path, capsys):
+    folder = tiny_bert.write(tmp_path / "model")
+    tensors = load_file(folder / "model.safetensors")
+    tensors["cls.seq_relationship.weight"] = np.ones((2, tiny_bert.D), "float32")
+    save_file(tensors, folder / "model.safetensors")
+    assert be.convert(folder, tmp_path / "copy") == ["cls.seq_relationship.weight"]
+    assert cli.main(["convert", str(folder), str(tmp_path / "again")]) == 0
+    assert "Left behind, as no part of a Bert: cls.seq_relationship.weight." in capsys.readouterr().out
+
+
+def test_an_unknown_format():
+    with pytest.raises(ValueError, match="format must be one of 'bertedu', 'huggingface', 'keras', 'saved_model'"):
+        be.convert("minilm", "x", "onnx")
+
+
+def test_the_command_line_knows_the_package_s_formats():
+    assert cli.FORMATS == conversion.FORMATS
