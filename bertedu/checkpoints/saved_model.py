@@ -2,18 +2,24 @@
 
 A SavedModel is a program and its weights. The program is never run: the weights lie in variables/ as a checkpoint with
 the names that `tensorflow` knows, the vocabulary in assets/. What the program alone says, which GELU it computes, is
-taken to be the tanh form, as in every BERT that Google put there.
+taken to be the tanh form, as in every BERT that Google put there; `saved_model_writer` puts files beside the weights
+that say it.
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
 from pathlib import Path
 
 from bertedu.checkpoints import tensorflow
+from bertedu.checkpoints.common import Contents, preprocessor_for
+from bertedu.masked_lm import BertPretrainer, MaskedLM
+from bertedu.text import BertTokenizer
 
 LOOKED_FOR = "TensorFlow Hub: a SavedModel (saved_model.pb with variables/ and assets/)"
 TRUNCATION = "round_robin"
 GRAPH = "saved_model.pb"
 FOLDS_CASE = "CaseFoldUTF8"  # the operation by which a preprocessor's tokenizer lower-cases; a cased one has none
+TOKENIZER = "tokenizer.json"  # as Hugging Face's, beside the weights of a SavedModel of ours
+MLM_ACTIVATION, MLM_EPSILON = "mlm_hidden_act", "mlm_layer_norm_eps"  # in bert_config.json, where the head's are others
 TOKENIZES = ("WordpieceTokenizeWithOffsets", "FastWordpieceTokenizeWithOffsets")
 
 
@@ -22,14 +28,49 @@ def recognises(path):
     return (Path(path) / GRAPH).is_file()
 
 
-def read_encoder(path):
+def read(path, dtype=None):
+    """The `Contents` of the SavedModel of an encoder; `dtype` and errors as in `tensorflow.read_encoder`."""
+    encoder, has_pooler, spares = read_encoder(path, dtype)
+    return Contents(
+        encoder,
+        has_pooler,
+        preprocessor_for(read_tokenizer(path), encoder, TRUNCATION),
+        spares,
+        masked_lm=read_masked_lm(path, encoder),
+    )
+
+
+def read_encoder(path, dtype=None):
     """The `BertEncoder` of a SavedModel: what `tensorflow.read_encoder` returns and raises."""
-    return tensorflow.read_encoder(find_variables(path))
+    return tensorflow.read_encoder(find_variables(path), dtype)
+
+
+def tensors(path):
+    """The `TensorInfo` of every tensor in a SavedModel."""
+    return tensorflow.tensors(find_variables(path))
 
 
 def read_masked_lm(path, encoder):
     """The `BertPretrainer` of a SavedModel's `.mlm` on its `encoder`, or None where it has none."""
-    return tensorflow.read_masked_lm(find_variables(path), encoder)
+    prefix = find_variables(path)
+    pretrainer, config = tensorflow.read_masked_lm(prefix, encoder), tensorflow.read_config(prefix.parent)
+    if pretrainer is None or MLM_ACTIVATION not in config:
+        return pretrainer
+    name = config[MLM_ACTIVATION]
+    if name not in tensorflow.ACTIVATIONS:
+        where = prefix.parent / tensorflow.CONFIG
+        raise ValueError(f"{where}: {MLM_ACTIVATION} is {name!r}; known are {', '.join(tensorflow.ACTIVATIONS)}.")
+    head = MaskedLM(
+        encoder.get_embedding_layer(),
+        tensorflow.ACTIVATIONS[name],
+        pretrainer.mlm_initializer,
+        layer_norm_epsilon=config.get(MLM_EPSILON, encoder.layer_norm_epsilon),
+        dtype=pretrainer.masked_lm.dtype_policy,
+        name=pretrainer.masked_lm.name,
+    )
+    head.build((None, None, encoder.hidden_size))
+    head.set_weights(pretrainer.masked_lm.get_weights())
+    return BertPretrainer(encoder, head.activation, pretrainer.mlm_initializer, customized_masked_lm=head)
 
 
 def read_tokenizer(path, lowercase=None):
@@ -44,7 +85,9 @@ def read_tokenizer(path, lowercase=None):
         FileNotFoundError, ValueError: files are missing or damaged, or nothing says whether it is lower case.
     """
     path = Path(path)
-    vocabulary = path / "assets" / "vocab.txt"
+    vocabulary, whole = path / "assets" / "vocab.txt", path / "variables" / TOKENIZER
+    if lowercase is None and whole.is_file():
+        return BertTokenizer.from_file(whole)
     if not vocabulary.is_file():
         return None
     for source in (lowercase_of_variables, lowercase_of_graph):
@@ -70,7 +113,7 @@ def lowercase_of_variables(path):
     prefix = find_variables(path)
     reader = tensorflow.open_reader(prefix)
     key = f"do_lower_case{tensorflow.VALUE}"
-    return bool(tensorflow.read(reader, key, prefix)) if reader.has_tensor(key) else None
+    return bool(tensorflow.read_value(reader, key, prefix)) if reader.has_tensor(key) else None
 
 
 def lowercase_of_graph(path):

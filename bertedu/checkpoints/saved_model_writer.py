@@ -1,0 +1,255 @@
+"""SavedModels, written: the interface of the Hub's BERTs, so that their users can take one of ours instead.
+
+    model = tf.saved_model.load(path)
+    model(inputs, training=False)               sequence_output, pooled_output, default, encoder_outputs
+    model.mlm(inputs + masked_lm_positions)     the same without default, and mlm_logits
+
+A SavedModel is a program and its weights. The program is what our layers do while TensorFlow watches them; to run it,
+neither Keras nor this package is needed. Chapter: notebooks/10_checkpoints.ipynb.
+"""
+
+import re
+from pathlib import Path
+
+import keras
+
+from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
+from bertedu.checkpoints import tensorflow
+from bertedu.checkpoints.common import into_place, weights, write_json
+from bertedu.checkpoints.saved_model import MLM_ACTIVATION, MLM_EPSILON, TOKENIZER
+from bertedu.checkpoints.tensorflow_names import their_name
+from bertedu.encoder import DIALECTS
+from bertedu.feedforward import Feedforward, GatedFeedforward
+from bertedu.masked_lm import MaskedLM
+
+INPUTS = DIALECTS["tf-models"]
+POSITIONS = "masked_lm_positions"
+POOLED = ("pooled_output", "default")
+OUTPUTS = ("sequence_output", *POOLED, "encoder_outputs", "mlm_logits")
+POOLER = "pooler_transform/"
+
+SCAFFOLD = (
+    (r"^transformer/layer_0/", "transformer_scaffold/"),
+    (r"^transformer/layer_(\d+)/", r"transformer_scaffold_\1/"),
+    (r"^pooler_transform/", "cls_transform/"),
+)
+"""How the names in tf-models' scaffold, where talking heads and gated layers are from, differ from its BERT's."""
+
+GATED = ((r"/(intermediate|output|output_layer_norm)/", r"/feedforward/\1_0/"),)
+"""The same for its gated layers."""
+
+
+def export_saved_model(bert, path, *, overwrite=False):
+    """Writes a BERT as a SavedModel with the interface of those on the Hub (Kaggle Models).
+
+    `tf.saved_model.load(path)` and `hub.KerasLayer(path, trainable=True)` give an object to be called with a dict of
+    int32 `input_word_ids`, `input_mask`, `input_type_ids` `[B, T]`; dropout acts with `training=True`. It has the
+    attributes `variables`, `trainable_variables` (all weights, whatever is frozen here), `regularization_losses`,
+    `vocab_file`, `do_lower_case` and, from a BERT with a masked-LM head, `mlm`, which takes `masked_lm_positions`
+    `[B, M]` too. Variables are named as in tf-models ("transformer/layer_0/self_attention/query/kernel:0"). In Keras 3
+    it is `keras.layers.TFSMLayer(path, call_endpoint="__call__", trainable=True)`. The signature `serving_default` has
+    names for its inputs and outputs: `sequence_output`, `pooled_output`, `encoder_output_0`, `encoder_output_1`, ...
+
+    A BERT that was published without a pooler (`has_pooler=False`) is written without one: the SavedModel gives no
+    `pooled_output` and no `default`, which would be noise. A classifier has no place in this interface and is not
+    written. `be.load(path)` reads everything else back, bit for bit.
+
+    Args:
+        bert: a `Bert`, or anything that has its `encoder`, `masked_lm`, `tokenizer` and `has_pooler`.
+        path: str or path, the directory to write.
+        overwrite: bool, whether to replace what is at `path`.
+
+    Returns:
+        the `Path` of the directory.
+
+    Raises:
+        FileExistsError: `path` is there already.
+        ValueError: Keras runs on another backend, or `bert` has what no reader of a SavedModel would know of:
+            `norm_first`, `output_range`, an activation without a name, or parts of other classes.
+
+    Example:
+        export_saved_model(be.load("minilm"), "minilm_saved")
+        outputs = tf.saved_model.load("minilm_saved")(inputs)
+    """
+    check(bert)
+    import tensorflow as tf
+
+    with into_place(path, overwrite) as new:
+        vocabulary = new.parent / "vocab.txt"
+        bert.tokenizer.save_vocabulary(vocabulary)
+        model = hub_model(bert, vocabulary)
+        tf.saved_model.save(model, str(new), signatures={"serving_default": serving(model)})
+        beside = new / "variables"  # the weights' checkpoint is there, and what the graph does not say goes beside it
+        write_json(beside / tensorflow.CONFIG, config(bert))
+        bert.tokenizer.save(beside / TOKENIZER)
+    return Path(path)
+
+
+def check(bert):
+    """Raises ValueError unless Keras runs on TensorFlow and a SavedModel of `bert` would say all there is to it."""
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"A SavedModel is a program of TensorFlow's, but Keras runs on {keras.backend.backend()!r}: export it in a "
+            "Python that was started with KERAS_BACKEND=tensorflow."
+        )
+    encoder, head = bert.encoder, bert.masked_lm and bert.masked_lm.masked_lm
+    why = [f"{name}={getattr(encoder, name)!r}" for name in ("norm_first", "output_range") if getattr(encoder, name)]
+    if encoder.attention_cls not in (MultiHeadAttention, TalkingHeadsAttention):
+        why.append(f"attention_cls={encoder.attention_cls.__name__}")
+    if encoder.feedforward_cls not in (Feedforward, GatedFeedforward):
+        why.append(f"feedforward_cls={encoder.feedforward_cls.__name__}")
+    if encoder.embedding_layer is not None:
+        why.append("an embedding_layer of its own")
+    if head is not None and not isinstance(head, MaskedLM):
+        why.append(f"a masked-LM head of the class {type(head).__name__}")
+    activations = [encoder.inner_activation] + ([head.activation] if isinstance(head, MaskedLM) else [])
+    why += [f"the activation {activation!r}" for activation in activations if name_of(activation) is None]
+    if why:
+        raise ValueError(
+            f"A SavedModel like the Hub's has no word for {' and '.join(why)}, and whoever reads it would take it for "
+            "another BERT. A program alone, without that interface, is what keras.Model.export writes."
+        )
+
+
+def name_of(activation):
+    """The name of an activation in bert_config.json, or None."""
+    ours = keras.activations.serialize(activation)
+    for name, known in tensorflow.ACTIVATIONS.items():
+        if keras.activations.serialize(keras.activations.get(known)) == ours:
+            return name
+    return None
+
+
+def config(bert):
+    """What bert_config.json says, in the words of google-research/bert."""
+    encoder, head = bert.encoder, bert.masked_lm and bert.masked_lm.masked_lm
+    fields = {field: getattr(encoder, argument) for argument, (_, field) in tensorflow.SIZES.items()}
+    fields |= {
+        "num_hidden_layers": encoder.num_layers,
+        "hidden_act": name_of(encoder.inner_activation),
+        "hidden_dropout_prob": encoder.output_dropout,
+        "attention_probs_dropout_prob": encoder.attention_dropout,
+        "layer_norm_eps": encoder.layer_norm_epsilon,
+        "do_lower_case": bert.tokenizer.get_config()["lowercase"],
+    }
+    if head is not None:
+        own = {MLM_ACTIVATION: name_of(head.activation), MLM_EPSILON: head.layer_norm.epsilon}
+        fields |= own if list(own.values()) != [fields["hidden_act"], fields["layer_norm_eps"]] else {}
+    return fields
+
+
+def hub_model(bert, vocabulary):
+    """The object that is saved: a copy of the weights under the Hub's names, and functions that use it."""
+    import tensorflow as tf
+
+    copies = {
+        ours: tf.Variable(variable.value, name=hub_name(ours, bert.encoder))
+        for ours, variable in weights(bert.encoder, bert.masked_lm).items()
+        if bert.has_pooler or not ours.startswith(POOLER)
+    }
+    of_encoder = {ours: copy for ours, copy in copies.items() if not ours.startswith("masked_lm/")}
+    model = encoder_object(bert.encoder, None, of_encoder)
+    model.vocab_file = tf.saved_model.Asset(str(vocabulary))
+    model.do_lower_case = tf.Variable(bert.tokenizer.get_config()["lowercase"], trainable=False, name="do_lower_case")
+    model.variables.append(model.do_lower_case)
+    if bert.masked_lm is not None:
+        model.mlm = encoder_object(bert.encoder, bert.masked_lm, copies)
+    return model
+
+
+def hub_name(ours, encoder):
+    """The name of a weight in the Hub's SavedModels, by our path of it.
+
+    Example:
+        >>> from bertedu.encoder import BertEncoder
+        >>> hub_name("layer_0/feedforward/output/kernel", BertEncoder(20, 6, 1, 2, inner_dim=8))
+        'transformer/layer_0/output/kernel'
+    """
+    if ours.startswith("masked_lm/"):
+        return f"bert/{their_name(ours, 'TF2')}"
+    gated = encoder.feedforward_cls is GatedFeedforward
+    changes = SCAFFOLD if gated or encoder.attention_cls is TalkingHeadsAttention else ()
+    name = their_name(ours, "TF2")
+    for pattern, replacement in (*changes, *(GATED if gated else ())):
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def encoder_object(encoder, masked_lm, copies):
+    """The `hub_object` of an encoder.
+
+    Args:
+        encoder: the `BertEncoder` whose program it is.
+        masked_lm: the `BertPretrainer` on it whose head is called too, or None.
+        copies: the TensorFlow variables to use in place of its weights, by our paths; an absent pooler is not used.
+    """
+    import tensorflow as tf
+
+    variables = weights(encoder, masked_lm)
+    has_pooler = any(ours.startswith(POOLER) for ours in copies)
+
+    def call(inputs, training):
+        values = [(variable, copies.get(ours)) for ours, variable in variables.items()]
+        values = [(k, tf.zeros(k.shape) if v is None else v) for k, v in values]
+        with keras.StatelessScope(values + fresh_seeds(encoder)):
+            outputs = dict(encoder({name: inputs[name] for name in INPUTS}, training=training))
+            if masked_lm is not None:
+                sequence = outputs["sequence_output"]  # [B, T, D]
+                outputs["mlm_logits"] = masked_lm.masked_lm(sequence, inputs[POSITIONS])  # [B, M, V]
+        if masked_lm is None:
+            outputs["default"] = outputs["pooled_output"]  # [B, D]
+        return {name: outputs[name] for name in OUTPUTS if name in outputs and (has_pooler or name not in POOLED)}
+
+    names = INPUTS if masked_lm is None else (*INPUTS, POSITIONS)
+    return hub_object(call, {name: tf.TensorSpec((None, None), tf.int32, name) for name in names}, copies.values())
+
+
+def hub_object(function, specification, variables=()):
+    """A TensorFlow object that is called as the Hub's are once it has been saved and loaded.
+
+    Args:
+        function: `function(inputs, training)`, where `training` is a bool.
+        specification: the `tf.TensorSpec` of its inputs.
+        variables: what it uses, all trainable.
+
+    Returns:
+        a `tf.Module`; `__call__(inputs, training=False, mask=None)` is an attribute of it, as in the Hub's.
+    """
+    import tensorflow as tf
+
+    @tf.function(autograph=False)
+    def call(inputs, training=False, mask=None):
+        return function(inputs, training)
+
+    for training in (False, True):
+        call.get_concrete_function(specification, training=training, mask=None)
+    made = type("HubObject", (tf.Module,), {"variables": None, "trainable_variables": None})()  # no properties here
+    made.__call__ = call
+    made.variables, made.trainable_variables = list(variables), list(variables)
+    made.regularization_losses = []
+    return made
+
+
+def fresh_seeds(encoder):
+    """A random state for each dropout, drawn anew whenever the program runs, and so not a variable of it."""
+    import tensorflow as tf
+
+    weights = {id(variable) for variable in encoder.weights}
+    states = [variable for variable in encoder.variables if id(variable) not in weights]
+    drawn = tf.random.uniform((len(states), 2), maxval=tf.int32.max, dtype=tf.int32)
+    return list(zip(states, tf.unstack(tf.cast(drawn, "uint32"), num=len(states)), strict=True))
+
+
+def serving(model):
+    """The function behind `serving_default`, which is flat: TensorFlow's servers know no lists."""
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32, name) for name in INPUTS], autograph=False)
+    def serve(input_word_ids, input_mask, input_type_ids):
+        inputs = dict(zip(INPUTS, (input_word_ids, input_mask, input_type_ids), strict=True))
+        outputs = dict(model.__call__(inputs))  # it is an attribute: Python does not look there for `model(inputs)`
+        outputs.pop("default", None)
+        layers = outputs.pop("encoder_outputs")
+        return outputs | {f"encoder_output_{i}": layer for i, layer in enumerate(layers)}
+
+    return serve
