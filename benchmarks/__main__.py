@@ -7,7 +7,7 @@ import datetime
 import sys
 from pathlib import Path
 
-from benchmarks import common, embed, read, startup
+from benchmarks import common, embed, load, read, startup
 
 README = Path(__file__).with_name("README.md")
 START, END = "<!-- results: written by the command below -->\n", "<!-- end of results -->"
@@ -20,7 +20,7 @@ def main():
     options = common.parsed(arguments)
     machine = common.machine()
     lines = []
-    for benchmark in (read, embed, startup):
+    for benchmark in (read, embed, startup, load):
         print(f"{benchmark.__name__} ...", file=sys.stderr, flush=True)
         lines += benchmark.rows(options.repeats)
     command = f"python -m benchmarks --repeats {options.repeats}" + (

@@ -131,7 +131,7 @@ def test_second_run_installs_nothing(checkout, fake_install):
 def test_more_extras_are_added_and_fewer_change_nothing(checkout, fake_install):
     for target in ("lab", "test", "lab"):
         setup_env.set_up(checkout, target)
-    assert fake_install == [{"course"}, {"course", "dev"}]
+    assert fake_install == [{"course"}, {"course", "dev", "export"}]
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
@@ -139,7 +139,7 @@ def test_changed_requirements_install_again_with_all_extras_so_far(checkout, fak
     setup_env.set_up(checkout, "test")
     (checkout / name).write_text("torch==2.14.0\n")
     setup_env.set_up(checkout, "lab")
-    assert fake_install == [{"course", "dev"}, {"course", "dev"}]
+    assert fake_install == [{"course", "dev", "export"}, {"course", "dev", "export"}]
 
 
 def test_interrupted_installation_leaves_no_stamp(checkout, fake_install, monkeypatch):

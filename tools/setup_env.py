@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST, NEWEST = (3, 11), (3, 13)  # as `requires-python` in pyproject.toml, where the reason stands
-EXTRAS = {"lab": {"course"}, "test": {"course", "dev"}, "bench": {"course", "dev", "bench"}}
+EXTRAS = {"lab": {"course"}, "test": {"course", "dev", "export"}, "bench": {"course", "dev", "export", "bench"}}
 STAMP = "bertedu-setup.json"
 GIGABYTES_NEEDED = 6.0  # the course on Linux with torch from the CPU index takes 4, and pip unpacks beside it
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"

@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 import ml_dtypes  # noqa: F401  (comes with Keras, and teaches NumPy what bfloat16 is)
+from keras import ops
 from safetensors import SafetensorError, safe_open
 
 from bertedu import defaults
@@ -140,10 +141,12 @@ def fill(variables, directory):
     """Fills `variables`, a dict by our paths, from the files of `directory`."""
     for file in tensor_files(Path(directory)):
         with open_safetensors(file) as opened:
-            for name in opened.keys():  # noqa: SIM118  (not a dict)
-                ours = our_path(name)
-                if ours in variables:
-                    variables[ours].assign(to_ours(opened.get_tensor(name), variables[ours], name, file))
+            names = [name for name in opened.keys() if our_path(name) in variables]  # noqa: SIM118  (not a dict)
+        for name in names:
+            with open_safetensors(file) as opened:  # anew: pages of an open file stay in memory, besides our copy
+                array = opened.get_tensor(name)
+            variable = variables[our_path(name)]
+            variable.assign(to_ours(array, variable, name, file))
 
 
 def tensors(path):
@@ -210,7 +213,9 @@ def to_ours(array, variable, key, file):
         expected = shape if variable.path.endswith("embeddings") else (math.prod(shape),)
     if array.shape != expected:
         raise ValueError(f"{file}: the tensor {key!r} has shape {array.shape}, but config.json makes it {expected}.")
-    return (array.T if variable.path.endswith("kernel") else array).reshape(shape)
+    if variable.path.endswith("kernel"):
+        array = ops.transpose(ops.convert_to_tensor(array))  # the backend's is several times as fast as NumPy's
+    return ops.reshape(array, shape)
 
 
 def tensor_files(directory):
