@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 from bertedu import checkpoints
-from bertedu.checkpoints.common import shortened
+from bertedu.checkpoints.common import EmbedSettings, shortened
 from bertedu.reading import load, locate
 
 FORMATS = (*checkpoints.WRITERS, "saved_model", "preprocessor")
@@ -120,7 +120,8 @@ def convert(source, target, format="bertedu", *, dtype=None, overwrite=False):
         overwrite: bool, replace the checkpoint that is at `target`.
 
     Returns:
-        the names of the source's tensors that have no place in a `Bert`, and so were left behind.
+        list of what had to be left behind, in words: tensors of the source that have no place in a `Bert`, and parts
+        that have none in `format`.
 
     Raises:
         ValueError: an unknown format, or one that has no words for what the model is.
@@ -129,14 +130,30 @@ def convert(source, target, format="bertedu", *, dtype=None, overwrite=False):
     if format not in FORMATS:
         raise ValueError(f"format must be one of {', '.join(map(repr, FORMATS))}, got {format!r}.")
     bert = load(source, dtype=dtype)
+    if format == "preprocessor":
+        # The only way to cut pairs that a graph knows; `lost` tells.
+        checkpoints.export_preprocessor(bert.preprocessor, target, truncation="round_robin", overwrite=overwrite)
+        return lost(bert, format)
     if format == "saved_model":
         checkpoints.export_saved_model(bert, target, overwrite=overwrite)
-    elif format == "preprocessor":
-        checkpoints.export_preprocessor(bert.preprocessor, target, overwrite=overwrite)
     else:
         checkpoints.save_checkpoint(bert, target, format, overwrite=overwrite)
     path = locate(str(source))
-    return [t.name for t in checkpoints.FORMATS[checkpoints.recognise(path)].tensors(path) if t.ours is None]
+    found = checkpoints.FORMATS[checkpoints.recognise(path)].tensors(path)
+    return [tensor.name for tensor in found if tensor.ours is None] + lost(bert, format)
+
+
+def lost(bert, format):
+    """What of a `Bert` has no place in a SavedModel or an exported preprocessor, in words."""
+    truncation = bert.preprocessor.truncation
+    parts = {
+        "saved_model": {
+            "its classifier": bert.classifier,
+            f"how it embeds ({', '.join(map(str, bert.embed_settings))})": bert.embed_settings != EmbedSettings(),
+        },
+        "preprocessor": {f"its way of cutting pairs ({truncation}; now round_robin)": truncation != "round_robin"},
+    }
+    return [words for words, there in parts.get(format, {}).items() if there]
 
 
 def sizes(encoder):
@@ -195,4 +212,4 @@ def with_star(names):
 
 def report(left_behind):
     """A sentence on what `convert` left behind; empty if nothing."""
-    return f"Left behind, as no part of a Bert: {shortened(left_behind)}." if left_behind else ""
+    return f"Left behind, as there is no place for it: {shortened(left_behind)}." if left_behind else ""

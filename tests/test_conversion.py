@@ -115,7 +115,25 @@ def test_what_is_left_behind_is_told(tmp_path, capsys):
     save_file(tensors, folder / "model.safetensors")
     assert be.convert(folder, tmp_path / "copy") == ["cls.seq_relationship.weight"]
     assert cli.main(["convert", str(folder), str(tmp_path / "again")]) == 0
-    assert "Left behind, as no part of a Bert: cls.seq_relationship.weight." in capsys.readouterr().out
+    assert "Left behind, as there is no place for it: cls.seq_relationship.weight." in capsys.readouterr().out
+
+
+def test_what_a_saved_model_has_no_place_for_is_told(tmp_path):
+    left = be.convert("minilm", tmp_path / "saved", "saved_model")
+    assert left == ["embeddings.position_ids", "how it embeds (mean, True, 256)"]
+    pytest.importorskip("tensorflow_text")
+    assert "longest_first; now round_robin" in be.convert("minilm", tmp_path / "preprocessor", "preprocessor")[0]
+
+
+def test_the_real_model_through_every_format_and_back_without_a_changed_bit(tmp_path):
+    bert = copy = be.load("minilm")
+    for form in TARGETS:
+        path = target_of(form, tmp_path / form)
+        be.export_saved_model(copy, path) if form == "saved_model" else be.save_checkpoint(copy, path, form)
+        copy = be.load(path)
+    for mine, theirs in zip(bert.encoder.weights, copy.encoder.weights, strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(mine), ops.convert_to_numpy(theirs), err_msg=mine.path)
+    assert copy.tokenizer.get_config() == bert.tokenizer.get_config()
 
 
 def test_an_unknown_format():
