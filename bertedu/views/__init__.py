@@ -6,5 +6,7 @@ them large. neuron_view: one token of one head, its query, the keys, their produ
 
 from bertedu.views.common import View
 from bertedu.views.head import head_view
+from bertedu.views.model import model_view
+from bertedu.views.neuron import neuron_view
 
-__all__ = ["View", "head_view"]
+__all__ = ["View", "head_view", "model_view", "neuron_view"]

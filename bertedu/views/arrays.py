@@ -126,7 +126,7 @@ def visible(text):
 
 
 def segment_list(segments, tokens):
-    """A list with 0 for the first text, 1 for the second, -1 for tokens of neither; read from [SEP] where None is given.
+    """A list with 0 for the first text, 1 for the second, -1 for tokens of neither; None: told from [SEP].
 
     Raises:
         ValueError: not as many as the tokens, or something else than 0, 1 and None.
@@ -206,6 +206,17 @@ def quantize(values):
     levels /= safe[..., None]
     levels += np.float32(0.5)  # to the nearest level; `astype` cuts
     return low, step, np.clip(levels, 0, 255, out=levels).astype(np.uint8)
+
+
+def packed_nbytes(shape):
+    """How long `packed` of this shape is.
+
+    Example:
+        >>> packed_nbytes((2, 3, 5)) == len(packed(np.ones((2, 3, 5), "float32")))
+        True
+    """
+    rows = int(np.prod(shape[:-1]))
+    return rows * (shape[-1] + 8)
 
 
 def packed(values):

@@ -109,7 +109,8 @@ export function roving(buttons, columns = 1) {
 export function table(caption, head, rows) {
   const cell = (tag, content, attributes) => {
     const text = typeof content === "object" ? content.text : String(content);
-    return make(tag, { ...attributes, text, "data-value": typeof content === "object" ? content.value : null });
+    const words = tag === "td" && !/^[−\d]/.test(text) ? "be-words" : null;
+    return make(tag, { ...attributes, class: words, text, "data-value": typeof content === "object" ? content.value : null });
   };
   const body = rows.map((row) =>
     make("tr", {}, ...row.map((content, i) => (i ? cell("td", content) : cell("th", content, { scope: "row" })))),

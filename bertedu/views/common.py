@@ -62,8 +62,10 @@ class View:
 
     kind = ""  # the name of the view's .js and .css
 
-    def __init__(self, attention, tokens, title):
-        self.attention, self.tokens, self.title = attention, tokens, title
+    def __init__(self, tokens, title, shape, layer_nbytes):
+        self.tokens, self.title = tokens, title
+        self.layers, self.head_count = shape
+        self.layer_nbytes = layer_nbytes  # of a layer's parts, before compression
         self._widget = None
 
     def setup(self):
@@ -118,21 +120,10 @@ class View:
     @property
     def saved_nbytes(self):
         """Bytes of a saved .html at most: base64 writes three bytes as four; weights of a real model shrink besides."""
-        return self.nbytes + self._weights(range(self.layers)) * 4 // 3 + len(self._picture[0]["image/png"]) * 4 // 3
-
-    @property
-    def layers(self):
-        """How many layers there are."""
-        return len(self.attention)
-
-    def _weights(self, layers):
-        """Bytes of these layers' parts, uncompressed: one a number, and two scales of four a row."""
-        one = self.attention[0]
-        return len(layers) * (one.size + 8 * one.size // one.shape[-1])
+        return self.nbytes + self.layers * self.layer_nbytes * 4 // 3 + len(self._picture[0]["image/png"]) * 4 // 3
 
     def __repr__(self):
-        layers, heads = self.attention.shape[:2]
-        name = f"{self.kind}_view of {len(self.tokens)} tokens, {layers} layers of {heads} heads"
+        name = f"{self.kind}_view of {len(self.tokens)} tokens, {self.layers} layers of {self.head_count} heads"
         return f"{name}: {size(self.nbytes)} to the first drawing, a file of at most {size(self.saved_nbytes)}"
 
     def _repr_mimebundle_(self, include=None, exclude=None):
@@ -142,7 +133,7 @@ class View:
         self.show()
 
     def show(self):
-        """Shows the view: in a notebook the picture and, as an output of its own, the live view; else says what to do."""
+        """Shows the view: in a notebook a picture and, as an output of its own, the live view; else says what to do."""
         if not in_notebook():
             print(f"{self.alt}\nTo look at it outside a notebook: view.save('view.html'), and open that file.")
             return
@@ -204,11 +195,11 @@ class View:
         chosen = list(range(self.layers)) if layers is None else sorted({int(layer) for layer in layers})
         if not chosen or not 0 <= chosen[0] <= chosen[-1] < self.layers:
             raise ValueError(f"layers must be some of 0 to {self.layers - 1}, got {layers!r}.")
-        if self._weights(chosen) > MOST_IN_FILE:
-            fit = max(1, MOST_IN_FILE // self._weights([0]))
+        if len(chosen) * self.layer_nbytes > MOST_IN_FILE:
+            fit = max(1, MOST_IN_FILE // self.layer_nbytes)
             raise ValueError(
-                f"{len(chosen)} layers are {size(self._weights(chosen))}, and a file holds {size(MOST_IN_FILE)}: "
-                f"choose up to {fit} of them, as layers=range({fit}), or take fewer tokens."
+                f"{len(chosen)} layers are {size(len(chosen) * self.layer_nbytes)}, and a file holds up to "
+                f"{size(MOST_IN_FILE)}: choose {fit} of them or fewer, as layers=range({fit}), or take fewer tokens."
             )
         return chosen
 
@@ -217,8 +208,7 @@ class View:
         setup = {**self.setup(), "exact": False, "layers": layers}
         setup["layer"] = setup["layer"] if setup["layer"] in layers else layers[0]
         parts = [
-            f'<script type="text/plain" data-part="{name}">{base64.b64encode(zlib.compress(self.part(name), 9)).decode()}'
-            "</script>"
+            f'<script type="text/plain" data-part="{name}">{_in_page(self.part(name))}</script>'
             for name in self.part_names(layers)
         ]
         code, css = program(self.kind)
@@ -310,6 +300,11 @@ def to_json(value):
     """JSON that may stand in a page's script: nothing in it can end the script or begin a comment."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _in_page(content):
+    """Bytes as text, compressed; the highest level would take four times as long to save 1 %."""
+    return base64.b64encode(zlib.compress(content, 6)).decode("ascii")
 
 
 def write(path, text):

@@ -5,8 +5,9 @@ import {
   stepper, styled, table, unpack, written,
 } from "./common.js";
 
-const MOST_LINES = 4000; // more than that is grey fog, and slow to draw
-const MOST_CURVES = 2500; // beyond it lines are straight, which is faster to draw
+const MOST_LINES = 2500; // more than that is grey fog, and slow to draw
+const MOST_OF_ONE = 240; // lines of the token in focus
+const MOST_CURVED = 128; // tokens; beyond it lines are straight, which is three times as fast to draw
 const STAGE_HEIGHT = 600;
 const SIDES = ["query", "key"];
 const MOST_ROWS_IN_TABLE = 200;
@@ -103,36 +104,52 @@ class Weights {
   }
 }
 
+/**
+ * Runs `visit(bits, series, query, key)` for every weight that may be shown. The bits of a float32 without its sign
+ * grow as the number does, so that weights can be compared and counted as whole numbers: there are millions.
+ */
+function eachWeight(weights, choice, visit) {
+  const { shown, size } = weights;
+  const filtered = choice.direction !== "all";
+  const least = Math.max(1, bitsOf(choice.least));
+  weights.values.forEach((values, series) => {
+    const all = new Uint32Array(values.buffer, values.byteOffset, values.length);
+    for (let row = 0; row < shown.length; row += 1) {
+      const query = shown[row];
+      for (let column = 0; column < shown.length; column += 1) {
+        const key = shown[column];
+        const bits = all[query * size + key] & 0x7fffffff;
+        if (bits >= least && (!filtered || choice.allows(query, key))) visit(bits, series, query, key);
+      }
+    }
+  });
+}
+
+function bitsOf(number) {
+  return new Uint32Array(Float32Array.of(number).buffer)[0];
+}
+
 /** The lines to draw, weakest first: those from `choice.least` on, and of these the strongest. */
 function linesOf(weights, choice) {
-  const { shown, size } = weights;
-  const bins = new Uint32Array(1025);
+  const bins = new Uint32Array(1 << 15);
   let [largest, possible] = [0, 0];
-  const each = (run) => {
-    weights.values.forEach((values, series) => {
-      for (const query of shown) {
-        for (const key of shown) {
-          const value = values[query * size + key];
-          const strength = Math.abs(value);
-          if (strength >= choice.least && strength > 0 && choice.allows(query, key)) run(strength, series, query, key, value);
-        }
-      }
-    });
-  };
-  each((strength) => {
-    if (strength > largest) largest = strength;
+  eachWeight(weights, choice, (bits) => {
+    if (bits > largest) largest = bits;
     possible += 1;
+    bins[bits >>> 16] += 1;
   });
-  each((strength) => (bins[Math.floor((strength / largest) * 1024)] += 1));
-  let [cut, kept] = [1024, 0];
-  while (cut >= 0 && (kept += bins[cut]) <= MOST_LINES) cut -= 1;
-  const least = ((cut + 1) / 1024) * largest;
+  let [cut, kept] = [bins.length - 1, 0];
+  while (cut >= 0 && kept + bins[cut] <= MOST_LINES) kept += bins[cut--];
+  const least = (cut + 1) * 65536;
+  const crowd = { left: kept ? 0 : MOST_LINES }; // all alike: some of them, rather than none
   const lines = [];
-  each((strength, series, query, key, value) => {
-    if (cut < 0 || strength >= least) lines.push({ strength, series, query, key, value });
+  eachWeight(weights, choice, (bits, series, query, key) => {
+    if (bits < least && !(crowd.left > 0 && bits >>> 16 === cut && crowd.left--)) return;
+    const value = weights.values[series][query * weights.size + key];
+    lines.push({ strength: Math.abs(value), series, query, key, value });
   });
   lines.sort((a, b) => a.strength - b.strength);
-  return { lines, largest, possible };
+  return { lines, largest: lines.at(-1)?.strength ?? 0, possible };
 }
 
 /** The picture: two lists of tokens with lines between them, in a window that scrolls when there are many. */
@@ -243,6 +260,7 @@ class Stage {
   paint() {
     if (!this.picture || !this.window.clientWidth) return;
     const [width, height] = [this.window.clientWidth, this.window.clientHeight];
+    this.scrolled = this.window.scrollTop; // asked once: each time, the browser brings its layout up to date
     const context = sharp(this.canvas, width, height);
     const box = this.window.getBoundingClientRect();
     const left = this.lists[0].getBoundingClientRect().right - box.left + 4;
@@ -254,7 +272,7 @@ class Stage {
   }
 
   y(index) {
-    return (this.row.get(index) + 0.5) * this.pitch + 4 - this.window.scrollTop;
+    return (this.row.get(index) + 0.5) * this.pitch + 4 - this.scrolled;
   }
 
   /** Bars behind the partners of the token in focus: as long as the mean weight, made up of what each head gives. */
@@ -285,7 +303,7 @@ class Stage {
 
   strokes(context, left, right, height, colours) {
     const { lines, largest, series, partners } = this.picture;
-    const curved = lines.length <= MOST_CURVES;
+    const curved = this.shown.length <= MOST_CURVED;
     const middle = (left + right) / 2;
     const thick = partners && series.length < 5 ? 2.2 : 1.4;
     const fan = partners && series.length > 1 ? (this.pitch - 8) / (series.length - 1) : 0; // else heads cover each other
@@ -534,7 +552,7 @@ class HeadView {
       return { index: other, weights, mean: mean(weights) };
     });
     lines.sort((a, b) => a.strength - b.strength);
-    const drawn = lines.slice(-MOST_CURVES);
+    const drawn = lines.slice(-MOST_OF_ONE);
     const largest = drawn.at(-1)?.strength ?? 1;
     return { lines: drawn, largest, partners, side, series: this.weights.series };
   }

@@ -4,6 +4,8 @@ Which heads, which direction between two texts, with or without [CLS] and [SEP],
 chosen in the page. Chapter: 12.
 """
 
+import re
+
 import numpy as np
 
 from bertedu.views import arrays
@@ -52,7 +54,8 @@ class HeadView(View):
     kind = "head"
 
     def __init__(self, attention, tokens, *, segments, layer, heads, title, signed):
-        super().__init__(attention, tokens, title)
+        super().__init__(tokens, title, attention.shape[:2], arrays.packed_nbytes(attention.shape[1:]))
+        self.attention = attention
         self.segments, self.layer, self.heads, self.signed = segments, layer, heads, signed
         self.notes = arrays.notes(attention, signed)
 
@@ -102,7 +105,17 @@ class HeadView(View):
             return plots.head(weights[self.heads[0]], self.tokens, title=f"{name}, head {self.heads[0]}")
         if self.heads == list(range(len(weights))):
             return plots.layer(weights, self.tokens, title=name)
-        return plots.layer(weights[self.heads], self.tokens, title=f"{name}, heads {', '.join(map(str, self.heads))}")
+        axes = plots.layer(weights[self.heads], self.tokens, title=f"{name}, heads {', '.join(map(str, self.heads))}")
+        return _renumbered(axes, self.heads)
+
+
+def _renumbered(axes, heads):
+    """The pictures of some heads with their own numbers, which `plots.layer` counts from 0; in its words too."""
+    for ax, head in zip(axes, heads, strict=True):
+        ax.set_title(f"head {head}", fontsize=ax.title.get_fontsize(), pad=3)
+    own = re.compile(r"(?<=[:,] )head (\d+) (?=')")
+    axes[0].alt_text = own.sub(lambda found: f"head {heads[int(found[1])]} ", axes[0].alt_text)
+    return axes
 
 
 def _heads(heads, count):

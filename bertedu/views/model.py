@@ -1,0 +1,152 @@
+"""Model view: every head of every layer as a thumbnail, and one of them large.
+
+Heads can be put in order and coloured by a number or a label for each, as its entropy or what it was found to do.
+Chapter: 12.
+"""
+
+import numpy as np
+
+from bertedu.views import arrays
+from bertedu.views.common import View
+
+THUMBNAILS = 300_000  # bytes for all thumbnails together
+LARGEST = 64  # pixels along the side of a thumbnail
+
+
+def model_view(attention, tokens, *, values=None, name="value", layer=0, head=0, title=None, signed=None):
+    """All heads as a grid of thumbnails, a row for each layer; one of them is shown large.
+
+    Args:
+        attention: as in `head_view`.
+        tokens: T strings.
+        values: None, or `[L, N]`: a number (NaN: none) or a label for each head, to sort and colour by.
+        name: what `values` are, as "entropy".
+        layer, head: the head shown large first.
+        title: None, or a line above.
+        signed: None (told from the numbers), or whether weights can be negative, as those of talking heads.
+
+    Returns:
+        A `View`.
+
+    Raises:
+        TypeError, ValueError: an argument is not as above; the message names it.
+
+    Example:
+        >>> model_view(np.full((2, 3, 3, 3), 1 / 3), ["the", "cat", "sat"])  # doctest: +ELLIPSIS
+        model_view of 3 tokens, 2 layers of 3 heads: ... KB to the first drawing, a file of at most ... KB
+    """
+    attention = arrays.attention_array("attention", attention)
+    return ModelView(
+        attention,
+        arrays.token_list(tokens, attention.shape[-1]),
+        values=_values(values, attention.shape[:2]),
+        name=arrays.visible(name),
+        layer=arrays.choice("layer", layer, len(attention)),
+        head=arrays.choice("head", head, attention.shape[1]),
+        title=None if title is None else arrays.visible(title),
+        signed=arrays.signed_or_not(attention, signed),
+    )
+
+
+class ModelView(View):
+    """What `model_view` returns."""
+
+    kind = "model"
+
+    def __init__(self, attention, tokens, *, values, name, layer, head, title, signed):
+        super().__init__(tokens, title, attention.shape[:2], arrays.packed_nbytes(attention.shape[1:]))
+        self.attention = attention
+        self.values, self.name, self.layer, self.head, self.signed = values, name, layer, head, signed
+        self.notes = arrays.notes(attention, signed)
+        count = attention.shape[0] * attention.shape[1]
+        self.side = max(8, min(len(tokens), LARGEST, int((THUMBNAILS / count) ** 0.5)))
+        self.side = min(self.side, len(tokens))
+
+    def setup(self):
+        """What the page must know first."""
+        means = np.stack([layer.mean(axis=-2) for layer in self.attention])  # [L, N, T]
+        best = np.abs(means).argmax(axis=-1)
+        shares = np.take_along_axis(means, best[..., None], axis=-1)[..., 0]
+        return {
+            "tokens": self.tokens,
+            "heads": self.attention.shape[1],
+            "layer": self.layer,
+            "head": self.head,
+            "title": self.title,
+            "signed": self.signed,
+            "notes": self.notes,
+            "side": self.side,
+            "values": self.values,
+            "valuesName": self.name,
+            "seen": best.tolist(),
+            "shares": np.round(shares.astype(float), 4).tolist(),
+        }
+
+    def first_part(self):
+        """The thumbnails."""
+        return "thumbnails"
+
+    def part_names(self, layers):
+        """The thumbnails, and a part a head."""
+        return ["thumbnails", *(f"head/{layer}/{head}" for layer in layers for head in range(self.attention.shape[1]))]
+
+    def part(self, name):
+        """Thumbnails: largest weight of each head, then `[L, N, side, side]` of its shares. A head: `[T, T]`."""
+        if name == "thumbnails":
+            return self._thumbnails()
+        kind, layer, head = name.split("/")
+        if kind != "head":
+            raise KeyError(name)
+        return arrays.packed(self._one(int(layer), int(head)))
+
+    def exact(self, *, layer, head, index):
+        """What token `index` looks at in one head: `[T]`."""
+        return self._one(layer, head)[arrays.choice("index", index, len(self.tokens))].tobytes()
+
+    def axes(self):
+        """The grid of all heads."""
+        from bertedu import plots
+
+        return plots.model(self.attention, self.tokens, title=self.title)
+
+    def _one(self, layer, head):
+        weights = self.attention[arrays.choice("layer", layer, self.layers)]
+        return np.ascontiguousarray(weights[arrays.choice("head", head, len(weights))])
+
+    def _thumbnails(self):
+        small = np.stack([shrunk(layer, self.side) for layer in self.attention])  # [L, N, side, side]
+        largest = np.abs(small).max(axis=(-2, -1), keepdims=True)
+        shares = small / np.where(largest > 0, largest, 1)
+        levels = np.rint(128 + 127 * shares if self.signed else 255 * shares).astype(np.uint8)
+        return largest.astype(np.float32).tobytes() + levels.tobytes()
+
+
+def shrunk(weights, side):
+    """`[..., T, T]` as `[..., side, side]`: of each block the weight farthest from 0, so that no line gets lost.
+
+    Example:
+        >>> shrunk(np.float32([[0, 0, 3], [0, -5, 0], [1, 0, 0]]), 2)
+        array([[ 0.,  3.],
+               [ 1., -5.]], dtype=float32)
+    """
+    starts = (np.arange(side) * weights.shape[-1]) // side
+    high, low = (
+        extreme.reduceat(extreme.reduceat(weights, starts, axis=-1), starts, axis=-2)
+        for extreme in (np.maximum, np.minimum)
+    )
+    return np.where(high >= -low, high, low)
+
+
+def _values(values, shape):
+    """`values` as lists for JSON: numbers, None where there is none, or visible strings."""
+    if values is None:
+        return None
+    array = np.asarray(values)
+    if array.shape != tuple(shape):
+        raise ValueError(f"values must have one for each head, shape {list(shape)}; got {list(array.shape)}.")
+    if array.dtype.kind in "USO":
+        if not all(isinstance(value, str) for value in array.ravel()):
+            raise TypeError("values must be all numbers or all strings.")
+        return [[arrays.visible(value) for value in row] for row in array.tolist()]
+    numbers = arrays.to_numpy("values", values)
+    return [[float(value) if np.isfinite(value) else None for value in row] for row in numbers]
