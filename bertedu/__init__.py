@@ -34,7 +34,9 @@ from bertedu.masked_lm import BertPretrainer, MaskedLM, mask_tokens
 from bertedu.classifier import BertClassifier, ClassificationHead
 from bertedu import presets
 from bertedu.checkpoints import export_preprocessor, export_saved_model, save_checkpoint
-from bertedu.reading import Bert, Reading, build, load
+from bertedu.reading import Reading
+from bertedu.bert import Bert
+from bertedu.loading import build, load
 from bertedu.conversion import convert, inspect
 
 # isort: on
@@ -69,10 +71,11 @@ __all__ = [
     "pooling",
     "presets",
     "plots",
+    "analysis",
     "exercise",
 ]
 
-LAZY = ("plots", "exercise")  # they import matplotlib and IPython, which training on a server needs not
+LAZY = ("plots", "analysis", "exercise")  # they import matplotlib and IPython, which training on a server needs not
 
 
 def __getattr__(name):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bertedu import checkpoints
 from bertedu.checkpoints.common import EmbedSettings, shortened
-from bertedu.reading import load, locate
+from bertedu.loading import load, locate
 
 FORMATS = (*checkpoints.WRITERS, "saved_model", "preprocessor")
 """What `convert` writes; every format but the last holds the weights."""

@@ -16,7 +16,11 @@ from bertedu.encoder import DIALECTS
 
 INPUTS = DIALECTS["tf-models"]
 STEP = 32  # JAX: lengths are padded to multiples of this
-LENGTH_AXES = {"attention_scores": (2, 3), "encoder_outputs": (1,), "sequence_output": (1,), "embedding_output": (1,)}
+LENGTH_AXES = {
+    "attention_scores": (2, 3),
+    **dict.fromkeys(("encoder_outputs", "sequence_output", "embedding_output"), (1,)),
+    **dict.fromkeys(("queries", "keys", "values"), (2,)),
+}
 """Which axes of an output, by its name, are as long as the text."""
 
 

@@ -196,7 +196,7 @@ def test_half_precision_is_kept(dtype, tolerance, tmp_path):
 @pytest.mark.peers
 def test_tokenizers_as_transformers_writes_them(tmp_path):
     transformers = pytest.importorskip("transformers")
-    words = [*VOCABULARY, "The", "CAT"]
+    words = [*VOCABULARY, "The", "CAT", "[unused0]"]
     texts = ["The CAT sat", "thé cat [MASK] unwanted", ""]
     for lowercase in (True, False):
         directory = tiny_bert.write(tmp_path / str(lowercase), words=words)
@@ -210,7 +210,7 @@ def test_tokenizers_as_transformers_writes_them(tmp_path):
 
 
 def test_vocabulary_alone(tmp_path):
-    directory = tiny_bert.write(tmp_path, words=[*VOCABULARY, "The", "thé"])
+    directory = tiny_bert.write(tmp_path, words=[*VOCABULARY, "The", "thé", "[unused0]"])
     assert be.load(directory).tokenizer.tokenize("The thé") == ["the", "the"]  # without settings: uncased, no accents
     settings = directory / "tokenizer_config.json"
     settings.write_text('{"do_lower_case": false}')

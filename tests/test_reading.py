@@ -1,7 +1,6 @@
 """Reading: what `read` and `embed` give back, for the real model and for a tiny one, and what they refuse."""
 
 import dataclasses
-import doctest
 import random
 import re
 import unicodedata
@@ -14,10 +13,10 @@ import tiny_bert
 from small_world import SENTENCE, VOCABULARY
 
 import bertedu as be
+from bertedu import bert as bert_module
 from bertedu import presets
-from bertedu import reading as reading_module
+from bertedu.bert import length_sorted_batches
 from bertedu.encoder import check_values
-from bertedu.reading import length_sorted_batches
 
 TEXTS = [SENTENCE, "it was warm", "", "the unwanted cat, the dog . it ran on the mat", "dog"]
 on_tensorflow = pytest.mark.skipif(
@@ -295,10 +294,10 @@ def test_unknown_poolings_are_refused(tiny):
 
 
 def test_a_progress_bar_on_long_work_only(tiny, capsys, monkeypatch):
-    monkeypatch.setattr(reading_module, "BATCH_TOKENS", 8)
+    monkeypatch.setattr(bert_module, "BATCH_TOKENS", 8)
     tiny.embed(TEXTS)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(reading_module, "PROGRESS_AFTER", 0)
+    monkeypatch.setattr(bert_module, "PROGRESS_AFTER", 0)
     tiny.embed(TEXTS)
     assert re.search(r"\d/5 .*text", capsys.readouterr().err)
     tiny.embed(TEXTS, progress=False)
@@ -337,8 +336,8 @@ def test_new_lengths_compile_nothing_new(tmp_path, monkeypatch):
 
         return counted
 
-    monkeypatch.setattr(reading_module, "_everything", counting("read", reading_module._everything))
-    monkeypatch.setattr(reading_module, "pool", counting("embed", reading_module.pool))
+    monkeypatch.setattr(bert_module, "_everything", counting("read", bert_module._everything))
+    monkeypatch.setattr(bert_module, "pool", counting("embed", bert_module.pool))
     bert = fresh(tmp_path)
     shapes = set()
     for text in TEXTS:
@@ -465,11 +464,6 @@ def test_layers_and_heads_that_are_not_there(small_reading):
             small_reading.picture(*choice)
 
 
-def test_examples_in_docstrings(minilm):
-    result = doctest.testmod(reading_module)
-    assert result.failed == 0 and result.attempted >= 4
-
-
 @pytest.mark.parametrize(
     "name, parameters",
     [
@@ -496,3 +490,33 @@ def test_build_takes_options_and_refuses_other_weights():
 def test_a_preset_with_no_place_to_download_from_says_how_to_get_it_by_hand():
     with pytest.raises(ConnectionError, match=r"by hand from https://tfhub\.dev/.*be\.build"):
         be.load("talkheads_ggelu_bert_en_large")
+
+
+def test_queries_keys_and_values_explain_the_attention(minilm):
+    reading = minilm.read(SENTENCE, return_qkv=True)
+    q, k = reading.queries, reading.keys  # [L, N, T, H]
+    assert q.shape == k.shape == reading.values.shape == (6, 12, len(reading.tokens), 32)
+    logits = np.einsum("lnth,lnsh->lnts", q, k) / np.sqrt(32)
+    weights = np.exp(logits - logits.max(-1, keepdims=True))
+    np.testing.assert_allclose(weights / weights.sum(-1, keepdims=True), reading.attention, atol=1e-5)
+    assert minilm.read(SENTENCE).queries is None
+
+
+def test_a_head_mask_leaves_heads_out_from_there_on(minilm):
+    plain = minilm.read(SENTENCE)
+    everything = minilm.read(SENTENCE, head_mask=np.ones((6, 12)))
+    np.testing.assert_allclose(everything.encoder_outputs, plain.encoder_outputs, atol=1e-5)
+    mask = np.ones((6, 12))
+    mask[2, 5] = 0
+    masked = minilm.read(SENTENCE, head_mask=mask, return_qkv=True)
+    np.testing.assert_allclose(masked.attention[:3], plain.attention[:3], atol=1e-5)  # what it looks at stays
+    assert np.abs(masked.encoder_outputs[2] - plain.encoder_outputs[2]).max() > 1e-3
+    assert masked.queries is not None
+    with pytest.raises(ValueError, match=r"head_mask must have the shape \(6, 12\), layers and heads; got \(12, 6\)"):
+        minilm.read(SENTENCE, head_mask=mask.T)
+
+
+def test_a_vocabulary_that_is_shorter_than_the_word_table_is_told(tmp_path):
+    folder = tiny_bert.write(tmp_path, words=VOCABULARY)
+    with pytest.warns(UserWarning, match=r"20 tokens, and the encoder's word table 23 rows"):
+        be.load(folder)

@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 from small_world import VOCABULARY
 
 V, D, L, N, F, POSITIONS, TYPES = 23, 22, 3, 2, 31, 29, 2
+WORDS = [*VOCABULARY, "[unused0]", "[unused1]", "[unused2]"]  # a token for each of V rows, as Google's have
 CONFIG = {
     "model_type": "bert",
     "vocab_size": V,
@@ -52,7 +53,7 @@ def tensors(seed=7, pooler=True):
     }
 
 
-def write(directory, weights=None, config=None, words=VOCABULARY):
+def write(directory, weights=None, config=None, words=WORDS):
     """A whole model directory: config.json, model.safetensors, vocab.txt. Returns the directory."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "config.json").write_text(json.dumps(CONFIG | (config or {})), encoding="utf-8")
@@ -61,5 +62,5 @@ def write(directory, weights=None, config=None, words=VOCABULARY):
     return directory
 
 
-def write_vocabulary(directory, words=VOCABULARY):
+def write_vocabulary(directory, words=WORDS):
     (directory / "vocab.txt").write_text("".join(f"{word}\n" for word in words), encoding="utf-8")

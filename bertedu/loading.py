@@ -1,0 +1,106 @@
+"""Loading: a published BERT by its name or place, or one of its size with random weights.
+
+Chapter: notebooks/00_start_here.ipynb.
+"""
+
+from pathlib import Path
+
+from bertedu import checkpoints, presets
+from bertedu.bert import Bert
+from bertedu.encoder import BertEncoder
+
+
+def load(source="minilm", *, name=None, dtype=None):
+    """Opens a published BERT.
+
+    Args:
+        source: a preset's name (`be.presets.PRESETS`), a directory, a file (.keras, .weights.h5), the prefix of a
+            TensorFlow checkpoint, or "hf://organisation/name", with "@revision" behind it if wanted. What format it is
+            in is told from the files: see `bertedu.checkpoints`.
+        name: str or None, what to call it in pictures and messages (None: `source`, without its folders).
+        dtype: name of a type, as "float32", to compute in and to turn the weights into (None: the one they were saved
+            in; half precision is slow on a CPU).
+
+    Returns:
+        a `Bert`.
+
+    Raises:
+        ValueError: an unknown preset, or files that do not describe one BERT completely.
+        FileNotFoundError: no such directory, or a file missing in it.
+        ConnectionError: nowhere here, and not to be downloaded.
+
+    Example:
+        >>> load("minilm")
+        Bert('minilm': 6 layers, 384 wide, 12 heads, 22,713,216 parameters)
+    """
+    source = str(source)
+    path = locate(source)
+    contents = checkpoints.read(path, dtype)
+    if contents.preprocessor is None:
+        raise FileNotFoundError(f"{path} comes without its vocabulary: put its vocab.txt beside it.")
+    try:
+        return Bert(
+            contents.preprocessor.tokenizer,
+            contents.encoder,
+            contents.preprocessor,
+            name=name or short_name(source),
+            has_pooler=contents.has_pooler,
+            embed_settings=contents.embed_settings,
+            masked_lm=contents.masked_lm,
+            classifier=contents.classifier,
+        )
+    except ValueError as error:
+        raise ValueError(error if str(path) in str(error) else f"{path}: {error}") from None
+
+
+def build(name, weights=None, **options):
+    """The encoder of a preset, with random weights: what `load` opens, before it was trained.
+
+    Args:
+        name: a preset's name.
+        weights: None for random ones; "published" for `load(name).encoder`.
+        options: arguments of `BertEncoder` that shall differ from the preset's.
+
+    Returns:
+        a `BertEncoder`.
+
+    Raises:
+        ValueError: an unknown preset, other `weights`, or options beside published ones.
+
+    Example:
+        >>> build("minilm", num_layers=1).num_layers
+        1
+    """
+    sizes = presets.get(name).sizes
+    if weights is None:
+        return BertEncoder(**{**sizes, **options})
+    if weights != "published" or options:
+        raise ValueError(f'weights must be None, or "published" without further options; got {weights!r}, {options}.')
+    return load(name).encoder
+
+
+def short_name(source):
+    """What a model is called when nobody says: its preset, or the last part of its path or repository.
+
+    Example:
+        >>> short_name("hf://organisation/name@main"), short_name("models/mine/"), short_name("minilm")
+        ('name', 'mine', 'minilm')
+    """
+    if source.startswith("hf://"):
+        source = source.partition("@")[0]
+    return Path(source).name
+
+
+def locate(source):
+    """The path of `source`, a preset's name, a directory, a checkpoint's prefix or "hf://organisation/name[@revision]"."""
+    if source.startswith("hf://"):
+        hub, _, revision = source.removeprefix("hf://").partition("@")
+        if hub.count("/") != 1:
+            raise ValueError(f"{source!r} must look like hf://organisation/name, or hf://organisation/name@revision.")
+        return presets.download(hub, revision or None)
+    path = Path(source).expanduser()
+    if path.exists() or path.with_name(f"{path.name}.index").is_file():
+        return path
+    if source not in presets.PRESETS and (path.is_absolute() or len(path.parts) > 1 or source.startswith(".")):
+        raise FileNotFoundError(f"There is no directory {source!r}.")
+    return presets.find(presets.get(source))
