@@ -1,0 +1,182 @@
+"""What each head looks at, in numbers, and what it may be called: the atlas of heads.
+
+    entropy of a row p     -sum_s p[s] log2 p[s]     bits: 0 for one token, log2 S for all alike
+
+Clark et al. 2019 (https://arxiv.org/abs/1906.04341), section 3. What a head looks at need not be what the model uses
+(Jain and Wallace 2019, https://arxiv.org/abs/1902.10186): these numbers describe, they do not explain. Chapter: 12.
+"""
+
+import dataclasses
+import unicodedata
+
+import numpy as np
+
+from bertedu.analysis.inputs import shares_of
+from bertedu.reading import Reading
+
+SPECIAL = ("[CLS]", "[SEP]", "[PAD]")
+SHARES = {  # the statistics that are shares of a row, and what a head is called where one of them is above MOST
+    "previous": "previous token",
+    "next": "next token",
+    "itself": "itself",
+    "same_word": "same word",
+    "cls": "[CLS] sink",
+    "sep": "[SEP] sink",
+    "punctuation": "punctuation",
+}
+MOST = 0.5
+"""Clark et al., 3.1: four heads of BERT-Base put more than 50% of their attention on the previous token on average, and
+five on the next; 3.2: over half of the attention of layers 6 to 10 goes to [SEP]. We take the half for every kind."""
+BROAD = 0.9
+"""Ours. The broad heads of Clark et al., 3.3, give no word more than 10%, in texts of up to 128 tokens. In a sentence
+of nine tokens no row can do that, so we ask for 90% of the entropy that its length allows."""
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class HeadStatistics:
+    """What each head of a model looks at, averaged over the words of one text or of several.
+
+    Rows of [CLS], [SEP] and [PAD] are left out: what they do says little about words. Each mean is over the words that
+    have such a token to look at; where none has, it is 0. The word after [CLS] has [CLS] for its previous token.
+
+    Attributes, each `[L, N]`:
+        entropy: bits; of how many tokens a row is made, in doublings.
+        evenness: entropy, as a share of the most that the text's length allows; 1 for a row that looks at all alike.
+        distance: how many tokens away, on average.
+        previous, next, itself: shares of attention on these neighbours.
+        same_word: share on other places where the same token stands.
+        cls, sep: shares on [CLS] and on every [SEP].
+        punctuation: share on tokens of nothing but punctuation marks.
+    And:
+        words: int, how many rows were averaged.
+    """
+
+    words: int
+    entropy: np.ndarray
+    evenness: np.ndarray
+    distance: np.ndarray
+    previous: np.ndarray
+    next: np.ndarray
+    itself: np.ndarray
+    same_word: np.ndarray
+    cls: np.ndarray
+    sep: np.ndarray
+    punctuation: np.ndarray
+
+    @property
+    def labels(self):
+        """What each head may be called, `[L, N]` strings.
+
+        The kind with the largest share, where that is more than half ("previous token", "next token", "itself", "same
+        word", "[CLS] sink", "[SEP] sink", "punctuation"); else "broad", where `evenness` is at least 0.9; else "mixed".
+        """
+        shares = np.stack([getattr(self, name) for name in SHARES])  # [kinds, L, N]
+        names = np.array(list(SHARES.values()))[shares.argmax(axis=0)]
+        rest = np.where(self.evenness >= BROAD, "broad", "mixed")
+        return np.where(shares.max(axis=0) > MOST, names, rest)
+
+    def summary(self, most=6):
+        """The atlas of heads as text: a line for each label, with its `most` clearest heads as layer.head (share)."""
+        labels, lines = self.labels, []
+        for name, label in [*SHARES.items(), ("evenness", "broad"), ("evenness", "mixed")]:
+            values = np.where(labels == label, getattr(self, name), -1.0)
+            places = sorted(zip(*np.nonzero(labels == label), strict=True), key=lambda place: -values[place])
+            heads = [f"{place[0]}.{place[1]} ({values[place]:.2f})" for place in places[:most]]
+            more = [f"and {len(places) - most} more"] if len(places) > most else []
+            lines += [f"{label:<15}{len(places):>4}   {', '.join(heads + more)}"] if places else []
+        return "\n".join(lines)
+
+    def __repr__(self):
+        layers, heads = self.entropy.shape
+        return f"HeadStatistics({layers} layers of {heads} heads, over {self.words} words)\n{self.summary()}"
+
+
+def head_statistics(attention, tokens):
+    """What each head looks at in one text.
+
+    Args:
+        attention: `[L, N, T, T]`, shares: not negative, rows that sum to 1. The scores of talking heads are none.
+        tokens: T strings; [CLS], [SEP] and [PAD] are told by name.
+
+    Returns:
+        `HeadStatistics`.
+
+    Raises:
+        TypeError, ValueError: an argument is not as above; the message names it.
+
+    Example:
+        >>> look_back = np.eye(4, k=-1) + np.eye(4)[:1].T * np.eye(4)[0]  # the first token looks at itself
+        >>> head_statistics([[look_back]], ["the", "cat", "sat", "on"]).labels.tolist()
+        [['previous token']]
+    """
+    return _averaged([_sums(shares_of(attention, "LNTT"), tokens)])
+
+
+def head_atlas(readings):
+    """What each head looks at over several texts, each word counting the same: one text alone says little about a head.
+
+    Args:
+        readings: a `Reading`, or a list of them, of one model.
+
+    Returns:
+        `HeadStatistics`.
+
+    Raises:
+        TypeError: not readings. ValueError: none, of different models, or with scores that are no shares.
+
+    Example:
+        >>> from bertedu import load
+        >>> atlas = head_atlas(load("minilm").read("The cat sat on the mat, and the dog slept by the fire."))
+        >>> print(atlas.labels[0, 2], atlas.labels[1, 8])
+        previous token next token
+    """
+    readings = [readings] if isinstance(readings, Reading) else list(readings)
+    wrong = next((reading for reading in readings if not isinstance(reading, Reading)), None)
+    if wrong is not None:
+        raise TypeError(f"readings must be what bert.read returned, got {type(wrong).__name__} among them.")
+    if not readings or len({(reading.model, reading.attention.shape[:2]) for reading in readings}) > 1:
+        raise ValueError(f"readings must be at least one, and of one model; got {[r.model for r in readings]}.")
+    return _averaged([_sums(shares_of(reading.attention, "LNTT"), reading.tokens) for reading in readings])
+
+
+def _sums(attention, tokens):
+    """For each statistic its sum over the rows that count, `[L, N]`, and how many those are."""
+    if isinstance(tokens, str) or len(tokens) != attention.shape[-1]:
+        raise ValueError(f"tokens must be a list of {attention.shape[-1]} strings, got {tokens!r:.80}.")
+    tokens = np.array(tokens, object)
+    words = ~np.isin(tokens, SPECIAL) if not np.isin(tokens, SPECIAL).all() else np.ones(len(tokens), bool)
+    real = tokens != "[PAD]"
+    places = np.arange(len(tokens))
+    seen = {name: table * real for name, table in _seen(tokens).items()}
+    sums = {name: (np.einsum("lnts,ts->lnt", attention, seen[name]), words & seen[name].any(axis=1)) for name in seen}
+    bits = (attention * -np.log2(attention, out=np.zeros_like(attention), where=attention > 0)).sum(
+        axis=-1
+    )  # [L, N, T]
+    away = np.abs(places[:, None] - places).astype(float)  # [T, T]
+    sums["entropy"] = bits, words
+    sums["evenness"] = bits / max(np.log2(real.sum()), 1.0), words
+    sums["distance"] = np.einsum("lnts,ts->lnt", attention, away), words
+    return {name: (values[:, :, rows].sum(axis=-1), int(rows.sum())) for name, (values, rows) in sums.items()}
+
+
+def _seen(tokens):
+    """For each kind of share a table `[T, T]`: 1 where the token of a column is such a one for that of the row."""
+    count = len(tokens)
+    marks = [bool(token) and all(unicodedata.category(letter)[0] == "P" for letter in token) for token in tokens]
+    everyone = np.ones((count, 1))
+    return {
+        "previous": np.eye(count, k=-1),
+        "next": np.eye(count, k=1),
+        "itself": np.eye(count),
+        "same_word": (tokens[:, None] == tokens) * (1 - np.eye(count)),
+        "cls": everyone * (tokens == "[CLS]"),
+        "sep": everyone * (tokens == "[SEP]"),
+        "punctuation": everyone * np.array(marks),
+    }
+
+
+def _averaged(texts):
+    """`HeadStatistics` of the `_sums` of one or more texts."""
+    totals = {name: (sum(text[name][0] for text in texts), sum(text[name][1] for text in texts)) for name in texts[0]}
+    means = {name: total / max(rows, 1) for name, (total, rows) in totals.items()}
+    return HeadStatistics(words=totals["entropy"][1], **means)

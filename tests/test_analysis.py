@@ -1,0 +1,267 @@
+"""Analysis: numbers by hand, what must be true of any attention, and the heads that stand out in the real model."""
+
+import numpy as np
+import pytest
+from small_world import SENTENCE
+
+from bertedu import analysis, load
+from bertedu.analysis.heads import SHARES
+
+WORDS = SENTENCE.split()  # the cat sat on the mat
+TOKENS = ["[CLS]", *WORDS, "[SEP]"]
+
+
+def shares(*shape, seed=0):
+    powers = np.exp(2 * np.random.default_rng(seed).normal(size=shape))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def pattern(looks_at):
+    """A head `[T, T]` in which token t gives everything to looks_at[t]."""
+    return np.eye(len(looks_at))[list(looks_at)]
+
+
+def statistics(head, tokens=TOKENS):
+    found = analysis.head_statistics(np.asarray(head, float)[None, None], tokens)
+    return {name: getattr(found, name)[0, 0] for name in (*SHARES, "entropy", "evenness", "distance", "labels")}
+
+
+def test_three_tokens_by_hand():
+    found = statistics([[0.5, 0.5, 0.0], [0.25, 0.5, 0.25], [1.0, 0.0, 0.0]], ["a", "b", "a"])
+    assert found["entropy"] == pytest.approx((1 + 1.5 + 0) / 3)
+    assert found["evenness"] == pytest.approx((1 + 1.5 + 0) / 3 / np.log2(3))
+    assert found["distance"] == pytest.approx((0.5 + 0.5 + 2) / 3)
+    assert found["previous"] == pytest.approx((0.25 + 0.0) / 2)  # the first token has none before it
+    assert found["next"] == pytest.approx((0.5 + 0.25) / 2)
+    assert found["itself"] == pytest.approx((0.5 + 0.5 + 0.0) / 3)
+    assert found["same_word"] == pytest.approx((0.0 + 1.0) / 2)  # only "a" stands twice
+    assert found["cls"] == found["sep"] == found["punctuation"] == 0
+
+
+@pytest.mark.parametrize(
+    ("looks_at", "label", "share"),
+    [
+        ([0, 0, 1, 2, 3, 4, 5, 6], "previous token", "previous"),
+        ([1, 2, 3, 4, 5, 6, 7, 7], "next token", "next"),
+        (range(8), "itself", "itself"),
+        ([7] * 8, "[SEP] sink", "sep"),
+        ([0] * 8, "[CLS] sink", "cls"),
+        ([0, 5, 0, 7, 0, 1, 7, 0], "same word", "same_word"),  # "the" looks at the other "the"
+    ],
+)
+def test_a_pure_head_has_its_label(looks_at, label, share):
+    found = statistics(pattern(looks_at))
+    assert found["labels"] == label
+    assert found[share] == 1
+    assert found["entropy"] == 0
+
+
+def test_broad_mixed_and_punctuation():
+    even = statistics(np.full((8, 8), 1 / 8))
+    assert (even["labels"], even["entropy"], even["evenness"]) == ("broad", 3, 1)
+    assert even["cls"] == even["sep"] == even["previous"] == 1 / 8
+    half = statistics(0.5 * pattern([0] * 8) + 0.5 * pattern([7] * 8))
+    assert (half["labels"], half["entropy"], half["cls"]) == ("mixed", 1, 0.5)  # half is not more than half
+    tokens = ["[CLS]", "the", "cat", ",", "[SEP]"]
+    assert statistics(pattern([3] * 5), tokens)["labels"] == "punctuation"
+
+
+def test_rows_of_special_tokens_do_not_count():
+    head = shares(8, 8)
+    other = head.copy()
+    other[[0, 7]] = shares(2, 8, seed=1)
+    assert statistics(head) == statistics(other)
+    found = statistics(np.full((3, 3), 1 / 3), ["[CLS]", "[SEP]", "[PAD]"])  # where there is nothing else, they do
+    assert found["cls"] == pytest.approx(1 / 3)
+
+
+def test_padding_is_invisible():
+    head = shares(6, 6)
+    padded = np.zeros((9, 9))
+    padded[:6, :6], padded[6:, 0] = head, 1
+    plain, with_padding = statistics(head, WORDS), statistics(padded, [*WORDS, *["[PAD]"] * 3])
+    assert plain.pop("labels") == with_padding.pop("labels")
+    assert with_padding == pytest.approx(plain)
+
+
+def test_heads_and_layers_keep_their_places():
+    attention = shares(3, 5, 8, 8)
+    whole = analysis.head_statistics(attention, TOKENS)
+    for place in np.ndindex(3, 5):
+        one = statistics(attention[place])
+        assert {name: getattr(whole, name)[place] for name in one} == pytest.approx(one)
+    order = [4, 0, 3, 1, 2]
+    swapped = analysis.head_statistics(attention[:, order], TOKENS)
+    np.testing.assert_allclose(swapped.entropy, whole.entropy[:, order])
+
+
+def test_what_does_not_depend_on_order_survives_a_permutation():
+    head, order = shares(8, 8), np.random.default_rng(3).permutation(8)
+    plain = statistics(head)
+    mixed = statistics(head[order][:, order], [TOKENS[i] for i in order])
+    for name in ("entropy", "evenness", "itself", "same_word", "cls", "sep"):
+        assert mixed[name] == pytest.approx(plain[name])
+    assert mixed["previous"] != pytest.approx(plain["previous"])
+
+
+def test_the_summary_names_each_head_once():
+    attention = np.stack([pattern([0, 0, 1, 2, 3, 4, 5, 6]), pattern([7] * 8), np.full((8, 8), 1 / 8)])[None]
+    found = analysis.head_statistics(attention, TOKENS)
+    assert found.labels.tolist() == [["previous token", "[SEP] sink", "broad"]]
+    assert found.summary().splitlines() == [
+        "previous token    1   0.0 (1.00)",
+        "[SEP] sink        1   0.1 (1.00)",
+        "broad             1   0.2 (1.00)",
+    ]
+    assert repr(found).startswith("HeadStatistics(1 layers of 3 heads, over 6 words)\n")
+    many = analysis.head_statistics(np.repeat(attention[:, :1], 9, axis=1), TOKENS)
+    assert many.summary(most=2) == "previous token    9   0.0 (1.00), 0.1 (1.00), and 7 more"
+
+
+# ---- rollout ---------------------------------------------------------------------------------------------------------
+
+
+def test_rollout_of_two_layers_by_hand():
+    first, second = np.array([[0.0, 1.0], [0.5, 0.5]]), np.array([[1.0, 0.0], [1.0, 0.0]])
+    # (I + A) / 2: [[.5, .5], [.25, .75]], then [[1, 0], [.5, .5]] times that
+    np.testing.assert_allclose(
+        analysis.rollout([first, second]), [[[0.5, 0.5], [0.25, 0.75]], [[0.5, 0.5], [0.375, 0.625]]]
+    )
+    np.testing.assert_allclose(analysis.rollout([first, second], residual=0)[-1], second @ first)
+    np.testing.assert_allclose(analysis.rollout([first, second], residual=1), [np.eye(2)] * 2)
+
+
+def test_rollout_averages_the_heads():
+    attention = shares(3, 5, 7, 7)
+    np.testing.assert_allclose(analysis.rollout(attention), analysis.rollout(attention.mean(axis=1)))
+
+
+@pytest.mark.parametrize("residual", [0, 0.3, 0.5, 1.0])
+def test_rollout_keeps_what_there_is(residual):
+    found = analysis.rollout(shares(11, 5, 7, 7).astype("float16"), residual)
+    assert found.shape == (11, 7, 7)
+    np.testing.assert_allclose(found.sum(axis=-1), 1, atol=1e-12)
+    assert found.min() >= 0
+    identity = np.broadcast_to(np.eye(7), (3, 5, 7, 7))
+    np.testing.assert_array_equal(analysis.rollout(identity, residual), identity[:, 0])
+
+
+def test_rollout_commutes_with_permutations():
+    attention, order = shares(3, 5, 7, 7), np.random.default_rng(1).permutation(7)
+    permuted = analysis.rollout(attention[:, :, order][..., order])
+    np.testing.assert_allclose(permuted, analysis.rollout(attention)[:, order][..., order])
+
+
+# ---- vectors ---------------------------------------------------------------------------------------------------------
+
+
+def test_similarity_by_hand():
+    found = analysis.similarity([[3.0, 4.0], [4.0, 3.0], [-3.0, -4.0], [0.0, 0.0]])
+    np.testing.assert_allclose(
+        found, [[1, 0.96, -1, 0], [0.96, 1, -0.96, 0], [-1, -0.96, 1, 0], [0, 0, 0, 0]], atol=1e-12
+    )
+
+
+def test_similarity_keeps_leading_axes_and_ignores_lengths():
+    vectors = np.random.default_rng(0).normal(size=(3, 5, 7))
+    found = analysis.similarity(vectors)
+    assert found.shape == (3, 5, 5)
+    np.testing.assert_allclose(found[1], analysis.similarity(vectors[1]))
+    lengths = np.arange(1, 6)[:, None]
+    np.testing.assert_allclose(analysis.similarity(vectors * lengths), found)
+
+
+def test_principal_components_find_the_long_axis():
+    along, across = np.array([0.6, 0.8]), np.array([-0.8, 0.6])
+    vectors = np.array([5.0, 5.0]) + np.outer([-3, -1, 1, 3], along) + np.outer([1, -1, -1, 1], across)
+    points, shares = analysis.principal_components(vectors)
+    np.testing.assert_allclose(points[:, 0], [-3, -1, 1, 3], atol=1e-12)  # 0.8 is the larger entry, and positive
+    np.testing.assert_allclose(points[:, 1], [-1, 1, 1, -1], atol=1e-12)  # -0.8 is, so the direction is turned round
+    np.testing.assert_allclose(shares, [20 / 24, 4 / 24])
+
+
+def test_principal_components_are_those_of_the_covariance():
+    vectors = np.random.default_rng(0).normal(size=(13, 7)) * np.arange(1, 8)
+    points, shares = analysis.principal_components(vectors, n=3)
+    variances = np.linalg.eigvalsh(np.cov(vectors.T))[::-1]
+    np.testing.assert_allclose(np.cov(points.T), np.diag(variances[:3]), atol=1e-9)
+    np.testing.assert_allclose(shares, variances[:3] / variances.sum())
+    again, _ = analysis.principal_components(vectors + 100, n=3)
+    np.testing.assert_allclose(again, points, atol=1e-9)  # where the origin is makes no difference
+    same, none = analysis.principal_components(np.ones((3, 2)))
+    assert not same.any()
+    assert not none.any()
+
+
+# ---- errors ----------------------------------------------------------------------------------------------------------
+
+TALKING = [[[[1.25, -0.25], [0.5, 0.5]]]]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: analysis.head_statistics(TALKING, ["a", "b"]), ValueError, "-0.25.*talking heads are no shares"),
+        (lambda: analysis.head_statistics([[np.full((2, 2), 1.0)]], ["a", "b"]), ValueError, "misses 1 by 1"),
+        (lambda: analysis.head_statistics(shares(3, 3), list("abc")), ValueError, r"shape \[L, N, T, T\], got \[3, 3"),
+        (lambda: analysis.head_statistics(shares(1, 1, 2, 3), list("abc")), ValueError, "attention must have shape"),
+        (lambda: analysis.head_statistics(shares(1, 1, 3, 3), ["a"]), ValueError, "tokens must be a list of 3"),
+        (lambda: analysis.head_statistics(shares(1, 1, 3, 3), "abc"), ValueError, "tokens must be a list of 3"),
+        (lambda: analysis.head_statistics([[[[np.nan]]]], ["a"]), ValueError, "attention must be finite"),
+        (lambda: analysis.head_statistics("x", ["a"]), TypeError, "attention must be numbers"),
+        (lambda: analysis.head_atlas([]), ValueError, "at least one"),
+        (lambda: analysis.head_atlas(["x"]), TypeError, "bert.read returned, got str"),
+        (lambda: analysis.rollout(TALKING), ValueError, "talking heads are no shares"),
+        (lambda: analysis.rollout(shares(2, 3, 3), residual=2), ValueError, "residual must be .* got 2"),
+        (lambda: analysis.rollout(shares(3, 3)), ValueError, "attention must have shape"),
+        (lambda: analysis.similarity([1.0, 2.0]), ValueError, "vectors must have shape"),
+        (lambda: analysis.similarity([[np.inf]]), ValueError, "vectors must be finite"),
+        (lambda: analysis.principal_components([[1.0, 2.0]]), ValueError, "n must be .* from 1 to 1"),
+        (lambda: analysis.principal_components(shares(2, 3, 3)), ValueError, r"shape \[R, D\]"),
+    ],
+)
+def test_bad_input_is_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+# ---- the real model --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def readings():
+    bert = load("minilm")
+    return [
+        bert.read("The cat sat on the mat, and the dog slept by the fire."),
+        bert.read("Marie Curie discovered radium, and radium changed medicine."),
+    ]
+
+
+def test_minilm_has_a_previous_token_head_and_a_next_token_head(readings):
+    atlas = analysis.head_atlas(readings)
+    assert (atlas.labels == "previous token").nonzero() == ([0], [2])
+    assert (atlas.labels == "next token").nonzero() == ([1], [8])
+    assert atlas.previous[0, 2] > 0.99
+    assert (atlas.labels[1:5] == "[CLS] sink").mean() > 0.5  # the layers in the middle rest on [CLS]
+    assert atlas.labels[5].tolist() == ["mixed"] * 12
+
+
+def test_an_atlas_weighs_every_word_alike(readings):
+    one, other = (analysis.head_statistics(reading.attention, reading.tokens) for reading in readings)
+    both = analysis.head_atlas(readings)
+    assert both.words == one.words + other.words == sum(len(reading.tokens) - 2 for reading in readings)
+    mean = (one.words * one.entropy + other.words * other.entropy) / both.words
+    np.testing.assert_allclose(both.entropy, mean)
+    np.testing.assert_allclose(analysis.head_atlas(readings[0]).cls, one.cls)
+
+
+def test_a_reading_can_be_given_for_its_numbers(readings):
+    reading = readings[0]
+    np.testing.assert_array_equal(analysis.rollout(reading), analysis.rollout(reading.attention))
+    vectors = analysis.layer_vectors(reading)
+    assert vectors.shape == (7, len(reading.tokens), 384)
+    np.testing.assert_array_equal(vectors[0], reading.embedding_output)
+    np.testing.assert_array_equal(vectors[-1], reading.sequence_output)
+    alike = analysis.similarity(reading)
+    np.testing.assert_array_equal(alike, analysis.similarity(vectors))
+    assert alike[-1].mean() > 2 * alike[0].mean()  # tokens of a text grow alike
