@@ -132,6 +132,16 @@ def run_all(page):
     return page.locator(CODE_CELL).evaluate_all(WITHOUT_NUMBER)
 
 
+def restart_kernel(page):
+    """Choose Kernel > Restart Kernel and confirm; wait until the new kernel is ready."""
+    page.locator(".lm-MenuBar-itemLabel", has_text="Kernel").first.click()
+    page.locator('.lm-Menu-item[data-command="kernelmenu:restart"]').click()
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+    page.locator(".jp-Dialog").wait_for(state="detached")
+    page.wait_for_timeout(1000)  # the old kernel's last word may still be "Idle"
+    wait_until_idle(page, SECONDS_TO_START)
+
+
 def choose_another(page):
     """Move the first chooser of the page on by one; return the cell's pictures before and, once they changed, after."""
     chooser = page.locator(f"{CODE_CELL} .jupyter-widgets select, {CODE_CELL} .jupyter-widgets .noUi-handle").first

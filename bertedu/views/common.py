@@ -106,6 +106,17 @@ class View:
         finally:
             plots.close(axes)
 
+    @functools.cached_property
+    def _small_picture(self):
+        """The picture for a saved page, as PNG: there it is what stands behind the view, and need not be sharp."""
+        from bertedu import plots
+
+        axes = self.axes()
+        try:
+            return plots.png(axes, dpi=plots.SCREEN_DPI)
+        finally:
+            plots.close(axes)
+
     @property
     def alt(self):
         """The view in words, str."""
@@ -120,7 +131,7 @@ class View:
     @property
     def saved_nbytes(self):
         """Bytes of a saved .html at most: base64 writes three bytes as four; weights of a real model shrink besides."""
-        return self.nbytes + self.layers * self.layer_nbytes * 4 // 3 + len(self._picture[0]["image/png"]) * 4 // 3
+        return self.nbytes + (self.layers * self.layer_nbytes + len(self._small_picture)) * 4 // 3
 
     def __repr__(self):
         name = f"{self.kind}_view of {len(self.tokens)} tokens, {self.layers} layers of {self.head_count} heads"
@@ -215,7 +226,7 @@ class View:
         return PAGE.format(
             title=html.escape(self.title or f"{self.kind.capitalize()} view of {len(self.tokens)} tokens"),
             alt=html.escape(self.alt, quote=True),
-            picture=base64.b64encode(self._picture[0]["image/png"]).decode(),
+            picture=base64.b64encode(self._small_picture).decode(),
             setup=to_json(setup),
             parts="\n".join(parts),
             css=css,

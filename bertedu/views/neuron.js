@@ -58,7 +58,7 @@ class Stage {
   constructor(root, setup, onPlace) {
     Object.assign(this, { root, setup, onPlace, place: null });
     this.canvas = make("canvas", { class: "be-lines", "aria-hidden": "true" });
-    this.list = make("div", { class: "be-keys", role: "listbox", tabindex: 0, "aria-label": "Keys" });
+    this.list = make("div", { class: "be-keys", role: "listbox", tabindex: 0, "aria-label": `Keys, with q·k/√${setup.width} and softmax` });
     this.rows = setup.tokens.map((token, index) => this.row(token, index));
     this.list.append(...this.rows.map(({ element }) => element));
     this.window = make("div", { class: "be-window" }, this.canvas, this.list);
@@ -137,14 +137,13 @@ class Stage {
     this.strip = image(met.query, width, most, stops);
     this.largest = Math.max(...met.weights);
     this.queryName.textContent = `q of ${named(this.setup.tokens, token)}`;
-    this.rows.forEach(({ element, logit, weight, own: model }, key) => {
+    this.rows.forEach(({ logit, weight, own: model }, key) => {
       const masked = this.setup.mask && !this.setup.mask[key];
       logit.textContent = masked ? "masked" : short(met.logits[key]);
       weight.textContent = short(met.weights[key]);
       weight.dataset.value = met.weights[key];
       logit.dataset.value = met.logits[key];
       if (own) model.textContent = short(own[key]);
-      element.setAttribute("aria-label", `${named(this.setup.tokens, key)}: ${logit.textContent}, weight ${weight.textContent}`);
     });
     this.paintSoon();
   }

@@ -1,0 +1,467 @@
+"""Views without a browser: what comes in, what goes to the page, what a saved file holds, and what is said."""
+
+import base64
+import html
+import json
+import re
+import zlib
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from small_world import SENTENCE
+
+from bertedu.views import arrays, common, head_view, model_view, neuron_view
+from bertedu.views.model import shrunk
+from bertedu.views.neuron import scores
+
+WORDS = SENTENCE.split()
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "</script><script>alert(1)</script>",
+    "\"'`&<!--",
+    "\u202eright to left\u2066",
+    "x" * 10_000,
+    "nul\x00byte\ud800",
+]
+
+
+@pytest.fixture(autouse=True)
+def no_window_and_no_leftovers():
+    matplotlib.use("Agg")
+    yield
+    assert not plt.get_fignums()  # a view closes the pictures it draws
+    plt.close("all")
+
+
+def shares(*shape, seed=0):
+    powers = np.exp(2 * np.random.default_rng(seed).normal(size=shape)).astype("float32")
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def every_view(tokens=WORDS, title=None):
+    count = len(tokens)
+    attention, queries = shares(2, 3, count, count), np.random.default_rng(1).normal(size=(2, 3, count, 5))
+    return [
+        head_view(attention, tokens, title=title),
+        model_view(attention, tokens, title=title),
+        neuron_view(queries, queries, tokens, title=title),
+    ]
+
+
+def unpacked(content, *shape):
+    """An independent reading of a part: float32 lows, float32 steps, then a byte for each number."""
+    rows = int(np.prod(shape[:-1]))
+    low, step = np.frombuffer(content, "<f4", 2 * rows).reshape(2, *shape[:-1], 1)
+    levels = np.frombuffer(content, np.uint8, offset=8 * rows).reshape(shape)
+    assert len(content) == 8 * rows + levels.size
+    return low + step * levels
+
+
+def embedded(page):
+    """The parts of a saved page by name."""
+    found = re.findall(r'<script type="text/plain" data-part="([^"]+)">([^<]*)</script>', page)
+    return {name: zlib.decompress(base64.b64decode(text)) for name, text in found}
+
+
+# ---- what comes in ---------------------------------------------------------------------------------------------------
+
+
+def as_tensorflow(array):
+    return pytest.importorskip("tensorflow").constant(array)
+
+
+def as_torch(array):
+    return pytest.importorskip("torch").tensor(array, requires_grad=True)
+
+
+def as_jax(array):
+    return pytest.importorskip("jax.numpy").asarray(array)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, as_tensorflow, as_torch, as_jax, lambda array: array.tolist()])
+def test_arrays_of_every_library_are_read(kind):
+    attention = shares(2, 3, 5, 5)
+    np.testing.assert_array_equal(head_view(kind(attention), list("abcde")).attention, attention)
+
+
+@pytest.mark.parametrize("kind", [as_torch, np.asarray])
+def test_lists_of_layers_are_read(kind):
+    attention = shares(4, 3, 5, 5)
+    for layers in ([kind(layer) for layer in attention], tuple(kind(layer[None]) for layer in attention)):
+        np.testing.assert_array_equal(head_view(layers, list("abcde")).attention, attention)
+
+
+def test_a_batch_of_one_and_a_single_layer_are_read():
+    attention = shares(4, 3, 5, 5)
+    np.testing.assert_array_equal(head_view(attention[:, None], list("abcde")).attention, attention)
+    assert head_view(attention[0], list("abcde")).layers == 1
+
+
+def test_half_precision_of_torch_is_read():
+    torch = pytest.importorskip("torch")
+    attention = torch.tensor(shares(2, 3, 5, 5)).bfloat16()
+    np.testing.assert_array_equal(head_view(attention, list("abcde")).attention, attention.float().numpy())
+
+
+GOOD = shares(2, 3, 4, 4)
+FOUR = list("abcd")
+
+
+def broken(value, place=(1, 2, 3, 0)):
+    array = GOOD.copy()
+    array[place] = value
+    return array
+
+
+@pytest.mark.parametrize("view", [head_view, model_view])
+@pytest.mark.parametrize(
+    ("attention", "tokens", "error", "words"),
+    [
+        (broken(np.nan), FOUR, ValueError, r"attention .* not finite .*layer 1, the first at \[1, 2, 3, 0\]"),
+        (broken(np.inf), FOUR, ValueError, "attention .* not finite"),
+        (np.full((1, 1, 4, 4), 1e300), FOUR, ValueError, "attention .* not finite"),
+        (np.zeros((2, 3, 0, 0)), [], ValueError, "attention is empty"),
+        (GOOD, FOUR[:3], ValueError, "tokens must be as many .* expected 4, got 3"),
+        (GOOD, "abcd", TypeError, "tokens must be a list of strings"),
+        (GOOD, [1, 2, 3, 4], TypeError, "tokens must be strings"),
+        (GOOD[..., :3], FOUR, ValueError, "as many columns as rows"),
+        (GOOD[0, 0], FOUR, ValueError, r"attention must have shape \[L, N, T, T\]"),
+        (np.stack([GOOD, GOOD], axis=1), FOUR, ValueError, r"attention holds 2 texts.*attention\[:, 0\]"),
+        ([GOOD[0], GOOD[0, :2]], FOUR, ValueError, "attention must be arrays of one shape"),
+        (GOOD.astype(str), FOUR, TypeError, "attention must be numbers"),
+        (None, FOUR, TypeError, "attention must be numbers"),
+        (np.zeros((1, 1, 1025, 1025)), FOUR, ValueError, "1,025 tokens.*up to 1,024.*Truncate"),
+    ],
+)
+def test_what_cannot_be_shown_is_one_clear_error(view, attention, tokens, error, words):
+    with pytest.raises(error, match=words):
+        view(attention, tokens)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"layer": 2}, "layer=2 is not there: choose from 0 to 1"),
+        ({"heads": [3]}, "heads=3 is not there"),
+        ({"heads": []}, "heads must name at least one"),
+        ({"segments": [0, 0]}, "segments must be as many"),
+        ({"segments": [0, 0, 2, None]}, "segments must be 0"),
+    ],
+)
+def test_options_of_head_view_are_checked(options, words):
+    with pytest.raises(ValueError, match=words):
+        head_view(GOOD, FOUR, **options)
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "words"),
+    [
+        (np.zeros((3, 2)), ValueError, r"values must have one for each head, shape \[2, 3\]; got \[3, 2\]"),
+        ([[1, "a", 2], [1, 2, 3]], None, None),
+        ([[1, None, 2], [1, 2, 3]], TypeError, "values must be all numbers or all strings"),
+    ],
+)
+def test_values_of_model_view_are_checked(values, error, words):
+    if error is None:
+        assert model_view(GOOD, FOUR, values=values).values[0] == ["1", "a", "2"]
+        return
+    with pytest.raises(error, match=words):
+        model_view(GOOD, FOUR, values=values)
+
+
+def test_a_head_without_a_value_is_marked():
+    values = [[0.5, np.nan, 2], [1, 2, 3]]
+    assert model_view(GOOD, FOUR, values=values).setup()["values"][0] == [0.5, None, 2.0]
+
+
+def test_neuron_view_checks_its_arrays():
+    queries = np.ones((2, 3, 4, 5))
+    for arguments, words in [
+        ((queries, queries[:, :, :, :4]), "queries and keys must have one shape"),
+        ((np.where(queries, np.nan, 0), queries), "queries holds numbers that are not finite"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            neuron_view(*arguments, FOUR)
+    for options, words in [
+        ({"attention": GOOD[:1]}, "attention must have the layers, heads and tokens of queries"),
+        ({"mask": [0, 0, 0, 0]}, "mask hides every key"),
+        ({"mask": [1]}, "mask must have a number for each token"),
+        ({"token": 4}, "token=4 is not there"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            neuron_view(queries, queries, FOUR, **options)
+
+
+def test_negative_weights_are_told_from_the_numbers_and_explained():
+    view = head_view(GOOD - 0.1, FOUR)
+    assert view.setup()["signed"] is True
+    assert "Talking heads" in view.setup()["notes"][0]
+    assert head_view(GOOD, FOUR).setup()["signed"] is False
+    with pytest.raises(ValueError, match=r"negative numbers \(least -0.5\)"):
+        head_view(broken(-0.5), FOUR, signed=False)
+
+
+def test_rows_that_do_not_sum_to_one_are_shown_with_a_note():
+    (note,) = head_view(GOOD * 0.5, FOUR).setup()["notes"]
+    assert note == "Rows do not all sum to 1: their sums go from 0.5 to 0.5."
+    assert head_view(GOOD, FOUR).setup()["notes"] == []
+
+
+def test_the_two_texts_are_told_from_the_separators():
+    tokens = ["[CLS]", "a", "b", "[SEP]", "c", "[SEP]"]
+    assert head_view(shares(1, 1, 6, 6), tokens).segments == [-1, 0, 0, -1, 1, -1]
+    assert head_view(shares(1, 1, 6, 6), tokens, segments=[None, 0, 1, None, 1, None]).segments == [-1, 0, 1, -1, 1, -1]
+
+
+@pytest.mark.parametrize("token", ["[CLS]", "[SEP]", "<s>", "</s>", "<|endoftext|>", "[PAD]"])
+def test_special_tokens_are_known(token):
+    assert arrays.is_special(token)
+
+
+@pytest.mark.parametrize("token", ["cat", "[", "[]", "[the]", "##s", "<b>", "."])
+def test_other_tokens_are_not_special(token):
+    assert not arrays.is_special(token)
+
+
+# ---- eight bits ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("values", [shares(3, 5, 7), np.random.default_rng(2).normal(size=(3, 5, 7)).astype("f4")])
+def test_eight_bits_are_off_by_half_a_step_of_their_row_at_most(values):
+    error = np.abs(unpacked(arrays.packed(values), *values.shape) - values)
+    allowed = np.ptp(values, axis=-1, keepdims=True) / 510
+    assert (error <= allowed + 1e-6 * np.abs(values).max()).all()
+
+
+def test_a_uniform_head_of_512_tokens_survives():
+    uniform = np.full((1, 512, 512), 1 / 512, "float32")
+    np.testing.assert_array_equal(unpacked(arrays.packed(uniform), 1, 512, 512), uniform)
+    nearly = uniform * np.linspace(0.9, 1.1, 512, dtype="float32")
+    np.testing.assert_allclose(unpacked(arrays.packed(nearly), 1, 512, 512), nearly, atol=0.2 / 512 / 500)
+
+
+def test_thumbnails_keep_the_strongest_weight_of_every_block():
+    weights = np.zeros((9, 9), "float32")
+    weights[4, 7], weights[8, 0] = 0.5, -0.75
+    np.testing.assert_array_equal(shrunk(weights, 3), [[0, 0, 0], [0, 0, 0.5], [-0.75, 0, 0]])
+    np.testing.assert_array_equal(shrunk(weights, 9), weights)
+
+
+# ---- what goes to the page -------------------------------------------------------------------------------------------
+
+
+def ask(view, **question):
+    return common.answer(view, question)
+
+
+def test_the_first_answer_brings_all_that_the_first_drawing_needs():
+    for view in every_view():
+        header, content = ask(view, ask="setup")
+        assert json.loads(json.dumps(header)) == header
+        assert header["setup"]["tokens"] == WORDS
+        assert header["setup"]["exact"] is True
+        assert content == view.part(header["part"])
+
+
+def test_a_layer_travels_in_eight_bits():
+    view = head_view(shares(2, 3, 5, 5), list("abcde"))
+    _, content = ask(view, ask="part", name="layer/1")
+    np.testing.assert_allclose(unpacked(content, 3, 5, 5), view.attention[1], atol=1 / 510)
+
+
+def test_exact_numbers_are_the_array_s_own():
+    attention = shares(2, 3, 5, 5)
+    view = head_view(attention, list("abcde"))
+    _, query = ask(view, ask="exact", layer=1, side="query", index=4)
+    _, key = ask(view, ask="exact", layer=1, side="key", index=4)
+    np.testing.assert_array_equal(np.frombuffer(query, "f4").reshape(3, 5), attention[1, :, 4])
+    np.testing.assert_array_equal(np.frombuffer(key, "f4").reshape(3, 5), attention[1, :, :, 4])
+    _, row = ask(model_view(attention, list("abcde")), ask="exact", layer=0, head=2, index=3)
+    np.testing.assert_array_equal(np.frombuffer(row, "f4"), attention[0, 2, 3])
+
+
+def test_exact_queries_and_keys_are_the_array_s_own():
+    queries, keys = np.random.default_rng(0).normal(size=(2, 2, 3, 4, 5)).astype("f4")
+    view = neuron_view(queries, keys, FOUR, attention=GOOD)
+    _, both = ask(view, ask="exact", layer=1, head=2)
+    np.testing.assert_array_equal(np.frombuffer(both, "f4").reshape(2, 4, 5), [queries[1, 2], keys[1, 2]])
+    _, own = ask(view, ask="exact", layer=1, head=2, index=3)
+    np.testing.assert_array_equal(np.frombuffer(own, "f4"), GOOD[1, 2, 3])
+
+
+@pytest.mark.parametrize("question", [{"ask": "part", "name": "layer/9"}, {"ask": "part", "name": "x/0"}, {"ask": "?"}])
+def test_a_question_that_makes_no_sense_gets_an_error_as_its_answer(question):
+    class Widget:
+        def send(self, content, buffers=None):
+            self.sent = content
+
+    widget = Widget()
+    common._reply(head_view(GOOD, FOUR), widget, {**question, "number": "7"}, [])
+    assert widget.sent["number"] == "7"
+    assert "Error" in widget.sent["error"]
+
+
+def test_scores_are_the_softmax_of_scaled_products():
+    queries, keys = np.random.default_rng(0).normal(size=(2, 4, 5))
+    powers = np.exp([[sum(q * k) / 5**0.5 for k in keys] for q in queries])
+    np.testing.assert_allclose(scores(queries, keys), powers / powers.sum(axis=1, keepdims=True))
+    powers[:, 2] = 0
+    masked = scores(queries, keys, [1, 1, 0, 1])
+    np.testing.assert_allclose(masked, powers / powers.sum(axis=1, keepdims=True))
+
+
+def test_the_size_is_known_before_drawing_and_bounded(tmp_path):
+    random = shares(12, 12, 128, 128)
+    tokens = [f"t{i}" for i in range(128)]
+    for view in (head_view(random, tokens), model_view(random, tokens)):
+        assert view.nbytes <= 500_000
+        file = view.save(tmp_path / "view.html")
+        assert file.stat().st_size <= min(view.saved_nbytes, 4_000_000)
+    long = head_view(shares(1, 12, 512, 512), [f"t{i}" for i in range(512)])
+    assert long.nbytes <= 4_000_000
+    assert "3.3 MB to the first drawing" in repr(long)
+
+
+def test_24_layers_of_16_heads_of_512_tokens(tmp_path):
+    one = shares(1, 16, 512, 512)
+    view = head_view(np.broadcast_to(one, (24, 16, 512, 512)), [f"t{i}" for i in range(512)])
+    assert view.nbytes <= 5_000_000
+    assert view.save(tmp_path / "one.html", layers=[23]).stat().st_size < 7_000_000
+    assert set(embedded((tmp_path / "one.html").read_text())) == {"layer/23"}
+
+
+# ---- files -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_saved_page_refers_to_nothing_outside(tmp_path):
+    for view in every_view(title="A title"):
+        page = view.save(tmp_path / "view.html").read_text(encoding="utf-8")
+        assert not re.search(r"https?:|//cdn|\bimport\s*[({'\"]|\bsrc=[\"'](?!data:)|@import|url\(", page)
+        assert "default-src 'none'" in page
+        assert "<title>A title</title>" in page
+        assert f'alt="{html.escape(view.alt)}"' in page
+        assert not re.search(r"^\s*(import|export)\b", page, flags=re.MULTILINE)
+
+
+def test_a_saved_page_holds_every_layer_and_a_chosen_few(tmp_path):
+    attention = shares(3, 2, 5, 5)
+    view = head_view(attention, list("abcde"), layer=1)
+    parts = embedded(view.save(tmp_path / "view.html").read_text())
+    for layer in range(3):
+        np.testing.assert_allclose(unpacked(parts[f"layer/{layer}"], 2, 5, 5), attention[layer], atol=1 / 510)
+    page = view.save(tmp_path / "two.html", layers=[2, 0]).read_text()
+    assert list(embedded(page)) == ["layer/0", "layer/2"]
+    assert '"layers":[0,2]' in page
+    for layers in ([], [3], [-1]):
+        with pytest.raises(ValueError, match="layers must be some of 0 to 2"):
+            view.save(tmp_path / "no.html", layers=layers)
+
+
+def test_a_file_that_no_browser_would_open_is_refused_with_the_way_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(common, "MOST_IN_FILE", 300)
+    with pytest.raises(ValueError, match=r"3 layers are .*choose 2 of them or fewer, as layers=range\(2\)"):
+        head_view(shares(3, 2, 5, 5), list("abcde")).save(tmp_path / "view.html")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_pictures_are_saved(suffix, tmp_path):
+    starts = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
+    for view in every_view():
+        assert view.save(tmp_path / f"view{suffix}").read_bytes().startswith(starts[suffix])
+
+
+def test_other_endings_and_missing_folders_are_named(tmp_path):
+    view = every_view()[0]
+    with pytest.raises(ValueError, match=r"path must end in .html, .png, .svg or .pdf, got 'a.gif'"):
+        view.save("a.gif")
+    for name in ("a.html", "a.png"):
+        with pytest.raises(FileNotFoundError, match="no folder"):
+            view.save(tmp_path / "no" / name)
+    assert not list(tmp_path.iterdir())
+
+
+# ---- what is said ----------------------------------------------------------------------------------------------------
+
+
+def test_the_picture_and_its_words_come_with_the_view():
+    for view in every_view():
+        data, metadata = view._repr_mimebundle_()
+        assert data["image/png"].startswith(b"\x89PNG")
+        assert data["text/plain"] == view.alt == metadata["image/png"]["alt"]
+        width, height = common.picture_size(view)
+        assert width > 100
+        assert height > 100
+
+
+def test_the_words_say_which_heads():
+    view = head_view(GOOD, FOUR, layer=1, heads=[2, 0], title="Mine")
+    assert "'Mine, layer 1, heads 0, 2'" in view.alt
+    assert re.search(r"head 0 '.'.*head 2 '.'", view.alt)
+    assert "head 1" not in view.alt
+    assert "Heat map 'layer 0, head 1'" in head_view(GOOD, FOUR, heads=[1]).alt
+    assert "2 layers of 3 heads" in model_view(GOOD, FOUR).alt
+
+
+def test_outside_a_notebook_the_view_is_told(capsys):
+    view = every_view()[0]
+    view.show()
+    said = capsys.readouterr().out
+    assert view.alt in said
+    assert "view.save('view.html')" in said
+
+
+def test_without_anywidget_the_picture_stands_with_a_reason(monkeypatch, capsys):
+    shown = []
+    monkeypatch.setattr(common, "in_notebook", lambda: True)
+    monkeypatch.setattr(common, "live_widget", lambda view: exec("raise ImportError('No module named anywidget')"))
+    monkeypatch.setattr("IPython.display.display", lambda *data, **options: shown.append(data[0]))
+    every_view()[0]._ipython_display_()
+    assert [sorted(data) for data in shown] == [["image/png", "text/plain"]]
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "picture only" in line
+    assert "No module named anywidget" in line
+
+
+def test_a_notebook_gets_a_picture_and_a_widget_that_holds_no_data(monkeypatch):
+    shown = []
+    monkeypatch.setattr(common, "in_notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", lambda *data, **options: shown.append(data[0]))
+    view = head_view(shares(12, 12, 64, 64), [f"t{i}" for i in range(64)])
+    view.show()
+    picture, live = shown
+    assert "image/png" in picture
+    assert "application/vnd.jupyter.widget-view+json" in live
+    assert "image/png" not in live
+    assert "run this cell" in live["text/plain"]
+    state = view._widget.get_state()
+    program = {"_esm", "_css"}
+    assert len(json.dumps({k: v for k, v in state.items() if k not in program}, default=str)) < 1000
+    assert "t63" not in json.dumps(state, default=str)
+    view.close()
+
+
+# ---- hostile text ----------------------------------------------------------------------------------------------------
+
+
+def test_hostile_tokens_are_text_in_a_saved_page(tmp_path):
+    for view in every_view(HOSTILE, title=HOSTILE[1]):
+        page = view.save(tmp_path / "view.html").read_text(encoding="utf-8")
+        assert "<img src=x" not in page
+        assert page.count("</script>") == page.count("<script")
+        assert "alert(1)</script>" not in page
+        assert "\x00" not in page
+        assert "\u202e" not in page
+        setup = re.search(r'id="bertedu-setup">(.*?)</script>', page, flags=re.DOTALL)[1]
+        assert "<" not in setup
+        tokens = json.loads(setup)["tokens"]
+        assert tokens[:3] == HOSTILE[:3]
+        assert tokens[3] == "U+202Eright to leftU+2066"
+        assert tokens[4] == "x" * 200 + "… (10,000 characters)"
+        assert tokens[5] == "nulU+0000byteU+D800"
+
+
+def test_ordinary_letters_of_any_script_stay_as_they_are():
+    for text in ("naïve", "日本語", "שלום", "👍", "##ing", "a b"):
+        assert arrays.visible(text) == text
