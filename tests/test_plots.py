@@ -199,6 +199,93 @@ def test_vectors_draw_points_with_names_and_groups():
     assert "For 4 of them the nearest is of the same group." in ax.figure.alt
 
 
+def test_rollout_of_several_layers_shares_one_scale():
+    values = np.array([[[0.75, 0.25], [0.5, 0.5]], [[0.625, 0.375], [0.625, 0.375]]])
+    axes = plots.rollout(values, ["the", "cat"], title="R")
+    assert axes.shape == (2,)
+    for number, ax in enumerate(axes):
+        np.testing.assert_array_equal(ax.images[0].get_array(), values[number])
+        assert ax.images[0].get_clim() == (0, 0.75)
+        assert ax.get_title() == f"after layer {number}"
+    assert ticks(axes[0].yaxis) == ticks(axes[1].xaxis) == ["the", "cat"]
+    assert axes[0].figure.axes[-1].get_ylabel() == "share of the input token"
+    assert smallest_text(axes[0].figure) >= 8
+    assert axes[0].figure.alt == (
+        "Rollout 'R' of 2 tokens, 2 layers. After layer 0 a token keeps 0.62 of itself, and most is of 'the' (0.62); "
+        "after layer 1 a token keeps 0.50 of itself, and most is of 'the' (0.62)."
+    )
+
+
+def test_one_rollout_is_a_large_picture():
+    ax = plots.rollout([[0.75, 0.25], [0.25, 0.75]], ["the", "cat"], title="All")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("went in", "comes out")
+    assert ax.images[0].get_clim() == (0, 0.75)
+    assert ax.figure.alt == (
+        "Rollout 'All' of 2 tokens. After all layers a token keeps 0.75 of itself, and most is of 'the' (0.50)."
+    )
+
+
+def test_similarities_share_a_scale_that_leaves_out_the_diagonals():
+    values = np.array([[[1.0, 0.1, 0.2], [0.1, 1.0, 0.3], [0.2, 0.3, 1.0]]] * 2)
+    values[1, 0, 1] = values[1, 1, 0] = 0.9
+    axes = plots.similarity(values, ["a", "b", "c"], names=["first", "second"], title="t")
+    for number, ax in enumerate(axes):
+        np.testing.assert_array_equal(ax.images[0].get_array(), values[number])
+        assert ax.images[0].get_clim() == (0.1, 0.9)
+    assert [ax.get_title() for ax in axes] == ["first", "second"]
+    assert axes[0].figure.alt == (
+        "Heat maps 't' of cosine similarity between 3 things, 2 of them. The mean of two different ones, and the two "
+        "most alike: first: 0.20, 'b' and 'c' (0.30); second: 0.47, 'a' and 'b' (0.90)."
+    )
+    assert [ax.get_title() for ax in plots.similarity(values, list("abc"))] == ["0", "1"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 6, 7, 13, 24])
+def test_small_pictures_stay_inside_and_apart(count):
+    tokens = ["[CLS]", "representations", "漢", "[SEP]"]
+    figure = plots.rollout(shares(count, 4, 4), tokens, title="t")[0].figure
+    figure.canvas.draw()
+    inside = figure.get_tightbbox().transformed(figure.dpi_scale_trans)
+    assert min(inside.x0, inside.y0) >= -1
+    assert inside.x1 <= figure.bbox.x1 + 1
+    assert inside.y1 <= figure.bbox.y1 + 1
+    boxes = [ax.get_tightbbox() for ax in figure.axes]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+@pytest.mark.parametrize("count", [2, 16, 60, 300])
+def test_names_of_points_never_cover_one_another_nor_a_point(count):
+    points = np.random.default_rng(0).normal(size=(count, 2))
+    names = [f"word{i}" for i in range(count)]
+    ax = plots.vectors(points, names, groups=[f"g{i % 3}" for i in range(count)], title="t")
+    ax.figure.canvas.draw()
+    assert [text.get_text() for text in ax.texts] == names
+    written = [text for text in ax.texts if text.get_visible()]
+    boxes = [matplotlib.text.Text.get_window_extent(text) for text in written]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    spots = ax.transData.transform(points)
+    assert not any(box.contains(*spot) for box in boxes for spot in spots)
+    assert all(ax.get_tightbbox().contains(*box.p0) for box in boxes)
+    left_out = count - len(written)
+    assert (f"({left_out} names left out: no room)" in ax.get_xlabel()) == (left_out > 0)
+    assert left_out == 0 or count > 16
+    assert len(written) > 15 or count < 16
+
+
+def test_vectors_say_how_much_of_the_variance_they_show():
+    ax = plots.vectors([[0, 0], [1, 1]], ["a", ""], shares=[0.3, 0.12])
+    assert ax.get_xlabel() == "component 1: 30% of the variance"
+    assert ax.get_ylabel() == "component 2: 12% of the variance"
+    assert ax.figure.alt.startswith("Scatter plot of 2 points. The two axes show 42% of the variance.")
+
+
+def test_forty_groups_look_different():
+    count = 40
+    ax = plots.vectors(np.arange(2.0 * count).reshape(-1, 2), [""] * count, groups=[f"g{i}" for i in range(count)])
+    looks = {(tuple(kind.get_facecolor()[0]), kind.get_paths()[0].vertices.tobytes()) for kind in ax.collections}
+    assert len(looks) == count
+
+
 def test_what_fonts_and_mathtext_would_trip_over():
     strange = ["$x^", "$\\frac$", "\N{OLD PERSIAN SIGN A}", "\n", "漢", "\U0001f916", "%", "_a_", "", "مرحبا"]
     with warnings.catch_warnings():
@@ -208,6 +295,7 @@ def test_what_fonts_and_mathtext_would_trip_over():
         plots.png(plots.layer(shares(2, 10, 10), strange, title="$x$"))
         plots.png(plots.lines([[1, 2]], ["$a$"], xlabel="$b", ylabel="c$", title="$d$ 漢"))
         plots.png(plots.vectors([[1, 2]], ["\U000103a0$"], groups=["$g$ \U000103a0"]))
+        plots.png(plots.rollout(shares(2, 10, 10), strange, names=["$x^", "漢"], title="$\\nothing$"))
     assert content.startswith(b"\x89PNG")
     assert ticks(ax.xaxis)[:2] == ["$x^", "$\\frac$"]
     assert ticks(ax.xaxis)[3] == "U+000A"
@@ -306,6 +394,12 @@ def test_what_cannot_be_saved_says_so_and_leaves_nothing(tmp_path, monkeypatch):
         (lambda: plots.similarity([[1, 2, 3]], ["a"]), ValueError, "as many rows as columns"),
         (lambda: plots.vectors([[1, 2, 3]], ["a"]), ValueError, r"points must have shape \[R, 2\]"),
         (lambda: plots.vectors([[1, 2]], ["a"], groups=["g", "h"]), ValueError, "groups must be"),
+        (lambda: plots.vectors([[1, 2]], ["a"], shares=[1]), ValueError, r"shares must have shape \[2\]"),
+        (lambda: plots.rollout(shares(2, 3), list("abc")), ValueError, "as many rows as columns"),
+        (lambda: plots.rollout(shares(2, 3, 3), list("abc"), names=["x"]), ValueError, "names must be .* expected 2"),
+        (lambda: plots.rollout(shares(3, 3), list("ab")), ValueError, "tokens must be"),
+        (lambda: plots.similarity(np.eye(2)[None], ["a", "b"], ax=3), ValueError, "ax holds one table"),
+        (lambda: plots.similarity(np.ones((1, 2, 3)), ["a", "b"]), ValueError, "as many rows as columns"),
         (lambda: plots.png(3), TypeError, "axes must be"),
     ],
 )

@@ -3,11 +3,11 @@
 Arrays and strings in, matplotlib Axes out; never a model. Every function writes an alternative text computed from the
 numbers it draws (`Picture.alt`), which travels with the picture into a notebook and into a saved file. All chapters.
 
-    attention   head, layer, model      one head, a layer's heads, every head
-    curves      lines                   how numbers change
-    likeness    similarity              how alike things are
-    points      vectors                 vectors in the plane
-    saving      save, png               with the words inside
+    attention   head, layer, model, rollout     one head, a layer's heads, every head; what reaches a token
+    curves      lines                           how numbers change
+    likeness    similarity                      how alike things are, layer by layer too
+    points      vectors                         vectors in the plane
+    saving      save, png                       with the words inside
 
 Read them in this order: style, letters, inputs, picture, saving, words, drawing, and then any kind of picture.
 """
@@ -18,7 +18,7 @@ from bertedu.plots.style import MARKERS, MOST_LABELS, MOST_NUMBERS, PALETTE, SCR
 from bertedu.plots.style import SUFFIXES, UNIT
 from bertedu.plots.picture import Picture, close, describe, figure_of
 from bertedu.plots.saving import png, save
-from bertedu.plots.attention import head, layer, model
+from bertedu.plots.attention import head, layer, model, rollout
 from bertedu.plots.curves import lines
 from bertedu.plots.likeness import similarity
 from bertedu.plots.points import vectors
@@ -47,6 +47,7 @@ __all__ = [
     "lines",
     "model",
     "png",
+    "rollout",
     "save",
     "similarity",
     "vectors",

@@ -1,15 +1,17 @@
-"""Attention: one head, a layer's heads, every head of a model."""
+"""Attention: one head, a layer's heads, every head of a model, and what reaches a token through all layers."""
 
 import math
 
 import matplotlib
 import numpy as np
 
-from bertedu.plots.drawing import grid, head_size, heat_map, scale_of, thumbnail, token_ticks
-from bertedu.plots.inputs import numbers, square_tokens, strings_of
+from bertedu.plots.drawing import grid, head_size, heat_map, panels, scale_of, thumbnail, token_ticks
+from bertedu.plots.inputs import names_of, numbers, square_tokens, strings_of
 from bertedu.plots.picture import new_figure, tell
 from bertedu.plots.style import SMALL, STYLE, UNIT
-from bertedu.plots.words import head_in_words, layer_in_words, model_in_words
+from bertedu.plots.words import head_in_words, layer_in_words, model_in_words, rollout_in_words
+
+ROLLOUT_UNIT = "share of the input token"
 
 
 def head(attention, tokens, *, queries=None, ax=None, title=None):
@@ -120,4 +122,46 @@ def model(attention, tokens, *, title=None):
         for number in range(layers):
             axes[number, 0].set_ylabel(f"layer {number}", fontsize=SMALL, rotation=0, ha="right", va="center")
     tell(axes[0, 0], title, model_in_words(attention, tokens, title))
+    return axes
+
+
+def rollout(values, tokens, *, names=None, title=None):
+    """How much of each input token is in each token after the layers, as `analysis.rollout` computes it.
+
+    Args:
+        values: `[T, T]`, one rollout, or `[L, T, T]`, a small one for each layer, all on one scale of colours. A row
+            is a token as it comes out, a column a token as it went in.
+        tokens: T strings; written in small pictures while they fit (16 tokens).
+        names: None ("after layer 0", ...), or L strings.
+        title: None, or a line above.
+
+    Returns:
+        The Axes; an array of L Axes for `[L, T, T]`.
+
+    Raises:
+        TypeError, ValueError: as `head`.
+
+    Example:
+        >>> rollout([[[0.75, 0.25], [0.5, 0.5]]], ["the", "cat"])[0].figure.alt
+        "Rollout of 2 tokens, 1 layer. After layer 0 a token keeps 0.62 of itself, and most is of 'the' (0.62)."
+    """
+    several = np.ndim(values) == 3
+    values = numbers("values", values, "LTT" if several else "TT")
+    tokens = square_tokens(values, tokens)
+    scale = {"cmap": "Blues", "vmin": 0, "vmax": values.max() or 1.0}
+    figure = None if several else new_figure(head_size(tokens, tokens), "compressed")
+    with matplotlib.rc_context(STYLE):
+        if several:
+            names = names_of(names, len(values), "after layer {}")
+            words = "A row: a token as it comes out of the layer. A column: a token as it went into the first one."
+            axes = panels(values, tokens, names, scale, ROLLOUT_UNIT, [*([title] if title else []), words])
+        else:
+            axes = figure.add_subplot()
+            heat_map(axes, values, tokens, tokens, scale, ROLLOUT_UNIT, title)
+            axes.set_xlabel("went in")
+            axes.xaxis.set_label_position("top")
+            axes.set_ylabel("comes out")
+    values, names = (values, names) if several else (values[None], ["after all layers"])
+    words = rollout_in_words(values, tokens, names, title)
+    tell(np.ravel(axes)[0], title, words)
     return axes

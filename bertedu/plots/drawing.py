@@ -94,12 +94,37 @@ def grid(rows, columns, count, size, edges, lines):
     return np.array(axes)
 
 
-def thumbnail(ax, attention):
-    """Draws `attention`, `[T, S]`, to fill `ax`, in a frame and without names."""
-    ax.imshow(attention, aspect="auto", interpolation="nearest", **scale_of(attention))
+def panels(values, labels, names, scale, unit, lines):
+    """A small heat map for each of `values`, `[P, R, R]`, named above, all on one scale; an array of P Axes."""
+    rows = math.ceil(len(values) / 4)
+    columns = math.ceil(len(values) / rows)
+    labelled = len(labels) <= 16
+    side = max(1.5, 0.15 * len(labels)) if labelled else 1.9
+    room = 0.25 + 0.075 * max(map(len, labels)) if labelled else 0.1
+    edges = (room, 0.75, 0.2 * len(lines), room)
+    axes = grid(rows, columns, len(values), (side, side + 0.2), edges, lines)
+    for number, ax in enumerate(axes):
+        image = thumbnail(ax, values[number], scale)
+        text, family = shown(names[number])
+        ax.set_title(text, family=family, fontsize=SMALL + 1, pad=3, parse_math=False)
+        if labelled:
+            token_ticks(ax, labels, labels, top=False)
+            ax.tick_params(labelleft=number % columns == 0, labelbottom=number + columns >= len(values), length=0)
+    first, last = axes[0].get_position(), axes[columns - 1].get_position()
+    width = axes[0].figure.get_size_inches()[0]
+    bar = axes[0].figure.add_axes((last.x1 + 0.12 / width, first.y0, 0.09 / width, first.height))
+    axes[0].figure.colorbar(image, cax=bar).set_label(unit, parse_math=False)
+    bar.tick_params(labelsize=SMALL)
+    return axes
+
+
+def thumbnail(ax, attention, scale=None):
+    """Draws `attention`, `[T, S]`, to fill `ax`, in a frame, without names; on a scale of its own if none is given."""
+    image = ax.imshow(attention, aspect="auto", interpolation="nearest", **(scale or scale_of(attention)))
     ax.set(xticks=[], yticks=[])
     for side in ax.spines.values():
         side.set(linewidth=0.5, color="#888888")
+    return image
 
 
 def clean_axes(ax, xlabel, ylabel, title):

@@ -41,6 +41,12 @@ def square_tokens(attention, tokens):
     return strings_of("tokens", tokens, attention.shape[-1], "columns of attention")
 
 
+def names_of(names, count, default):
+    """`names` as a list of `count` strings; None makes them of `default`, in which {} is the number from 0 on."""
+    names = [default.format(number) for number in range(count)] if names is None else names
+    return strings_of("names", names, count, "tables in values")
+
+
 def positions(x, count):
     """Names and numbers of the points along x."""
     if x is not None and len(x) and all(isinstance(value, str) for value in x):

@@ -53,6 +53,18 @@ def model_in_words(attention, tokens, title):
     return f"{start} Of the {layers * heads} heads, the token looked at most on average is {', '.join(parts)}."
 
 
+def rollout_in_words(values, tokens, names, title):
+    """For each layer what tokens keep of themselves, and the input token that there is most of in all of them."""
+    columns, means = _most_seen(values)
+    keep = np.trace(values, axis1=1, axis2=2) / len(tokens)
+    seen = _named(tokens)
+    parts = [f"{name} a token keeps {keep[i]:.2f} of itself, and most is of {seen[columns[i]]} ({means[i]:.2f})"
+             for i, name in enumerate(names)]  # fmt: skip
+    layers = f", {len(values)} layer{'s' if len(values) > 1 else ''}" if names[0] != "after all layers" else ""
+    start = f"{_titled('Rollout', title)} of {len(tokens)} tokens{layers}."
+    return f"{start} {_capital('; '.join(parts))}."
+
+
 def lines_in_words(values, labels, names, xlabel, ylabel, title):
     """Each line from its first to its last point, and its turns between them."""
     parts = []
@@ -81,9 +93,28 @@ def similarity_in_words(values, labels, unit, title):
     return f"{start} {', '.join(parts)}."
 
 
-def vectors_in_words(points, labels, groups, title):
+def similarities_in_words(values, labels, names, unit, title):
+    """For each table the mean, and the two things that are most alike."""
+    start = f"{_titled('Heat maps', title)} of {unit} between {len(labels)} things, {len(values)} of them."
+    if len(labels) < 2:
+        return start
+    others, things = ~np.eye(len(labels), dtype=bool), _named(labels)
+    parts = []
+    for name, table in zip(names, values, strict=True):
+        row, column = np.unravel_index(np.where(others, table, -np.inf).argmax(), table.shape)
+        most = f"{things[row]} and {things[column]} ({table[row, column]:.2f})"
+        parts.append(f"{name}: {table[others].mean():.2f}, {most}")
+    return f"{start} The mean of two different ones, and the two most alike: {'; '.join(parts)}."
+
+
+def _capital(text):
+    return text[:1].upper() + text[1:]
+
+
+def vectors_in_words(points, labels, groups, shares, title):
     """Each point, and the one nearest to it."""
-    start = f"{_titled('Scatter plot', title)} of {len(points)} points."
+    part = "" if shares is None else f" The two axes show {sum(shares):.0%} of the variance."
+    start = f"{_titled('Scatter plot', title)} of {len(points)} points.{part}"
     if len(points) < 2:
         return start
     apart = np.linalg.norm(points[:, None] - points[None], axis=-1) + np.diag(np.full(len(points), np.inf))
