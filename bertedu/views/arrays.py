@@ -12,6 +12,7 @@ import numpy as np
 MOST_TOKENS = 1024
 LONGEST = 200  # characters of a token that travel; the rest is counted
 UNSUMMED = 1e-2  # rows that miss 1 by more are called not normalised; half precision misses it by less
+LABEL = 24  # characters of a token in a picture
 SHAPES = "[L, N, T, T], [N, T, T], [L, 1, N, T, T], or a list of L arrays [N, T, T] or [1, N, T, T]"
 
 
@@ -115,7 +116,7 @@ def visible(text):
     """`text` as it can be written: what would be invisible, reorder its neighbours or break an encoding is named.
 
     Example:
-        >>> visible("a\\u202eb"), visible("\\ud800"), visible(""), visible("x" * 300)[-18:]
+        >>> visible("a\\u202eb"), visible("\\ud800"), visible(""), visible("x" * 300)[-19:]
         ('aU+202Eb', 'U+D800', '(empty)', 'x… (300 characters)')
     """
     text = str(text)
@@ -123,6 +124,16 @@ def visible(text):
     letters = [f"U+{ord(c):04X}" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn") else c for c in cut]
     shown = "".join(letters) if cut is text else f"{''.join(letters)}… ({len(text):,} characters)"
     return shown if shown.strip() else ("(empty)" if not shown else f"({len(text)} × space)")
+
+
+def label(token):
+    """A token as a picture has room for it.
+
+    Example:
+        >>> label("cat"), label("x" * 30)
+        ('cat', 'xxxxxxxxxxxxxxxxxxxxxxx…')
+    """
+    return token if len(token) <= LABEL else f"{token[: LABEL - 1]}…"
 
 
 def segment_list(segments, tokens):
@@ -195,9 +206,9 @@ def quantize(values):
     """Rows of 8 bits: float32 `low` and `step` of each row, and uint8 of `values`' shape.
 
     Example:
-        >>> low, step, levels = quantize(np.float32([[0.0, 0.5, 1.0]]))
+        >>> low, step, levels = quantize(np.float32([[0.0, 0.25, 1.0]]))
         >>> low.tolist(), levels.tolist()
-        ([0.0], [[0, 128, 255]])
+        ([0.0], [[0, 64, 255]])
     """
     low, high = values.min(axis=-1), values.max(axis=-1)
     step = ((high.astype(np.float64) - low) / 255).astype(np.float32)

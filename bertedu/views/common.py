@@ -16,6 +16,10 @@ import tempfile
 import zlib
 from pathlib import Path
 
+import numpy as np
+
+from bertedu.views.arrays import label
+
 HERE = Path(__file__).parent
 SUFFIXES = (".html", ".png", ".svg", ".pdf")
 MOST_IN_FILE = 150_000_000  # bytes of weights before compression; a browser opens twice that only slowly
@@ -64,6 +68,7 @@ class View:
 
     def __init__(self, tokens, title, shape, layer_nbytes):
         self.tokens, self.title = tokens, title
+        self.labels = [label(token) for token in tokens]
         self.layers, self.head_count = shape
         self.layer_nbytes = layer_nbytes  # of a layer's parts, before compression
         self._widget = None
@@ -92,17 +97,18 @@ class View:
         """The matplotlib picture of what the view shows first."""
         raise NotImplementedError
 
+    def quick_axes(self):
+        """The picture that a notebook gets before the view: `axes`, where that is quick."""
+        return self.axes()
+
     @functools.cached_property
     def _picture(self):
         """The picture as IPython takes it, data and metadata; it is drawn once."""
         from bertedu import plots
 
-        axes = self.axes()
-        figure = plots._figure(axes)
+        axes = self.quick_axes()
         try:
-            if hasattr(figure, "_repr_mimebundle_"):
-                return figure._repr_mimebundle_()
-            return {"image/png": plots.png(axes), "text/plain": plots.describe(axes)}, {"image/png": {}}
+            return np.ravel(axes)[0].figure._repr_mimebundle_()
         finally:
             plots.close(axes)
 
@@ -111,7 +117,7 @@ class View:
         """The picture for a saved page, as PNG: there it is what stands behind the view, and need not be sharp."""
         from bertedu import plots
 
-        axes = self.axes()
+        axes = self.quick_axes()
         try:
             return plots.png(axes, dpi=plots.SCREEN_DPI)
         finally:

@@ -586,7 +586,8 @@ class HeadView {
       return table(caption, ["Token", ...names], rows);
     }
     const strongest = this.all.lines.slice(-MOST_ROWS_IN_TABLE).reverse();
-    const caption = `Layer ${layer}: ${counted(strongest.length, "line")}, strongest first (rounded to 8 bits)`;
+    const count = `${strongest.length.toLocaleString("en")} of ${counted(this.all.possible, "line")}`;
+    const caption = `Layer ${layer}: ${count}, strongest first (rounded to 8 bits)`;
     const rows = strongest.map(({ series, query, key, value }) => [tokens[query], tokens[key], names[series], written(value, false)]);
     return table(caption, ["Looks", "Is looked at", "Head", "Weight"], rows);
   }

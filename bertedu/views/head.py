@@ -102,10 +102,10 @@ class HeadView(View):
         weights = self.attention[self.layer]
         name = f"layer {self.layer}" if self.title is None else f"{self.title}, layer {self.layer}"
         if len(self.heads) == 1:
-            return plots.head(weights[self.heads[0]], self.tokens, title=f"{name}, head {self.heads[0]}")
+            return plots.head(weights[self.heads[0]], self.labels, title=f"{name}, head {self.heads[0]}")
         if self.heads == list(range(len(weights))):
-            return plots.layer(weights, self.tokens, title=name)
-        axes = plots.layer(weights[self.heads], self.tokens, title=f"{name}, heads {', '.join(map(str, self.heads))}")
+            return plots.layer(weights, self.labels, title=name)
+        axes = plots.layer(weights[self.heads], self.labels, title=f"{name}, heads {', '.join(map(str, self.heads))}")
         return _renumbered(axes, self.heads)
 
 

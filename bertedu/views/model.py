@@ -4,6 +4,8 @@ Heads can be put in order and coloured by a number or a label for each, as its e
 Chapter: 12.
 """
 
+import functools
+
 import numpy as np
 
 from bertedu.views import arrays
@@ -62,11 +64,20 @@ class ModelView(View):
         self.side = max(8, min(len(tokens), LARGEST, int((THUMBNAILS / count) ** 0.5)))
         self.side = min(self.side, len(tokens))
 
-    def setup(self):
-        """What the page must know first."""
+    @functools.cached_property
+    def _seen(self):
+        """Which token each head looks at most, on average over the rows, and that mean: `[L, N]` each."""
         means = np.stack([layer.mean(axis=-2) for layer in self.attention])  # [L, N, T]
         best = np.abs(means).argmax(axis=-1)
-        shares = np.take_along_axis(means, best[..., None], axis=-1)[..., 0]
+        return best, np.take_along_axis(means, best[..., None], axis=-1)[..., 0]
+
+    @functools.cached_property
+    def _small(self):
+        return np.stack([shrunk(layer, self.side) for layer in self.attention])  # [L, N, side, side]
+
+    def setup(self):
+        """What the page must know first."""
+        best, shares = self._seen
         return {
             "tokens": self.tokens,
             "heads": self.attention.shape[1],
@@ -107,16 +118,24 @@ class ModelView(View):
         """The grid of all heads."""
         from bertedu import plots
 
-        return plots.model(self.attention, self.tokens, title=self.title)
+        return plots.model(self.attention, self.labels, title=self.title)
+
+    def quick_axes(self):
+        """The grid as one image of thumbnails: `plots.model` takes seconds for an Axes for each of 144 heads."""
+        from bertedu.plots.picture import tell
+        from bertedu.plots.words import model_in_words
+
+        ax = _mosaic(self._small, self.signed, self.title)
+        tell(ax, self.title, model_in_words(self.attention, self.labels, self.title))
+        return ax
 
     def _one(self, layer, head):
         weights = self.attention[arrays.choice("layer", layer, self.layers)]
         return np.ascontiguousarray(weights[arrays.choice("head", head, len(weights))])
 
     def _thumbnails(self):
-        small = np.stack([shrunk(layer, self.side) for layer in self.attention])  # [L, N, side, side]
-        largest = np.abs(small).max(axis=(-2, -1), keepdims=True)
-        shares = small / np.where(largest > 0, largest, 1)
+        largest = np.abs(self._small).max(axis=(-2, -1), keepdims=True)
+        shares = self._small / np.where(largest > 0, largest, 1)
         levels = np.rint(128 + 127 * shares if self.signed else 255 * shares).astype(np.uint8)
         return largest.astype(np.float32).tobytes() + levels.tobytes()
 
@@ -135,6 +154,38 @@ def shrunk(weights, side):
         for extreme in (np.maximum, np.minimum)
     )
     return np.where(high >= -low, high, low)
+
+
+def _mosaic(small, signed, title):
+    """The Axes of a picture of `[L, N, side, side]`, each head on a colour scale of its own, numbered from 0."""
+    import matplotlib
+
+    from bertedu.plots.drawing import write_title
+    from bertedu.plots.picture import new_figure
+    from bertedu.plots.style import STYLE
+
+    layers, heads, side, _ = small.shape
+    largest = np.abs(small).max(axis=(-2, -1), keepdims=True)
+    shares = small / np.where(largest > 0, largest, 1)
+    edge = max(1, side // 12)
+    tiles = np.pad(shares, [(0, 0), (0, 0), (0, edge), (0, edge)], constant_values=np.nan)
+    image = tiles.transpose(0, 2, 1, 3).reshape(layers * (side + edge), heads * (side + edge))
+    width = max(4.5, min(8.4, 0.75 * heads))
+    figure = new_figure((width, (0.75 if title else 0.5) + 0.95 * width * layers / heads), "constrained")
+    colours = {"cmap": "RdBu", "vmin": -1} if signed else {"cmap": "Blues", "vmin": 0}
+    with matplotlib.rc_context(STYLE):
+        ax = figure.add_subplot()
+        ax.imshow(image, vmax=1, interpolation="nearest", **colours)
+        ax.spines[:].set_visible(False)
+        ax.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+        middles = [(side + edge) * np.arange(count) + side / 2 - 0.5 for count in (heads, layers)]
+        ax.set_xticks(middles[0], range(heads))
+        ax.set_yticks(middles[1], range(layers))
+        ax.set_xlabel("head", loc="left")
+        ax.xaxis.set_label_position("top")
+        ax.set_ylabel("layer", loc="top")
+        write_title(ax, title)
+    return ax
 
 
 def _values(values, shape):

@@ -110,7 +110,7 @@ class NeuronView(View):
         queries, keys, *_ = self._of(self.layer, self.head)
         weights = scores(queries, keys, self.mask)
         name = f"layer {self.layer}, head {self.head}" + ("" if self.title is None else f": {self.title}")
-        return plots.head(weights, self.tokens, title=f"softmax(q·k/√{queries.shape[-1]}), {name}")
+        return plots.head(weights, self.labels, title=f"softmax(q·k/√{queries.shape[-1]}), {name}")
 
     def _of(self, layer, head):
         place = arrays.choice("layer", layer, self.layers), arrays.choice("head", head, self.head_count)
