@@ -22,6 +22,14 @@ class Choice {
     this.focus = null; // {side, index}
   }
 
+  /** The same choices for another text of the same model; a direction needs two texts. */
+  of(setup) {
+    const next = new Choice(setup);
+    const { heads, least, average, hide } = this;
+    const direction = setup.segments.includes(0) && setup.segments.includes(1) ? this.direction : "all";
+    return Object.assign(next, { heads, least, average, hide, direction, rescale: this.rescale && hide && !setup.signed });
+  }
+
   /** Indices of the tokens that are shown, in order. */
   shown() {
     const all = this.setup.tokens.map((_, index) => index);
@@ -356,7 +364,7 @@ class Controls {
     this.layer = stepper("Layer", setup.layers, choice.layer, (layer) => change({ layer }, `Layer ${layer}`));
     this.buttons = Array.from({ length: setup.heads }, (_, head) => this.headButton(head));
     roving(this.buttons);
-    const average = checkBox("Average", false, (on) => change({ average: on }, on ? "Average of the heads" : "Each head"));
+    const average = checkBox("Average", choice.average, (on) => change({ average: on }, on ? "Average of the heads" : "Each head"));
     const all = this.small("All", () => Array.from({ length: setup.heads }, (_, head) => head));
     const none = this.small("None", () => []);
     this.average = average;
@@ -395,24 +403,29 @@ class Controls {
 
   only(heads) {
     const chosen = new Set(heads);
-    this.buttons.forEach((button, head) => button.setAttribute("aria-pressed", String(chosen.has(head))));
+    this.press(chosen);
     this.change({ heads: chosen }, counted(chosen.size, "head"));
+  }
+
+  press(chosen) {
+    this.buttons.forEach((button, head) => button.setAttribute("aria-pressed", String(chosen.has(head))));
   }
 
   directions() {
     const { segments } = this.setup;
     if (!segments.includes(0) || !segments.includes(1)) return null;
     const options = [["all", "All"], ["AA", "A→A"], ["AB", "A→B"], ["BA", "B→A"], ["BB", "B→B"]];
-    return group("Texts", oneOf("direction", options, "all", (direction) => this.change({ direction }, `Texts ${direction}`)));
+    return group("Texts", oneOf("direction", options, this.choice.direction, (direction) => this.change({ direction }, `Texts ${direction}`)));
   }
 
   specials() {
     const { special, signed } = this.setup;
     if (!special.includes(1) || !special.includes(0)) return null;
-    const rescale = checkBox("Rescale rows to 1", false, (on) => this.change({ rescale: on }, "Rescaled"), {
-      disabled: true,
+    const { hide: hidden, rescale: rescaled } = this.choice;
+    const rescale = checkBox("Rescale rows to 1", rescaled, (on) => this.change({ rescale: on }, "Rescaled"), {
+      disabled: !hidden || signed,
     });
-    const hide = checkBox("Hide special tokens", false, (on) => {
+    const hide = checkBox("Hide special tokens", hidden, (on) => {
       rescale.box.disabled = !on || signed;
       this.change({ hide: on }, on ? "Special tokens hidden" : "Special tokens shown");
     });
@@ -420,8 +433,9 @@ class Controls {
   }
 
   threshold() {
-    const value = make("output", { class: "be-output", text: "0" });
-    const slider = make("input", { type: "range", min: 0, max: 100, value: 0, class: "be-slider", "aria-label": "Weakest weight shown" });
+    const start = this.choice.least;
+    const value = make("output", { class: "be-output", text: short(start) });
+    const slider = make("input", { type: "range", min: 0, max: 100, value: Math.round(100 * Math.sqrt(start)), class: "be-slider", "aria-label": "Weakest weight shown" });
     slider.addEventListener("input", () => {
       const least = (slider.value / 100) ** 2; // finer where most weights are
       value.textContent = short(least);
@@ -441,12 +455,12 @@ class Controls {
 }
 
 /** Everything together: from a choice to what is drawn, said and tabled. */
-class HeadView {
-  constructor(root, setup, source) {
-    Object.assign(this, { root, setup, source });
+export class HeadView {
+  /** `onChange` is told of every new choice and focus, for what else the page shows. */
+  constructor(root, setup, source, choice = new Choice(setup), onChange = () => {}) {
+    Object.assign(this, { root, setup, source, choice, onChange });
     setup.name = "Head view";
     root.id ||= `be-head-${Math.random().toString(36).slice(2)}`;
-    this.choice = new Choice(setup);
     this.frame = new Frame(root, setup, () => this.tabulate());
     this.controls = new Controls(setup, this.choice, (changes, words) => this.change(changes, words));
     this.stage = new Stage(root, setup, (focus, byKey) => this.focusOn(focus, byKey));
@@ -464,7 +478,16 @@ class HeadView {
     this.exact = null;
     this.collect();
     this.refocus();
+    this.onChange(this.choice);
     if (words) this.frame.say(`${words}. ${this.frame.status.textContent}`);
+  }
+
+  /** Takes over what was chosen elsewhere in the page, and shows it in the controls too. */
+  choose(layer, heads, words) {
+    const chosen = new Set(heads);
+    this.controls.layer.choose(layer);
+    this.controls.press(chosen);
+    return this.change({ layer, heads: chosen }, words);
   }
 
   async load() {
@@ -512,6 +535,7 @@ class HeadView {
     this.choice.focus = focus;
     this.exact = null;
     this.refocus(byKey);
+    this.onChange(this.choice);
   }
 
   /** Draws the focus as it is known now, and asks for its exact numbers. */
@@ -591,6 +615,12 @@ class HeadView {
     const rows = strongest.map(({ series, query, key, value }) => [tokens[query], tokens[key], names[series], written(value, false)]);
     return table(caption, ["Looks", "Is looked at", "Head", "Weight"], rows);
   }
+
+  close() {
+    this.frame.close();
+    clearTimeout(this.next);
+    clearTimeout(this.asking);
+  }
 }
 
 function mean(weights) {
@@ -601,12 +631,5 @@ function mean(weights) {
 export async function showView(root, setup, source) {
   const view = new HeadView(root, setup, source);
   await view.change({ layer: setup.layer });
-  return {
-    redraw: () => view.draw(),
-    close: () => {
-      view.frame.close();
-      clearTimeout(view.next);
-      clearTimeout(view.asking);
-    },
-  };
+  return { redraw: () => view.draw(), close: () => view.close() };
 }
