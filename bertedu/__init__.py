@@ -72,10 +72,12 @@ __all__ = [
     "presets",
     "plots",
     "analysis",
+    "bertviz",
     "exercise",
 ]
 
-LAZY = ("plots", "analysis", "exercise")  # they import matplotlib and IPython, which training on a server needs not
+# They import matplotlib and IPython, which training on a server needs not.
+LAZY = ("plots", "analysis", "bertviz", "exercise")
 
 
 def __getattr__(name):

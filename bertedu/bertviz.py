@@ -1,0 +1,173 @@
+"""The bridge to bertviz (Vig 2019, https://arxiv.org/abs/1906.05714): its head view and model view of a reading.
+
+    be.bertviz.head_view(bert.read("The cat sat.", "It was warm."))
+
+bertviz takes torch tensors, so they are made here and nowhere else; torch and bertviz are imported on use. Its pages
+load jQuery, D3 and require.js from cdnjs.cloudflare.com and stay blank without internet; `reading.show()` needs none.
+Chapter: 12.
+"""
+
+import html
+import importlib
+import warnings
+
+import numpy as np
+
+from bertedu.reading import Reading
+
+OURS = "reading.show() draws the same and needs neither torch nor internet"
+FRAME = """<div><iframe title="bertviz" srcdoc="{page}" style="width: 100%; height: 500px; border: 0"></iframe></div>"""
+"""JupyterLab runs an output's scripts without waiting for one that is still on its way, so that bertviz' own way of
+showing itself can end in "require is not defined". In a frame they run in their order, as in any page."""
+FIT = """<script>
+new ResizeObserver(() => { frameElement.style.height = `${document.body.scrollHeight + 30}px`; }).observe(document.body)
+</script>"""
+ONLINE = (
+    "bertviz loads its scripts from cdnjs.cloudflare.com. If the picture stays blank, there is no way there from here: "
+    f"{OURS}."
+)
+
+
+def head_view(reading, layer=None, heads=None, *, include_layers=None, prettify_tokens=True, html_action="view"):
+    """bertviz' head view: lines from token to token. For a pair of texts it has a choice of directions.
+
+    Args:
+        reading: what `bert.read` returned.
+        layer: int or None (the first), the layer shown first, by its number in the model.
+        heads: None (all), or the numbers of the heads shown first.
+        include_layers: None (all), or the layers that can be chosen; fewer of them make the page smaller.
+        prettify_tokens: bool, bertviz' own clean-up of other tokenizers' signs; WordPieces have none of them.
+        html_action: "view" shows it in the notebook; "return" gives bertviz' HTML object instead.
+
+    Returns:
+        None, or with "return" an `IPython.display.HTML`, whose `data` is the page.
+
+    Raises:
+        ImportError: torch or bertviz is not installed. TypeError: no reading. ValueError: a layer or head that is not
+        there, numbers that are not finite, or another `html_action`.
+
+    Example:
+        page = head_view(bert.read("The cat sat on the mat.", "It was warm."), layer=5, html_action="return")
+        Path("head_view.html").write_text(page.data, encoding="utf-8")
+    """
+    count, head_count = _checked(reading, html_action).attention.shape[:2]
+    include_layers = _numbers_of("include_layers", include_layers, count)
+    if layer is not None:
+        (layer,) = _numbers_of("layer", [layer], count)
+        if layer not in include_layers:
+            raise ValueError(f"layer={layer} must be one of include_layers, which are {include_layers}.")
+    options = {"layer": layer, "heads": None if heads is None else _numbers_of("heads", heads, head_count)}
+    return _show("head_view", reading, html_action, options | {"include_layers": include_layers}, prettify_tokens)
+
+
+def model_view(
+    reading, *, include_layers=None, include_heads=None, display_mode="light", prettify_tokens=True, html_action="view"
+):
+    """bertviz' model view: a thumbnail for every head of every layer; click one to enlarge it.
+
+    Args:
+        reading: what `bert.read` returned.
+        include_layers, include_heads: None (all), or the numbers of those drawn; fewer of them are drawn much sooner.
+        display_mode: "light" or "dark".
+        prettify_tokens, html_action: as for `head_view`.
+
+    Returns, Raises:
+        as `head_view`.
+    """
+    layers, heads = _checked(reading, html_action).attention.shape[:2]
+    if display_mode not in ("light", "dark"):
+        raise ValueError(f'display_mode must be "light" or "dark", got {display_mode!r}.')
+    options = {
+        "include_layers": _numbers_of("include_layers", include_layers, layers),
+        "include_heads": _numbers_of("include_heads", include_heads, heads),
+        "display_mode": display_mode,
+    }
+    return _show("model_view", reading, html_action, options, prettify_tokens)
+
+
+def neuron_view(*args, **kwargs):
+    """Always an error: bertviz' neuron view works with its own model classes only. Ours is `be.neuron_view`.
+
+    Raises:
+        NotImplementedError
+    """
+    raise NotImplementedError(
+        "bertviz' neuron view works only with its own three model classes, and cannot show this model. Ours can: "
+        'bert.read(text, return_qkv=True).show("neuron"), or be.neuron_view(queries, keys, tokens) for any arrays.'
+    )
+
+
+def tensors(reading):
+    """A reading's attention as bertviz takes it: a list of L torch tensors `[1, N, T, T]`."""
+    torch = _needed("torch")
+    return [torch.from_numpy(np.array(layer[None], "float32")) for layer in reading.attention]  # a copy: torch writes
+
+
+def sentence_b_start(reading):
+    """The position of the second text's first token, or None where there is no second text."""
+    return reading.segments.index(1) if 1 in reading.segments else None
+
+
+def _show(name, reading, html_action, options, prettify_tokens):
+    draw = getattr(_needed("bertviz"), name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # bertviz leaves it to Python to close its script's file
+        page = draw(
+            attention=tensors(reading),
+            tokens=[_harmless(token) for token in reading.tokens],
+            sentence_b_start=sentence_b_start(reading),
+            prettify_tokens=prettify_tokens,
+            html_action="return",
+            **options,
+        )
+    if html_action == "return":
+        return page
+    from IPython.display import HTML, display
+
+    document = f"<!doctype html><meta charset='utf-8'><body style='background: white'>{page.data}{FIT}</body>"
+    display(HTML(FRAME.format(page=html.escape(document))))
+    print(ONLINE)
+    return None
+
+
+def _checked(reading, html_action):
+    if not isinstance(reading, Reading):
+        raise TypeError(f"reading must be what bert.read returned, got {type(reading).__name__}.")
+    if html_action not in ("view", "return"):
+        raise ValueError(f'html_action must be "view" or "return", got {html_action!r}.')
+    if not np.isfinite(reading.attention).all():
+        raise ValueError("The reading's attention holds NaN or infinity, of which bertviz makes a blank page.")
+    if reading.attention.min() < 0:
+        warnings.warn(
+            "The scores of talking heads can be negative; bertviz takes weights for opacities and leaves those out. "
+            "reading.show() has colours for both signs.",
+            stacklevel=3,
+        )
+    return reading
+
+
+def _numbers_of(name, chosen, count):
+    """`chosen` as a list of numbers from 0 to `count` - 1, all of them for None."""
+    if chosen is None:
+        return list(range(count))
+    numbers = [int(number) if isinstance(number, int | np.integer) else number for number in chosen]
+    if not numbers or any(not isinstance(number, int) or not 0 <= number < count for number in numbers):
+        raise ValueError(f"{name} must be some of 0 to {count - 1}, got {chosen!r}.")
+    return sorted(set(numbers))
+
+
+def _harmless(token):
+    """`token` without what would end the script that bertviz writes it into: "</script>" must be shown, not obeyed."""
+    return token.replace("</", "‹/").replace("<!", "‹!")
+
+
+def _needed(package):
+    try:
+        # By name, so that no module of the core has an `import torch`; it is absolute, and so never this module.
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise ImportError(
+            f'{package} cannot be imported here ({error}). bertviz and torch come with pip install "bertedu[course]". '
+            f"Without them: {OURS}.",
+            name=package,
+        ) from error
