@@ -70,6 +70,10 @@ __all__ = [
     "defaults",
     "pooling",
     "presets",
+    "head_view",
+    "model_view",
+    "neuron_view",
+    "views",
     "plots",
     "analysis",
     "bertviz",
@@ -77,12 +81,15 @@ __all__ = [
 ]
 
 # They import matplotlib and IPython, which training on a server needs not.
-LAZY = ("plots", "analysis", "bertviz", "exercise")
+LAZY_MODULES = ("plots", "views", "analysis", "bertviz", "exercise")
+LAZY_FUNCTIONS = {"head_view": "views", "model_view": "views", "neuron_view": "views"}
 
 
 def __getattr__(name):
-    if name in LAZY:
+    if name in LAZY_MODULES:
         return importlib.import_module(f"bertedu.{name}")
+    if name in LAZY_FUNCTIONS:
+        return getattr(importlib.import_module(f"bertedu.{LAZY_FUNCTIONS[name]}"), name)
     raise AttributeError(f"module 'bertedu' has no attribute {name!r}")
 
 

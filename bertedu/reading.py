@@ -76,15 +76,41 @@ class Reading:
             if chosen is not None and not 0 <= chosen < count:
                 raise ValueError(f"{name}={chosen} is not there: {self.model} has {name}s 0 to {count - 1}.")
 
-    def show(self, layer=0, head=0):
-        """Shows the picture of all heads and, in a notebook, a chooser of layer and head below it.
+    def view(self, kind="model", **options):
+        """A view of the attention for the browser: to show, to close, and to `save` as one interactive .html.
 
-        The picture is an output of its own, so that it stays when the notebook is opened with no kernel.
+        Args:
+            kind: "model" (every head, one of them large), "head" (lines from token to token, by head), or "neuron"
+                (queries, keys and what comes of them; for a reading with `return_qkv=True`).
+            options: further arguments of `be.model_view`, `be.head_view` or `be.neuron_view`: `layer`, `head`, ...
+
+        Returns:
+            a `bertedu.views.View`.
+
+        Raises:
+            ValueError: another kind, a layer or head that is not there, or "neuron" without queries and keys.
         """
-        from bertedu import chooser
+        from bertedu import views
 
-        self._check_choice(layer, head)
-        chooser.show(self, layer, head)
+        options = {"title": f"Every head of {self.model}" if kind == "model" else self.model} | options
+        if kind == "model":
+            return views.model_view(self.attention, self.tokens, **options)
+        if kind == "head":
+            return views.head_view(self.attention, self.tokens, **{"segments": self.segments} | options)
+        if kind != "neuron":
+            raise ValueError(f'kind must be "model", "head" or "neuron", got {kind!r}.')
+        if self.queries is None:
+            raise ValueError("The neuron view needs queries and keys: read the text with return_qkv=True.")
+        return views.neuron_view(self.queries, self.keys, self.tokens, **{"attention": self.attention} | options)
+
+    def show(self, view="model", **options):
+        """Shows a view: in a notebook live, above it a picture that stays where nothing live can run.
+
+        Args:
+            view: "model", "head" or "neuron", as `kind` of `view`.
+            options: as there.
+        """
+        self.view(view, **options).show()
 
     def save(self, path, layer=None, head=None):
         """Saves `picture(layer, head)` as .png, .svg or .pdf, by the ending of `path`, and returns the path.

@@ -520,3 +520,24 @@ def test_a_vocabulary_that_is_shorter_than_the_word_table_is_told(tmp_path):
     folder = tiny_bert.write(tmp_path, words=VOCABULARY)
     with pytest.warns(UserWarning, match=r"20 tokens, and the encoder's word table 23 rows"):
         be.load(folder)
+
+
+def test_views_of_a_reading(minilm, tmp_path):
+    reading = minilm.read("The cat sat.", "It was warm.", return_qkv=True)
+    for kind in ("model", "head", "neuron"):
+        view = reading.view(kind, layer=2)
+        assert "minilm" in view.alt and view.layer == 2
+        page = view.save(tmp_path / f"{kind}.html").read_text(encoding="utf-8")
+        assert "http:" not in page and "https:" not in page
+    assert reading.view("head").segments == [-1 if s is None else s for s in reading.segments]
+    with pytest.raises(ValueError, match="return_qkv=True"):
+        minilm.read("The cat sat.").view("neuron")
+    with pytest.raises(ValueError, match='kind must be "model", "head" or "neuron"'):
+        reading.view("galaxy")
+    with pytest.raises(ValueError, match="layer"):
+        reading.show(layer=6)
+
+
+def test_outside_a_notebook_show_says_what_it_would_show(minilm, capsys):
+    minilm.read("The cat sat.").show()
+    assert "view.save('view.html')" in capsys.readouterr().out

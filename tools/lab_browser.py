@@ -143,25 +143,21 @@ def restart_kernel(page):
 
 
 def choose_another(page):
-    """Move the first chooser of the page on by one; return the cell's pictures before and, once they changed, after."""
-    chooser = page.locator(f"{CODE_CELL} .jupyter-widgets select, {CODE_CELL} .jupyter-widgets .noUi-handle").first
-    chooser.scroll_into_view_if_needed()
-    cell = chooser.locator("xpath=ancestor::*[contains(@class, 'jp-CodeCell')][1]")
-    before = picture_sources(cell)
-    if chooser.evaluate("element => element.tagName") == "SELECT":
-        chooser.select_option(index=chooser.evaluate("list => (list.selectedIndex + 1) % list.length"))
-    else:
-        chooser.focus()
-        page.keyboard.press("ArrowRight")
+    """Choose the next head in the first model view; return its heading and large picture before and after."""
+    view = page.locator(f"{CODE_CELL} .be-model").first
+    view.scroll_into_view_if_needed()
+    view.locator('.be-cell[aria-pressed="true"]').wait_for()
+    before = seen_large(view)
+    view.locator(".be-cell").nth(1).click()
     deadline = time.monotonic() + 30
-    while (after := picture_sources(cell)) in (before, []) and time.monotonic() < deadline:
+    while (after := seen_large(view)) == before and time.monotonic() < deadline:
         page.wait_for_timeout(200)
     return before, after
 
 
-def picture_sources(cell):
-    """Return what the pictures of a cell are made of, to tell one from another."""
-    return cell.locator(".jp-OutputArea-output img").evaluate_all("images => images.map(image => image.src)")
+def seen_large(view):
+    """Return the heading and the pixels of the head that a model view shows large."""
+    return view.locator(".be-subtitle").text_content(), view.locator("canvas.be-map").evaluate("map => map.toDataURL()")
 
 
 def pictures(page):

@@ -12,14 +12,14 @@ TARGET = ROOT / "docs" / "start_here.png"
 
 
 def take(page, address, path):
-    """Open the first notebook, run it, and photograph the cell with the chooser and its pictures."""
+    """Open the first notebook, run it, and photograph the cell with the live view of all heads."""
     open_notebook(page, address)
     run_all(page)
     errors = error_outputs(page)
     if errors:
         raise RuntimeError("the notebook shows errors:\n" + "\n".join(errors))
-    chooser = page.locator(f"{CODE_CELL} .jupyter-widgets").first
-    cell = chooser.locator("xpath=ancestor::*[contains(@class, 'jp-CodeCell')][1]")
+    view = page.locator(f"{CODE_CELL} .be-model").first
+    cell = view.locator("xpath=ancestor::*[contains(@class, 'jp-CodeCell')][1]")
     for _ in range(5):  # cells are laid out, and move what stands below, when they come into view
         cell.evaluate("element => element.scrollIntoView({block: 'start'})")
         page.wait_for_timeout(500)

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from bertedu.checkpoints.common import into_place
-from bertedu.checkpoints.saved_model_writer import hub_object
+from bertedu.checkpoints.saved_model_writer import hub_object, save
 from bertedu.text import KEYS, BertPreprocessor
 
 TRUNCATION = "round_robin"
@@ -54,13 +54,12 @@ def export_preprocessor(preprocessor, path, *, truncation=None, overwrite=False)
     """
     check(preprocessor, truncation)
     import_tensorflow_text()
-    import tensorflow as tf
 
     with into_place(path, overwrite) as new, tempfile.TemporaryDirectory() as nowhere:
         vocabulary = Path(nowhere) / "vocab.txt"  # its path gets into the graph, as a name, and shall give nothing away
         preprocessor.tokenizer.save_vocabulary(vocabulary)
         model = hub_model(preprocessor, vocabulary)
-        tf.saved_model.save(model, str(new), signatures={"serving_default": serving(model)})
+        save(model, new, serving(model))
     return Path(path)
 
 

@@ -72,17 +72,28 @@ def export_saved_model(bert, path, *, overwrite=False):
         outputs = tf.saved_model.load("minilm_saved")(inputs)
     """
     check(bert)
-    import tensorflow as tf
-
     with into_place(path, overwrite) as new:
         vocabulary = new.parent / "vocab.txt"
         bert.tokenizer.save_vocabulary(vocabulary)
         model = hub_model(bert, vocabulary)
-        tf.saved_model.save(model, str(new), signatures={"serving_default": serving(model)})
+        save(model, new, serving(model))
         beside = new / "variables"  # the weights' checkpoint is there, and what the graph does not say goes beside it
         write_json(beside / tensorflow.CONFIG, config(bert))
         bert.tokenizer.save(beside / TOKENIZER)
     return Path(path)
+
+
+def save(model, path, signature):
+    """Saves a TensorFlow object, without its report of where it wrote to: that path is gone a moment later."""
+    import tensorflow as tf
+
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")
+    try:
+        tf.saved_model.save(model, str(path), signatures={"serving_default": signature})
+    finally:
+        logger.setLevel(level)
 
 
 def check(bert):
