@@ -38,6 +38,7 @@ from bertedu.reading import Reading
 from bertedu.bert import Bert
 from bertedu.loading import build, load
 from bertedu.conversion import convert, inspect
+from bertedu.fine_tuning import History, fine_tune
 
 # isort: on
 
@@ -67,6 +68,8 @@ __all__ = [
     "convert",
     "inspect",
     "build",
+    "fine_tune",
+    "History",
     "defaults",
     "pooling",
     "presets",

@@ -38,6 +38,22 @@ def compiled(function, encoder):
     return {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[keras.backend.backend()](function, encoder)
 
 
+def has_accelerator():
+    """Whether the backend has found a GPU or TPU."""
+    backend = keras.config.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU"))
+    if backend == "jax":
+        import jax
+
+        return jax.default_backend() in ("gpu", "tpu")
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def _tensorflow(function, encoder):
     import tensorflow as tf
 

@@ -1,0 +1,21 @@
+"""Fine-tuning: a pretrained encoder learns a task, in minutes, resumable, and with everything written down.
+
+examples   texts with labels, encoded and checked       state      put down on disk, and taken up again
+batches    texts of similar length together             history    what happened, and how to do it again
+schedule   AdamW, warm-up, decay                        progress   what is shown meanwhile
+                                                        recipe     `fine_tune`
+
+Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.2. Chapter: notebooks/11_fine_tuning.ipynb.
+"""
+
+# In reading order.
+# isort: off
+from bertedu.fine_tuning.examples import Examples
+from bertedu.fine_tuning.batches import Batches, plan
+from bertedu.fine_tuning.schedule import WarmUpAndDecay, optimizer
+from bertedu.fine_tuning.history import History
+from bertedu.fine_tuning.recipe import fine_tune
+
+# isort: on
+
+__all__ = ["Batches", "Examples", "History", "WarmUpAndDecay", "fine_tune", "optimizer", "plan"]

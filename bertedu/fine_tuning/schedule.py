@@ -1,0 +1,63 @@
+"""The optimizer of BERT's fine-tuning: AdamW, a warm-up and then a straight way down to zero.
+
+    rate(t) = peak * t / w             for t < w       (w: steps of warm-up)
+    rate(t) = peak * (n - t) / (n - w)  from then on    (n: all steps)
+
+Adam with bias correction: without it, the first steps are far too long, and fine-tuning on small sets fails now and
+then (Mosbach et al. 2021, https://arxiv.org/abs/2006.04884; Zhang et al. 2021, https://arxiv.org/abs/2006.05987).
+Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), appendix A.3. Chapter: notebooks/11_fine_tuning.ipynb.
+"""
+
+import keras
+from keras import ops
+
+NO_DECAY = ("bias", "gamma", "beta")
+"""Names of the weights that do not decay: pulling an offset or a scale towards zero regularises nothing."""
+
+
+@keras.saving.register_keras_serializable(package="bertedu")
+class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that rises evenly from 0 to `peak` and falls evenly to 0 again.
+
+    Args:
+        peak: float.
+        warm_up: int, the steps until the peak.
+        steps: int, all steps.
+
+    Example:
+        >>> rate = WarmUpAndDecay(1.0, warm_up=2, steps=6)
+        >>> [round(float(rate(step)), 2) for step in range(6)]
+        [0.5, 1.0, 1.0, 0.75, 0.5, 0.25]
+    """
+
+    def __init__(self, peak, warm_up, steps):
+        self.peak, self.warm_up, self.steps = peak, warm_up, steps
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32")
+        rising = (step + 1) / max(self.warm_up, 1)  # the first step is to move, too
+        falling = (self.steps - step) / max(self.steps - self.warm_up, 1)
+        return self.peak * ops.maximum(ops.minimum(ops.minimum(rising, falling), 1.0), 0.0)
+
+    def get_config(self):
+        return {"peak": self.peak, "warm_up": self.warm_up, "steps": self.steps}
+
+
+def optimizer(learning_rate, steps, warm_up=0.1, weight_decay=0.01, clip_norm=1.0):
+    """AdamW for `steps` steps.
+
+    Args:
+        learning_rate: float, the peak.
+        steps: int, all steps of the training.
+        warm_up: float, the share of them in which the rate rises.
+        weight_decay: float; not for biases, nor for the weights of LayerNorm.
+        clip_norm: float or None, the length to which the gradient of all weights together is cut.
+    """
+    adam = keras.optimizers.AdamW(
+        WarmUpAndDecay(learning_rate, round(warm_up * steps), steps),
+        weight_decay=weight_decay,
+        epsilon=1e-6,  # as in the release
+        global_clipnorm=clip_norm,
+    )
+    adam.exclude_from_weight_decay(var_names=list(NO_DECAY))
+    return adam

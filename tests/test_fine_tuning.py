@@ -1,0 +1,315 @@
+"""Fine-tuning: what is learned, what is refused, and that nothing is lost when a training is killed."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import small_world
+from keras import ops
+
+import bertedu as be
+from bertedu.fine_tuning import Batches, WarmUpAndDecay, examples, fine_tune, plan, recipe, state
+from bertedu.fine_tuning.batches import SIZES, padded_length
+
+WORDS = small_world.VOCABULARY[5:]
+DRAW = np.random.default_rng(3)
+TEXTS = [" ".join(DRAW.choice(WORDS, DRAW.integers(1, 40))) for _ in range(48)]
+LABELS = [int("cat" in text.split()) for text in TEXTS]
+
+
+def small(num_classes=2, seed=0, **options):
+    """A classifier of random weights on the small world, and its preprocessor."""
+    keras.utils.set_random_seed(seed)
+    sizes = {"hidden_size": 16, "num_layers": 1, "num_attention_heads": 2, "inner_dim": 32, "type_vocab_size": 2}
+    encoder = be.BertEncoder(len(small_world.VOCABULARY), max_sequence_length=64, **sizes)
+    tokenizer = be.BertTokenizer(small_world.VOCABULARY)
+    return be.BertClassifier(encoder, num_classes, **options), be.BertPreprocessor(tokenizer, 64)
+
+
+def run(train=(TEXTS, LABELS), *, num_classes=2, **options):
+    classifier, preprocessor = small(num_classes)
+    options = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "progress": False} | options
+    return classifier, fine_tune(classifier, preprocessor, train, **options)
+
+
+def same_weights(one, two):
+    return all(np.array_equal(a, b) for a, b in zip(one.get_weights(), two.get_weights(), strict=True))
+
+
+# -- batches -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_text_is_read_once_and_batches_are_alike_in_length():
+    lengths = DRAW.integers(3, 200, 997)
+    batches = plan(lengths, 32, np.random.default_rng(0))
+    assert sorted(np.concatenate(batches)) == list(range(997))
+    alike = np.mean([np.ptp(lengths[batch]) for batch in batches])
+    mixed = np.mean([np.ptp(lengths[DRAW.permutation(997)[:32]]) for _ in batches])
+    assert alike < mixed / 10
+    assert [b.tolist() for b in batches] != [b.tolist() for b in plan(lengths, 32, np.random.default_rng(1))]
+
+
+def test_a_short_batch_is_filled_up_with_texts_that_do_not_count():
+    _, preprocessor = small()
+    texts = examples.prepare("train", (TEXTS[:5], LABELS[:5]), preprocessor, 2, 64)
+    batches = Batches(texts, plan([len(r.ids) for r in texts.rows], 4), 4, 0, 64)
+    shapes = [
+        (inputs["input_word_ids"].shape[0], weights.sum()) for inputs, _, weights in map(batches.__getitem__, (0, 1))
+    ]
+    assert shapes == [(4, 4), (4, 1)] and batches.weight == 5
+
+
+def test_lengths_are_few():
+    assert {padded_length(n, 512) for n in range(3, 513)} == set(SIZES)
+    assert padded_length(40, 45) == 45
+
+
+def test_keras_is_shown_two_lengths_first():
+    _, preprocessor = small()
+    texts = examples.prepare("train", (["the"] * 9 + ["the cat sat on the mat " * 5], [0, 1] * 5), preprocessor, 2, 64)
+    batches = Batches(texts, [np.array([i]) for i in range(10)], 1, 0, 64)
+    lengths = [batches[i][0]["input_word_ids"].shape[1] for i in range(10)]
+    assert lengths[0] != lengths[1] and sorted(np.concatenate(batches.batches)) == list(range(10))
+
+
+# -- the recipe --------------------------------------------------------------------------------------------------------
+
+
+def test_the_rate_rises_to_its_peak_and_falls_to_nothing():
+    rate = WarmUpAndDecay(0.5, warm_up=10, steps=50)
+    rates = [float(rate(step)) for step in range(51)]
+    assert np.argmax(rates) in (9, 10) and max(rates) == pytest.approx(0.5)
+    assert rates[0] > 0 and rates[50] == 0 and np.all(np.diff(rates[11:]) < 0)
+
+
+def test_biases_and_norms_do_not_decay():
+    classifier, _ = small()
+    adam = recipe.optimizer(1e-3, 10)
+    adam.build(classifier.trainable_variables)
+    decaying = {v.path.split("/")[-1] for v in classifier.trainable_variables if adam._use_weight_decay(v)}
+    assert decaying == {"kernel", "embeddings"}
+
+
+def test_it_learns_and_says_what_happened(tmp_path):
+    before = small()[0]
+    classifier, history = run(validation=(TEXTS, LABELS), epochs=30, learning_rate=5e-3)
+    assert not same_weights(before, classifier)
+    assert len(history.epochs) == 30 and history.finished
+    assert history.epochs[-1]["loss"] < history.epochs[0]["loss"] / 2
+    best = history.epochs[history.best_epoch]
+    assert best["val_loss"] == min(epoch["val_loss"] for epoch in history.epochs) and best["val_accuracy"] > 0.9
+    content = json.loads(history.save(tmp_path / "history.json").read_text())
+    assert content["run"]["surroundings"]["keras"] == keras.__version__
+    assert content["run"]["arguments"]["learning_rate"] == 5e-3 and len(content["run"]["train"]["sha256"]) == 64
+    assert "training" in history.plot("accuracy").figure.alt
+    with pytest.raises(ValueError, match=r"metric must be one of \['accuracy', 'loss'\]"):
+        history.plot("f1")
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_another():
+    one, two, other = (run(seed=seed)[0] for seed in (1, 1, 2))
+    assert same_weights(one, two) and not same_weights(one, other)
+
+
+def test_the_best_epoch_is_what_stays():
+    classifier, history = run(validation=(TEXTS, [1 - label for label in LABELS]), epochs=6, learning_rate=5e-3)
+    assert history.best_epoch < 5  # it can only get worse
+    last, _ = run(validation=(TEXTS, [1 - label for label in LABELS]), epochs=6, learning_rate=5e-3, restore_best=False)
+    assert not same_weights(classifier, last)
+
+
+def test_a_regression_and_pairs():
+    values = [text.split().count("cat") / 10 for text in TEXTS]
+    _, history = run((TEXTS, TEXTS[::-1], values), num_classes=1, epochs=8)
+    assert history.epochs[-1]["loss"] < history.epochs[0]["loss"]
+    assert "mean_absolute_error" in history.epochs[0]
+    _, tuples = run((list(zip(TEXTS, TEXTS[::-1], strict=True)), values), num_classes=1, epochs=1)
+    assert tuples.epochs[0]["loss"] == pytest.approx(history.epochs[0]["loss"], rel=0.2)
+
+
+def test_class_weights_count():
+    assert run(class_weights="balanced")[1].epochs != run()[1].epochs
+    texts = examples.prepare("train", (TEXTS, LABELS), small()[1], 2, 64, class_weights="balanced")
+    sums = [texts.weights[texts.labels == label].sum() for label in (0, 1)]
+    assert sums[0] == pytest.approx(sums[1])
+
+
+def test_half_precision_trains_a_copy_and_gives_it_back():
+    classifier, history = run(precision="mixed_bfloat16", epochs=3)
+    assert classifier.network.dtype_policy.name == "float32" and np.isfinite(history.epochs[-1]["loss"])
+    assert not same_weights(classifier, small()[0])
+
+
+def test_the_result_is_a_model_that_load_opens(tmp_path):
+    classifier, history = run(output_dir=tmp_path / "run")
+    bert = be.load(tmp_path / "run" / "model")
+    assert same_weights(bert.classifier, classifier)
+    again, second = run(output_dir=tmp_path / "run")  # nothing is left to do
+    assert same_weights(again, classifier) and second.epochs == history.epochs
+
+
+# -- killed, and taken up again ----------------------------------------------------------------------------------------
+
+PROGRAM = """
+import sys
+sys.path.insert(0, {here!r})
+import numpy as np
+import test_fine_tuning as t
+t.recipe.SEGMENT = 2
+classifier, history = t.run(validation=(t.TEXTS, t.LABELS), epochs=4, output_dir=sys.argv[1])
+np.savez(sys.argv[2], *classifier.get_weights(), losses=[segment["loss"] for segment in history.segments])
+"""
+
+
+def start(folder, out):
+    program = PROGRAM.format(here=str(Path(__file__).parent))
+    return subprocess.Popen([sys.executable, "-c", program, folder, out], stderr=subprocess.DEVNULL)
+
+
+def killed_and_finished(kills, tmp_path):
+    assert start(tmp_path / "whole", tmp_path / "whole.npz").wait() == 0
+    draw = random.Random(5)
+    for _ in range(kills):
+        process = start(tmp_path / "killed", tmp_path / "killed.npz")
+        first = time.monotonic()
+        while not (tmp_path / "killed" / "state.safetensors").exists() and time.monotonic() < first + 60:
+            time.sleep(0.01)
+        time.sleep(draw.uniform(0, 6))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        state.words_of(tmp_path / "killed" / "state.safetensors")  # whole, whenever it was
+    assert start(tmp_path / "killed", tmp_path / "killed.npz").wait() == 0
+    with np.load(tmp_path / "whole.npz") as one, np.load(tmp_path / "killed.npz") as two:
+        assert one.files == two.files
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], two[name], err_msg=name)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX'")
+def test_killed_once_it_goes_on_and_ends_the_same(tmp_path):
+    killed_and_finished(1, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX'")
+def test_ten_kills_lose_nothing(tmp_path):
+    killed_and_finished(10, tmp_path)
+
+
+def test_stopped_at_every_segment_it_ends_the_same(tmp_path, monkeypatch):
+    """As a kill right after each state on disk, without the ten seconds that a new process takes."""
+    monkeypatch.setattr(recipe, "SEGMENT", 2)
+    whole, history = run(validation=(TEXTS, LABELS))
+
+    class Stop(Exception):
+        pass
+
+    keep = recipe.Run._keep
+    for _ in range(20):
+        seen = []
+
+        def once(self, seen=seen):
+            keep(self)
+            seen.append(self)
+            if len(seen) == 2 or (self.history.segments and len(seen) == 1 and not self.history.finished):
+                raise Stop
+
+        monkeypatch.setattr(recipe.Run, "_keep", once)
+        try:
+            again, resumed = run(validation=(TEXTS, LABELS), output_dir=tmp_path)
+            break
+        except Stop:
+            continue
+    assert same_weights(whole, again)
+    drop = ("seconds",)
+    for one, two in zip(history.segments, resumed.segments, strict=True):
+        assert {k: v for k, v in one.items() if k not in drop} == {k: v for k, v in two.items() if k not in drop}
+
+
+# -- wrong in, clear out -----------------------------------------------------------------------------------------------
+
+WRONG = {
+    "no text": ({"train": ([], [])}, ValueError, "train is empty"),
+    "no validation": ({"validation": ([], [])}, ValueError, "validation is empty"),
+    "a label short": ({"train": (TEXTS, LABELS[1:])}, ValueError, "48 texts, but 47 labels"),
+    "one class": ({"train": (TEXTS, [1] * 48)}, ValueError, "one class only, 1"),
+    "label out of range": ({"train": (TEXTS, [2, *LABELS[1:]])}, ValueError, "label 0 is 2.*from 0 to 1"),
+    "label below": ({"train": (TEXTS, [-1, *LABELS[1:]])}, ValueError, "label 0 is -1"),
+    "label between": ({"train": (TEXTS, [0.5, *LABELS[1:]])}, ValueError, "num_classes=1"),
+    "label is no number": ({"train": (TEXTS, [float("nan"), *LABELS[1:]])}, ValueError, "label 0 is nan"),
+    "labels are words": ({"train": (TEXTS, ["yes"] * 48)}, ValueError, "must be a list of numbers"),
+    "a string": ({"train": ("the cat", [1])}, TypeError, "one string"),
+    "not data": ({"train": 7}, TypeError, r"\(texts, labels\)"),
+    "epochs": ({"epochs": 0}, ValueError, "epochs must be a whole number from 1 on, got 0"),
+    "batch_size": ({"batch_size": 2.5}, ValueError, "batch_size must be a whole number"),
+    "learning_rate": ({"learning_rate": -1}, ValueError, "learning_rate must be above 0"),
+    "max_length": ({"max_length": 900}, ValueError, "max_length must be from 3 to 64"),
+    "precision": ({"precision": "int8"}, ValueError, "precision must be"),
+    "class_weights": ({"class_weights": [1, 2, 3]}, ValueError, "class_weights must be"),
+    "a burst": ({"learning_rate": 1.0, "clip_norm": None, "epochs": 40}, FloatingPointError, "lower learning_rate"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_said(case):
+    options, kind, words = WRONG[case]
+    if case == "a burst":
+        classifier, preprocessor = small()
+        classifier.network.get_embedding_table().assign(np.full((20, 16), np.nan))
+        with pytest.raises(kind, match=words):
+            fine_tune(classifier, preprocessor, (TEXTS, LABELS), progress=False)
+        return
+    with pytest.raises(kind, match=words):
+        run(**options)
+
+
+def test_an_output_folder_of_another_training_is_left_alone(tmp_path):
+    run(output_dir=tmp_path)
+    with pytest.raises(ValueError, match=r"another training \(with other arguments\): choose another folder"):
+        run(output_dir=tmp_path, learning_rate=1e-4)
+    with pytest.raises(ValueError, match="with other train"):
+        run((TEXTS[::-1], LABELS[::-1]), output_dir=tmp_path)
+    (tmp_path / "state.safetensors").write_bytes(b"half a file")
+    with pytest.raises(ValueError, match="is no state of a training"):
+        run(output_dir=tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_known_before_the_training(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(PermissionError):
+        run(output_dir=tmp_path / "run")
+
+
+def test_an_output_folder_that_is_a_file(tmp_path):
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(FileExistsError):
+        run(output_dir=tmp_path / "run")
+    assert (tmp_path / "run").read_text() == "mine"
+
+
+def test_the_encoder_of_a_bert_stays_what_it_was(tmp_path):
+    if be.presets.offline_model_directory() is None:
+        pytest.skip("the offline model is not installed")
+    bert = be.load("minilm")
+    before = ops.convert_to_numpy(bert.encoder.get_embedding_table()).copy()
+    classifier = bert.classifier_for(2)
+    texts = ["a fine film", "a dull film", "what a joy", "what a waste"]
+    history = fine_tune(
+        classifier,
+        bert.preprocessor,
+        (texts, [1, 0, 1, 0]),
+        epochs=1,
+        batch_size=4,
+        progress=False,
+        precision="float32",
+    )
+    assert history.finished and np.array_equal(before, ops.convert_to_numpy(bert.encoder.get_embedding_table()))
