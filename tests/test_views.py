@@ -321,7 +321,7 @@ def test_the_size_is_known_before_drawing_and_bounded(tmp_path):
         assert file.stat().st_size <= min(view.saved_nbytes, 4_000_000)
     long = head_view(shares(1, 12, 512, 512), [f"t{i}" for i in range(512)])
     assert long.nbytes <= 4_000_000
-    assert "3.3 MB to the first drawing" in repr(long)
+    assert "3.4 MB to the first drawing" in repr(long)
 
 
 def test_24_layers_of_16_heads_of_512_tokens(tmp_path):

@@ -172,15 +172,13 @@ export function unpack(bytes, rows, columns, offset = 0) {
 
 /** The numbers that `unpack`ed rows stand for, from `first` on, `count` rows. */
 export function numbers(packed, first = 0, count = packed.low.length) {
-  const { columns } = packed;
+  const { columns, levels } = packed;
   const result = new Float32Array(count * columns);
   for (let row = 0; row < count; row += 1) {
     const low = packed.low[first + row];
     const step = packed.step[first + row];
-    const start = (first + row) * columns;
-    for (let column = 0; column < columns; column += 1) {
-      result[row * columns + column] = low + step * packed.levels[start + column];
-    }
+    const [from, to] = [(first + row) * columns, row * columns];
+    for (let column = 0; column < columns; column += 1) result[to + column] = low + step * levels[from + column];
   }
   return result;
 }
@@ -271,6 +269,14 @@ class LiveSource {
   }
 }
 
+function fromBase64(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text); // since 2025, and many times faster
+  const letters = atob(text);
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < bytes.length; i += 1) bytes[i] = letters.charCodeAt(i);
+  return bytes;
+}
+
 /** Weights from the file itself. */
 class SavedSource {
   constructor() {
@@ -279,7 +285,7 @@ class SavedSource {
 
   async inflate(name) {
     const block = document.querySelector(`script[data-part="${CSS.escape(name)}"]`);
-    const packed = Uint8Array.from(atob(block.textContent), (letter) => letter.charCodeAt(0));
+    const packed = fromBase64(block.textContent);
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
     return new Uint8Array(await new Response(stream).arrayBuffer());
   }

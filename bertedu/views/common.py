@@ -9,6 +9,7 @@ Chapter: 12.
 import base64
 import functools
 import html
+import io
 import json
 import os
 import re
@@ -108,9 +109,10 @@ class View:
 
         axes = self.quick_axes()
         try:
-            return np.ravel(axes)[0].figure._repr_mimebundle_()
+            data, metadata = np.ravel(axes)[0].figure._repr_mimebundle_()
         finally:
             plots.close(axes)
+        return {**data, "image/png": smaller(data["image/png"])}, metadata
 
     @functools.cached_property
     def _small_picture(self):
@@ -119,7 +121,7 @@ class View:
 
         axes = self.quick_axes()
         try:
-            return plots.png(axes, dpi=plots.SCREEN_DPI)
+            return smaller(plots.png(axes, dpi=plots.SCREEN_DPI))
         finally:
             plots.close(axes)
 
@@ -130,9 +132,10 @@ class View:
 
     @property
     def nbytes(self):
-        """Bytes that reach the page before the first drawing."""
-        code, css = program(self.kind)
-        return len(to_json(self.setup())) + len(self.part(self.first_part())) + len(code.encode()) + len(css.encode())
+        """Bytes that reach the page before the first drawing of the live view, the picture included."""
+        program_nbytes = sum(len(text.encode()) for text in program(self.kind))
+        picture = len(self._picture[0]["image/png"]) * 4 // 3
+        return len(to_json(self.setup())) + len(self.part(self.first_part())) + program_nbytes + picture
 
     @property
     def saved_nbytes(self):
@@ -317,6 +320,20 @@ def to_json(value):
     """JSON that may stand in a page's script: nothing in it can end the script or begin a comment."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def smaller(png):
+    """A PNG of a few colours, as pictures of weights are, in a third of the bytes; what is written in it stays."""
+    from PIL import Image, PngImagePlugin  # matplotlib needs it too
+
+    image = Image.open(io.BytesIO(png))
+    notes = PngImagePlugin.PngInfo()
+    for key, words in image.text.items():
+        notes.add_itxt(key, words)
+    buffer = io.BytesIO()
+    few = image.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(buffer, "PNG", pnginfo=notes)
+    return min(buffer.getvalue(), png, key=len)
 
 
 def _in_page(content):

@@ -112,51 +112,63 @@ class Weights {
   }
 }
 
-/**
- * Runs `visit(bits, series, query, key)` for every weight that may be shown. The bits of a float32 without its sign
- * grow as the number does, so that weights can be compared and counted as whole numbers: there are millions.
- */
-function eachWeight(weights, choice, visit) {
-  const { shown, size } = weights;
-  const filtered = choice.direction !== "all";
-  const least = Math.max(1, bitsOf(choice.least));
-  weights.values.forEach((values, series) => {
-    const all = new Uint32Array(values.buffer, values.byteOffset, values.length);
-    for (let row = 0; row < shown.length; row += 1) {
-      const query = shown[row];
-      for (let column = 0; column < shown.length; column += 1) {
-        const key = shown[column];
-        const bits = all[query * size + key] & 0x7fffffff;
-        if (bits >= least && (!filtered || choice.allows(query, key))) visit(bits, series, query, key);
-      }
-    }
-  });
-}
+// Millions of weights are gone through at each change. So the two loops below are plain, and compare bits: those of a
+// float32 without its sign grow as the number does, and their upper half is a ready-made bin of a histogram.
+const UNSIGNED = 0x7fffffff;
 
 function bitsOf(number) {
   return new Uint32Array(Float32Array.of(number).buffer)[0];
 }
 
+function bitsIn(values) {
+  return new Uint32Array(values.buffer, values.byteOffset, values.length);
+}
+
+/** Places [query * T + key] of the pairs that may be shown; null for all of them. */
+function placesOf({ shown, size }, choice) {
+  if (choice.direction === "all" && shown.length === size) return null;
+  const places = shown.flatMap((query) => shown.filter((key) => choice.allows(query, key)).map((key) => query * size + key));
+  return Uint32Array.from(places);
+}
+
+/** How many weights are at least `least`, in bins by the upper half of their bits. */
+function histogram(bits, places, least, bins) {
+  const count = places ? places.length : bits.length;
+  for (let i = 0; i < count; i += 1) {
+    const one = bits[places ? places[i] : i] & UNSIGNED;
+    if (one >= least) bins[one >>> 16] += 1;
+  }
+}
+
+/** The places of weights that are at least `least`, no more than `most`. */
+function placesFrom(bits, places, least, most) {
+  const found = [];
+  const count = places ? places.length : bits.length;
+  for (let i = 0; i < count && found.length < most; i += 1) {
+    const place = places ? places[i] : i;
+    if ((bits[place] & UNSIGNED) >= least) found.push(place);
+  }
+  return found;
+}
+
 /** The lines to draw, weakest first: those from `choice.least` on, and of these the strongest. */
 function linesOf(weights, choice) {
   const bins = new Uint32Array(1 << 15);
-  let [largest, possible] = [0, 0];
-  eachWeight(weights, choice, (bits) => {
-    if (bits > largest) largest = bits;
-    possible += 1;
-    bins[bits >>> 16] += 1;
-  });
+  const places = placesOf(weights, choice);
+  const asked = Math.max(1, bitsOf(choice.least));
+  weights.values.forEach((values) => histogram(bitsIn(values), places, asked, bins));
   let [cut, kept] = [bins.length - 1, 0];
   while (cut >= 0 && kept + bins[cut] <= MOST_LINES) kept += bins[cut--];
-  const least = (cut + 1) * 65536;
-  const crowd = { left: kept ? 0 : MOST_LINES }; // all alike: some of them, rather than none
-  const lines = [];
-  eachWeight(weights, choice, (bits, series, query, key) => {
-    if (bits < least && !(crowd.left > 0 && bits >>> 16 === cut && crowd.left--)) return;
-    const value = weights.values[series][query * weights.size + key];
-    lines.push({ strength: Math.abs(value), series, query, key, value });
-  });
+  const least = Math.max(asked, kept ? (cut + 1) * 65536 : cut * 65536); // all alike: some of them, rather than none
+  const each = kept ? Infinity : Math.ceil(MOST_LINES / weights.values.length);
+  const lines = weights.values.flatMap((values, series) =>
+    placesFrom(bitsIn(values), places, least, each).map((place) => {
+      const [query, key] = [Math.floor(place / weights.size), place % weights.size];
+      return { strength: Math.abs(values[place]), series, query, key, value: values[place] };
+    }),
+  );
   lines.sort((a, b) => a.strength - b.strength);
+  const possible = bins.reduce((sum, count) => sum + count, 0);
   return { lines, largest: lines.at(-1)?.strength ?? 0, possible };
 }
 
@@ -458,7 +470,7 @@ class Controls {
 export class HeadView {
   /** `onChange` is told of every new choice and focus, for what else the page shows. */
   constructor(root, setup, source, choice = new Choice(setup), onChange = () => {}) {
-    Object.assign(this, { root, setup, source, choice, onChange });
+    Object.assign(this, { root, setup, source, choice, onChange, ready: new Map() });
     setup.name = "Head view";
     root.id ||= `be-head-${Math.random().toString(36).slice(2)}`;
     this.frame = new Frame(root, setup, () => this.tabulate());
@@ -492,21 +504,31 @@ export class HeadView {
 
   async load() {
     const wanted = this.choice.layer;
-    const { tokens, heads } = this.setup;
-    const bytes = await this.source.part(`layer/${wanted}`);
+    const layer = await this.weightsOf(wanted);
     if (wanted !== this.choice.layer) return; // another was chosen meanwhile
-    this.layer = numbers(unpack(bytes, heads * tokens.length, tokens.length));
+    this.layer = layer;
     this.fetchNext();
+  }
+
+  /** A layer's weights as float32, [N, T, T]; this one and its neighbours are kept. */
+  async weightsOf(layer) {
+    const { tokens, heads } = this.setup;
+    if (!this.ready.has(layer)) {
+      const bytes = await this.source.part(`layer/${layer}`);
+      this.ready.set(layer, numbers(unpack(bytes, heads * tokens.length, tokens.length)));
+    }
+    return this.ready.get(layer);
   }
 
   /** Neighbouring layers come while nobody waits for them. */
   fetchNext() {
     clearTimeout(this.next);
-    this.next = setTimeout(() => {
+    this.next = setTimeout(async () => {
       const here = this.setup.layers.indexOf(this.choice.layer);
-      const near = [here + 1, here - 1].map((at) => this.setup.layers[at]).filter((layer) => layer !== undefined);
-      near.reduce((before, layer) => before.then(() => this.source.part(`layer/${layer}`)), Promise.resolve()).catch(() => {});
-    }, 400);
+      const near = [here, here + 1, here - 1].map((at) => this.setup.layers[at]);
+      [...this.ready.keys()].filter((layer) => !near.includes(layer)).forEach((layer) => this.ready.delete(layer));
+      for (const layer of near) if (layer !== undefined) await this.weightsOf(layer).catch(() => {});
+    }, 300);
   }
 
   weigh() {
@@ -560,7 +582,7 @@ export class HeadView {
     this.line = focus ? this.weights.line(focus, this.exact, this.choice) : null;
     this.stage.draw(focus ? this.focused(focus) : { ...this.all, series: this.weights.series });
     this.frame.readout.textContent = this.inWords();
-    this.root.dataset.exact = String(Boolean(this.exact));
+    Object.assign(this.root.dataset, { exact: String(Boolean(this.exact)), layer: this.choice.layer });
     if (focus && byKey) this.frame.say(this.frame.readout.textContent);
     this.frame.refreshTable();
   }

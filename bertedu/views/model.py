@@ -11,7 +11,7 @@ import numpy as np
 from bertedu.views import arrays
 from bertedu.views.common import View
 
-THUMBNAILS = 300_000  # bytes for all thumbnails together
+THUMBNAILS = 160_000  # bytes for all thumbnails together
 LARGEST = 64  # pixels along the side of a thumbnail
 
 

@@ -1,0 +1,227 @@
+"""The views of bertedu and of bertviz: the same arrays, the same browser, one run.
+
+    python -m benchmarks.views [--repeats 1] [--skip-bertviz]
+
+Each view is called, what it returns is put into a file, and a headless Chromium opens that file; the clock runs from
+the call to the first line or thumbnail on the screen. bertviz' scripts, which it loads from a CDN, are answered from
+the npm packages (d3, jquery, requirejs), so it never waits for a network. The weights are MiniLM's, of two texts of 128
+tokens, one above the other as 12 layers of 12 heads; and random ones, which do not compress. At 512 tokens bertviz
+would write 1.7 GB, so there only ours is measured: the processor time that a pointer going from token to token takes,
+and the time from a click on "next layer" to the new lines, right after the start and once the neighbours have come.
+"""
+
+import argparse
+import contextlib
+import io
+import platform
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from pydoc_data.topics import topics
+
+import numpy as np
+
+from benchmarks import common
+
+sys.path.insert(0, str(common.ROOT / "tools"))
+import lab_browser
+
+TOKENS = 128
+PACKAGES = {  # what bertviz asks the CDN for: npm package, file in it
+    "require.min.js": ("requirejs@2.3.6", "package/require.js"),
+    "d3.min.js": ("d3@5.7.0", "package/dist/d3.min.js"),
+    "jquery.min.js": ("jquery@2.2.4", "package/dist/jquery.min.js"),
+}
+HOVER = """async () => {
+    const list = document.querySelector(".be-query");
+    const box = list.getBoundingClientRect();
+    for (let i = 0; i < 40; i += 1) {
+        const place = { clientX: box.left + 5, clientY: box.top + 100 + i * 9, bubbles: true };
+        list.dispatchEvent(new PointerEvent("pointermove", place));
+        await new Promise(requestAnimationFrame);
+        await new Promise(requestAnimationFrame);
+    }
+}"""
+NEXT_LAYER = """async () => {
+    const root = document.querySelector(".bertedu-view");
+    const before = root.dataset.layer;
+    const start = performance.now();
+    root.querySelectorAll(".be-step")[1].click();
+    while (root.dataset.layer === before) await new Promise(done => { const m = new MessageChannel();
+        m.port1.onmessage = done; m.port2.postMessage(0); });
+    await new Promise(requestAnimationFrame);
+    return performance.now() - start;
+}"""
+
+
+def real_weights():
+    """MiniLM's attention to two texts of the language reference, as `[12, 12, T, T]`, and the tokens of the first."""
+    import bertedu as be
+
+    bert = be.load("minilm")
+    readings = []
+    for name in ("assert", "with"):
+        words, count = topics[name].split(), TOKENS
+        while len(bert.preprocessor.encode(" ".join(words[:count])).ids) > TOKENS + 8:
+            count -= 1
+        readings.append(bert.read(" ".join(words[:count])))
+    attention = np.concatenate([reading.attention[:, :, :TOKENS, :TOKENS] for reading in readings])
+    return attention, readings[0].tokens[:TOKENS]
+
+
+def random_weights(*shape):
+    """Softmax rows of noise: the worst case for compression."""
+    powers = np.exp(2 * np.random.default_rng(0).normal(size=shape)).astype("float32")
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def ours(kind, attention, tokens, path):
+    """Calls our view and saves it."""
+    from bertedu import views
+
+    return getattr(views, f"{kind}_view")(attention, tokens).save(path)
+
+
+def bertviz(kind, attention, tokens, path):
+    """Calls bertviz' view and puts what it would display into a page."""
+    import bertviz as peer
+    import torch
+
+    layers = [torch.tensor(layer[None]) for layer in attention]
+    shown = getattr(peer, f"{kind}_view")(layers, tokens, html_action="return")
+    path.write_text(f"<!doctype html><html><body>{shown.data}</body></html>", encoding="utf-8")
+    return path
+
+
+def npm_files():
+    """Contents of bertviz' scripts by name, fetched with `npm pack`."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (package, member) in PACKAGES.items():
+            run = subprocess.run(["npm", "pack", package, "--silent"], cwd=folder, capture_output=True, text=True)
+            run.check_returncode()
+            with tarfile.open(fileobj=io.BytesIO((Path(folder) / run.stdout.split()[-1]).read_bytes())) as archive:
+                found[name] = archive.extractfile(member).read()
+    return found
+
+
+@contextlib.contextmanager
+def browser_with(scripts):
+    """A page in a headless Chromium whose requests to any network are answered from `scripts`, or refused."""
+
+    def answer(route):
+        name = route.request.url.split("?")[0].rsplit("/", 1)[-1]
+        if route.request.url.startswith("file:"):
+            route.continue_()
+        elif name in scripts:
+            route.fulfill(body=scripts[name], content_type="text/javascript")
+        else:
+            route.abort()
+
+    with lab_browser.browser_page() as (page, _):
+        page.route("**/*", answer)
+        page.set_default_timeout(240_000)
+        yield page
+
+
+DRAWN = {ours: ".bertedu-view[data-drawn]", bertviz: "svg line"}
+
+
+def first_drawing(page, maker, kind, attention, tokens, folder):
+    """Seconds from the call to the first drawing, and the bytes of the file."""
+    start = time.perf_counter()
+    path = maker(kind, attention, tokens, Path(folder) / f"{maker.__name__}-{kind}.html")
+    page.goto(path.as_uri(), wait_until="commit")
+    page.wait_for_selector(DRAWN[maker], state="attached")
+    return time.perf_counter() - start, path.stat().st_size
+
+
+def long_text(page, folder):
+    """At 512 tokens: bytes to the first drawing, processor seconds of a hover, and seconds to the next layer."""
+    from bertedu import views
+
+    tokens = [f"token{i}" for i in range(512)]
+    view = views.head_view(random_weights(12, 12, 512, 512), tokens)
+    page.goto(view.save(Path(folder) / "long.html").as_uri())
+    page.wait_for_selector(DRAWN[ours], timeout=60_000)
+    at_once = page.evaluate(NEXT_LAYER) / 1e3
+    page.wait_for_timeout(3000)  # the neighbours come
+    fetched = page.evaluate(NEXT_LAYER) / 1e3
+    page.wait_for_timeout(3000)
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+
+    def busy():
+        return {m["name"]: m["value"] for m in session.send("Performance.getMetrics")["metrics"]}["TaskDuration"]
+
+    before = busy()
+    page.evaluate(HOVER)
+    return view.nbytes, (busy() - before) / 40, at_once, fetched
+
+
+def compared(page, kind, sets, options, folder):
+    """Rows of the table for one kind of view."""
+    attention, tokens = sets["real"]
+    times = {maker: [] for maker in (ours, *(() if options.skip_bertviz else (bertviz,)))}
+    sizes = {}
+    for _ in range(options.repeats):
+        for maker, taken in times.items():
+            seconds, sizes[maker] = first_drawing(page, maker, kind, attention, tokens, folder)
+            taken.append(seconds)
+            page.goto("about:blank")
+    peer = times.get(bertviz)
+    target = {"head": 10, "model": 50}[kind]
+    rows = []
+    if peer:
+        ratios = np.array(peer) / np.array(times[ours])
+        rows.append(common.row(f"{kind} view, call to first drawing (ratio)", f"{np.median(times[ours]):.2f} s",
+                               f"{np.median(peer):.1f} s", ratios, f">= {target}", lambda x: x >= target))  # fmt: skip
+    saved = megabytes(f"{kind} view, saved file, real weights", sizes[ours], 2.5)
+    rows.append([*saved[:2], f"{sizes[bertviz] / 1e6:.1f} MB" if peer else "", *saved[3:]])
+    random = ours(kind, *sets["random"], Path(folder) / "random.html").stat().st_size
+    return [*rows, megabytes(f"{kind} view, saved file, random weights", random, 4)]
+
+
+def megabytes(what, count, most):
+    """A row about a size."""
+    return common.row(what, f"{count / 1e6:.2f} MB", "", [count / 1e6], f"<= {most} MB", lambda x: x <= most)
+
+
+def main():
+    """Measures, and prints the table."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--repeats", type=int, default=1, help="repeats, alternating (default: %(default)s)")
+    arguments.add_argument("--skip-bertviz", action="store_true", help="measure ours only")
+    options = arguments.parse_args()
+    from bertedu import views
+
+    attention, tokens = real_weights()
+    sets = {"real": (attention, tokens), "random": (random_weights(12, 12, TOKENS, TOKENS), tokens)}
+    first = {kind: getattr(views, f"{kind}_view")(attention, tokens).nbytes for kind in ("head", "model")}
+    scripts = {} if options.skip_bertviz else npm_files()
+    with browser_with(scripts) as page, tempfile.TemporaryDirectory() as folder:
+        rows = [megabytes(f"{kind} view, to the page before the first drawing", first[kind], 0.5) for kind in first]
+        for kind in ("head", "model"):
+            rows += compared(page, kind, sets, options, folder)
+        nbytes, hover, at_once, fetched = long_text(page, folder)
+        rows.append(megabytes("512 tokens: to the page before the first drawing", nbytes, 4))
+        for what, seconds, most in (
+            ("a hover", hover, 16),
+            ("next layer, at once", at_once, 100),
+            ("next layer", fetched, 100),
+        ):
+            rows.append(common.row(f"512 tokens: {what}", f"{seconds * 1e3:.0f} ms", "", [seconds * 1e3],
+                                   f"< {most} ms", lambda x, most=most: x < most))  # fmt: skip
+        browser = page.context.browser.version
+    names = ["numpy", "anywidget", "playwright", *([] if options.skip_bertviz else ["bertviz"])]
+    print(f"12 layers, 12 heads, {TOKENS} tokens. {platform.machine()}, Python {platform.python_version()}, Chromium "
+          f"{browser}, {', '.join(f'{name} {version(name)}' for name in names)}.\n")  # fmt: skip
+    print(common.table(rows))
+
+
+if __name__ == "__main__":
+    main()
