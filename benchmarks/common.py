@@ -97,6 +97,17 @@ def serve(function):
         print(json.dumps(function(**json.loads(line))), flush=True)
 
 
+def run_module(module, *arguments):
+    """What `python -m module arguments` prints as JSON objects, a line each, as one dict."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, cwd=ROOT, env=quiet_environment()
+    )
+    if done.returncode:
+        raise RuntimeError(f"{module} {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
+    answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return {key: value for answer in answers for key, value in answer.items()}
+
+
 def quiet_environment():
     """This process' environment, with no network for the peers and no start-up messages."""
     return os.environ | {"HF_HUB_OFFLINE": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "TOKENIZERS_PARALLELISM": "true"}

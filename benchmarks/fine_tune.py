@@ -1,0 +1,177 @@
+"""Fine-tuning MiniLM, examples a second, against transformers (PyTorch) and KerasHub.
+
+    python -m benchmarks.fine_tune [--examples 4000] [--set short|news] [--news FILE.tsv]
+
+The same weights, texts, labels, batch size 32, dropout 0.1, AdamW with warm-up and clipping, float32, one epoch; each
+contestant alone in a process of its own, one after the other, so that none takes a core from another. "short" is made
+of real sentences, cut to the lengths of short reviews (mean 13 tokens, 95th percentile 33); "news" reads a file of
+texts and labels, tab-separated. The clock begins with the first step and ends with the last: tokenizing, compiling and
+all. transformers trains in a plain PyTorch loop, which is faster than its Trainer: with its default (each batch padded
+to its longest text), and with texts of similar length together (`group_by_length`). KerasHub pads to 128.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import time
+
+import numpy as np
+
+from benchmarks import common
+
+BATCH, RATE, CLASSES = 32, 5e-5, 4
+CONTESTANTS = ("bertedu", "transformers", "transformers, by length", "KerasHub")
+
+
+def short_texts(n):
+    """`n` beginnings of real sentences with the lengths of short reviews, and the tokens of each."""
+    sentences, draw = common.sentences(), np.random.default_rng(0)
+    wanted = np.clip(draw.lognormal(1.9, 0.75, n), 1, 60).astype(int)  # words; about 1.2 tokens each
+    texts = []
+    for i, words in enumerate(wanted):
+        text = sentences[i % len(sentences)].split()
+        while len(text) < words:
+            text += sentences[draw.integers(len(sentences))].split()
+        texts.append(" ".join(text[:words]))
+    return texts
+
+
+def news_texts(path, n):
+    """The first `n` texts of a file with a text and a label in each line."""
+    with open(path, encoding="utf-8") as file:
+        return [line.split("\t")[0] for line in file][:n]
+
+
+def ours(texts, labels):
+    """Seconds of an epoch of `be.fine_tune`."""
+    import bertedu as be
+
+    bert = be.load("minilm")
+    classifier = bert.classifier_for(CLASSES)
+    start = time.perf_counter()
+    be.fine_tune(classifier, bert.preprocessor, (texts, labels), epochs=1, batch_size=BATCH, learning_rate=RATE,
+                 max_length=128, progress=False)  # fmt: skip
+    return time.perf_counter() - start
+
+
+def theirs(texts, labels, by_length):
+    """Seconds of an epoch of transformers' model in a PyTorch loop."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_linear_schedule_with_warmup
+    from transformers.trainer_pt_utils import LengthGroupedSampler
+
+    tokenizer = AutoTokenizer.from_pretrained(common.model_directory())
+    model = AutoModelForSequenceClassification.from_pretrained(common.model_directory(), num_labels=CLASSES).train()
+    start = time.perf_counter()
+    encoded = tokenizer(texts, truncation=True, max_length=128)["input_ids"]
+    steps = -(-len(texts) // BATCH)
+    optimizer = torch.optim.AdamW(model.parameters(), RATE, weight_decay=0.01)
+    schedule = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
+    torch.manual_seed(0)
+    order = torch.randperm(len(texts)).tolist()
+    if by_length:
+        order = list(LengthGroupedSampler(BATCH, lengths=[len(ids) for ids in encoded]))
+    for first in range(0, len(order), BATCH):
+        chosen = order[first : first + BATCH]
+        batch = tokenizer.pad({"input_ids": [encoded[i] for i in chosen]}, return_tensors="pt")
+        loss = model(**batch, labels=torch.tensor([labels[i] for i in chosen])).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+    return time.perf_counter() - start
+
+
+def keras_hub(texts, labels):
+    """Seconds of an epoch of KerasHub's classifier, padded to 128."""
+    import keras
+    import keras_hub
+
+    import bertedu as be
+
+    bert = be.load("minilm")
+    sizes = {"vocabulary_size": 30522, "num_layers": 6, "num_heads": 12, "hidden_dim": 384, "intermediate_dim": 1536}
+    model = keras_hub.models.BertTextClassifier(keras_hub.models.BertBackbone(**sizes), CLASSES, dropout=0.1)
+    optimizer = keras.optimizers.AdamW(RATE, weight_decay=0.01, global_clipnorm=1.0)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss)
+    start = time.perf_counter()
+    inputs = bert.preprocessor(texts)  # its own tokenizer gives the same ids, more slowly
+    x = {
+        "token_ids": inputs["input_word_ids"],
+        "padding_mask": inputs["input_mask"],
+        "segment_ids": inputs["input_type_ids"],
+    }
+    model.fit(x, np.array(labels), batch_size=BATCH, epochs=1, verbose=0)
+    return time.perf_counter() - start
+
+
+def serve(contestant, texts):
+    """Runs one contestant and prints its seconds and peak memory."""
+    labels = [len(text) % CLASSES for text in texts]
+    work = {
+        "bertedu": lambda: ours(texts, labels),
+        "transformers": lambda: theirs(texts, labels, by_length=False),
+        "transformers, by length": lambda: theirs(texts, labels, by_length=True),
+        "KerasHub": lambda: keras_hub(texts, labels),
+    }
+    seconds = work[contestant]()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "peak": peak}), flush=True)
+
+
+def rows(which, examples, news=None):
+    """The benchmark's lines: speed of each contestant, and ours over it."""
+    targets = {
+        "short": {"transformers": 2.0, "transformers, by length": 1.1, "KerasHub": 6.0},
+        "news": {"transformers": 1.1, "KerasHub": 2.5},
+    }[which]
+    found = {}
+    for contestant in CONTESTANTS:
+        count = examples if contestant != "KerasHub" else max(examples // 8, BATCH)  # it takes that much longer
+        arguments = ["--set", which, "--examples", str(count)] + (["--news", news] if news else [])
+        found[contestant] = common.run_module("benchmarks.fine_tune", "--serve", contestant, *arguments) | {
+            "count": count
+        }
+    speeds = {who: result["count"] / result["seconds"] for who, result in found.items()}
+    lines = []
+    for who in CONTESTANTS[1:]:
+        target = targets.get(who)
+        lines.append(
+            common.row(
+                f"fine-tune, {examples:,} {which} texts: speed / {who}'s",
+                f"{speeds['bertedu']:.0f} texts/s, {found['bertedu']['peak']:,.0f} MiB",
+                f"{speeds[who]:.0f} texts/s, {found[who]['peak']:,.0f} MiB",
+                [speeds["bertedu"] / speeds[who]],
+                f">= {target}" if target else "",
+                (lambda ratio, target=target: ratio >= target) if target else None,
+            )
+        )
+    return lines
+
+
+def main():
+    """Runs the benchmark and prints its table."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--examples", type=int, default=4000, help="texts of the epoch (default: %(default)s)")
+    arguments.add_argument("--set", choices=("short", "news"), default="short", help="(default: %(default)s)")
+    arguments.add_argument("--news", help="file for --set news")
+    arguments.add_argument("--serve", choices=CONTESTANTS, help=argparse.SUPPRESS)
+    options = arguments.parse_args()
+    if options.set == "news" and not options.news:
+        sys.exit("--set news needs --news FILE.tsv, a text and a label in each line")
+    if options.serve:
+        texts = short_texts(options.examples) if options.set == "short" else news_texts(options.news, options.examples)
+        return serve(options.serve, texts)
+    lengths = common.token_counts(short_texts(1000) if options.set == "short" else news_texts(options.news, 1000))
+    print(
+        common.machine(),
+        f"\nTokens a text: mean {np.mean(lengths):.1f}, 95th percentile {np.percentile(lengths, 95):.0f}\n",
+    )
+    print(common.table(rows(options.set, options.examples, options.news)))
+
+
+if __name__ == "__main__":
+    main()
