@@ -1,0 +1,283 @@
+"""The explorer as a reader meets it: typed into in a real JupyterLab, and as a saved file with the network refused."""
+
+import functools
+import io
+import json
+import shutil
+import subprocess
+import tarfile
+
+import keras
+import lab_browser
+import nbformat
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+from small_world import VOCABULARY
+
+import bertedu as be
+from bertedu.explorer import explorer
+
+pytestmark = pytest.mark.browser
+
+TEXT, PAIR = "the unwanted cat sat on the [MASK] .", "it was warm"
+HOSTILE = "<img src=x onerror=window.ran=1></script><script>window.ran=1</script>\u202eevil\x00\ud800"
+PIXELS = """canvas => {
+    const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    let hash = 0;
+    for (let i = 0; i < data.length; i += 1) hash = (Math.imul(hash, 31) + data[i]) | 0;
+    return hash;
+}"""
+SMALL_TEXT = """root => [...root.querySelectorAll("*")].filter(element => {
+    const own = [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
+    return own && element.checkVisibility() && parseFloat(getComputedStyle(element).fontSize) < 11;
+}).map(element => element.outerHTML.slice(0, 80))"""
+MODEL = """
+keras.utils.set_random_seed(1)
+encoder = be.BertEncoder(20, hidden_size=12, num_layers=3, num_attention_heads=2, inner_dim=13, max_sequence_length=40)
+random = np.random.default_rng(5)
+for weight in encoder.weights:
+    weight.assign(random.normal(0, 0.5, weight.shape) + ("gamma" in weight.path))
+bert = be.Bert(be.BertTokenizer(VOCABULARY), encoder, masked_lm=be.BertPretrainer(encoder), name="small")
+"""
+
+
+@functools.cache
+def small_bert():
+    names = {"keras": keras, "be": be, "np": np, "VOCABULARY": VOCABULARY}
+    exec(MODEL, names)
+    return names["bert"]
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    with lab_browser.browser_page() as (page, _):
+        yield page.context.browser
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Opens a saved explorer in a page that can reach nothing; returns the page."""
+    pages = []
+
+    def open_page(view, scheme="light", width=1100):
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page.context.set_offline(True)
+        page.asked, page.errors = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.on("console", lambda said: page.errors.append(said.text) if said.type == "error" else None)
+        page.goto(view.save(tmp_path / f"{len(pages)}.html").as_uri())
+        page.wait_for_selector(".bertedu-view[data-drawn]", timeout=5000)
+        page.wait_for_timeout(60)
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        assert page.errors == []
+        assert [url for url in page.asked if not url.startswith(("file:", "data:", "blob:"))] == []
+        page.close()
+
+
+@functools.cache
+def saved_explorer():
+    return explorer(small_bert(), TEXT, PAIR)
+
+
+def lines(page):
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return page.locator("canvas.be-lines").first.evaluate(PIXELS)
+
+
+def values(table):
+    """The numbers of a table, exactly as the page holds them, a list a row."""
+    rows = "rows => rows.map(row => [...row.querySelectorAll('[data-value]')].map(cell => +cell.dataset.value))"
+    return table.locator("tbody tr").evaluate_all(rows)
+
+
+# ---- a saved file ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_saved_explorer_draws(scheme, opened, artifacts):
+    page = opened(saved_explorer(), scheme)
+    assert page.get_attribute(".bertedu-view", "data-theme") == scheme
+    assert page.locator(".be-chips .be-chip-token").all_inner_texts() == saved_explorer().reading.tokens
+    expect(page.get_by_label("Text", exact=True)).to_have_js_property("readOnly", True)
+    expect(page.locator("body")).to_contain_text("A saved page: its texts stay as they are.")
+    page.screenshot(path=artifacts / f"explorer-{scheme}.png", full_page=True)
+    assert page.locator("body").evaluate(SMALL_TEXT) == []
+    page.set_viewport_size({"width": 600, "height": 1800})
+    page.wait_for_timeout(100)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 600
+    page.screenshot(path=artifacts / f"explorer-{scheme}-narrow.png", full_page=True)
+
+
+def test_every_part_of_a_saved_explorer_answers(opened):
+    page = opened(saved_explorer())
+    reading = saved_explorer().reading
+    before = lines(page)
+    page.get_by_role("button", name="Layer 2, head 1: entropy").click()
+    assert lines(page) != before
+    expect(page.locator(".be-lines-room select")).to_have_value("2")
+    expect(page.get_by_role("button", name="Head 0", exact=True)).to_have_attribute("aria-pressed", "false")
+    page.hover(".be-chip[data-index='3']")
+    expect(page.locator(".be-mirror mark").first).to_have_text("want")
+    expect(page.locator(".be-query [aria-selected=true]")).to_have_text("##want")
+    expect(page.locator(".be-dot.be-here")).to_have_attribute("data-index", "3")
+    page.click(".be-chip[data-index='3']")
+    expect(page.locator(".be-asked")).to_contain_text("“the [MASK] cat sat on the [MASK] .”")
+    shown = page.locator(".be-chance").evaluate_all("all => all.map(one => +one.dataset.value)")
+    expected = small_bert().fill_mask("the [MASK] cat sat on the [MASK] .", PAIR)[0]
+    np.testing.assert_allclose(shown, [chance for _, chance in expected])
+    assert page.locator(".be-guess-word").all_inner_texts() == [word for word, _ in expected]
+    dots = page.locator("circle").first.get_attribute("cx")
+    page.locator(".be-side .be-stepper select").select_option("0")
+    expect(page.locator("circle").first).not_to_have_attribute("cx", dots)
+    expect(page.locator(".be-likeness strong")).to_be_visible()
+    page.get_by_role("button", name="Show as table").last.click()
+    assert page.locator(".be-table caption").all_inner_texts()[0].startswith("Tokens")
+    assert page.locator(".be-table").first.locator("tbody tr").count() == len(reading.tokens)
+
+
+def test_the_tokens_work_by_keyboard_alone(opened):
+    page = opened(saved_explorer())
+    page.locator(".be-chips").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    expect(page.locator(".be-chip[aria-selected=true]")).to_have_attribute("data-index", "3")
+    expect(page.locator(".be-explorer > [aria-live]")).to_contain_text("“##want”: id 16, type 0, characters 6 to 10")
+    page.keyboard.press("Enter")
+    expect(page.locator(".be-asked")).to_contain_text("“unwanted”")
+    page.keyboard.press("End")
+    expect(page.locator(".be-chip[aria-selected=true]")).to_have_text("[SEP], id 3, type 1")
+    page.keyboard.press("Escape")
+    expect(page.locator("[aria-selected=true]")).to_have_count(0)
+
+
+def test_hostile_text_runs_nothing(opened):
+    page = opened(explorer(small_bert(), HOSTILE, HOSTILE))
+    page.hover(".be-chip[data-index='2']")
+    page.get_by_role("button", name="Show as table").last.click()
+    assert page.evaluate("window.ran") is None
+    assert page.locator("main img").count() == 1
+    assert page.get_by_label("Text", exact=True).input_value() == HOSTILE.replace("\ud800", "\ufffd")
+
+
+@pytest.fixture(scope="module")
+def axe(request):
+    """The source of axe-core, fetched once from npm."""
+    folder = request.config.cache.mkdir("axe-core")
+    if not list(folder.glob("axe-core-*.tgz")):
+        if shutil.which("npm") is None:
+            pytest.skip("no npm on PATH to fetch axe-core with")
+        done = subprocess.run(["npm", "pack", "axe-core@4"], cwd=folder, capture_output=True, text=True, timeout=60)
+        if done.returncode:
+            pytest.skip(f"npm did not fetch axe-core: {done.stderr[-200:]}")
+    with tarfile.open(fileobj=io.BytesIO(next(folder.glob("axe-core-*.tgz")).read_bytes())) as archive:
+        return archive.extractfile("package/axe.min.js").read().decode("utf-8")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(scheme, opened, axe):
+    page = opened(saved_explorer(), scheme)
+    for name in ("first", "last"):
+        getattr(page.get_by_role("button", name="Show as table"), name).click()
+    for focused in (False, True):
+        if focused:
+            page.locator(".be-chips").focus()
+            page.keyboard.press("ArrowRight")
+            page.wait_for_timeout(300)
+        page.evaluate(axe)
+        found = page.evaluate("axe.run().then(result => result.violations)")
+        assert [(v["id"], [node["html"][:120] for node in v["nodes"][:3]]) for v in found] == []
+
+
+# ---- JupyterLab ------------------------------------------------------------------------------------------------------
+
+TYPED = "the dog ran , it was [MASK]"
+CELLS = [
+    "import json, keras, numpy as np, bertedu as be\nfrom bertedu.explorer import explorer\n"
+    f"VOCABULARY = {VOCABULARY}\n{MODEL}"
+    f'reading = bert.read("{TYPED}")\n'
+    'np.save("attention.npy", reading.attention)\n'
+    f'open("guess.json", "w").write(json.dumps(bert.fill_mask("{TYPED}")[0]));',
+    'page = explorer(bert, "the cat sat")\npage',
+]
+
+
+def live_notebook(folder):
+    folder.mkdir()
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, folder / "explorer.ipynb")
+    return folder / "explorer.ipynb"
+
+
+def type_and_see(page, view, folder):
+    """A typed sentence is read, and every number of it is the model's own."""
+    before = lines(page)
+    box = view.get_by_label("Text", exact=True)
+    box.fill("")
+    box.press_sequentially(TYPED, delay=5)
+    expect(view.locator(".be-chips .be-chip-token")).to_have_text(["[CLS]", *TYPED.split(), "[SEP]"])
+    expect(view.locator(".be-status").first).to_contain_text("9 tokens, read in ")
+    expect(view.locator(".be-status").first).to_contain_text("ms after it was asked for")
+    assert lines(page) != before
+    attention = np.load(folder / "attention.npy")
+    view.get_by_role("button", name="Layer 1, head 1: entropy").click()
+    expect(view.locator(".be-lines-room select")).to_have_value("1")
+    view.get_by_role("button", name="Show as table").first.click()
+    view.locator(".be-chip[data-index='2']").hover()
+    expect(view.locator(".be-lines-room")).to_have_attribute("data-exact", "true")
+    table = view.locator(".be-lines-room .be-table")
+    assert np.array_equal(np.float32(np.ravel(values(table))), attention[1, 1, 2])
+    assert np.float32(table.locator("td").first.inner_text()) == attention[1, 1, 2, 0]
+    expected = json.loads((folder / "guess.json").read_text())
+    expect(view.locator(".be-guess-word")).to_have_text([word for word, _ in expected])
+    shown = view.locator(".be-chance").evaluate_all("all => all.map(one => +one.dataset.value)")
+    np.testing.assert_array_equal(shown, [chance for _, chance in expected])
+
+
+def try_what_goes_wrong(page, view):
+    """Hostile, empty, long and unreadable texts leave a page that goes on."""
+    box = view.get_by_label("Text", exact=True)
+    box.fill("<img src=x onerror=window.ran=1>")
+    expect(view.locator(".be-chips .be-chip-token").nth(1)).to_have_text("[UNK]")
+    box.fill("")
+    expect(view.locator(".be-chips .be-chip")).to_have_count(2)
+    box.fill("the cat " * 40)
+    expect(view.locator(".be-notes")).to_contain_text("42 of them were cut off")
+    view.get_by_label("Second text, if any").fill("it was warm")
+    expect(view.locator(".be-likeness strong")).to_be_visible()
+    view.get_by_label("Second text, if any").fill("")
+    box.fill("the mat")
+    box.press("Enter")
+    expect(view.locator(".be-chips .be-chip")).to_have_count(4)
+    expect(view.locator(".be-notes")).to_have_text("")
+    assert page.evaluate("window.ran") is None
+
+
+def test_typed_into_in_jupyterlab(browser, artifacts, tmp_path):
+    notebook = live_notebook(tmp_path / "live")
+    page, page_errors = browser.new_page(viewport={"width": 1280, "height": 1700}), []
+    page.on("pageerror", lambda error: page_errors.append(str(error)))
+    with lab_browser.running_lab(notebook, tmp_path / "jupyter") as address:
+        lab_browser.open_notebook(page, address)
+        assert lab_browser.run_all(page) == 0
+        view = page.locator(".be-explorer[data-drawn]")
+        expect(view).to_have_count(1)
+        expect(page.locator(".bertedu-picture-hidden")).to_have_count(1)
+        type_and_see(page, view, notebook.parent)
+        page.screenshot(path=artifacts / "explorer-live.png")
+        try_what_goes_wrong(page, view)
+        page.keyboard.press("Control+s")
+        page.wait_for_timeout(1000)
+        saved = nbformat.read(notebook, 4)
+        picture, _ = saved.cells[1].outputs
+        assert "alt" in picture.metadata["image/png"]
+        assert "widgets" not in saved.metadata
+        assert len(json.dumps(saved)) < 300_000
+        assert page_errors == []
+        page.close()

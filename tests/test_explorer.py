@@ -1,0 +1,438 @@
+"""The explorer without a browser: what a page asks and is told, what a saved file holds, and what goes wrong."""
+
+import base64
+import functools
+import json
+import re
+import zlib
+
+import keras
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from small_world import SENTENCE, VOCABULARY
+
+import bertedu as be
+from bertedu import analysis
+from bertedu import explorer as module
+from bertedu.explorer import explorer
+from bertedu.views import common
+
+L, N, D, POSITIONS = 3, 2, 10, 17
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "</script><script>alert(1)</script>",
+    "\"'`&<!-- {{}} ${1}",
+    "\u202eright to left\u2066",
+    "nul\x00byte\ud800",
+]
+
+
+@pytest.fixture(autouse=True)
+def no_window_and_no_leftovers():
+    matplotlib.use("Agg")
+    yield
+    assert not plt.get_fignums()
+
+
+def make_bert(**options):
+    """A small model with weights large enough that tokens stay apart."""
+    keras.utils.set_random_seed(1)
+    encoder = be.BertEncoder(
+        len(VOCABULARY),
+        hidden_size=D,
+        num_layers=L,
+        num_attention_heads=N,
+        inner_dim=13,
+        max_sequence_length=POSITIONS,
+        **options,
+    )
+    random = np.random.default_rng(5)
+    for weight in encoder.weights:
+        weight.assign(random.normal(0, 0.5, weight.shape) + ("gamma" in weight.path))
+    return be.Bert(be.BertTokenizer(VOCABULARY), encoder, masked_lm=be.BertPretrainer(encoder), name="small")
+
+
+@functools.cache
+def small_bert():
+    return make_bert()
+
+
+def ask(page, **question):
+    return page.answer(question)
+
+
+def read(page, text, pair="", sequence=1, layer=0, place=L):
+    """What the page is told: the header's reading, and the layer's weights as bytes."""
+    header, content = ask(page, ask="read", sequence=sequence, text=text, pair=pair, layer=layer, place=place)
+    json.dumps(header, allow_nan=False).encode()  # it must travel
+    assert header["sequence"] == sequence
+    return header["reading"], content
+
+
+class Widget:
+    """Keeps what was sent to the page."""
+
+    def __init__(self):
+        self.sent = []
+
+    def send(self, content, buffers=None):
+        self.sent.append((json.loads(json.dumps(content)), buffers))
+
+
+def embedded(page):
+    found = re.findall(r'<script type="text/plain" data-part="([^"]+)">([^<]*)</script>', page)
+    return {name: zlib.decompress(base64.b64decode(text)) for name, text in found}
+
+
+def saved_setup(page):
+    return json.loads(re.search(r'id="bertedu-setup">(.*?)</script>', page, flags=re.DOTALL)[1])
+
+
+# ---- readings --------------------------------------------------------------------------------------------------------
+
+
+def test_an_edit_is_read_as_bert_reads_it():
+    page = explorer(small_bert(), SENTENCE)
+    told, content = read(page, "the unwanted dog", "it ran", layer=1)
+    expected = small_bert().read("the unwanted dog", "it ran")
+    assert told["head"]["tokens"] == expected.tokens
+    assert told["ids"] == expected.ids
+    assert told["types"] == expected.type_ids
+    assert told["offsets"] == [list(place) if place else None for place in expected.offsets]
+    assert told["head"]["segments"] == [-1 if segment is None else segment for segment in expected.segments]
+    np.testing.assert_array_equal(page.reading.attention, expected.attention)
+    assert content == be.head_view(expected.attention, expected.tokens).part("layer/1")
+    assert 0 < told["milliseconds"] < 10_000
+
+
+def test_exact_numbers_are_the_reading_s_own():
+    page = explorer(small_bert(), SENTENCE)
+    told, _ = read(page, "the cat sat")
+    attention = small_bert().read("the cat sat").attention
+    _, row = ask(page, ask="exact", reading=told["number"], layer=1, side="query", index=2)
+    np.testing.assert_array_equal(np.frombuffer(row, "f4").reshape(N, 5), attention[1, :, 2])
+
+
+def test_every_reading_keeps_its_number_and_its_weights():
+    page = explorer(small_bert(), SENTENCE)
+    first, _ = read(page, "the cat", sequence=1)
+    second, _ = read(page, "the cat sat on the mat", sequence=2)
+    assert second["number"] == first["number"] + 1
+    _, row = ask(page, ask="exact", reading=first["number"], layer=0, side="query", index=1)
+    np.testing.assert_array_equal(
+        np.frombuffer(row, "f4").reshape(N, 4), small_bert().read("the cat").attention[0, :, 1]
+    )
+    _, part = ask(page, ask="part", name=f"{first['number']}/layer/2")
+    assert len(part) == N * 4 * (8 + 4)
+
+
+def test_old_readings_are_let_go_and_that_is_an_error_the_page_can_tell():
+    page = explorer(small_bert(), SENTENCE)
+    first, _ = read(page, "the cat")
+    for text in ("a", "b", "c", "d"):
+        read(page, text)
+    assert len(page._moments) == module.KEPT
+    widget = Widget()
+    module._reply(page, widget, {"ask": "part", "name": f"{first['number']}/layer/0", "number": "7"}, [])
+    assert widget.sent[0][0]["number"] == "7"
+    assert "no longer kept" in widget.sent[0][0]["error"]
+
+
+def test_large_readings_are_let_go_sooner(monkeypatch):
+    monkeypatch.setattr(module, "KEPT_NBYTES", 1)
+    page = explorer(small_bert(), SENTENCE)
+    read(page, "the cat")
+    assert list(page._moments) == [page._count]
+
+
+def test_the_setup_brings_all_that_the_first_drawing_needs():
+    page = explorer(small_bert(), SENTENCE, "it was warm")
+    header, content = ask(page, ask="setup")
+    setup = json.loads(json.dumps(header["setup"], allow_nan=False))
+    assert setup["texts"] == [SENTENCE, "it was warm"]
+    assert (setup["depth"], setup["heads"], setup["layers"]) == (L, N, [0, 1, 2])
+    assert setup["exact"] is True
+    assert setup["masked"] is True
+    assert header["part"] == f"{setup['reading']['number']}/layer/0"
+    assert content == page.part(header["part"])
+    assert setup["reading"]["head"]["tokens"][1] == "the"
+
+
+# ---- numbers beside the lines ----------------------------------------------------------------------------------------
+
+
+def test_statistics_are_analysis_s():
+    page = explorer(small_bert(), SENTENCE)
+    told, _ = read(page, "the cat sat , the dog ran .")
+    found = analysis.head_statistics(page.reading.attention, page.reading.tokens)
+    assert set(told["statistics"]["values"]) == set(module.MEASURES)
+    for name, values in told["statistics"]["values"].items():
+        np.testing.assert_allclose(values, getattr(found, name), atol=1e-6)
+    assert told["statistics"]["labels"] == found.labels.tolist()
+
+
+def test_talking_heads_have_no_statistics_and_are_shown():
+    bert = make_bert(attention_cls=be.TalkingHeadsAttention)
+    page = explorer(bert, SENTENCE)
+    told = page._now.summary(0)
+    assert "not defined for them" in told["statistics"]["note"]
+    assert told["head"]["signed"] is True
+
+
+def test_a_very_long_text_has_no_statistics_and_says_so(monkeypatch):
+    monkeypatch.setattr(module, "MOST_NUMBERS", 10)
+    assert "head_statistics" in explorer(small_bert(), SENTENCE)._now.statistics["note"]
+
+
+@pytest.mark.parametrize("place", [0, 1, L])
+def test_the_plane_is_that_of_the_principal_components(place):
+    page = explorer(small_bert(), SENTENCE)
+    plane = ask(page, ask="plane", reading=page._count, place=place)[0]["plane"]
+    points, shares = analysis.principal_components(analysis.layer_vectors(page.reading)[place])
+    np.testing.assert_allclose(plane["points"], points, atol=1e-5)
+    np.testing.assert_allclose(plane["shares"], shares, atol=1e-5)
+
+
+def test_two_tokens_make_no_plane():
+    assert explorer(small_bert(), "")._now.plane(0) == {"place": 0, "points": None}
+
+
+def test_two_texts_have_a_likeness_and_one_has_none():
+    page = explorer(small_bert(), SENTENCE)
+    assert read(page, "the cat")[0]["likeness"] is None
+    likeness = read(page, "the cat sat", "it was warm")[0]["likeness"]
+    a, b = small_bert().embed(["the cat sat", "it was warm"]).astype("f8")
+    np.testing.assert_allclose(likeness["cosine"], a @ b / (a @ a) ** 0.5 / (b @ b) ** 0.5, rtol=1e-6)
+    assert likeness["pooling"] == "mean"
+
+
+# ---- guesses ---------------------------------------------------------------------------------------------------------
+
+
+def guess(page, token):
+    return ask(page, ask="guess", reading=page._count, token=token)[0]["guess"]
+
+
+@pytest.mark.parametrize(
+    ("token", "asked", "word"),
+    [
+        (1, "[MASK] unwanted cat sat.", "the"),
+        (2, "the [MASK] cat sat.", "unwanted"),
+        (3, "the [MASK] cat sat.", "unwanted"),  # a piece stands for its whole word
+        (4, "the [MASK] cat sat.", "unwanted"),
+        (7, "the unwanted cat sat[MASK]", "."),
+    ],
+)
+def test_a_guess_is_fill_mask_s_for_the_text_that_is_shown(token, asked, word):
+    page = explorer(small_bert(), "the unwanted cat sat.")
+    found = guess(page, token)
+    assert (found["asked"], found["word"]) == (asked, word)
+    assert [tuple(answer) for answer in found["answers"]] == small_bert().fill_mask(asked)[0]
+
+
+def test_guesses_among_other_masks_and_in_the_second_text():
+    page = explorer(small_bert(), "the [MASK] sat", "it [MASK] warm")
+    tokens = page.reading.tokens
+    found = guess(page, tokens.index("warm"))
+    expected = small_bert().fill_mask("the [MASK] sat", "it [MASK] [MASK]")
+    assert found["asked"] == "it [MASK] [MASK]"
+    assert [tuple(answer) for answer in found["answers"]] == expected[2]
+    second = len(tokens) - 1 - tokens[::-1].index("[MASK]")
+    both = small_bert().fill_mask("the [MASK] sat", "it [MASK] warm")
+    assert [tuple(answer) for answer in guess(page, second)["answers"]] == both[1]
+
+
+def test_where_there_is_nothing_to_guess_the_page_is_told():
+    page = explorer(small_bert(), SENTENCE)
+    widget = Widget()
+    module._reply(page, widget, {"ask": "guess", "reading": page._count, "token": 0, "number": "1"}, [])
+    assert "stands for no word" in widget.sent[0][0]["error"]
+    without = be.Bert(be.BertTokenizer(VOCABULARY), small_bert().encoder)
+    bare = explorer(without, SENTENCE)
+    assert bare.setup()["masked"] is False
+    with pytest.raises(ValueError, match="without a masked-LM head"):
+        guess(bare, 1)
+
+
+# ---- long, empty, hostile and wrong ----------------------------------------------------------------------------------
+
+
+def test_a_long_text_is_cut_with_a_note():
+    page = explorer(small_bert(), SENTENCE)
+    told, _ = read(page, "the cat sat on the mat " * 10)
+    assert len(told["ids"]) == POSITIONS
+    (note,) = told["notes"]
+    assert "62 tokens" in note and "45 of them were cut off" in note
+    assert guess(page, POSITIONS - 2)["asked"].endswith("[MASK]")  # what was cut off stays away
+    assert read(page, "the cat")[0]["notes"] == []
+
+
+def test_a_whole_book_is_cut_before_it_is_read(monkeypatch):
+    monkeypatch.setattr(module, "MOST_CHARACTERS", 10)
+    told, _ = read(explorer(small_bert(), "the cat"), "the cat sat on the mat", "it was warm , it was warm")
+    assert told["head"]["tokens"] == ["[CLS]", "the", "cat", "[UNK]", "[SEP]", "it", "was", "[UNK]", "[SEP]"]
+    assert ["22 characters" in told["notes"][0], "25 characters" in told["notes"][1]] == [True, True]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\n", "\u200b"])
+def test_empty_texts_are_read(text):
+    told, _ = read(explorer(small_bert(), text), text)
+    assert told["head"]["tokens"] == ["[CLS]", "[SEP]"]
+    assert np.isfinite(np.ravel(list(told["statistics"]["values"].values()))).all()
+
+
+def test_an_empty_second_text_is_none():
+    assert explorer(small_bert(), "the cat", "").reading.pair is None
+    assert read(explorer(small_bert(), "the cat"), "the dog", "")[0]["head"]["tokens"] == [
+        "[CLS]",
+        "the",
+        "dog",
+        "[SEP]",
+    ]
+
+
+def test_line_ends_are_those_of_a_browser():
+    page = explorer(small_bert(), "the cat\r\nsat\ron")
+    assert page.reading.text == "the cat\nsat\non"
+    assert page.reading.offsets[3] == (8, 11)
+
+
+def test_what_cannot_be_read_is_an_answer_and_the_page_goes_on():
+    page, widget = explorer(small_bert(), SENTENCE), Widget()
+    wrong = {"ask": "read", "sequence": 1, "text": "the cat", "pair": "", "layer": 0, "place": 0, "number": "1"}
+    for question, words in [
+        (wrong | {"text": 5}, "text must be a string, got 5"),
+        (wrong | {"pair": None}, "pair must be a string"),
+        (wrong | {"layer": 9}, "layer=9 is not there"),
+        (wrong | {"place": 9}, "place=9 is not there"),
+        ({"ask": "plane", "reading": 99, "place": 0, "number": "1"}, "no longer kept"),
+        ({"ask": "?", "number": "1"}, "unknown question"),
+        ({"number": "1"}, "KeyError"),
+    ]:
+        module._reply(page, widget, question, [])
+        content, _ = widget.sent.pop()
+        assert content["number"] == "1"
+        assert words in content["error"]
+    module._reply(page, widget, "nonsense", [])
+    assert "error" in widget.sent.pop()[0]
+    module._reply(page, widget, wrong, [])
+    content, buffers = widget.sent.pop()
+    assert content["reading"]["head"]["tokens"] == ["[CLS]", "the", "cat", "[SEP]"]
+    assert len(buffers[0]) == N * 4 * (8 + 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(("minilm",), "bert must be a Bert"), ((None, 5), "text must be"), ((None, "a", ["b"]), "pair must be")],
+)
+def test_arguments_are_checked(arguments, words):
+    bert, *texts = arguments
+    with pytest.raises(TypeError, match=words):
+        explorer(bert or small_bert(), *texts)
+
+
+def test_weights_that_are_not_finite_are_told():
+    bert = make_bert()
+    bert.encoder.weights[0].assign(np.full(bert.encoder.weights[0].shape, np.nan))
+    with pytest.raises(ValueError, match="not finite"):
+        explorer(bert, SENTENCE)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_text(text, tmp_path):
+    page = explorer(small_bert(), text, text)
+    told, _ = read(page, text, text)
+    assert all(token == "[UNK]" or token in VOCABULARY for token in told["head"]["tokens"])
+    saved = page.save(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert saved.count("<script") == saved.count("</script>")
+    assert "<img src=x" not in saved
+    assert "alert(1)</" not in saved
+    assert not {"\x00", "\u202e"} & set(saved)
+    assert saved_setup(saved)["texts"][0] == text.replace("\ud800", "\ufffd")
+
+
+# ---- shown and saved -------------------------------------------------------------------------------------------------
+
+
+def test_a_saved_page_holds_the_latest_reading_and_refers_to_nothing_outside(tmp_path):
+    page = explorer(small_bert(), SENTENCE)
+    told, _ = read(page, "the dog [MASK]", "it was warm", layer=1)
+    ask(page, ask="choose", layer=2, heads=[1], place=0, token=3)
+    saved = page.save(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert not re.search(
+        r"https?:(?!//www\.w3\.org/2000/svg)|//cdn|\bimport\s*[({'\"]|\bsrc=[\"'](?!data:)|@import|url\(", saved
+    )
+    assert not re.search(r"^\s*(import|export)\b", saved, flags=re.MULTILINE)
+    setup = saved_setup(saved)
+    assert setup["texts"] == ["the dog [MASK]", "it was warm"]
+    assert (setup["exact"], setup["layer"], setup["chosen"], setup["token"]) == (False, 2, [1], 3)
+    assert setup["reading"]["number"] == told["number"]
+    assert [plane["place"] for plane in setup["planes"]] == [0, 1, 2, 3]
+    assert sorted(map(int, setup["guesses"])) == [1, 2, 3, 5, 6, 7]
+    assert setup["guesses"]["3"]["asked"] == "the dog [MASK]"
+    parts = embedded(saved)
+    assert list(parts) == [f"{told['number']}/layer/{layer}" for layer in range(L)]
+    assert parts[f"{told['number']}/layer/2"] == page.part(f"{told['number']}/layer/2")
+    assert list(embedded(page.save(tmp_path / "one.html", layers=[1]).read_text())) == [f"{told['number']}/layer/1"]
+    assert page.saved_nbytes > (tmp_path / "page.html").stat().st_size * 0.5
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_pictures_are_of_the_latest_reading(suffix, tmp_path):
+    page = explorer(small_bert(), SENTENCE)
+    read(page, "the dog ran")
+    starts = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
+    assert page.save(tmp_path / f"page{suffix}").read_bytes().startswith(starts[suffix])
+
+
+def test_outside_a_notebook_it_says_what_to_do(capsys):
+    page = explorer(small_bert(), SENTENCE)
+    page.show()
+    said = capsys.readouterr().out
+    assert page.alt in said
+    assert "'mat'" in said or "cat" in said
+    assert "view.save('view.html')" in said
+
+
+def test_a_notebook_gets_a_picture_and_a_widget_that_holds_no_text(monkeypatch):
+    shown = []
+    monkeypatch.setattr(common, "in_notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", lambda *data, **options: shown.append((data[0], options)))
+    page = explorer(small_bert(), "the unwanted dog")
+    page.show()
+    (picture, options), (live, _) = shown
+    assert picture["image/png"].startswith(b"\x89PNG")
+    assert options["metadata"]["image/png"]["alt"] == picture["text/plain"] == page.alt
+    assert "unwanted" in page.alt
+    assert "application/vnd.jupyter.widget-view+json" in live
+    assert "image/png" not in live
+    state = page._widget.get_state()
+    assert "unwanted" not in json.dumps(state, default=str)
+    assert len(json.dumps({k: v for k, v in state.items() if k not in ("_esm", "_css")}, default=str)) < 1000
+    page.close()
+
+
+def test_without_anywidget_the_picture_stands_with_a_reason(monkeypatch, capsys):
+    shown = []
+    monkeypatch.setattr(common, "in_notebook", lambda: True)
+    monkeypatch.setattr(module, "_live_widget", lambda page: exec("raise ImportError('No module named anywidget')"))
+    monkeypatch.setattr("IPython.display.display", lambda *data, **options: shown.append(data[0]))
+    explorer(small_bert(), SENTENCE).show()
+    assert [sorted(data) for data in shown] == [["image/png", "text/plain"]]
+    assert "No module named anywidget" in capsys.readouterr().out
+
+
+def test_the_program_is_the_head_view_s_and_its_own():
+    code, css = module.program()
+    assert code.count("async function showView(") == code.count("async function showHeadView(") == 1
+    assert "class HeadView" in code
+    assert ".be-explorer" in css
+    assert explorer(small_bert(), SENTENCE).nbytes < 200_000
+
+
+def test_the_module_can_be_called_as_its_function():
+    assert module(small_bert(), SENTENCE).reading.tokens == explorer(small_bert(), SENTENCE).reading.tokens
+    with pytest.raises(TypeError, match="bert must be a Bert"):
+        module("minilm")
