@@ -16,7 +16,8 @@ import small_world
 from keras import ops
 
 import bertedu as be
-from bertedu.fine_tuning import Batches, WarmUpAndDecay, examples, fine_tune, plan, recipe, state
+from bertedu.fine_tuning import Batches, WarmUpAndDecay, examples, fine_tune, optimizer, plan, state
+from bertedu.fine_tuning import run as running
 from bertedu.fine_tuning.batches import SIZES, padded_length
 
 WORDS = small_world.VOCABULARY[5:]
@@ -92,7 +93,7 @@ def test_the_rate_rises_to_its_peak_and_falls_to_nothing():
 
 def test_biases_and_norms_do_not_decay():
     classifier, _ = small()
-    adam = recipe.optimizer(1e-3, 10)
+    adam = optimizer(1e-3, 10)
     adam.build(classifier.trainable_variables)
     decaying = {v.path.split("/")[-1] for v in classifier.trainable_variables if adam._use_weight_decay(v)}
     assert decaying == {"kernel", "embeddings"}
@@ -163,7 +164,7 @@ import sys
 sys.path.insert(0, {here!r})
 import numpy as np
 import test_fine_tuning as t
-t.recipe.SEGMENT = 2
+t.running.SEGMENT = 2
 classifier, history = t.run(validation=(t.TEXTS, t.LABELS), epochs=4, output_dir=sys.argv[1])
 np.savez(sys.argv[2], *classifier.get_weights(), losses=[segment["loss"] for segment in history.segments])
 """
@@ -206,13 +207,13 @@ def test_ten_kills_lose_nothing(tmp_path):
 
 def test_stopped_at_every_segment_it_ends_the_same(tmp_path, monkeypatch):
     """As a kill right after each state on disk, without the ten seconds that a new process takes."""
-    monkeypatch.setattr(recipe, "SEGMENT", 2)
+    monkeypatch.setattr(running, "SEGMENT", 2)
     whole, history = run(validation=(TEXTS, LABELS))
 
     class Stop(Exception):
         pass
 
-    keep = recipe.Run._keep
+    keep = running.Run._keep
     for _ in range(20):
         seen = []
 
@@ -222,7 +223,7 @@ def test_stopped_at_every_segment_it_ends_the_same(tmp_path, monkeypatch):
             if len(seen) == 2 or (self.history.segments and len(seen) == 1 and not self.history.finished):
                 raise Stop
 
-        monkeypatch.setattr(recipe.Run, "_keep", once)
+        monkeypatch.setattr(running.Run, "_keep", once)
         try:
             again, resumed = run(validation=(TEXTS, LABELS), output_dir=tmp_path)
             break

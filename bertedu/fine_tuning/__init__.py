@@ -1,9 +1,9 @@
 """Fine-tuning: a pretrained encoder learns a task, in minutes, resumable, and with everything written down.
 
-examples   texts with labels, encoded and checked       state      put down on disk, and taken up again
-batches    texts of similar length together             history    what happened, and how to do it again
-schedule   AdamW, warm-up, decay                        progress   what is shown meanwhile
-                                                        recipe     `fine_tune`
+examples   texts with labels, encoded and checked       history    what happened, and how to do it again
+batches    texts of similar length together             progress   what is shown meanwhile
+schedule   AdamW, warm-up, decay                        run        one training, from where it is to its end
+state      put down on disk, and taken up again         recipe     `fine_tune`
 
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.2. Chapter: notebooks/11_fine_tuning.ipynb.
 """
