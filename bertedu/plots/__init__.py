@@ -25,8 +25,6 @@ from bertedu.plots.points import vectors
 
 # isort: on
 
-_figure = figure_of  # the views ask for it by this name
-
 __all__ = [
     "MARKERS",
     "MOST_LABELS",
