@@ -28,6 +28,7 @@ class Box {
       event.preventDefault();
       onEdit(0);
     });
+    this.area.addEventListener("scroll", () => (this.mirror.scrollTop = this.area.scrollTop), { passive: true });
     const room = make("div", { class: "be-text-room" }, this.mirror, this.area);
     this.element = make("div", { class: "be-text" }, make("label", { class: "be-label", for: id, text: words }), room);
     this.underline(null);
@@ -39,6 +40,7 @@ class Box {
     const piece = (from, to) => letters.slice(from, to).join("");
     const parts = range ? [piece(0, range[0]), make("mark", { text: piece(...range) }), piece(range[1])] : [this.area.value];
     this.mirror.replaceChildren(...parts, "\u200b"); // or a line feed at the end would have no height
+    this.mirror.scrollTop = this.area.scrollTop;
   }
 }
 
@@ -231,8 +233,8 @@ function shape(tag, attributes, text) {
 
 /** The tokens in two dimensions, by the vectors before the first layer or after any; and how alike two texts are. */
 class Plane {
-  constructor(setup, fetchPlane, onPoint, onPlace) {
-    Object.assign(this, { setup, fetchPlane, onPoint, onPlace, place: setup.place, at: null });
+  constructor(setup, fetchPlane, fetchLikeness, onPoint, onPlace) {
+    Object.assign(this, { setup, fetchPlane, fetchLikeness, onPoint, onPlace, place: setup.place, at: null });
     const places = Array.from({ length: setup.depth + 1 }, (_, place) => place);
     const steps = stepper("Vectors", places, setup.place, (place) => this.go(place));
     steps.element.querySelectorAll("option").forEach((option, place) => (option.textContent = place ? `after layer ${place - 1}` : "embeddings"));
@@ -260,12 +262,18 @@ class Plane {
   take(reading) {
     this.reading = reading;
     this.plane = reading.plane;
-    const { likeness } = reading;
-    this.likeness.hidden = !likeness;
-    if (likeness) {
-      this.likeness.replaceChildren("The two texts: cosine similarity ", make("strong", { text: short(likeness.cosine), "data-value": likeness.cosine }), ` (${likeness.pooling})`);
-    }
+    this.likeness.hidden = !reading.pair;
+    this.likeness.textContent = "The two texts: cosine similarity …";
+    if (reading.pair) this.compare(reading);
     this.draw();
+  }
+
+  /** Asked for apart, so that nothing waits for it: the first time, the model is compiled anew. */
+  async compare(reading) {
+    const likeness = await this.fetchLikeness(reading.number);
+    if (!likeness || reading !== this.reading) return;
+    const cosine = make("strong", { text: short(likeness.cosine), "data-value": likeness.cosine });
+    this.likeness.replaceChildren("The two texts: cosine similarity ", cosine, ` (bert.embed, ${likeness.pooling})`);
   }
 
   draw() {
@@ -444,7 +452,7 @@ class Explorer {
     this.headRoot = make("div", { class: "be-lines-room", role: "group" });
     const layers = setup.layers;
     this.statistics = new Statistics(setup, layers, (layer, head) => this.head.choose(layer, [head], `Layer ${layer}, head ${head}`));
-    this.plane = new Plane(setup, (number, place) => this.fetchPlane(number, place), (index) => this.point(index, false), () => this.remember());
+    this.plane = new Plane(setup, (number, place) => this.fetchPlane(number, place), (number) => this.fetchLikeness(number), (index) => this.point(index, false), () => this.remember());
     this.guesses = setup.masked ? new Guesses((number, token) => this.fetchGuess(number, token), (token) => this.strip.frame(token)) : null;
     this.arrange();
   }
@@ -549,6 +557,11 @@ class Explorer {
   fetchPlane(reading, place) {
     if (!this.setup.exact) return Promise.resolve(this.setup.planes[place]);
     return this.source.ask({ ask: "plane", reading, place }).then(({ plane }) => plane, () => null);
+  }
+
+  fetchLikeness(reading) {
+    if (!this.setup.exact) return Promise.resolve(this.setup.likeness);
+    return this.source.ask({ ask: "likeness", reading }).then(({ likeness }) => likeness, () => null);
   }
 
   fetchGuess(reading, token) {

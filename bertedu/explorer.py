@@ -150,6 +150,8 @@ class Explorer(views.View):
             return self._answer_read(**wanted)
         if question["ask"] == "plane":
             return {"plane": self._moment(wanted["reading"]).plane(wanted["place"])}, b""
+        if question["ask"] == "likeness":
+            return {"likeness": self._moment(wanted["reading"]).likeness}, b""
         if question["ask"] == "guess":
             return {"guess": self._moment(wanted["reading"]).guess(wanted["token"])}, b""
         if question["ask"] == "choose":
@@ -252,7 +254,8 @@ class Explorer(views.View):
         finally:
             plots.close(axes)
         planes = [self._now.plane(place) for place in range(self.layers + 1)]
-        setup = {**self.setup(), "exact": False, "layers": layers, "planes": planes, "guesses": self._now.guesses()}
+        setup = {**self.setup(), "exact": False, "layers": layers, "planes": planes}
+        setup |= {"guesses": self._now.guesses(), "likeness": self._now.likeness}
         setup["layer"] = self.layer if self.layer in layers else layers[0]
         parts = [
             f'<script type="text/plain" data-part="{name}">{common._in_page(self.part(name))}</script>'
@@ -291,7 +294,7 @@ class Moment:
             "offsets": [list(place) if place else None for place in reading.offsets],
             "statistics": self.statistics,
             "plane": self.plane(place),
-            "likeness": self.likeness,
+            "pair": self.reading.pair is not None,
         }
 
     @functools.cached_property

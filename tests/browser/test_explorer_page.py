@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 from small_world import VOCABULARY
 
 import bertedu as be
-from bertedu.explorer import explorer
+from bertedu.explorer import explorer, program
 
 pytestmark = pytest.mark.browser
 
@@ -192,6 +192,106 @@ def test_axe_finds_nothing(scheme, opened, axe):
         page.evaluate(axe)
         found = page.evaluate("axe.run().then(result => result.violations)")
         assert [(v["id"], [node["html"][:120] for node in v["nodes"][:3]]) for v in found] == []
+
+
+# ---- questions and answers, one by one -------------------------------------------------------------------------------
+
+HOST = """<!doctype html><title>Host</title><style>%s</style><main><div id="cell"></div></main><script type="module">
+%s
+const listeners = new Set();
+window.questions = [];
+const model = {
+  on: (event, run) => event === "msg:custom" && listeners.add(run),
+  off: (event, run) => listeners.delete(run),
+  send: (question) => window.questions.push(question),
+};
+window.answer = (content, bytes) => listeners.forEach((run) => run(content, bytes ? [Uint8Array.from(bytes)] : []));
+liveModule(showView).render({ model, el: document.getElementById("cell") });
+</script>"""
+
+
+class Conversation:
+    """A live page whose questions wait until the test answers them."""
+
+    def __init__(self, page, view):
+        code, css = program()
+        self.page, self.view = page, view
+        page.set_content(HOST % (css, code))
+        self.answer(self.question("setup"))
+        page.wait_for_selector(".be-explorer[data-drawn]")
+
+    def question(self, kind):
+        """The first question of this kind that waits; others are answered on the way, but for those that read."""
+        for _ in range(200):
+            waiting = self.page.evaluate("window.questions.splice(0)")
+            for question in waiting:
+                if question["ask"] == kind:
+                    return question
+                if question["ask"] != "read":
+                    self.answer(question)
+            self.page.wait_for_timeout(10)
+        raise AssertionError(f"the page did not ask for {kind!r}")
+
+    def answer(self, question, error=None):
+        if error:
+            return self.page.evaluate(
+                "content => window.answer(content)", {"number": question["number"], "error": error}
+            )
+        header, content = self.view.answer(question)
+        arguments = [{"number": question["number"], **header}, list(content)]
+        return self.page.evaluate("([content, bytes]) => window.answer(content, bytes)", arguments)
+
+    def tokens(self):
+        return self.page.locator(".be-chips .be-chip-token").all_inner_texts()[1:-1]
+
+
+@pytest.fixture
+def talk(browser):
+    page = browser.new_page()
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    yield Conversation(page, explorer(small_bert(), "the cat"))
+    assert page.errors == []
+    page.close()
+
+
+def test_an_answer_to_an_older_edit_is_left_out(talk):
+    box = talk.page.get_by_label("Text", exact=True)
+    box.fill("the dog")
+    first = talk.question("read")
+    box.fill("the cat ran")
+    talk.page.wait_for_timeout(250)
+    assert not [question for question in talk.page.evaluate("window.questions") if question["ask"] == "read"]
+    talk.answer(first)
+    second = talk.question("read")
+    assert talk.tokens() == ["the", "cat"]  # not what stood in the box meanwhile
+    assert second["text"] == "the cat ran"
+    assert second["sequence"] > first["sequence"]
+    talk.answer(second)
+    expect(talk.page.locator(".be-chips .be-chip")).to_have_count(5)
+    assert talk.tokens() == ["the", "cat", "ran"]
+
+
+def test_an_error_is_told_and_the_page_goes_on(talk):
+    box = talk.page.get_by_label("Text", exact=True)
+    box.fill("the dog")
+    talk.answer(talk.question("read"), error="ValueError: <b>no</b>")
+    expect(talk.page.locator("[role=alert]")).to_have_text(
+        "That could not be read (ValueError: <b>no</b>). Below stands what was read before."
+    )
+    assert talk.tokens() == ["the", "cat"]
+    box.press("Enter")
+    talk.answer(talk.question("read"))
+    expect(talk.page.locator("[role=alert]")).to_have_text("")
+    assert talk.tokens() == ["the", "dog"]
+
+
+def test_a_reading_that_the_kernel_let_go_is_read_again(talk):
+    talk.page.get_by_role("button", name="Layer 2, head 0: entropy").click()
+    talk.answer(talk.question("part"), error="KeyError: no longer kept")
+    talk.answer(talk.question("read"))
+    expect(talk.page.locator(".bertedu-view .be-explorer, .be-explorer")).to_have_attribute("data-reading", "3")
+    expect(talk.page.locator(".be-lines-room select")).to_have_value("2")
 
 
 # ---- JupyterLab ------------------------------------------------------------------------------------------------------
