@@ -157,6 +157,35 @@ def test_the_result_is_a_model_that_load_opens(tmp_path):
     assert same_weights(again, classifier) and second.epochs == history.epochs
 
 
+def test_several_seeds_start_alike_and_end_apart(tmp_path):
+    classifier, runs = run(validation=(TEXTS, LABELS), epochs=3, seeds=[1, 2, 3], output_dir=tmp_path)
+    found = runs.values()
+    assert runs.metric == "val_accuracy" and list(found) == [1, 2, 3]
+    assert runs.mean == pytest.approx(np.mean(list(found.values())))
+    assert runs.standard_deviation == pytest.approx(np.std(list(found.values()), ddof=1))
+    losses = {seed: min(epoch["val_loss"] for epoch in h.epochs) for seed, h in runs.histories.items()}
+    assert len(set(losses.values())) == 3 and runs.best == min(losses, key=losses.get)
+    assert same_weights(classifier, be.load(tmp_path / f"seed_{runs.best}" / "model").classifier)
+    assert "seed 2" in runs.plot().figure.alt and "3 seeds" in repr(runs)
+    again, second = run(validation=(TEXTS, LABELS), epochs=3, seeds=[1, 2, 3], output_dir=tmp_path)
+    assert same_weights(again, classifier) and second.values() == found
+    with pytest.raises(ValueError, match="seeds must be different"):
+        run(seeds=[1, 1])
+
+
+def test_a_seed_that_bursts_is_told_and_the_others_go_on(monkeypatch):
+    segment = running.Run._segment
+
+    def burst(self, *arguments):
+        segment(self, *arguments)
+        if self.settings["seed"] == 2:
+            raise FloatingPointError("The loss is nan")
+
+    monkeypatch.setattr(running.Run, "_segment", burst)
+    _, runs = run(seeds=[1, 2])
+    assert runs.failed == {2: "The loss is nan"} and runs.best == 1 and "1 failed" in repr(runs)
+
+
 # -- killed, and taken up again ----------------------------------------------------------------------------------------
 
 PROGRAM = """

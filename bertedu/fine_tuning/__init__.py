@@ -3,7 +3,8 @@
 examples   texts with labels, encoded and checked       history    what happened, and how to do it again
 batches    texts of similar length together             progress   what is shown meanwhile
 schedule   AdamW, warm-up, decay                        run        one training, from where it is to its end
-state      put down on disk, and taken up again         recipe     `fine_tune`
+state      put down on disk, and taken up again         seeds      how much of a result is luck
+                                                        recipe     `fine_tune`
 
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.2. Chapter: notebooks/11_fine_tuning.ipynb.
 """
@@ -14,8 +15,9 @@ from bertedu.fine_tuning.examples import Examples
 from bertedu.fine_tuning.batches import Batches, plan
 from bertedu.fine_tuning.schedule import WarmUpAndDecay, optimizer
 from bertedu.fine_tuning.history import History
+from bertedu.fine_tuning.seeds import Runs
 from bertedu.fine_tuning.recipe import fine_tune
 
 # isort: on
 
-__all__ = ["Batches", "Examples", "History", "WarmUpAndDecay", "fine_tune", "optimizer", "plan"]
+__all__ = ["Batches", "Examples", "History", "Runs", "WarmUpAndDecay", "fine_tune", "optimizer", "plan"]

@@ -4,9 +4,12 @@ Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.2 and appendix 
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
+from pathlib import Path
+
 from bertedu.classifier import BertClassifier
 from bertedu.fine_tuning import examples
 from bertedu.fine_tuning.run import Run
+from bertedu.fine_tuning.seeds import each
 from bertedu.text import BertPreprocessor
 
 
@@ -25,6 +28,7 @@ def fine_tune(
     max_length=None,
     class_weights=None,
     seed=0,
+    seeds=None,
     output_dir=None,
     precision="auto",
     jit_compile="auto",
@@ -49,6 +53,7 @@ def fine_tune(
         max_length: int or None, tokens to which texts are cut (None: the preprocessor's, or the encoder's).
         class_weights: None, "balanced", or a weight for each class.
         seed: int; the same seed, data and arguments give the same result on the same machine.
+        seeds: None, or a list of ints: train once for each, from the same weights with a new head; see `Runs`.
         output_dir: None, or a folder in which the training is kept: killed at any moment, the same call goes on from
             there; at its end it holds the model, which `be.load` opens, and history.json.
         precision: "float32", "mixed_bfloat16", "mixed_float16", or "auto": half precision where an accelerator has it.
@@ -58,7 +63,7 @@ def fine_tune(
         callbacks: further Keras callbacks, such as `keras.callbacks.TensorBoard(...)`.
 
     Returns:
-        a `History`.
+        a `History`; for several `seeds`, `Runs`.
 
     Raises:
         TypeError, ValueError: an argument or the data do not fit; before the training starts.
@@ -70,12 +75,19 @@ def fine_tune(
         history = be.fine_tune(classifier, bert.preprocessor, train=(texts, labels), output_dir="runs/first")
     """
     settings = {name: value for name, value in locals().items() if name in SETTINGS}
+    folder = None if output_dir is None else Path(output_dir).expanduser()
     _check(classifier, preprocessor, settings)
     limit = _limit(classifier, preprocessor, max_length)
     prepared = examples.prepare("train", train, preprocessor, classifier.num_classes, limit, class_weights)
     judged = validation and examples.prepare("validation", validation, preprocessor, classifier.num_classes, limit)
-    run = Run(classifier, preprocessor, prepared, judged, limit, settings, output_dir)
-    return run.go(progress, list(callbacks))
+
+    def train_with(seed, folder):
+        run = Run(classifier, preprocessor, prepared, judged, limit, settings | {"seed": seed}, folder)
+        return run.go(progress, list(callbacks))
+
+    if seeds is None:
+        return train_with(seed, folder)
+    return each(classifier, seeds, lambda seed: train_with(seed, folder and folder / f"seed_{seed}"))
 
 
 SETTINGS = (

@@ -6,7 +6,6 @@ happens again in the same way. Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -30,11 +29,11 @@ POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 class Run:
     """One training: what it is made of, where it is kept, and how far it is."""
 
-    def __init__(self, classifier, preprocessor, train, validation, limit, settings, output_dir):
+    def __init__(self, classifier, preprocessor, train, validation, limit, settings, folder):
         self.classifier, self.preprocessor, self.limit, self.settings = classifier, preprocessor, limit, settings
         self.train, self.validation = train, validation
         self.steps_an_epoch = -(-len(train.rows) // settings["batch_size"])
-        self.folder = None if output_dir is None else Path(output_dir).expanduser()
+        self.folder = folder
         self.history = History(run=self._description())
         self.model = _with_policy(classifier, _policy(settings["precision"]))
 

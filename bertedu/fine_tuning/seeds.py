@@ -1,0 +1,122 @@
+"""Several seeds: the same training from other first heads, in another order; how much of a result is luck.
+
+On small sets, two trainings that differ in their seed alone can end percents apart (Dodge et al. 2020,
+https://arxiv.org/abs/2002.06305), so one number is not a result. Chapter: notebooks/11_fine_tuning.ipynb.
+"""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass
+class Runs:
+    """What `fine_tune` returns for several seeds.
+
+    Attributes:
+        histories: dict, seed -> `History`.
+        failed: dict, seed -> why that training came to no end.
+        best: the seed whose weights the classifier has; None if all failed.
+    """
+
+    histories: dict
+    failed: dict
+    best: int | None = None
+
+    def values(self, metric=None):
+        """A metric at the end of each training that came to one: dict, seed -> float.
+
+        Args:
+            metric: name in `history.epochs`; None for accuracy (or the mean absolute error), in validation where there
+                was one.
+        """
+        metric = metric or self.metric
+        return {seed: _at_the_end(history)[metric] for seed, history in self.histories.items()}
+
+    @property
+    def metric(self):
+        """The metric that is looked at unless another is named."""
+        known = next(iter(self.histories.values())).epochs[0] if self.histories else {}
+        names = [name for name in known if name not in ("epoch", "seconds") and not name.endswith("loss")]
+        return max(names, key=lambda name: name.startswith("val_"), default="loss")
+
+    @property
+    def mean(self):
+        """The mean of `values`."""
+        return float(np.mean(list(self.values().values())))
+
+    @property
+    def standard_deviation(self):
+        """The standard deviation of `values`, as of a sample; NaN for a single one."""
+        found = list(self.values().values())
+        return float(np.std(found, ddof=1)) if len(found) > 1 else float("nan")
+
+    def __repr__(self):
+        if not self.histories:
+            return f"Runs(all {len(self.failed)} failed)"
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        return (
+            f"Runs({len(self.histories)} seeds{failed}: {self.metric} {self.mean:.3f} "
+            f"± {self.standard_deviation:.3f}, best seed {self.best})"
+        )
+
+    def plot(self, metric=None):
+        """A picture of a metric by epoch, one line a seed. Returns Axes."""
+        from bertedu import plots
+
+        metric = metric or self.metric
+        values = [[epoch[metric] for epoch in history.epochs] for history in self.histories.values()]
+        labels = [f"seed {seed}" for seed in self.histories]
+        numbers = list(range(1, len(values[0]) + 1))
+        return plots.lines(values, labels, x=numbers, xlabel="epoch", ylabel=metric, title="Fine-tuning, several seeds")
+
+
+def each(classifier, seeds, train):
+    """Trains `classifier` once a seed, each time from the weights it has now with a new head.
+
+    Args:
+        classifier: a `BertClassifier`; it ends with the weights of the best training.
+        seeds: list of different ints.
+        train: function of a seed that trains the classifier and returns its `History`.
+
+    Raises:
+        ValueError: no seed, or one twice.
+    """
+    if len(seeds) == 0 or len(set(seeds)) != len(seeds):
+        raise ValueError(f"seeds must be different whole numbers, at least one; got {list(seeds)!r}.")
+    first = classifier.get_weights()
+    runs, best = Runs({}, {}), None
+    for seed in seeds:
+        classifier.set_weights(first)
+        new_head(classifier, seed)
+        try:
+            runs.histories[seed] = train(seed)
+        except FloatingPointError as error:  # one that burst is a result, and the others go on
+            runs.failed[seed] = str(error)
+            continue
+        loss = _loss(runs.histories[seed])
+        if best is None or loss < best[0]:
+            best, runs.best = (loss, classifier.get_weights()), seed
+    classifier.set_weights(first if best is None else best[1])
+    return runs
+
+
+def new_head(classifier, seed):
+    """Draws the head's weights anew, as `seed` has it."""
+    config = classifier.initializer.get_config()
+    draw = np.random.default_rng(seed)
+    for variable in classifier.classifier.weights:
+        if len(variable.shape) < 2:
+            variable.assign(np.zeros(variable.shape))
+            continue
+        own = config | ({"seed": int(draw.integers(2**31))} if "seed" in config else {})
+        variable.assign(type(classifier.initializer).from_config(own)(variable.shape, dtype=variable.dtype))
+
+
+def _at_the_end(history):
+    return history.epochs[-1 if history.best_epoch is None else history.best_epoch]
+
+
+def _loss(history):
+    end = _at_the_end(history)
+    return end.get("val_loss", end["loss"])
