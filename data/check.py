@@ -1,0 +1,171 @@
+"""Checks the hand-written sets: counts, balance, that no split knows another, and what simple baselines get.
+
+python data/check.py           # every rule, and the figures of data/README.md; ends with 1 where a rule is broken
+python data/check.py --model   # and the most alike sentences of different splits, to the default model (be.load)
+"""
+
+import argparse
+import math
+import re
+import sys
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SPLITS = ("train", "validation", "test")
+HEADERS = {"reviews": ["text", "label", "kind"], "pairs": ["text", "pair", "label", "kind"]}
+SIZES = {"reviews": (560, 80, 160), "pairs": (190, 38, 76)}
+WORDS = {"reviews": (5, 35), "pairs": (3, 20)}  # fewest and most in a sentence
+PLAIN_IN_TRAINING = 160  # plain reviews that only the training split has more of
+ALIKE = 0.5  # words shared, of all words of both: as much or more is a near-duplicate, forbidden across splits
+TWINS = 0.75  # the same, within a split, where minimal contrasts ("Better than the book ...") are wanted
+
+
+def read(name, folder=HERE):
+    """All rows of a set: dicts, a column each, and "split" and "line"."""
+    rows = []
+    for split in SPLITS:
+        with open(folder / name / f"{split}.tsv", encoding="utf-8", newline="") as file:
+            lines = [line.split("\t") for line in file.read().removesuffix("\n").split("\n")]
+        header = lines[0]
+        if header != HEADERS[name]:
+            raise SystemExit(f"{name}/{split}.tsv: the header is {header}, not {HEADERS[name]}")
+        for number, fields in enumerate(lines[1:], start=2):
+            if len(fields) != len(header):
+                raise SystemExit(f"{name}/{split}.tsv, line {number}: {len(fields)} fields, not {len(header)}")
+            rows.append(dict(zip(header, fields, strict=True)) | {"split": split, "line": number})
+    return rows
+
+
+def words(text):
+    """The lower-case words of a text, in order."""
+    return re.findall(r"[a-z0-9é]+(?:'[a-z]+)?", text.lower())
+
+
+def overlap(one, other):
+    """How many of the words of two texts both have, of all their words: 0 to 1."""
+    one, other = set(words(one)), set(words(other))
+    return len(one & other) / len(one | other)
+
+
+def sentences(row):
+    """The one or two sentences of a row."""
+    return [row[column] for column in ("text", "pair") if column in row]
+
+
+def problems(name, rows):
+    """What breaks a rule, in words: a list, empty where all is well."""
+    return [*_in_rows(name, rows), *_in_counts(name, rows), *_between_rows(name, rows)]
+
+
+def _in_rows(name, rows):
+    fewest, most = WORDS[name]
+    for row in rows:
+        where = f"{name}/{row['split']}.tsv, line {row['line']}"
+        for sentence in sentences(row):
+            if sentence != " ".join(sentence.split()) or not sentence.isprintable():
+                yield f"{where}: white space that is not one blank between words"
+            if not fewest <= len(sentence.split()) <= most:
+                yield f"{where}: {len(sentence.split())} words, not {fewest} to {most}"
+            if sentence[-1:] not in '.?!"' or not sentence[:1].isupper():
+                yield f"{where}: no sentence from its capital to its stop"
+
+
+def _in_counts(name, rows):
+    for split, size in zip(SPLITS, SIZES[name], strict=True):
+        part = [row for row in rows if row["split"] == split]
+        if len(part) != size:
+            yield f"{name}/{split}.tsv: {len(part)} examples, not {size}"
+        for kind in sorted({row["kind"] for row in part}) if name == "reviews" else [None]:
+            labels = Counter(row["label"] for row in part if kind in (None, row["kind"]))
+            if len(labels) != 2 or len(set(labels.values())) != 1:
+                yield f"{name}/{split}.tsv: {kind or 'all'} is not balanced: {dict(labels)}"
+    spread = {kind: [0] * len(SPLITS) for kind in sorted({row["kind"] for row in rows})}
+    for row in rows:
+        spread[row["kind"]][SPLITS.index(row["split"])] += 1
+    for kind, (train, validation, test) in spread.items():
+        train -= PLAIN_IN_TRAINING * (kind == "plain")
+        if abs(train - 5 * validation) > 5 or abs(test - 2 * validation) > 1:
+            yield f"{name}: {kind} is not spread 5 : 1 : 2 over the splits: {train}, {validation}, {test}"
+
+
+def _between_rows(name, rows):
+    for one, other in combinations(rows, 2):
+        shared = overlap(" ".join(sentences(one)), " ".join(sentences(other)))
+        if shared >= (TWINS if one["split"] == other["split"] else ALIKE):
+            yield f"{name}: {shared:.2f} alike: {one['split']} {sentences(one)} and {other['split']} {sentences(other)}"
+
+
+def naive_bayes(rows):
+    """Which test reviews a multinomial naive Bayes over single words gets right: list of (row, bool)."""
+    counts = {label: Counter() for label in sorted({row["label"] for row in rows})}
+    for row in rows:
+        if row["split"] == "train":
+            counts[row["label"]].update(words(row["text"]))
+    known = set().union(*counts.values())
+    total = {label: count.total() + len(known) for label, count in counts.items()}
+
+    def score(label, text):  # the classes are balanced, so there is no prior
+        return sum(math.log((counts[label][word] + 1) / total[label]) for word in words(text) if word in known)
+
+    test = [row for row in rows if row["split"] == "test"]
+    return [(row, max(counts, key=lambda label: score(label, row["text"])) == row["label"]) for row in test]
+
+
+def shared_words(rows):
+    """Which test pairs the best threshold on `overlap`, chosen on train, gets right: list of (row, bool)."""
+
+    def right(row, threshold, above):
+        return ((overlap(*sentences(row)) >= threshold) == above) == (row["label"] == "same")
+
+    train = [row for row in rows if row["split"] == "train"]
+    rules = [(step / 50, above) for step in range(51) for above in (True, False)]
+    best = max(rules, key=lambda rule: sum(right(row, *rule) for row in train))
+    return [(row, right(row, *best)) for row in rows if row["split"] == "test"]
+
+
+def report(name, rows):
+    """A table of kinds: how many there are in each split, and how many of the test's a baseline gets right."""
+    baseline = {"reviews": naive_bayes, "pairs": shared_words}[name]
+    results = baseline(rows)
+    print(f"\n{name:12}{'train':>8}{'validation':>12}{'test':>6}  {baseline.__name__}")
+    for kind in [*dict.fromkeys(sorted(row["kind"] for row in rows)), "all"]:
+        counts = Counter(row["split"] for row in rows if kind in ("all", row["kind"]))
+        right = [ok for row, ok in results if kind in ("all", row["kind"])]
+        print(f"{kind:12}{counts['train']:8}{counts['validation']:12}{counts['test']:6}  {sum(right) / len(right):.2f}")
+
+
+def most_alike(name, rows, n=5):
+    """Prints the `n` pairs of rows of different splits that the default model finds most alike."""
+    import bertedu as be
+
+    vectors = be.load("minilm").embed([" ".join(sentences(row)) for row in rows], normalize=True)  # [n, D]
+    cosines = vectors @ vectors.T  # [n, n]
+    apart = (
+        (cosines[i, j], i, j) for i, j in combinations(range(len(rows)), 2) if rows[i]["split"] != rows[j]["split"]
+    )
+    for cosine, i, j in sorted(apart, reverse=True)[:n]:
+        print(
+            f"{name} {cosine:.2f}: {sentences(rows[i])} ({rows[i]['split']}), {sentences(rows[j])} ({rows[j]['split']})"
+        )
+
+
+def main():
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", action="store_true", help="the most alike sentences of different splits")
+    options = parser.parse_args()
+    found = []
+    for name in HEADERS:
+        rows = read(name)
+        found += problems(name, rows)
+        report(name, rows)
+        if options.model:
+            most_alike(name, rows)
+    print("\n" + ("\n".join(found) if found else "Every rule is kept."))
+    return bool(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
