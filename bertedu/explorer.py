@@ -222,9 +222,15 @@ class Explorer(views.View):
 
     @property
     def nbytes(self):
-        """Bytes that reach the page before the first drawing."""
+        """Bytes that reach the page before the first drawing of the live page, the picture included."""
         texts = [common.to_json(self.setup()), *program()]
-        return sum(len(text.encode()) for text in texts) + len(self.part(self.first_part()))
+        picture = len(self._picture[0]["image/png"]) * 4 // 3
+        return sum(len(text.encode()) for text in texts) + len(self.part(self.first_part())) + picture
+
+    @property
+    def saved_nbytes(self):
+        """Bytes of a saved .html with every layer, which is written for it."""
+        return len(self._page(list(range(self.layers))).encode())
 
     def __repr__(self):
         return f"explorer of {self.bert!r}, at {arrays.label(arrays.visible(self.reading.text))!r}"
@@ -250,7 +256,7 @@ class Explorer(views.View):
 
         axes = self.axes()
         try:
-            alt, picture = plots.describe(axes), plots.png(axes, dpi=plots.SCREEN_DPI)
+            alt, picture = plots.describe(axes), common.smaller(plots.png(axes, dpi=plots.SCREEN_DPI))
         finally:
             plots.close(axes)
         planes = [self._now.plane(place) for place in range(self.layers + 1)]
