@@ -76,6 +76,7 @@ __all__ = [
     "head_view",
     "model_view",
     "neuron_view",
+    "explorer",
     "views",
     "plots",
     "analysis",
@@ -85,7 +86,7 @@ __all__ = [
 
 # They import matplotlib and IPython, which training on a server needs not.
 LAZY_MODULES = ("plots", "views", "analysis", "bertviz", "exercise")
-LAZY_FUNCTIONS = {"head_view": "views", "model_view": "views", "neuron_view": "views"}
+LAZY_FUNCTIONS = {"head_view": "views", "model_view": "views", "neuron_view": "views", "explorer": "explore"}
 
 
 def __getattr__(name):

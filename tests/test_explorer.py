@@ -15,8 +15,8 @@ from small_world import SENTENCE, VOCABULARY
 
 import bertedu as be
 from bertedu import analysis
-from bertedu import explorer as module
-from bertedu.explorer import explorer
+from bertedu import explore as module
+from bertedu.explore import explorer
 from bertedu.views import common
 
 L, N, D, POSITIONS = 3, 2, 10, 17
@@ -433,7 +433,5 @@ def test_the_program_is_the_head_view_s_and_its_own():
     assert explorer(small_bert(), SENTENCE).nbytes < 200_000
 
 
-def test_the_module_can_be_called_as_its_function():
-    assert module(small_bert(), SENTENCE).reading.tokens == explorer(small_bert(), SENTENCE).reading.tokens
-    with pytest.raises(TypeError, match="bert must be a Bert"):
-        module("minilm")
+def test_it_has_its_name_at_the_top_of_the_package():
+    assert be.explorer is explorer

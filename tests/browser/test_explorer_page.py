@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 from small_world import VOCABULARY
 
 import bertedu as be
-from bertedu.explorer import explorer, program
+from bertedu.explore import explorer, program
 
 pytestmark = pytest.mark.browser
 
@@ -298,7 +298,7 @@ def test_a_reading_that_the_kernel_let_go_is_read_again(talk):
 
 TYPED = "the dog ran , it was [MASK]"
 CELLS = [
-    "import json, keras, numpy as np, bertedu as be\nfrom bertedu.explorer import explorer\n"
+    "import json, keras, numpy as np, bertedu as be\nfrom bertedu.explore import explorer\n"
     f"VOCABULARY = {VOCABULARY}\n{MODEL}"
     f'reading = bert.read("{TYPED}")\n'
     'np.save("attention.npy", reading.attention)\n'

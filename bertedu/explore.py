@@ -1,4 +1,4 @@
-"""Explorer: a page over a `Bert` that reads what is typed: its tokens, its heads as lines and in numbers, its vectors.
+"""Explore: a page over a `Bert` that reads what is typed: its tokens, its heads as lines and in numbers, its vectors.
 
 Each edit goes to the kernel with a sequence number, is read there by `bert.read`, and comes back as a *reading* with a
 number of its own: a page that shows an older one still gets that one's weights, and never those of another text.
@@ -10,9 +10,7 @@ import base64
 import functools
 import html
 import re
-import sys
 import time
-import types
 import warnings
 from pathlib import Path
 
@@ -408,9 +406,9 @@ def program():
     """JavaScript (one module, without its export) and CSS of the page: those of the head view, and its own."""
     code, css = common.program("head")
     code = code.replace("async function showView(", "async function showHeadView(")  # the page has a `showView` too
-    own = re.sub(r"^import\b[^;]*;\n", "", (HERE / "explorer.js").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    own = re.sub(r"^import\b[^;]*;\n", "", (HERE / "explore.js").read_text(encoding="utf-8"), flags=re.MULTILINE)
     own = re.sub(r"^export ", "", own, flags=re.MULTILINE)
-    return f"{code}\n{own}", f"{css}\n{(HERE / 'explorer.css').read_text(encoding='utf-8')}"
+    return f"{code}\n{own}", f"{css}\n{(HERE / 'explore.css').read_text(encoding='utf-8')}"
 
 
 def _string(name, text):
@@ -418,13 +416,3 @@ def _string(name, text):
     if not isinstance(text, str):
         raise TypeError(f"{name} must be a string, got {text!r:.80}.")
     return LONE_SURROGATES.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-class _Module(types.ModuleType):
-    """This module, which can be called: importing it makes it `be.explorer`, where the function has to be."""
-
-    def __call__(self, bert, text=TEXT, pair=None):
-        return explorer(bert, text, pair)
-
-
-sys.modules[__name__].__class__ = _Module
