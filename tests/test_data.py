@@ -1,0 +1,428 @@
+"""Reading texts with labels: every format, every error, our own sets, and public ones from a Hub on this machine."""
+
+import doctest
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bertedu.data import Texts, files, load_texts, sets, texts
+
+ROOT = Path(__file__).resolve().parent.parent
+LARGEST_FIELD = 131_072  # csv's limit
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, content):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+        return path
+
+    return write
+
+
+def error(path, *arguments, kind=ValueError, **options):
+    """The message of the error that a file gives, which names the file and hides no other error behind it."""
+    with pytest.raises(kind) as raised:
+        load_texts(path, *arguments, **options)
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None
+    assert str(path) in str(raised.value)
+    return str(raised.value).removeprefix(f"{path}")
+
+
+# -- formats -----------------------------------------------------------------------------------------------------------
+
+ROWS = [("A cat sat.", "yes"), ('It was "warm", no?', "no"), ("Ça va, 猫?", "yes")]
+AS_CSV = 'text,label\nA cat sat.,yes\n"It was ""warm"", no?",no\n"Ça va, 猫?",yes\n'
+AS_TSV = "text\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in ROWS)
+AS_JSON = "".join(json.dumps({"label": label, "text": text}) + "\n" for text, label in ROWS)
+
+
+@pytest.mark.parametrize(
+    "name, content", [("a.csv", AS_CSV), ("a.tsv", AS_TSV), ("a.jsonl", AS_JSON), ("A.TSV", AS_TSV)]
+)
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("end", ["", "\n", "\n\n  \n"])
+def test_every_format_gives_the_same(write, name, content, start, newline, end):
+    content = (start + content.rstrip("\n") + end).replace("\n", newline)
+    for path in (write(name, content), str(write(name, content))):
+        result = load_texts(path)
+        assert isinstance(result, Texts)
+        assert result.texts == [text for text, _ in ROWS] and result.pairs is None
+        assert result.names == ("no", "yes")
+        assert result.labels.dtype == np.int32 and result.labels.tolist() == [1, 0, 1]
+
+
+def test_without_a_first_line_of_names_columns_are_positions(write):
+    path = write("a.csv", '1,"A cat, it sat.",x\n0,It ran.,y\n')
+    result = load_texts(path, text=1, pair=2, label=0)
+    assert result.texts == ["A cat, it sat.", "It ran."] and result.pairs == ["x", "y"]
+    assert result.labels.tolist() == [1, 0] and result.names == ("0", "1")
+    assert load_texts(write("a.tsv", "one\ntwo\n\nthree\n"), text=0, label=None).texts == ["one", "two", "three"]
+
+
+def test_a_quote_in_a_tsv_is_a_quote(write):
+    path = write("a.tsv", 'text\tlabel\n"He said\tx\n5" nails\ty\n')
+    assert load_texts(path).texts == ['"He said', '5" nails']
+
+
+def test_newlines_in_quotes_belong_to_a_csv_field_and_lines_stay_right(write):
+    path = write("a.csv", 'text,label\n"one\ntwo\r\nthree",x\nfour,\n')
+    assert "line 5, column 'label': the label is empty" in error(path)
+    path = write("a.csv", 'text,label\n"one\ntwo\r\nthree",x\nfour,y\n')
+    assert load_texts(path).texts == ["one\ntwo\r\nthree", "four"]
+
+
+def test_characters_that_only_some_call_line_ends_do_not_split(write):
+    odd = "a\u2028b\u0085c\x0bd\x0ce\x1cf"
+    for name, content in {
+        "a.tsv": f"text\tlabel\n{odd}\tx\nb\ty\n",
+        "a.csv": f"text,label\n{odd},x\nb,y\n",
+        "a.jsonl": json.dumps({"text": odd, "label": "x"}, ensure_ascii=False) + '\n{"text": "b", "label": "y"}\n',
+    }.items():
+        assert load_texts(write(name, content)).texts == [odd, "b"]
+
+
+def test_pairs_and_further_columns(write):
+    path = write("a.tsv", "id\tq2\tlabel\tq1\n7\tb\tx\ta\n8\td\ty\tc\n")
+    result = load_texts(path, text="q1", pair="q2")
+    assert result.texts == ["a", "c"] and result.pairs == ["b", "d"] and result.labels.tolist() == [0, 1]
+    assert load_texts(path, text="q1", label=None) == Texts(["a", "c"], None, None, None)
+
+
+def test_labels_are_sorted_numbers_by_value(write):
+    path = write("a.csv", "text,label\na,10\nb, 9 \nc,-1\nd,10\n")
+    result = load_texts(path)
+    assert result.names == ("-1", "9", "10") and result.labels.tolist() == [2, 1, 0, 2]
+    path = write("a.jsonl", '{"text": "a", "label": 2}\n{"text": "b", "label": "b"}\n')
+    assert load_texts(path).names == ("2", "b")
+
+
+def test_names_fix_the_order_and_one_class_of_several_is_enough(write):
+    path = write("a.csv", "text,label\na,neg\nb,neg\n")
+    result = load_texts(path, names=["pos", "neutral", "neg"])
+    assert result.labels.tolist() == [2, 2] and result.names == ("pos", "neutral", "neg")
+    assert load_texts(write("a.csv", "text,label\na,1\nb,0\n"), names=range(2)).names == ("0", "1")
+
+
+def test_numbers(write):
+    path = write("a.csv", "text,label\na,0.5\nb,-3e2\nc, 4\n")
+    result = load_texts(path, numbers=True)
+    assert result.labels.dtype == np.float32 and result.labels.tolist() == [0.5, -300, 4] and result.names is None
+    path = write("a.jsonl", '{"text": "a", "label": 0.25}\n{"text": "b", "label": "1"}\n')
+    assert load_texts(path, numbers=True).labels.tolist() == [0.25, 1]
+
+
+def test_parquet_needs_pyarrow_and_says_so(write, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    message = error(write("a.parquet", b"PAR1"), kind=ImportError)
+    assert "pip install pyarrow" in message
+
+
+def test_parquet(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pyarrow.table({"sentence": ["a", "b"], "label": [1, 0], "idx": [7, 8]}), path)
+    result = load_texts(path, text="sentence")
+    assert result.texts == ["a", "b"] and result.labels.tolist() == [1, 0] and result.names == ("0", "1")
+    assert "no column 'text', only 'sentence', 'label', 'idx'" in error(path)
+    parquet.write_table(pyarrow.table({"text": ["a", None], "label": [1, 0]}), path)
+    assert error(path) == ", line 2, column 'text': expected a text, got None"
+    path.write_bytes(b"PAR1 no more")
+    assert "is no Parquet file" in error(path)
+
+
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, content, said",
+    [
+        ("a.tsv", "", " is empty"),
+        ("a.csv", "\ufeff\r\n \n", " is empty"),
+        ("a.jsonl", "", " is empty"),
+        ("a.csv", '""\n"\n"\n', " is empty"),
+        ("a.tsv", "text\tlabel\n\n", " holds no examples"),
+        (
+            "a.tsv",
+            "sentence\tlabel\na\tx\n",
+            ", line 1: there is no column 'text', only 'sentence', 'label'. Where the",
+        ),
+        ("a.csv", "text,class\na,x\n", ", line 1: there is no column 'label', only 'text', 'class'"),
+        ("a.csv", "text,text,label\na,b,x\n", ", line 1: there is more than one column 'text'"),
+        ("a.jsonl", '{"text": "a", "class": 1}\n', ", line 1: there is no column 'label', only 'text', 'class'"),
+        ("a.jsonl", "{}\n", ", line 1: there is no column 'text', only none at all"),
+        ("a.tsv", "text\tlabel\na\tx\nb\n", ", line 3: 1 columns, the first line has 2"),
+        ("a.tsv", "text\tlabel\na\tb\tx\n", ", line 2: 3 columns, the first line has 2; is there a tab in a text?"),
+        (
+            "a.csv",
+            "text,label\na, b,x\n",
+            ", line 2: 3 columns, the first line has 2; is there a comma outside of quotes?",
+        ),
+        ("a.tsv", "text\tlabel\n \tx\n", ", line 2, column 'text': the text is empty"),
+        ("a.csv", "text,label\r\na,x\r\n\r\nb,\r\n", ", line 4, column 'label': the label is empty"),
+        ("a.jsonl", '{"text": null, "label": 1}', ", line 1, column 'text': expected a text, got None"),
+        ("a.jsonl", '{"text": ["a"], "label": 1}', ", line 1, column 'text': expected a text, got ['a']"),
+        ("a.jsonl", '{"text": "a", "label": 1.5}', ", line 1, column 'label': expected a string or a whole number"),
+        ("a.jsonl", '{"text": "a", "label": true}', ", line 1, column 'label': expected a string or a whole number"),
+        ("a.jsonl", '{"text": "a", "label": null}', ", line 1, column 'label': expected a string or a whole number"),
+        ("a.jsonl", '\n["a", 1]\n', ", line 2: expected a JSON object, got ['a', 1]"),
+        ("a.jsonl", '{"text": "a", "label": 1}\n{"text": "b" 0}\n', ", line 2: no JSON (column 14: "),
+        ("a.jsonl", "[" * 100_000, ", line 1: "),
+        ("a.jsonl", '{"text": "a", "label": ' + "9" * 5000 + "}", ", line 1: no JSON ("),
+        ("a.csv", 'text,label\n"never closed,x\nb,y\n', ", line 2: cannot be read (unexpected end of data)"),
+        ("a.csv", 'text,label\na,x\n"b" c,y\n', ", line 3: cannot be read ("),
+        ("a.csv", f"text,label\n{'a' * (LARGEST_FIELD + 1)},x\n", ", line 2: cannot be read (field larger than"),
+        ("a.tsv", "text\tlabel\na\tx\nb\tx\n", ": there is one class only, 'x', and nothing to tell apart"),
+        ("a.tsv", b"text\tlabel\na\tx\nna\xefve\ty\n", ", line 3, byte 3: not UTF-8 (invalid continuation byte); save"),
+        ("a.csv", b"\xef\xbb\xbf\xff", ", line 1, byte 1: not UTF-8"),
+        ("a.csv", "text,label\na,x\n".encode("utf-16"), " is UTF-16; save it as UTF-8"),
+        ("a.tsv", b"text\tlabel\na\tx\nb\0\ty\n", ", line 3, byte 2: a NUL byte; is it really text?"),
+        ("a.jsonl", b'{"text": "a\0"}', ", line 1, byte 12: a NUL byte"),
+        ("a.json", "{}", ": the ending tells the format, and must be one of .tsv, .csv, .jsonl, .parquet"),
+        ("a", "{}", ": the ending tells the format"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(write, name, content, said):
+    assert error(write(name, content)).startswith(said)
+
+
+def test_messages_stay_short_whatever_the_file_holds(write):
+    for content in ("x" * 200_000 + "\n", "text\tlabel\n" + "".join(f"a\t{i * 'y'}\n" for i in (1, 5000)), "\t" * 9999):
+        path = write("a.tsv", content)
+        assert len(error(path, names=["n"])) < 1000
+    assert len(error(write("a.jsonl", '{"text": "a", "label": "' + "z" * 9999 + '"}'), names=["n"])) < 1000
+
+
+def test_labels_against_names(write):
+    path = write("a.csv", "text,label\na,pos\nb,neutral\n")
+    message = error(path, names=["neg", "pos"])
+    assert message == ", line 3, column 'label': the label 'neutral' is none of 'neg', 'pos'"
+    with pytest.raises(ValueError, match="names: expected each name once"):
+        load_texts(path, names=["pos", "pos", "neutral"])
+
+
+@pytest.mark.parametrize("value", ["x", "", "nan", "inf", "1e39", "1,5"])
+def test_labels_that_are_no_numbers(write, value):
+    path = write("a.tsv", f"text\tlabel\na\t1\nb\t{value}\n")
+    assert error(path, numbers=True) == f", line 3, column 'label': expected a number as label, got {value!r}"
+    for wrong in ("true", "null", "NaN", "[1]", "1e999"):
+        path = write("a.jsonl", f'{{"text": "a", "label": {wrong}}}')
+        assert "line 1, column 'label': expected a number as label" in error(path, numbers=True)
+
+
+def test_positions_are_checked(write):
+    path = write("a.csv", "a,x\nb,y\n")
+    assert error(path, text=0, label=2) == ": there is no column 2: it has 2, counted from 0"
+    assert error(path, text=-1, label=1) == ": there is no column -1: it has 2, counted from 0"
+    for columns in ({"text": 0}, {"text": None}, {"text": 0.0, "label": 1.0}, {"text": ["a"], "label": ["b"]}):
+        with pytest.raises(ValueError, match="expected columns all by name or all by position"):
+            load_texts(path, **columns)
+
+
+def test_missing_files(tmp_path):
+    assert "is a directory; give one file in it" in error(tmp_path, kind=FileNotFoundError)
+    error(tmp_path / "none.tsv", kind=FileNotFoundError)
+    with pytest.raises(FileNotFoundError, match=r"There is no file 'revews'; the set 'reviews'\?"):
+        load_texts("revews")
+    with pytest.raises(ValueError, match="split: 'train' is for sets by name"):
+        load_texts("a.tsv", split="train")
+
+
+# -- our own sets ------------------------------------------------------------------------------------------------------
+
+
+def checker():
+    spec = importlib.util.spec_from_file_location("data_check", ROOT / "data" / "check.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["reviews", "pairs"])
+def test_our_sets_keep_their_rules(name):
+    check = checker()
+    rows = check.read(name)
+    assert check.problems(name, rows) == []
+    for split, size in zip(check.SPLITS, check.SIZES[name], strict=True):
+        loaded = load_texts(name, split=split)
+        part = [row for row in rows if row["split"] == split]
+        assert loaded.texts == [row["text"] for row in part] and len(part) == size
+        assert loaded.pairs == ([row["pair"] for row in part] if name == "pairs" else None)
+        assert [loaded.names[label] for label in loaded.labels] == [row["label"] for row in part]
+        kinds = load_texts(name, split=split, label="kind")
+        assert [kinds.names[label] for label in kinds.labels] == [row["kind"] for row in part]
+
+
+def test_the_checks_of_our_sets_can_fail():
+    check = checker()
+    rows = check.read("reviews")
+    train = next(row for row in rows if row["split"] == "train")
+    copied = [row | {"text": train["text"]} if row["split"] == "test" else row for row in rows]
+    flipped = [row | {"label": "positive"} if row["kind"] == "irony" else row for row in rows]
+    moved = [row | {"split": "test"} if row["kind"] == "plain" else row for row in rows]
+    for changed, said in ((copied, "1.00 alike"), (flipped, "irony is not balanced"), (moved, "plain is not spread")):
+        assert any(said in problem for problem in check.problems("reviews", changed))
+
+
+@pytest.mark.parametrize("name, baseline", [("reviews", "naive_bayes"), ("pairs", "shared_words")])
+def test_counting_words_is_not_enough_and_the_datasheet_gives_the_figures(name, baseline):
+    check = checker()
+    rows = check.read(name)
+    results = getattr(check, baseline)(rows)
+    right = sum(ok for _, ok in results) / len(results)
+    assert right < 0.7
+    sheet = (ROOT / "data" / "README.md").read_text(encoding="utf-8").split(f"\n## {name}\n")[1].split("\n## ")[0]
+    counts = " | ".join(str(size) for size in check.SIZES[name])
+    assert f"| all | {counts} | {right:.2f} |" in sheet
+    for kind in {row["kind"] for row in rows}:
+        own = [ok for row, ok in results if row["kind"] == kind]
+        sizes = [sum(row["kind"] == kind and row["split"] == split for row in rows) for split in check.SPLITS]
+        assert f"| {kind} | {' | '.join(map(str, sizes))} | {sum(own) / len(own):.2f} |" in sheet
+
+
+def test_sets_by_name_want_a_split_and_are_found_in_the_wheel_too(tmp_path, monkeypatch):
+    for split in (None, "dev"):
+        with pytest.raises(ValueError, match="the set 'reviews' has 'train', 'validation', 'test', got"):
+            load_texts("reviews", split=split)
+    with pytest.raises(ValueError, match="the set 'sst2' has 'train', 'validation', got 'test'"):
+        load_texts("sst2", split="test")
+    (tmp_path / "reviews").mkdir()
+    (tmp_path / "reviews" / "train.tsv").write_text("text\tlabel\na\tx\nb\ty\n")
+    monkeypatch.setattr(sets, "FOLDERS", (tmp_path, *sets.FOLDERS))
+    assert load_texts("reviews", split="train").texts == ["a", "b"]
+    monkeypatch.setattr(sets, "FOLDERS", (tmp_path,))
+    with pytest.raises(FileNotFoundError, match=r"pairs/train\.tsv is neither in"):
+        load_texts("pairs", split="train")
+
+
+def test_examples_in_docstrings_run():
+    assert doctest.testmod(texts).attempted and not doctest.testmod(texts).failed
+    assert doctest.testmod(files).failed == doctest.testmod(sets).failed == 0
+
+
+# -- public sets -------------------------------------------------------------------------------------------------------
+
+AG_NEWS = "".join(
+    json.dumps({"text": f"Text {i}.", "label": i % 4, "label_text": "-"}) + "\n" for i in range(5)
+).encode()
+READER = """
+import json, sys, time
+import huggingface_hub
+from bertedu.data import load_texts
+start = time.monotonic()
+try:
+    found = load_texts(sys.argv[1], split="test")
+    answer = {"texts": found.texts, "labels": found.labels.tolist(), "names": found.names}
+except Exception as error:
+    answer = {"error": type(error).__name__, "message": str(error), "hidden": error.__suppress_context__
+              or error.__context__ is None}
+print(json.dumps(answer | {"seconds": time.monotonic() - start}))
+"""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """As much of the Hub as one file needs."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self):
+        public = sets.SETS["ag_news"]
+        self.server.asked.append(f"{self.command} {self.path}")
+        if self.path.startswith(f"/api/datasets/{public.repository}/revision/{public.revision}"):
+            listing = {"id": public.repository, "sha": public.revision, "siblings": [{"rfilename": "test.jsonl"}]}
+            self.answer(json.dumps(listing).encode())
+        elif self.path == f"/datasets/{public.repository}/resolve/{public.revision}/test.jsonl":
+            self.answer(AG_NEWS)
+        else:
+            self.answer(b"", 404)
+
+    do_GET = do_HEAD
+
+    def answer(self, content, status=200):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("ETag", '"1234"')
+        self.send_header("X-Repo-Commit", sets.SETS["ag_news"].revision)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def hub():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.asked = []
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def ask(name, endpoint, home, **environment):
+    """What `load_texts` says in a process of its own: the Hub's client reads its address when it is imported."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
+    settings = {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    done = subprocess.run(
+        [sys.executable, "-c", READER, name],
+        env=kept | settings | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_public_set_is_downloaded_once_and_then_read_offline(hub, tmp_path):
+    endpoint = f"http://127.0.0.1:{hub.server_port}"
+    offline = ask("ag_news", endpoint, tmp_path, HF_HUB_OFFLINE="1")
+    assert offline["error"] == "ConnectionError" and hub.asked == []
+
+    answer = ask("ag_news", endpoint, tmp_path)
+    assert answer["texts"][:2] == ["Text 0.", "Text 1."] and answer["labels"] == [0, 1, 2, 3, 0], answer
+    assert answer["names"] == ["World", "Sports", "Business", "Sci/Tech"]
+    before = list(hub.asked)
+    assert any(line.startswith("GET /datasets/SetFit/ag_news/resolve/") for line in before)
+
+    again = ask("ag_news", endpoint, tmp_path, HF_HUB_OFFLINE="1")
+    assert again["texts"] == answer["texts"] and hub.asked == before
+
+
+def test_no_network_is_said_at_once_with_a_way_by_hand(tmp_path):
+    answer = ask("imdb", "http://127.0.0.1:9", tmp_path)
+    assert answer["error"] == "ConnectionError" and answer["hidden"] and answer["seconds"] < 10
+    lines = answer["message"].splitlines()
+    assert lines[0] == "The set 'imdb' is not here and could not be downloaded. Tried:"
+    assert str(tmp_path) in lines[1] and lines[2].startswith("  the Hub: ")
+    revision = sets.SETS["imdb"].revision
+    address = (
+        f"https://huggingface.co/datasets/stanfordnlp/imdb/resolve/{revision}/plain_text/test-00000-of-00001.parquet"
+    )
+    assert lines[3].endswith(address)
+    assert 'load_texts("that/file"); its classes are 0 to 1: negative, positive.' in lines[4]
+    assert 'load_texts("reviews", split="train")' in lines[5] and len(lines) == 6
+
+
+def test_public_sets_are_pinned():
+    for name, public in sets.SETS.items():
+        assert set(public.files) <= {"train", "validation", "test"}
+        if public.repository:
+            assert len(public.revision) == 40 and set(public.revision) <= set("0123456789abcdef"), name
+            assert len(public.names) > 1
