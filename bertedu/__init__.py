@@ -38,6 +38,8 @@ from bertedu.reading import Reading
 from bertedu.bert import Bert
 from bertedu.loading import build, load
 from bertedu.conversion import convert, inspect
+from bertedu.data import load_texts
+from bertedu import fine_tuning
 from bertedu.fine_tuning import History, fine_tune
 
 # isort: on
@@ -68,7 +70,9 @@ __all__ = [
     "convert",
     "inspect",
     "build",
+    "load_texts",
     "fine_tune",
+    "fine_tuning",
     "History",
     "defaults",
     "pooling",

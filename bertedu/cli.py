@@ -1,4 +1,4 @@
-"""The `bertedu` command: `bertedu lab | test | doctor | inspect | convert`.
+"""The `bertedu` command: `bertedu lab | test | doctor | inspect | convert | finetune | predict`.
 
 Nothing here imports a framework, nor the package's own `__init__`, before a command needs it, so `bertedu --help`
 answers at once; `bertedu_command.py` beside the package says how that works.
@@ -226,6 +226,52 @@ def convert(package, conversion, options):
     return 0
 
 
+# -- fine-tuning -------------------------------------------------------------------------------------------------------
+
+
+@with_package
+def finetune(package, _, options):
+    """Train a classifier on a file of texts and labels; what it learned is then in the output folder."""
+    columns = {"text": options.text, "pair": options.pair, "label": options.label, "numbers": options.regression}
+    train = package.load_texts(options.train, **columns)
+    validation = options.validation and package.load_texts(options.validation, names=train.names, **columns)
+    bert = package.load(options.preset)
+    classifier = bert.classifier_for(1 if options.regression else len(train.names))
+    names = ("epochs", "batch_size", "learning_rate", "max_length", "seed", "precision", "output_dir")
+    try:
+        history = package.fine_tune(
+            classifier, bert.preprocessor, train, validation, **{name: getattr(options, name) for name in names}
+        )
+    except FloatingPointError as problem:
+        raise UsageError(str(problem)) from None
+    print(f"{history}\nThe model is in {options.output_dir}: bertedu predict {options.output_dir} FILE")
+    return 0
+
+
+@with_package
+def predict(package, _, options):
+    """Print a line for each line of a file: what the trained classifier says, how sure it is, and the text."""
+    folder = Path(options.run_dir)
+    if not (folder / "history.json").is_file():
+        raise ValueError(f"{folder} holds no finished training (history.json); `bertedu finetune` makes one")
+    names = json.loads((folder / "history.json").read_text(encoding="utf-8"))["run"]["names"]
+    bert = package.load(folder / "model")
+    with open(options.file, encoding="utf-8-sig") as file:
+        lines = [line.rstrip("\n").split("\t") for line in file if line.strip()]
+    if len({len(line) for line in lines}) > 1 or any(len(line) > 2 for line in lines):
+        raise ValueError(f"{options.file}: every line must be a text, or every line two texts with a tab between them")
+    texts, *pairs = zip(*lines, strict=True) if lines else [()]
+    found = package.fine_tuning.predict(bert.classifier, bert.preprocessor, list(texts), *map(list, pairs))
+    for line, answer in zip(lines, found, strict=True):
+        if answer.ndim:
+            best = int(answer.argmax())
+            said = [str(names[best] if names else best), f"{answer[best]:.3f}"]
+        else:
+            said = [f"{answer:.4g}"]
+        print("\t".join(said + line))
+    return 0
+
+
 # -- the command line --------------------------------------------------------------------------------------------------
 
 
@@ -266,7 +312,35 @@ def make_parser():
     command.add_argument("--json", action="store_true", help="for programs")
     command.set_defaults(run=doctor)
     add_checkpoint_commands(commands)
+    add_training_commands(commands)
     return parser
+
+
+def add_training_commands(commands):
+    """Describe `finetune` and `predict`."""
+    command = commands.add_parser("finetune", help="train a classifier on texts with labels")
+    command.add_argument("--train", required=True, help="a .tsv, .csv or .jsonl file, with a column text and one label")
+    command.add_argument("--validation", help="the same, to be judged by after each epoch")
+    command.add_argument(
+        "--output-dir", required=True, help="where the model goes; a run that was stopped goes on there"
+    )
+    command.add_argument("--preset", default="minilm", help="what to start from, as for inspect (default: %(default)s)")
+    command.add_argument("--text", default="text", help="the column of the texts (default: %(default)s)")
+    command.add_argument("--pair", help="the column of the second texts, if there are any")
+    command.add_argument("--label", default="label", help="the column of the labels (default: %(default)s)")
+    command.add_argument("--regression", action="store_true", help="labels are numbers, to be estimated")
+    command.add_argument("--epochs", type=int, default=3, help="how often each text is read (default: %(default)s)")
+    command.add_argument("--batch-size", type=int, default=32, help="texts a step (default: %(default)s)")
+    command.add_argument("--learning-rate", type=float, default=5e-5, help="the highest (default: %(default)s)")
+    command.add_argument("--max-length", type=int, help="tokens to which texts are cut (default: the model's)")
+    command.add_argument("--seed", type=int, default=0, help="of everything that is drawn (default: %(default)s)")
+    command.add_argument("--precision", default="auto", help="auto, float32, mixed_bfloat16 or mixed_float16")
+    command.set_defaults(run=finetune)
+
+    command = commands.add_parser("predict", help="let a trained classifier judge the lines of a file")
+    command.add_argument("run_dir", help="the folder that `bertedu finetune` wrote")
+    command.add_argument("file", help="one text a line; for pairs, two with a tab between them")
+    command.set_defaults(run=predict)
 
 
 def add_checkpoint_commands(commands):

@@ -343,3 +343,36 @@ def test_the_encoder_of_a_bert_stays_what_it_was(tmp_path):
         precision="float32",
     )
     assert history.finished and np.array_equal(before, ops.convert_to_numpy(bert.encoder.get_embedding_table()))
+
+
+# -- what comes of it --------------------------------------------------------------------------------------------------
+
+
+def test_predictions_stand_in_the_order_of_the_texts():
+    classifier, preprocessor = small()
+    found = be.fine_tuning.predict(classifier, preprocessor, TEXTS)
+    alone = np.concatenate([be.fine_tuning.predict(classifier, preprocessor, [text]) for text in TEXTS[:5]])
+    np.testing.assert_allclose(found[:5], alone, atol=1e-6)
+    np.testing.assert_allclose(found.sum(-1), 1, atol=1e-6)
+    assert be.fine_tuning.predict(classifier, preprocessor, []).shape == (0, 2)
+    values, preprocessor = small(1)
+    assert be.fine_tuning.predict(values, preprocessor, TEXTS, TEXTS[::-1]).shape == (48,)
+
+
+def test_the_commands(tmp_path, capsys):
+    from bertedu import cli
+
+    classifier, preprocessor = small()
+    be.save_checkpoint(be.Bert(preprocessor.tokenizer, classifier.network, preprocessor), tmp_path / "start")
+    lines = [f"{text}\t{'cat' if label else 'none'}" for text, label in zip(TEXTS, LABELS, strict=True)]
+    (tmp_path / "train.tsv").write_text("\n".join(["text\tlabel", *lines]) + "\n")
+    options = ["--train", str(tmp_path / "train.tsv"), "--preset", str(tmp_path / "start"), "--output-dir"]
+    options += [str(tmp_path / "run"), "--epochs", "20", "--batch-size", "8", "--learning-rate", "5e-3"]
+    assert cli.main(["finetune", *options]) == 0
+    assert "bertedu predict" in capsys.readouterr().out
+    (tmp_path / "texts.txt").write_text("the cat sat\nit ran on the dog\n")
+    assert cli.main(["predict", str(tmp_path / "run"), str(tmp_path / "texts.txt")]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [row[0] for row in rows] == ["cat", "none"] and rows[0][2] == "the cat sat"
+    assert cli.main(["predict", str(tmp_path), str(tmp_path / "texts.txt")]) == 1
+    assert "no finished training" in capsys.readouterr().err

@@ -4,7 +4,7 @@ examples   texts with labels, encoded and checked       history    what happened
 batches    texts of similar length together             progress   what is shown meanwhile
 schedule   AdamW, warm-up, decay                        run        one training, from where it is to its end
 state      put down on disk, and taken up again         seeds      how much of a result is luck
-                                                        recipe     `fine_tune`
+judging    what it says, and where it errs              recipe     `fine_tune`
 
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.2. Chapter: notebooks/11_fine_tuning.ipynb.
 """
@@ -17,7 +17,22 @@ from bertedu.fine_tuning.schedule import WarmUpAndDecay, optimizer
 from bertedu.fine_tuning.history import History
 from bertedu.fine_tuning.seeds import Runs
 from bertedu.fine_tuning.recipe import fine_tune
+from bertedu.fine_tuning.judging import Mistake, calibration, confusion, mistakes, predict
 
 # isort: on
 
-__all__ = ["Batches", "Examples", "History", "Runs", "WarmUpAndDecay", "fine_tune", "optimizer", "plan"]
+__all__ = [
+    "Batches",
+    "Examples",
+    "History",
+    "Mistake",
+    "Runs",
+    "WarmUpAndDecay",
+    "calibration",
+    "confusion",
+    "fine_tune",
+    "mistakes",
+    "optimizer",
+    "plan",
+    "predict",
+]

@@ -19,6 +19,7 @@ class Examples(NamedTuple):
         weights: float32 array `[n]`.
         truncated: how many of the texts were cut.
         digest: sha256 of texts and labels, by which a run knows its data again.
+        names: list of the classes' names, or None.
     """
 
     rows: list
@@ -26,6 +27,7 @@ class Examples(NamedTuple):
     weights: np.ndarray
     truncated: int
     digest: str
+    names: list | None = None
 
 
 def prepare(name, data, preprocessor, num_classes, max_length, class_weights=None):
@@ -55,7 +57,8 @@ def prepare(name, data, preprocessor, num_classes, max_length, class_weights=Non
     weights = np.ones(len(rows), "float32") if class_weights is None else _weights(class_weights, labels, num_classes)
     content = json.dumps([list(texts), None if pairs is None else list(pairs), labels.tolist()], default=str)
     digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
-    return Examples(rows, labels, weights, sum(row.truncated > 0 for row in rows), digest)
+    names = getattr(data, "names", None)
+    return Examples(rows, labels, weights, sum(row.truncated > 0 for row in rows), digest, names and list(names))
 
 
 def _parts(name, data):

@@ -45,6 +45,7 @@ class Run:
         return {
             "arguments": arguments,
             "num_classes": self.classifier.num_classes,
+            "names": self.train.names,
             "parameters": self.classifier.count_params(),
             "train": {"texts": len(self.train.rows), "cut": self.train.truncated, "sha256": self.train.digest},
             "validation": self.validation
