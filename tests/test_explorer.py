@@ -32,8 +32,9 @@ HOSTILE = [
 @pytest.fixture(autouse=True)
 def no_window_and_no_leftovers():
     matplotlib.use("Agg")
+    before = plt.get_fignums()  # other tests may leave some
     yield
-    assert not plt.get_fignums()
+    assert plt.get_fignums() == before
 
 
 def make_bert(**options):
