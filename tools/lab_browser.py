@@ -56,11 +56,11 @@ def own_environment(home):
 
 
 def wait_for_server(process, home):
-    """Wait until JupyterLab has written its runtime file, and return what it says of itself."""
+    """Wait until the server has written its runtime file, and return what it says of itself."""
     runtime = home / "jupyter_runtime_dir"
     deadline = time.monotonic() + SECONDS_TO_START
     while time.monotonic() < deadline and process.poll() is None:
-        for path in runtime.glob("jpserver-*.json"):
+        for path in runtime.glob("*server-*.json"):  # jpserver-; nbserver- from Notebook 6
             with contextlib.suppress(ValueError):  # half written
                 return json.loads(path.read_text(encoding="utf-8"))
         time.sleep(0.2)
@@ -69,19 +69,19 @@ def wait_for_server(process, home):
 
 
 @contextlib.contextmanager
-def running_lab(notebook, home):
-    """Start `bertedu lab` on a notebook and yield the address that opens it; stop it at the end."""
+def running_server(command, home):
+    """Start a Jupyter server by its command, on a free port; yield what it says of itself; stop it at the end."""
     home.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "bertedu_command", "lab", str(notebook), "--no-browser"]
-    command += ["--dir", str(notebook.parent), "--port", str(free_port())]
     with open(home / "lab.log", "wb") as log:
         process = subprocess.Popen(
-            command, env=own_environment(home), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            [*command, "--port", str(free_port())],
+            env=own_environment(home),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
         try:
-            server = wait_for_server(process, home)
-            below = Path(notebook).relative_to(server["root_dir"]).as_posix()
-            yield f"{server['url']}lab/tree/{below}?token={server['token']}"
+            yield wait_for_server(process, home)
         finally:
             process.terminate()
             try:
@@ -89,6 +89,15 @@ def running_lab(notebook, home):
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+@contextlib.contextmanager
+def running_lab(notebook, home):
+    """Start `bertedu lab` on a notebook and yield the address that opens it; stop it at the end."""
+    command = [sys.executable, "-m", "bertedu_command", "lab", str(notebook), "--no-browser"]
+    with running_server([*command, "--dir", str(notebook.parent)], home) as server:
+        below = Path(notebook).relative_to(server["root_dir"]).as_posix()
+        yield f"{server['url']}lab/tree/{below}?token={server['token']}"
 
 
 @contextlib.contextmanager

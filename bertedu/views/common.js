@@ -437,7 +437,8 @@ function newRoot() {
 function keepKeys(root) {
   const plain = (event) => !event.ctrlKey && !event.metaKey;
   const mark = (event) => {
-    if (root.contains(event.target)) root.toggleAttribute("data-lm-suppress-shortcuts", plain(event));
+    // on the target itself: Notebook 7 takes commands for whatever has the focus, and asks its ancestors later
+    if (root.contains(event.target)) event.target.toggleAttribute("data-lm-suppress-shortcuts", plain(event));
   };
   window.addEventListener("keydown", mark, true);
   for (const name of ["keydown", "keypress", "keyup"]) {

@@ -1,0 +1,245 @@
+"""The views outside JupyterLab 4: in Notebook 7, in Notebook 6 as Colab has it, converted, and as a stored file.
+
+    bertedu test --all -k elsewhere
+
+The two Notebooks live in environments of their own, made once from the package index in pytest's cache; where there is
+no index, their tests are skipped. Notebook 7 is the front end only: its kernel is the Python that runs the tests.
+Notebook 6 comes with the versions that Colab has, on Python 3.12 where that is installed, and these include the
+kernel's; the package is in there without its `__init__`, so without Keras, which the views do not need. Both save,
+start anew with a kernel that knows of no view, and open again. `tests/artifacts/views-notebook*.png` are for a person.
+"""
+
+import base64
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import lab_browser
+import nbformat
+import numpy as np
+import pytest
+from nbconvert import HTMLExporter
+from playwright.sync_api import expect
+from test_views_in_browser import live_notebook, pixels, use_live
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS_TO_INSTALL = 600
+NOTEBOOK_7 = ["notebook>=7.4,<8", "ipywidgets>=8.1,<9", "anywidget>=0.9.18"]
+NOTEBOOK_6 = [
+    "notebook==6.5.7",
+    "ipywidgets==7.7.1",
+    "widgetsnbextension<3.7",
+    "anywidget==0.9.21",
+    "ipython==7.34.0",
+    "setuptools<81",  # distutils, which Python 3.12 no longer has
+    "numpy",
+    "matplotlib",
+]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+# ---- environments ----------------------------------------------------------------------------------------------------
+
+
+def environment(folder, python, packages):
+    """The Python of an environment with these packages, made in `folder` unless it is there; skips where it cannot."""
+    stamp, words = folder / "installed.txt", "\n".join([str(python), *packages])
+    made = folder / "bin" / "python"
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == words and made.exists():
+        return made
+    shutil.rmtree(folder, ignore_errors=True)
+    install = [made, "-m", "pip", "install", "--quiet", "--retries", "1", "--timeout", "20", *packages]
+    for command in ([python, "-m", "venv", folder], install):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_TO_INSTALL)
+        if done.returncode:
+            pytest.skip(f"no environment with {packages[0]}: {done.stderr[-300:]}")
+    stamp.write_text(words, encoding="utf-8")
+    return made
+
+
+def python_of_colab():
+    """A Python 3.12, or the one that runs this where none is found."""
+    for python in ("python3.12", *map(str, sorted(Path.home().glob(".pyenv/versions/3.12.*/bin/python3.12")))):
+        with contextlib.suppress(OSError):  # the first may be a shim that stands for nothing
+            if subprocess.run([python, "-m", "venv", "--help"], capture_output=True).returncode == 0:
+                return python
+    return sys.executable
+
+
+def kernel_of(home, python, package=None):
+    """Writes down, for the server that lives in `home`, how to start `python` as the kernel named "views"."""
+    folder = home / "jupyter_data_dir" / "kernels" / "views"
+    folder.mkdir(parents=True)
+    start = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    env = {"PYTHONPATH": str(package or ROOT)}
+    spec = {"argv": start, "display_name": "Python 3", "language": "python", "env": env}
+    (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+
+
+def without_keras(folder):
+    """A folder to import a `bertedu` from that has every module, and whose `__init__` imports none of them."""
+    (folder / "bertedu").mkdir(parents=True)
+    (folder / "bertedu" / "__init__.py").write_text(f"__path__ = [{str(ROOT / 'bertedu')!r}]\n", encoding="utf-8")
+    return folder
+
+
+def notebook_for(folder):
+    """The notebook of three views, with our kernel."""
+    path = live_notebook(folder)
+    notebook = nbformat.read(path, 4)
+    notebook.metadata.kernelspec.name = "views"
+    nbformat.write(notebook, path)
+    return path
+
+
+# ---- two front ends, driven as a reader does -------------------------------------------------------------------------
+
+
+class Notebook7:
+    """Notebook 7, which is made of JupyterLab's parts."""
+
+    cell = ".jp-Notebook .jp-CodeCell"
+    picture = ".jp-OutputArea-output img"
+    scroller = ".jp-WindowedPanel-outer"
+
+    @staticmethod
+    def command(python, folder):
+        return [python, "-m", "notebook", "--no-browser", "--allow-root", f"--ServerApp.root_dir={folder}"]
+
+    @staticmethod
+    def address(server):
+        return f"{server['url']}notebooks/views.ipynb?token={server['token']}"
+
+    @staticmethod
+    def wait(page):
+        page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(timeout=60_000)
+
+    @staticmethod
+    def choose(page, menu, command):
+        page.locator(".lm-MenuBar-itemLabel", has_text=re.compile(f"^{menu}$")).click()
+        page.locator(f'.lm-Menu-item[data-command="{command}"]').click()
+
+    def run(self, page):
+        self.choose(page, "Run", "runmenu:run-all")
+
+    def save(self, page):
+        page.keyboard.press("Control+s")
+
+    def restart(self, page):
+        self.choose(page, "Kernel", "kernelmenu:restart")
+        page.locator(".jp-Dialog .jp-mod-accept").click()
+        page.locator(".jp-Dialog").wait_for(state="detached")
+        page.wait_for_timeout(1000)  # the old kernel's last word may still be "idle"
+        self.wait(page)
+
+
+class Notebook6:
+    """The classic Notebook."""
+
+    cell = "#notebook-container .code_cell"
+    picture = ".output_area img"
+    scroller = "#site"
+
+    @staticmethod
+    def command(python, folder):
+        return [python, "-m", "notebook", "--no-browser", "--allow-root", f"--NotebookApp.notebook_dir={folder}"]
+
+    @staticmethod
+    def address(server):
+        return f"{server['url']}notebooks/views.ipynb?token={server['token']}"
+
+    @staticmethod
+    def wait(page):
+        page.locator("#kernel_indicator_icon.kernel_idle_icon").wait_for(timeout=60_000)
+
+    @staticmethod
+    def choose(page, menu, item):
+        page.locator(menu).click()
+        page.locator(f"{item} a").click()
+
+    def run(self, page):
+        self.choose(page, "#celllink", "#run_all_cells")
+
+    def save(self, page):
+        page.locator("#save-notbook button").click()  # it gives up its keys while a widget has the focus
+
+    def restart(self, page):
+        self.choose(page, "#kernellink", "#restart_kernel")
+        page.locator(".modal-dialog .btn-danger").click()
+        page.locator(".modal-dialog").wait_for(state="detached")
+        page.wait_for_timeout(1000)
+        self.wait(page)
+
+
+@pytest.fixture(params=["notebook7", "notebook6"])
+def front_end(request, chromium, tmp_path):
+    """A front end, the command that starts its server, and its name; its kernel is written down."""
+    folder = request.config.cache.mkdir(f"views-{request.param}") / "environment"
+    if request.param == "notebook7":
+        front, python = Notebook7(), environment(folder, sys.executable, NOTEBOOK_7)
+        kernel_of(tmp_path / "jupyter", sys.executable)
+    else:
+        front, python = Notebook6(), environment(folder, python_of_colab(), NOTEBOOK_6)
+        kernel_of(tmp_path / "jupyter", python, without_keras(tmp_path / "package"))
+    return front, front.command(str(python), tmp_path / "live"), request.param
+
+
+def sizes(page, selector):
+    """Width and height that each picture takes on the page; 0 where it is hidden or could not be read."""
+    return page.locator(selector).evaluate_all(
+        "all => all.map(one => one.naturalWidth && one.checkVisibility() ? one.getBoundingClientRect().height : 0)"
+    )
+
+
+def test_live_views_in_another_front_end(front_end, artifacts, tmp_path):
+    front, command, name = front_end
+    path = notebook_for(tmp_path / "live")
+    with (
+        lab_browser.running_server(command, tmp_path / "jupyter") as server,
+        lab_browser.browser_page(1280, 2600) as (page, page_errors),
+    ):
+        page.goto(front.address(server))
+        page.wait_for_selector(front.cell)
+        front.wait(page)
+        front.run(page)
+        expect(page.locator(".bertedu-view[data-drawn]")).to_have_count(3, timeout=120_000)
+        expect(page.locator(".bertedu-picture-hidden")).to_have_count(3)
+        assert sizes(page, front.picture) == [0, 0, 0]
+        front.wait(page)
+        page.screenshot(path=artifacts / f"views-{name}.png")
+        use_live(page)
+        assert page.evaluate("window.ran") is None
+        assert page.locator(front.cell).count() == 3, "a key of ours reached the notebook"
+        front.save(page)
+        page.wait_for_timeout(1500)
+        stored_as_promised(nbformat.read(path, 4))
+
+        page.reload()  # the kernel still knows the views
+        page.wait_for_selector(front.cell)
+        page.wait_for_timeout(4000)
+        page.screenshot(path=artifacts / f"views-{name}-reloaded.png")
+        print("reloaded", page.locator(".bertedu-view[data-drawn]").count(), sizes(page, front.picture))
+
+        front.restart(page)
+        page.reload()
+        page.wait_for_selector(front.cell)
+        front.wait(page)
+        page.wait_for_timeout(1500)
+        page.screenshot(path=artifacts / f"views-{name}-without-kernel.png")
+        assert min(sizes(page, front.picture)) > 100
+        assert page_errors == []
+
+
+def stored_as_promised(notebook):
+    """What GitHub shows: a picture with words beside it for each view, and no widget state."""
+    assert "widgets" not in notebook.metadata
+    for cell in notebook.cells:
+        picture, live = cell.outputs
+        assert base64.b64decode(picture.data["image/png"]).startswith(b"\x89PNG")
+        assert picture.metadata["image/png"]["alt"] == picture.data["text/plain"]
+        assert "run this cell" in live.data["text/plain"]
+    assert len(json.dumps(notebook)) < 600_000
