@@ -32,10 +32,10 @@ def heat_map(ax, values, columns, rows, scale, unit, title):
 
 
 def scale_of(attention):
-    """Colours: white at 0; where there are negative numbers, two colours of equal depth around it."""
+    """Colours: white at 0, blue above; where there are negative numbers, red of equal depth below."""
     most = np.abs(attention).max() or 1.0
     return (
-        {"cmap": "RdBu_r", "vmin": -most, "vmax": most}
+        {"cmap": "RdBu", "vmin": -most, "vmax": most}
         if attention.min() < 0
         else {"cmap": "Blues", "vmin": 0, "vmax": most}
     )
