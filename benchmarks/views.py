@@ -7,7 +7,8 @@ the call to the first line or thumbnail on the screen. bertviz' scripts, which i
 the npm packages (d3, jquery, requirejs), so it never waits for a network. The weights are MiniLM's, of two texts of 128
 tokens, one above the other as 12 layers of 12 heads; and random ones, which do not compress. At 512 tokens bertviz
 would write 1.7 GB, so there only ours is measured: the processor time that a pointer going from token to token takes,
-and the time from a click on "next layer" to the new lines, right after the start and once the neighbours have come.
+and the time from a click on "next layer" to the new lines, right after the start and once the neighbours have come; in
+a saved file, and live in JupyterLab, where a layer comes from the kernel. There 24 layers of 16 heads are opened too.
 """
 
 import argparse
@@ -152,6 +153,11 @@ def long_text(page, folder):
     page.wait_for_timeout(3000)  # the neighbours come
     fetched = page.evaluate(NEXT_LAYER) / 1e3
     page.wait_for_timeout(3000)
+    return view.nbytes, hover_seconds(page), at_once, fetched
+
+
+def hover_seconds(page):
+    """Processor seconds that the page takes when the pointer goes on by one token."""
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
 
@@ -160,7 +166,47 @@ def long_text(page, folder):
 
     before = busy()
     page.evaluate(HOVER)
-    return view.nbytes, (busy() - before) / 40, at_once, fetched
+    return (busy() - before) / 40
+
+
+LIVE = ((12, 12), (24, 16))  # layers, heads
+MAKING = """import numpy as np
+from bertedu.views import head_view
+powers = np.exp(2 * np.random.default_rng(0).standard_normal(({}, {}, 512, 512), "float32"))
+powers /= powers.sum(axis=-1, keepdims=True)"""
+CALLING = 'head_view(powers, [f"token{i}" for i in range(512)])'
+
+
+def live(shape, folder):
+    """In JupyterLab at 512 tokens: seconds to the first lines, and of a hover and the next layer, as `long_text`."""
+    import nbformat
+
+    name = "x".join(map(str, shape))
+    sources = MAKING.format(*shape), CALLING
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    path = Path(folder) / f"lab-{name}" / "long.ipynb"
+    path.parent.mkdir()
+    nbformat.write(notebook, path)
+    with (
+        lab_browser.running_lab(path, Path(folder) / f"jupyter-{name}") as address,
+        lab_browser.browser_page() as (page, _),
+    ):
+        lab_browser.open_notebook(page, address)
+        page.set_default_timeout(120_000)
+        cells = page.locator(lab_browser.CODE_CELL)
+        cells.first.locator(".cm-content").click()
+        page.keyboard.press("Shift+Enter")
+        cells.first.locator(".jp-InputPrompt", has_text="[1]").wait_for()
+        start = time.perf_counter()
+        page.keyboard.press("Shift+Enter")
+        page.wait_for_selector(DRAWN[ours])
+        drawn = time.perf_counter() - start
+        at_once = page.evaluate(NEXT_LAYER) / 1e3
+        page.wait_for_timeout(3000)
+        fetched = page.evaluate(NEXT_LAYER) / 1e3
+        page.wait_for_timeout(3000)
+        return drawn, hover_seconds(page), at_once, fetched
 
 
 def compared(page, kind, sets, options, folder):
@@ -191,6 +237,24 @@ def megabytes(what, count, most):
     return common.row(what, f"{count / 1e6:.2f} MB", "", [count / 1e6], f"<= {most} MB", lambda x: x <= most)
 
 
+def milliseconds(what, seconds, most):
+    """A row about a time."""
+    return common.row(what, f"{seconds * 1e3:.0f} ms", "", [seconds * 1e3], f"< {most} ms", lambda x: x < most)
+
+
+def live_rows(folder):
+    """Rows about views in JupyterLab."""
+    rows = []
+    for shape in LIVE:
+        drawn, hover, at_once, fetched = live(shape, folder)
+        name = f"live, {shape[0]}x{shape[1]}x512"
+        rows.append(milliseconds(f"{name}: call to first drawing", drawn, 10_000))
+        rows.append(milliseconds(f"{name}: a hover", hover, 16))
+        rows.append(milliseconds(f"{name}: next layer, at once", at_once, 100))
+        rows.append(milliseconds(f"{name}: next layer", fetched, 100))
+    return rows
+
+
 def main():
     """Measures, and prints the table."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -209,13 +273,9 @@ def main():
             rows += compared(page, kind, sets, options, folder)
         nbytes, hover, at_once, fetched = long_text(page, folder)
         rows.append(megabytes("512 tokens: to the page before the first drawing", nbytes, 4))
-        for what, seconds, most in (
-            ("a hover", hover, 16),
-            ("next layer, at once", at_once, 100),
-            ("next layer", fetched, 100),
-        ):
-            rows.append(common.row(f"512 tokens: {what}", f"{seconds * 1e3:.0f} ms", "", [seconds * 1e3],
-                                   f"< {most} ms", lambda x, most=most: x < most))  # fmt: skip
+        rows += [milliseconds(f"512 tokens: {what}", *measured) for what, *measured in (
+            ("a hover", hover, 16), ("next layer, at once", at_once, 100), ("next layer", fetched, 100))]  # fmt: skip
+        rows += live_rows(folder)
         browser = page.context.browser.version
     names = ["numpy", "anywidget", "playwright", *([] if options.skip_bertviz else ["bertviz"])]
     print(f"12 layers, 12 heads, {TOKENS} tokens. {platform.machine()}, Python {platform.python_version()}, Chromium "

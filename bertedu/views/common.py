@@ -14,6 +14,7 @@ import json
 import os
 import re
 import tempfile
+import textwrap
 import zlib
 from pathlib import Path
 
@@ -170,7 +171,11 @@ class View:
         bundle = self._widget._repr_mimebundle_()
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         metadata = bundle[1] if isinstance(bundle, tuple) else {}
+        # nbconvert and GitHub drop the picture's alt text and show these words, so they say it too. In a notebook that
+        # is trusted, without its kernel, Jupyter writes a line of its own here ("model not found", "Loading widget…"):
+        # its renderer of widgets goes before that of every other type, and knows no way but state in the notebook.
         words = f"The live {self.kind} view stands here while a kernel runs: run this cell. The picture is above."
+        words = f"{words}\n{textwrap.fill(self.alt, 110)}"
         display({**data, "text/plain": words}, metadata=metadata, raw=True)
 
     def close(self):

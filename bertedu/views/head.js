@@ -9,6 +9,7 @@ const MOST_LINES = 2500; // more than that is grey fog, and slow to draw
 const MOST_OF_ONE = 240; // lines of the token in focus
 const MOST_CURVED = 128; // tokens; beyond it lines are straight, which is three times as fast to draw
 const STAGE_HEIGHT = 600;
+const REST = 80; // milliseconds on one token before its exact numbers are asked for: a moving pointer asks for none
 const SIDES = ["query", "key"];
 const MOST_ROWS_IN_TABLE = 200;
 const DIRECTIONS = { all: null, AA: [0, 0], AB: [0, 1], BA: [1, 0], BB: [1, 1] };
@@ -565,7 +566,7 @@ export class HeadView {
     this.stage.mark(this.choice.focus, byKey);
     this.draw(byKey);
     clearTimeout(this.asking);
-    if (this.choice.focus && this.setup.exact) this.asking = setTimeout(() => this.askExact(byKey), 25);
+    if (this.choice.focus && this.setup.exact) this.asking = setTimeout(() => this.askExact(byKey), REST);
   }
 
   async askExact(byKey) {
