@@ -109,9 +109,8 @@ def model(attention, tokens, *, title=None):
     tokens = square_tokens(attention, tokens)
     layers, heads = attention.shape[:2]
     side = max(0.3, min(0.95, 8.4 / heads))
-    words = "Each square is one head: a row of it looks, a column is looked at; white is 0, darkest its largest share."
-    if attention.min() < 0:
-        words = "Each square is one head: a row of it looks, a column is looked at; white is 0, blue above it, red below."
+    colours = "blue above it, red below" if attention.min() < 0 else "darkest its largest share"
+    words = f"Each square is one head: a row of it looks, a column is looked at; white is 0, {colours}."
     lines = [*([title] if title else []), words]
     axes = grid(layers, heads, layers * heads, (side, side), (0.75, 0.1, 0.3 + 0.2 * len(lines), 0.1), lines)
     axes = axes.reshape(layers, heads)
