@@ -157,10 +157,10 @@ def choose_another(page):
     view.scroll_into_view_if_needed()
     view.locator('.be-cell[aria-pressed="true"]').wait_for()
     before = seen_large(view)
-    view.locator(".be-cell").nth(1).click()
     deadline = time.monotonic() + 30
     while (after := seen_large(view)) == before and time.monotonic() < deadline:
-        page.wait_for_timeout(200)
+        view.locator(".be-cell").nth(1).click()  # again, should the page have been laid out anew under the pointer
+        page.wait_for_timeout(500)
     return before, after
 
 
