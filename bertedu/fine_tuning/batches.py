@@ -1,4 +1,4 @@
-"""Batches of texts of similar length, padded to a few sizes: most of what makes fine-tuning fast.
+"""Batches of texts of similar length, each as long as its longest text: most of what makes fine-tuning fast.
 
 A batch costs what its longest text costs, for every text in it. Sentences are short and the limit is long, so padding
 all of them to the limit spends most of the time on nothing. Chapter: notebooks/11_fine_tuning.ipynb.
@@ -10,19 +10,19 @@ import numpy as np
 from bertedu.text import pack
 
 SIZES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-"""The lengths that batches are padded to: few, as every length is compiled once, and close, as padding costs."""
+"""Lengths to pad to where each is compiled anew (JAX, XLA): few, as compiling costs, and close, as padding does."""
 
 POOL = 50  # batches whose texts are drawn at random before they are sorted: alike in length, and still a mixture
 
 
-def padded_length(length, limit):
-    """The smallest of `SIZES` that holds `length` tokens, at most `limit`.
+def padded_length(length, limit, sizes=SIZES):
+    """The smallest of `sizes` that holds `length` tokens, at most `limit`; without sizes, `length`.
 
     Example:
-        >>> padded_length(17, 128), padded_length(120, 125)
-        (24, 125)
+        >>> padded_length(17, 128), padded_length(120, 125), padded_length(17, 128, sizes=())
+        (24, 125, 17)
     """
-    return min(next(size for size in (*SIZES, limit) if size >= length), limit)
+    return min(next((size for size in sizes if size >= length), length), limit)
 
 
 def plan(lengths, batch_size, draw=None):
@@ -51,7 +51,7 @@ def plan(lengths, batch_size, draw=None):
 
 
 class Batches(keras.utils.PyDataset):
-    """Texts, encoded once, as Keras takes them: (inputs, labels, weights) a batch, padded to one of `SIZES`.
+    """Texts, encoded once, as Keras takes them: (inputs, labels, weights) a batch.
 
     A batch that is too short is filled up with texts of weight 0, so that there is one shape a length.
 
@@ -61,15 +61,16 @@ class Batches(keras.utils.PyDataset):
         batch_size: int.
         pad_id: int, the tokenizer's.
         limit: int, the longest that a batch may be.
+        sizes: the lengths to pad to; none, each batch is as long as its longest text.
     """
 
-    def __init__(self, texts, batches, batch_size, pad_id, limit):
+    def __init__(self, texts, batches, batch_size, pad_id, limit, sizes=()):
         super().__init__()
-        self.texts, self.batch_size, self.pad_id, self.limit = texts, batch_size, pad_id, limit
+        self.texts, self.batch_size, self.pad_id, self.limit, self.sizes = texts, batch_size, pad_id, limit, sizes
         self.batches = _two_lengths_first(batches, [self._length(batch) for batch in batches])
 
     def _length(self, batch):
-        return padded_length(max(len(self.texts.rows[i].ids) for i in batch), self.limit)
+        return padded_length(max(len(self.texts.rows[i].ids) for i in batch), self.limit, self.sizes)
 
     def __len__(self):
         return len(self.batches)

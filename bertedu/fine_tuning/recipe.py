@@ -57,7 +57,7 @@ def fine_tune(
         output_dir: None, or a folder in which the training is kept: killed at any moment, the same call goes on from
             there; at its end it holds the model, which `be.load` opens, and history.json.
         precision: "float32", "mixed_bfloat16", "mixed_float16", or "auto": half precision where an accelerator has it.
-        jit_compile: bool, or "auto": XLA where compiling pays off.
+        jit_compile: bool, or "auto": XLA as Keras has it, on accelerators and not on a CPU, where it does not pay off.
         restore_best: bool, end with the weights of the epoch with the lowest loss in validation.
         progress: bool, show it.
         callbacks: further Keras callbacks, such as `keras.callbacks.TensorBoard(...)`.

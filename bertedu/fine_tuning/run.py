@@ -15,13 +15,12 @@ from bertedu.bert import Bert
 from bertedu.checkpoints import save_checkpoint
 from bertedu.classifier import BertClassifier
 from bertedu.fine_tuning import state
-from bertedu.fine_tuning.batches import Batches, padded_length, plan
+from bertedu.fine_tuning.batches import SIZES, Batches, plan
 from bertedu.fine_tuning.history import History, surroundings
 from bertedu.fine_tuning.progress import Progress
 from bertedu.fine_tuning.schedule import optimizer
 
 SEGMENT = 100  # steps between two states on disk
-STEPS_FOR_XLA = 200  # of each length; with fewer, compiling takes longer than it saves
 STATE, BEST, MODEL, HISTORY = "state.safetensors", "best.safetensors", "model", "history.json"
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 
@@ -91,15 +90,9 @@ class Run:
                 if regression
                 else keras.metrics.SparseCategoricalAccuracy(name="accuracy")
             ],
-            jit_compile=self._pays_off() if s["jit_compile"] == "auto" else s["jit_compile"],
+            jit_compile=s["jit_compile"],
         )
         self.model.optimizer.build(self.model.trainable_variables)
-
-    def _pays_off(self):
-        lengths = {padded_length(len(row.ids), self.limit) for row in self.train.rows}
-        if keras.config.backend() != "tensorflow":
-            return "auto"  # JAX always compiles; torch has no XLA
-        return self.settings["epochs"] * self.steps_an_epoch / len(lengths) >= STEPS_FOR_XLA
 
     def _variables(self):
         return [*self.model.variables, *self.model.optimizer.variables]
@@ -181,7 +174,11 @@ class Run:
             self._keep()  # at the end of an epoch it is done after the validation
 
     def _batches(self, texts, batches):
-        return Batches(texts, batches, self.settings["batch_size"], self.preprocessor.tokenizer.pad_id, self.limit)
+        each_length_is_compiled = keras.config.backend() == "jax" or self.model.jit_compile
+        sizes = SIZES if each_length_is_compiled else ()
+        return Batches(
+            texts, batches, self.settings["batch_size"], self.preprocessor.tokenizer.pad_id, self.limit, sizes
+        )
 
     def _judge(self):
         if self.validation is None:

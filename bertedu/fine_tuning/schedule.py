@@ -43,6 +43,45 @@ class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
         return {"peak": self.peak, "warm_up": self.warm_up, "steps": self.steps}
 
 
+@keras.saving.register_keras_serializable(package="bertedu")
+class AdamW(keras.optimizers.AdamW):
+    """Keras' AdamW, right for tables and fast on TensorFlow.
+
+    **Tables.** TensorFlow gives the gradient of a table as rows, one for each place in the text, so that a word that
+    occurs twice has two. Keras (3.15) clips and squares these one by one, and (a + b)^2 is not a^2 + b^2; here they are
+    added up first.
+
+    **Fast.** Keras moves a weight by a dozen operations, each of which reads and writes it all; TensorFlow has the same
+    equation as one. On a short batch that is a tenth of the whole step.
+    """
+
+    def apply(self, grads, trainable_variables=None):
+        """Moves the variables, once the rows of each table are added up."""
+        grads = [gradient if gradient is None else ops.convert_to_tensor(gradient, sparse=False) for gradient in grads]
+        super().apply(grads, trainable_variables)
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Moves one variable and its moments."""
+        if keras.config.backend() != "tensorflow":
+            return super().update_step(gradient, variable, learning_rate)
+        import tensorflow as tf
+
+        index = self._get_variable_index(variable)  # as in Keras' own optimizers
+        step = ops.cast(self.iterations + 1, variable.dtype)
+        return tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=self.beta_1**step,
+            beta2_power=self.beta_2**step,
+            lr=ops.cast(learning_rate, variable.dtype),
+            beta1=ops.cast(self.beta_1, variable.dtype),
+            beta2=ops.cast(self.beta_2, variable.dtype),
+            epsilon=ops.cast(self.epsilon, variable.dtype),
+            grad=ops.cast(gradient, variable.dtype),
+        )
+
+
 def optimizer(learning_rate, steps, warm_up=0.1, weight_decay=0.01, clip_norm=1.0):
     """AdamW for `steps` steps.
 
@@ -53,7 +92,7 @@ def optimizer(learning_rate, steps, warm_up=0.1, weight_decay=0.01, clip_norm=1.
         weight_decay: float; not for biases, nor for the weights of LayerNorm.
         clip_norm: float or None, the length to which the gradient of all weights together is cut.
     """
-    adam = keras.optimizers.AdamW(
+    adam = AdamW(
         WarmUpAndDecay(learning_rate, round(warm_up * steps), steps),
         weight_decay=weight_decay,
         epsilon=1e-6,  # as in the release

@@ -1,0 +1,51 @@
+"""Wrong answers to the exercises of the chapter, and a word that the reason given must hold."""
+
+import numpy as np
+
+
+def softmax(x, axis=-1):
+    return np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True)
+
+
+def normalized(x):
+    x = np.array(x)
+    return x / x.sum()
+
+
+def logits(q, k):
+    return np.array(q) @ np.array(k).T
+
+
+WRONG = {
+    "attention.softmax_by_hand": [
+        (np.exp, "sum"),
+        (normalized, "raise e"),
+        (lambda x: softmax(-np.array(x)), "turned round"),
+        (lambda x: softmax(np.array(x)), "overflow"),
+        (lambda x: sum(x), "one number"),
+    ],
+    "attention.scaled_products": [
+        (logits, "1/sqrt(H)"),
+        (lambda q, k: logits(q, k) / 5, "square root"),
+        (lambda q, k: logits(k, q) / 5**0.5, "swapped"),
+        (lambda q, k: softmax(logits(q, k) / 5**0.5), "after the softmax"),
+    ],
+    "attention.mix": [
+        (lambda scores, values: np.tile(np.mean(values, axis=0), (len(scores), 1)), "plain mean"),
+        (lambda scores, values: np.array(values)[np.argmax(scores, axis=1)], "most only"),
+        (lambda scores, values: (np.array(scores) @ values).T, "swapped"),
+    ],
+    "attention.masked_softmax_by_hand": [
+        (lambda x, mask: softmax(np.array(x)) * mask, "after the softmax"),
+        (lambda x, mask: softmax(np.array(x) * mask), "e^0 is 1"),
+        (lambda x, mask: softmax(np.array(x)), "no effect"),
+        (lambda x, mask: softmax(np.array(x) - 1e9 * np.array(mask)), "turned round"),
+    ],
+    "attention.attend": [
+        (lambda q, k, v: softmax(q @ k.T / 5**0.5, axis=0) @ v, "wrong axis"),
+        (lambda q, k, v: softmax(q @ k.T) @ v, "1/sqrt(H)"),
+        (lambda q, k, v: softmax(q @ k.T / 5**0.5), "one step is left"),
+        (lambda q, k, v: (q @ k.T / 5**0.5) @ v, "no softmax"),
+        (lambda q, k, v: softmax(q @ k.T / 5**0.5) @ k, "mix the values"),
+    ],
+}
