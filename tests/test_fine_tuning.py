@@ -109,8 +109,8 @@ def test_a_word_that_occurs_twice_has_one_gradient():
     model.compile(adam, loss=lambda _, y: y)
     model.train_on_batch(np.array([[1, 1, 1, 2]]), np.zeros((1, 1)))
     momentum, velocity = (np.asarray(variable)[:, 0] for variable in adam.variables[-2:])
-    np.testing.assert_allclose(momentum, [0, 0.6, 0.4, 0, 0], rtol=1e-5)
-    np.testing.assert_allclose(velocity, [0, 0.036, 0.016, 0, 0], rtol=1e-5)
+    np.testing.assert_allclose(momentum, [0, 0.6, 0.4, 0, 0], rtol=1e-4)
+    np.testing.assert_allclose(velocity, [0, 0.036, 0.016, 0, 0], rtol=1e-4)
     np.testing.assert_allclose(np.asarray(table.embeddings)[:, 0], [1, 0.9, 0.9, 1, 1], rtol=1e-4)
 
 
