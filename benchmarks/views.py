@@ -275,8 +275,9 @@ def main():
         rows.append(megabytes("512 tokens: to the page before the first drawing", nbytes, 4))
         rows += [milliseconds(f"512 tokens: {what}", *measured) for what, *measured in (
             ("a hover", hover, 16), ("next layer, at once", at_once, 100), ("next layer", fetched, 100))]  # fmt: skip
-        rows += live_rows(folder)
         browser = page.context.browser.version
+    with tempfile.TemporaryDirectory() as folder:  # JupyterLab's page has a browser of its own
+        rows += live_rows(folder)
     names = ["numpy", "anywidget", "playwright", *([] if options.skip_bertviz else ["bertviz"])]
     print(f"12 layers, 12 heads, {TOKENS} tokens. {platform.machine()}, Python {platform.python_version()}, Chromium "
           f"{browser}, {', '.join(f'{name} {version(name)}' for name in names)}.\n")  # fmt: skip

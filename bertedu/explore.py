@@ -6,9 +6,7 @@ What the page shows it computes nowhere else: statistics and planes are `analysi
 likeness of two texts `bert.embed`'s, and lines are the head view's. Chapter: 12.
 """
 
-import base64
 import functools
-import html
 import re
 import time
 import warnings
@@ -154,7 +152,7 @@ class Explorer(views.View):
             return {"guess": self._moment(wanted["reading"]).guess(wanted["token"])}, b""
         if question["ask"] == "choose":
             return self._choose(**wanted), b""
-        return common.answer(self, question)
+        return super().answer(question)
 
     def _answer_read(self, *, sequence, text, pair, layer, place):
         layer = arrays.choice("layer", layer, self.bert.encoder.num_layers)
@@ -219,13 +217,6 @@ class Explorer(views.View):
         return plots.layer(self.reading.attention[self.layer], self.labels, title=name)
 
     @property
-    def nbytes(self):
-        """Bytes that reach the page before the first drawing of the live page, the picture included."""
-        texts = [common.to_json(self.setup()), *program()]
-        picture = len(self._picture[0]["image/png"]) * 4 // 3
-        return sum(len(text.encode()) for text in texts) + len(self.part(self.first_part())) + picture
-
-    @property
     def saved_nbytes(self):
         """Bytes of a saved .html with every layer, which is written for it."""
         return len(self._page(list(range(self.layers))).encode())
@@ -233,48 +224,25 @@ class Explorer(views.View):
     def __repr__(self):
         return f"explorer of {self.bert!r}, at {arrays.label(arrays.visible(self.reading.text))!r}"
 
-    def show(self):
-        """Shows the page: in a notebook a picture and, as an output of its own, the live page; else says what to do."""
-        if not common.in_notebook():
-            return super().show()
-        try:
-            self._widget = self._widget or _live_widget(self)
-        except Exception as error:  # whatever is missing or broken there, the picture stands
-            from IPython.display import display
-
-            data, metadata = self._picture
-            display(data, metadata=metadata, raw=True)
-            print(f"This is a picture only: the live page did not start ({type(error).__name__}: {error}).")
-            return None
-        return super().show()
-
-    def _page(self, layers):
-        """The saved file's HTML: the latest reading, with every plane and the guesses for its first words."""
+    def saved_picture(self):
+        """Of the latest reading, while what a notebook shows stays the first."""
         from bertedu import plots
 
         axes = self.axes()
         try:
-            alt, picture = plots.describe(axes), common.smaller(plots.png(axes, dpi=plots.SCREEN_DPI))
+            return plots.describe(axes), common.smaller(plots.png(axes, dpi=plots.SCREEN_DPI))
         finally:
             plots.close(axes)
+
+    def program(self):
+        """The head view's, and its own."""
+        return _program()
+
+    def saved_setup(self, layers):
+        """The latest reading, with every plane and the guesses for its first words."""
         planes = [self._now.plane(place) for place in range(self.layers + 1)]
-        setup = {**self.setup(), "exact": False, "layers": layers, "planes": planes}
-        setup |= {"guesses": self._now.guesses(), "likeness": self._now.likeness}
-        setup["layer"] = self.layer if self.layer in layers else layers[0]
-        parts = [
-            f'<script type="text/plain" data-part="{name}">{common._in_page(self.part(name))}</script>'
-            for name in self.part_names(layers)
-        ]
-        code, css = program()
-        return common.PAGE.format(
-            title=html.escape(self.title),
-            alt=html.escape(alt, quote=True),
-            picture=base64.b64encode(picture).decode(),
-            setup=common.to_json(setup),
-            parts="\n".join(parts),
-            css=css,
-            code=code,
-        )
+        found = {"planes": planes, "guesses": self._now.guesses(), "likeness": self._now.likeness}
+        return super().saved_setup(layers) | found
 
 
 class Moment:
@@ -375,35 +343,8 @@ class Moment:
         return max((offsets[1] for of, offsets in places if of == segment), default=0)
 
 
-def _live_widget(page):
-    """An anywidget that answers the questions about `page`; its state is its program and nothing else."""
-    widget = _widget_class()()
-    widget.on_msg(functools.partial(_reply, page))
-    return widget
-
-
 @functools.cache
-def _widget_class():
-    import anywidget
-
-    code, css = program()
-    members = {"_esm": f"{code}\nexport default liveModule(showView);\n", "_css": css}
-    return type("LiveExplorer", (anywidget.AnyWidget,), members)
-
-
-def _reply(page, widget, question, buffers):
-    """Answers one message of the page: {ask, number, ...} -> {number, ...} and bytes."""
-    number = question.get("number") if isinstance(question, dict) else None
-    try:
-        header, content = page.answer(question)
-        widget.send({"number": number, **header}, [content])
-    except Exception as error:  # the page shows it; here nobody would see it
-        widget.send({"number": number, "error": f"{type(error).__name__}: {error}"})
-
-
-@functools.cache
-def program():
-    """JavaScript (one module, without its export) and CSS of the page: those of the head view, and its own."""
+def _program():
     code, css = common.program("head")
     code = code.replace("async function showView(", "async function showHeadView(")  # the page has a `showView` too
     own = re.sub(r"^import\b[^;]*;\n", "", (HERE / "explore.js").read_text(encoding="utf-8"), flags=re.MULTILINE)

@@ -136,7 +136,7 @@ def test_old_readings_are_let_go_and_that_is_an_error_the_page_can_tell():
         read(page, text)
     assert len(page._moments) == module.KEPT
     widget = Widget()
-    module._reply(page, widget, {"ask": "part", "name": f"{first['number']}/layer/0", "number": "7"}, [])
+    common._reply(page, widget, {"ask": "part", "name": f"{first['number']}/layer/0", "number": "7"}, [])
     assert widget.sent[0][0]["number"] == "7"
     assert "no longer kept" in widget.sent[0][0]["error"]
 
@@ -249,7 +249,7 @@ def test_guesses_among_other_masks_and_in_the_second_text():
 def test_where_there_is_nothing_to_guess_the_page_is_told():
     page = explorer(small_bert(), SENTENCE)
     widget = Widget()
-    module._reply(page, widget, {"ask": "guess", "reading": page._count, "token": 0, "number": "1"}, [])
+    common._reply(page, widget, {"ask": "guess", "reading": page._count, "token": 0, "number": "1"}, [])
     assert "stands for no word" in widget.sent[0][0]["error"]
     without = be.Bert(be.BertTokenizer(VOCABULARY), small_bert().encoder)
     bare = explorer(without, SENTENCE)
@@ -313,13 +313,13 @@ def test_what_cannot_be_read_is_an_answer_and_the_page_goes_on():
         ({"ask": "?", "number": "1"}, "unknown question"),
         ({"number": "1"}, "KeyError"),
     ]:
-        module._reply(page, widget, question, [])
+        common._reply(page, widget, question, [])
         content, _ = widget.sent.pop()
         assert content["number"] == "1"
         assert words in content["error"]
-    module._reply(page, widget, "nonsense", [])
+    common._reply(page, widget, "nonsense", [])
     assert "error" in widget.sent.pop()[0]
-    module._reply(page, widget, wrong, [])
+    common._reply(page, widget, wrong, [])
     content, buffers = widget.sent.pop()
     assert content["reading"]["head"]["tokens"] == ["[CLS]", "the", "cat", "[SEP]"]
     assert len(buffers[0]) == N * 4 * (8 + 4)
@@ -419,7 +419,7 @@ def test_a_notebook_gets_a_picture_and_a_widget_that_holds_no_text(monkeypatch):
 def test_without_anywidget_the_picture_stands_with_a_reason(monkeypatch, capsys):
     shown = []
     monkeypatch.setattr(common, "in_notebook", lambda: True)
-    monkeypatch.setattr(module, "_live_widget", lambda page: exec("raise ImportError('No module named anywidget')"))
+    monkeypatch.setattr(common, "live_widget", lambda page: exec("raise ImportError('No module named anywidget')"))
     monkeypatch.setattr("IPython.display.display", lambda *data, **options: shown.append(data[0]))
     explorer(small_bert(), SENTENCE).show()
     assert [sorted(data) for data in shown] == [["image/png", "text/plain"]]
@@ -427,7 +427,7 @@ def test_without_anywidget_the_picture_stands_with_a_reason(monkeypatch, capsys)
 
 
 def test_the_program_is_the_head_view_s_and_its_own():
-    code, css = module.program()
+    code, css = explorer(small_bert(), SENTENCE).program()
     assert code.count("async function showView(") == code.count("async function showHeadView(") == 1
     assert "class HeadView" in code
     assert ".be-explorer" in css

@@ -253,7 +253,7 @@ def test_thumbnails_keep_the_strongest_weight_of_every_block():
 
 
 def ask(view, **question):
-    return common.answer(view, question)
+    return view.answer(question)
 
 
 def test_the_first_answer_brings_all_that_the_first_drawing_needs():

@@ -449,7 +449,10 @@ function keepKeys(root) {
 
 // ---- live --------------------------------------------------------------------------------------------------------
 
-/** An anywidget module that shows a view; `show(root, setup, source)` draws it and returns {redraw, close}. */
+/** What was chosen in a view that its host took away, by model: where the host builds it anew, it goes on from there. */
+const LEFT = new WeakMap();
+
+/** An anywidget module that shows a view; `show(root, setup, source)` draws it and returns {redraw, chosen, close}. */
 export function liveModule(show) {
   return {
     render({ model, el }) {
@@ -459,7 +462,7 @@ export function liveModule(show) {
       el.append(wait, root);
       const source = new LiveSource(model, (slow) => (wait.hidden = !slow), () => end());
       const life = { closed: false, endings: [keepKeys(root), () => source.close()] };
-      startLive(show, root, source, life).catch((error) => {
+      startLive(show, root, source, life, model).catch((error) => {
         root.replaceChildren(make("p", { class: "be-note", role: "alert", text: `No live view: ${error.message}` }));
       });
       const leave = () => {
@@ -480,12 +483,13 @@ export function liveModule(show) {
   };
 }
 
-async function startLive(show, root, source, life) {
+async function startLive(show, root, source, life, model) {
   const { setup, part, bytes } = await source.ask({ ask: "setup" });
   while (!root.isConnected && !life.closed) await new Promise(requestAnimationFrame);
   if (life.closed) return;
   source.parts.put(part, bytes);
-  await start(show, root, setup, source, life);
+  const view = await start(show, root, { ...setup, ...LEFT.get(model) }, source, life);
+  life.endings.push(() => LEFT.set(model, view.chosen?.()));
   if (life.closed) return;
   const showPicture = await hidePicture(root, setup.picture);
   life.endings.push(showPicture);
@@ -501,6 +505,7 @@ async function start(show, root, setup, source, life) {
   observer.observe(root);
   life.endings.push(() => observer.disconnect(), shown.view.close);
   root.dataset.drawn = "true";
+  return shown.view;
 }
 
 /** Where a cell ends, in JupyterLab and Notebook 7, Notebook 6, VS Code and Colab. */

@@ -99,6 +99,32 @@ class View:
         """The matplotlib picture of what the view shows first."""
         raise NotImplementedError
 
+    def program(self):
+        """JavaScript (one module, without its export) and CSS of the view."""
+        return program(self.kind)
+
+    def answer(self, question):
+        """The answer to a page's question: a dict for JSON, and bytes.
+
+        Raises:
+            KeyError, TypeError, ValueError: an unknown question.
+        """
+        wanted = {key: value for key, value in question.items() if key not in ("ask", "number")}
+        if question["ask"] == "setup":
+            setup = {**self.setup(), "exact": True, "layers": list(range(self.layers)), "picture": picture_size(self)}
+            return {"setup": setup, "part": self.first_part()}, self.part(self.first_part())
+        if question["ask"] == "part":
+            return {}, self.part(wanted["name"])
+        if question["ask"] == "exact":
+            return {}, self.exact(**wanted)
+        raise ValueError(f"unknown question {question['ask']!r}")
+
+    def saved_setup(self, layers):
+        """`setup` for a saved page with these layers."""
+        setup = {**self.setup(), "exact": False, "layers": layers}
+        setup["layer"] = setup["layer"] if setup["layer"] in layers else layers[0]
+        return setup
+
     def quick_axes(self):
         """The picture that a notebook gets before the view: `axes`, where that is quick."""
         return self.axes()
@@ -115,9 +141,12 @@ class View:
             plots.close(axes)
         return {**data, "image/png": smaller(data["image/png"])}, metadata
 
+    def saved_picture(self):
+        """Words and PNG for a saved page: there the picture is what stands behind the view, and need not be sharp."""
+        return self.alt, self._small_picture
+
     @functools.cached_property
     def _small_picture(self):
-        """The picture for a saved page, as PNG: there it is what stands behind the view, and need not be sharp."""
         from bertedu import plots
 
         axes = self.quick_axes()
@@ -134,7 +163,7 @@ class View:
     @property
     def nbytes(self):
         """Bytes that reach the page before the first drawing of the live view, the picture included."""
-        program_nbytes = sum(len(text.encode()) for text in program(self.kind))
+        program_nbytes = sum(len(text.encode()) for text in self.program())
         picture = len(self._picture[0]["image/png"]) * 4 // 3
         return len(to_json(self.setup())) + len(self.part(self.first_part())) + program_nbytes + picture
 
@@ -230,18 +259,17 @@ class View:
 
     def _page(self, layers):
         """The saved file's HTML, one string."""
-        setup = {**self.setup(), "exact": False, "layers": layers}
-        setup["layer"] = setup["layer"] if setup["layer"] in layers else layers[0]
         parts = [
             f'<script type="text/plain" data-part="{name}">{_in_page(self.part(name))}</script>'
             for name in self.part_names(layers)
         ]
-        code, css = program(self.kind)
+        code, css = self.program()
+        alt, picture = self.saved_picture()
         return PAGE.format(
             title=html.escape(self.title or f"{self.kind.capitalize()} view of {len(self.tokens)} tokens"),
-            alt=html.escape(self.alt, quote=True),
-            picture=base64.b64encode(self._small_picture).decode(),
-            setup=to_json(setup),
+            alt=html.escape(alt, quote=True),
+            picture=base64.b64encode(picture).decode(),
+            setup=to_json(self.saved_setup(layers)),
             parts="\n".join(parts),
             css=css,
             code=code,
@@ -253,16 +281,15 @@ class View:
 
 def live_widget(view):
     """An anywidget that answers the page's questions about `view`; its state is its program and nothing else."""
-    widget = _widget_class(view.kind)()
+    widget = _widget_class(view.kind, *view.program())()
     widget.on_msg(functools.partial(_reply, view))
     return widget
 
 
 @functools.lru_cache
-def _widget_class(kind):
+def _widget_class(kind, code, css):
     import anywidget
 
-    code, css = program(kind)
     members = {"_esm": f"{code}\nexport default liveModule(showView);\n", "_css": css}
     return type(f"Live{kind.capitalize()}View", (anywidget.AnyWidget,), members)
 
@@ -271,27 +298,10 @@ def _reply(view, widget, question, buffers):
     """Answers one message of the page: {ask, number, ...} -> {number, ...} and bytes."""
     number = question.get("number") if isinstance(question, dict) else None
     try:
-        header, content = answer(view, question)
+        header, content = view.answer(question)
         widget.send({"number": number, **header}, [content])
     except Exception as error:  # the page shows it; here nobody would see it
         widget.send({"number": number, "error": f"{type(error).__name__}: {error}"})
-
-
-def answer(view, question):
-    """The answer to a page's question: a dict for JSON, and bytes.
-
-    Raises:
-        KeyError, ValueError: an unknown question.
-    """
-    wanted = {key: value for key, value in question.items() if key not in ("ask", "number")}
-    if question["ask"] == "setup":
-        setup = {**view.setup(), "exact": True, "layers": list(range(view.layers)), "picture": picture_size(view)}
-        return {"setup": setup, "part": view.first_part()}, view.part(view.first_part())
-    if question["ask"] == "part":
-        return {}, view.part(wanted["name"])
-    if question["ask"] == "exact":
-        return {}, view.exact(**wanted)
-    raise ValueError(f"unknown question {question['ask']!r}")
 
 
 def picture_size(view):

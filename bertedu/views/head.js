@@ -654,5 +654,6 @@ function mean(weights) {
 export async function showView(root, setup, source) {
   const view = new HeadView(root, setup, source);
   await view.change({ layer: setup.layer });
-  return { redraw: () => view.draw(), close: () => view.close() };
+  const chosen = () => ({ layer: view.choice.layer, chosen: view.choice.chosenHeads() });
+  return { redraw: () => view.draw(), chosen, close: () => view.close() };
 }

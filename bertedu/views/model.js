@@ -367,10 +367,10 @@ class ModelView {
 export async function showView(root, setup, source) {
   const view = new ModelView(root, setup, source);
   view.frame.status.textContent = `${counted(setup.layers.length, "layer")} of ${counted(setup.heads, "head")}; in each thumbnail the darkest is its largest weight`;
-  await view.paint();
-  await view.choose(setup.layer, setup.head, false);
+  await Promise.all([view.choose(setup.layer, setup.head, false), view.paint()]); // a click meanwhile comes after both
   return {
     redraw: () => view.paint(),
+    chosen: () => ({ layer: view.layer, head: view.head }),
     close: () => {
       view.frame.close();
       clearTimeout(view.asking);

@@ -331,6 +331,7 @@ export async function showView(root, setup, source) {
   await (setup.exact ? source.part(`head/${setup.layer}/${setup.head}`) : first);
   return {
     redraw: () => view.met && view.stage.show(view.data, view.met, view.own, view.token),
+    chosen: () => ({ layer: view.layer, head: view.head, token: view.token }),
     close: () => view.frame.close(),
   };
 }

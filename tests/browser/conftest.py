@@ -1,7 +1,10 @@
 """A real JupyterLab on a copy of the notebooks, and a headless Chromium looking at it."""
 
+import io
 import os
 import shutil
+import subprocess
+import tarfile
 from pathlib import Path
 
 import lab_browser
@@ -33,3 +36,50 @@ def artifacts():
     folder = ROOT / "tests" / "artifacts"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """A headless Chromium."""
+    with lab_browser.browser_page() as (page, _):
+        yield page.context.browser
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Opens a saved view in a page that can reach nothing, and returns the page; nothing may go wrong in it."""
+    pages = []
+
+    def open_view(view, scheme="light", width=1000):
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page.context.set_offline(True)
+        page.asked, page.errors = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.on("console", lambda said: page.errors.append(said.text) if said.type == "error" else None)
+        page.goto(view.save(tmp_path / f"{view.kind}-{len(pages)}.html").as_uri())
+        page.wait_for_selector(".bertedu-view[data-drawn]")
+        page.wait_for_timeout(60)
+        pages.append(page)
+        return page
+
+    yield open_view
+    for page in pages:
+        assert page.errors == []
+        assert [url for url in page.asked if not url.startswith(("file:", "data:", "blob:"))] == []
+        page.close()
+
+
+@pytest.fixture(scope="session")
+def axe(request):
+    """The source of axe-core, fetched once from npm."""
+    folder = request.config.cache.mkdir("axe-core")
+    if not list(folder.glob("axe-core-*.tgz")):
+        if shutil.which("npm") is None:
+            pytest.skip("no npm on PATH to fetch axe-core with")
+        done = subprocess.run(["npm", "pack", "axe-core@4"], cwd=folder, capture_output=True, text=True, timeout=60)
+        if done.returncode:
+            pytest.skip(f"npm did not fetch axe-core: {done.stderr[-200:]}")
+    package = next(folder.glob("axe-core-*.tgz")).read_bytes()
+    with tarfile.open(fileobj=io.BytesIO(package)) as archive:
+        return archive.extractfile("package/axe.min.js").read().decode("utf-8")

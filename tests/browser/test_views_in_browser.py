@@ -1,11 +1,7 @@
 """Views as a reader meets them: in a real JupyterLab, and as saved files with every network request refused."""
 
 import functools
-import io
 import json
-import shutil
-import subprocess
-import tarfile
 
 import lab_browser
 import nbformat
@@ -68,38 +64,6 @@ def views(hostile=False):
 
 CANVAS = {"head": "canvas.be-lines", "model": "canvas.be-map", "neuron": "canvas.be-lines"}
 FOCUS = {"head": ".be-key", "model": ".be-map-room", "neuron": ".be-keys"}
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with lab_browser.browser_page() as (page, _):
-        yield page.context.browser
-
-
-@pytest.fixture
-def opened(browser, tmp_path):
-    """Opens a saved view in a page that can reach nothing; returns the page."""
-    pages = []
-
-    def open_view(view, scheme="light", width=1000):
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page.context.set_offline(True)
-        page.asked, page.errors = [], []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.on("console", lambda said: page.errors.append(said.text) if said.type == "error" else None)
-        file = view.save(tmp_path / f"{view.kind}-{len(pages)}.html")
-        page.goto(file.as_uri())
-        page.wait_for_selector(".bertedu-view[data-drawn]")
-        page.wait_for_timeout(60)
-        pages.append(page)
-        return page
-
-    yield open_view
-    for page in pages:
-        assert page.errors == []
-        assert [url for url in page.asked if not url.startswith(("file:", "data:", "blob:"))] == []
-        page.close()
 
 
 def pixels(page, selector):
@@ -306,21 +270,6 @@ def test_where_a_browser_cannot_the_picture_stands(browser, tmp_path):
 # ---- axe -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def axe(request):
-    """The source of axe-core, fetched once from npm."""
-    folder = request.config.cache.mkdir("axe-core")
-    if not list(folder.glob("axe-core-*.tgz")):
-        if shutil.which("npm") is None:
-            pytest.skip("no npm on PATH to fetch axe-core with")
-        done = subprocess.run(["npm", "pack", "axe-core@4"], cwd=folder, capture_output=True, text=True, timeout=60)
-        if done.returncode:
-            pytest.skip(f"npm did not fetch axe-core: {done.stderr[-200:]}")
-    package = next(folder.glob("axe-core-*.tgz")).read_bytes()
-    with tarfile.open(fileobj=io.BytesIO(package)) as archive:
-        return archive.extractfile("package/axe.min.js").read().decode("utf-8")
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("kind", ["head", "model", "neuron"])
 def test_axe_finds_nothing(kind, scheme, opened, axe):
@@ -334,6 +283,58 @@ def test_axe_finds_nothing(kind, scheme, opened, axe):
         page.evaluate(axe)
         found = page.evaluate("axe.run().then(result => result.violations)")
         assert [(v["id"], [node["html"][:120] for node in v["nodes"][:3]]) for v in found] == []
+
+
+# ---- a host of our own -----------------------------------------------------------------------------------------------
+
+HOST = """<!doctype html><title>Host</title><style>%s</style><main><div id="cell"></div></main><script type="module">
+%s
+const listeners = new Set();
+const model = {
+  on: (event, run) => event === "msg:custom" && listeners.add(run),
+  off: (event, run) => listeners.delete(run),
+  send: (question) => window.kernel(question).then(([header, bytes]) =>
+    listeners.forEach((run) => run({ number: question.number, ...header }, [Uint8Array.from(bytes)]))),
+};
+const cell = document.getElementById("cell");
+window.build = () => liveModule(showView).render({ model, el: cell });
+window.rebuild = (leave) => { leave(); cell.replaceChildren(); return window.build(); };
+window.leave = window.build();
+</script>"""
+
+
+@pytest.mark.parametrize("kind", ["head", "model", "neuron"])
+def test_a_view_that_its_host_builds_anew_goes_on_where_it_was(kind, browser):
+    page, view = browser.new_page(), views()[kind]
+
+    def kernel(question):
+        header, content = view.answer(question)
+        return [header, list(content)]
+
+    page.expose_function("kernel", kernel)
+    code, css = view.program()
+    page.set_content(HOST % (css, code))
+    page.wait_for_selector(".bertedu-view[data-drawn]")
+    first = pixels(page, CANVAS[kind])
+    if kind == "model":
+        page.get_by_role("button", name="Layer 1, head 2").click()
+    else:
+        page.get_by_role("button", name="Next layer").click()
+    wait_for_change(page, kind, first)
+    chosen = pixels(page, CANVAS[kind])
+    page.evaluate("() => { window.leave = window.rebuild(window.leave); }")
+    page.wait_for_selector(".bertedu-view[data-drawn]")
+    page.wait_for_timeout(300)
+    assert pixels(page, CANVAS[kind]) == chosen
+    page.close()
+
+
+def wait_for_change(page, kind, before):
+    for _ in range(100):
+        page.wait_for_timeout(20)
+        if pixels(page, CANVAS[kind]) != before:
+            return page.wait_for_timeout(300)  # the exact numbers come after the rounded ones
+    raise AssertionError(f"nothing changed in the {kind} view")
 
 
 # ---- JupyterLab ------------------------------------------------------------------------------------------------------
