@@ -1,4 +1,4 @@
-"""The `bertedu` command: `bertedu lab | test | doctor | inspect | convert | finetune | predict`.
+"""The `bertedu` command: `bertedu lab | test | doctor | inspect | convert | finetune | predict | student-copy | colab`.
 
 Nothing here imports a framework, nor the package's own `__init__`, before a command needs it, so `bertedu --help`
 answers at once; `bertedu_command.py` beside the package says how that works.
@@ -272,6 +272,41 @@ def predict(package, _, options):
     return 0
 
 
+# -- for a class -------------------------------------------------------------------------------------------------------
+
+STUDENT_COPY = """\
+Write the course's notebooks without their solutions, to hand out to a class.
+
+What is removed: the section "Solutions" at the end, the calls of solution(...), all outputs, and whatever has been
+filled into an exercise. Each check(...) and hint(...) stays, and runs. Links to notebooks that are not handed out
+become plain text. Your own notebooks are not touched: they are the copy with the solutions.
+
+What to know: the package itself still holds the answers, for check needs to know them, and solution(...) can still be
+typed. The copies are for learning, not for an exam."""
+
+STUDENT_COPY_EXAMPLES = """\
+examples:
+  bertedu student-copy ~/class                      every chapter
+  bertedu student-copy ~/class --only 03 --only 12  this week's two
+  bertedu student-copy ~/class --force              replace the copies that are there
+  bertedu colab ~/class/03_attention.ipynb          for Colab: one file that carries the package"""
+
+
+@with_package
+def student_copy(package, _, options):
+    """Write the notebooks without solutions; say where they are."""
+    from bertedu import student_copy
+
+    if options.only:
+        paths = list(dict.fromkeys(find_notebook(name, NOTEBOOKS) for name in options.only))
+    else:
+        paths = sorted(find_notebook(None, NOTEBOOKS).parent.glob("*.ipynb"))
+    written = student_copy.write(paths, options.folder, force=options.force)
+    print("\n".join(map(str, written)))
+    print(f"Without solutions: {len(written)}. To look at one: bertedu lab {written[0]}")
+    return 0
+
+
 # -- the command line --------------------------------------------------------------------------------------------------
 
 
@@ -313,7 +348,24 @@ def make_parser():
     command.set_defaults(run=doctor)
     add_checkpoint_commands(commands)
     add_training_commands(commands)
+    add_class_commands(commands)
     return parser
+
+
+def add_class_commands(commands):
+    """Describe `student-copy`."""
+    as_written = argparse.RawDescriptionHelpFormatter
+    command = commands.add_parser(
+        "student-copy",
+        help="write the notebooks without solutions, for a class",
+        description=STUDENT_COPY,
+        epilog=STUDENT_COPY_EXAMPLES,
+        formatter_class=as_written,
+    )
+    command.add_argument("folder", metavar="DIR", help="where the copies go; made if need be")
+    command.add_argument("--only", action="append", metavar="NOTEBOOK", help="this one: a path, a name, or a number")
+    command.add_argument("--force", action="store_true", help="replace copies that are there")
+    command.set_defaults(run=student_copy)
 
 
 def add_training_commands(commands):

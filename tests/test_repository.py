@@ -105,7 +105,7 @@ def make_targets():
 
 
 def bertedu_commands():
-    words = set(re.findall(r"^    ([a-z]+) ", cli.make_parser().format_help(), re.MULTILINE))
+    words = set(re.findall(r"^    ([a-z-]+)(?: |$)", cli.make_parser().format_help(), re.MULTILINE))
     return words - {"COMMAND"}
 
 
@@ -133,7 +133,7 @@ def test_makefile_calls_scripts_and_commands_that_exist():
 def test_commands_in_documents_exist(document):
     code = "\n".join(a or b for a, b in re.findall(r"```\w*\n(.*?)```|`([^`\n]+)`", read(document), re.DOTALL))
     made = set(re.findall(r"(?:^|&&)\s*make ([a-z-]+)", code, re.MULTILINE))
-    ran = set(re.findall(r"(?:^|&&)\s*bertedu ([a-z]+)", code, re.MULTILINE))
+    ran = set(re.findall(r"(?:^|&&)\s*bertedu ([a-z-]+)", code, re.MULTILINE))
     extras = {extra for group in re.findall(r"\.\[([a-z,]+)\]", code) for extra in group.split(",")}
     assert {"lab", "test"} <= made
     assert "test" in ran

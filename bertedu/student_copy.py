@@ -1,0 +1,184 @@
+"""Student copies: the course's notebooks without solutions, to hand out to a class. `bertedu student-copy`.
+
+What goes: the section "Solutions", calls of `solution`, outputs, and whatever somebody has filled into an exercise.
+What stays: everything else, word for word. A notebook is handled as the JSON it is, so that nothing but the package
+itself is needed.
+"""
+
+import copy
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from bertedu import exercise
+
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+HEADING = re.compile(r"##? ")
+CALLS = re.compile(r"^\s*solution\(.*\)\s*(#.*)?$")
+CHECKED = re.compile(r"^check\(\"([\w.]+)\"", re.MULTILINE)
+SENTENCES = re.compile(r"(?<=[.!?:])(\s+)")
+LINKS = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|#|mailto:)([^)\s#]+)(?:#[^)\s]*)?\)")
+
+
+def write(paths, folder, force=False):
+    """Writes a student copy of each notebook into a folder: all of them, or none.
+
+    Args:
+        paths: the notebooks, in one or several folders, no two of the same name.
+        folder: where the copies go; it is made if need be. Other files in it stay as they are.
+        force: bool, replace files of the same names.
+
+    Returns:
+        The list of the paths written.
+
+    Raises:
+        ValueError: no notebooks, one that is none, one copied onto itself, or two of the same name.
+        FileExistsError: copies are there already and `force` is False; nothing was written.
+        NotADirectoryError: `folder` is a file.
+    """
+    paths, folder = [Path(path) for path in paths], Path(folder)
+    names = {path.name for path in paths}
+    if not paths or len(names) < len(paths):
+        raise ValueError("there must be at least one notebook, and no two of the same name.")
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file, and should be a folder (or not there yet).")
+    if any(path.resolve().parent == folder.resolve() for path in paths):
+        raise ValueError(f"{folder} holds the notebooks themselves; copies must go to another folder.")
+    present = sorted(name for name in names if (folder / name).exists())
+    if present and not force:
+        raise FileExistsError(f"{folder} holds {', '.join(present)} already. To replace what is there: --force")
+    copies = {folder / path.name: to_text(without_solutions(read(path), names)) for path in paths}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_all(copies)
+    return list(copies)
+
+
+def read(path):
+    """The notebook at `path`, a dict. Raises ValueError for what is none, and FileNotFoundError."""
+    try:
+        notebook = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no notebook {path}.") from None
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        notebook = None
+    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
+        raise ValueError(f"{path} is not a notebook.")
+    if notebook.get("nbformat") != 4:
+        raise ValueError(f"{path} is a notebook of format {notebook.get('nbformat')}; format 4 is wanted.")
+    return notebook
+
+
+def without_solutions(notebook, names=()):
+    """A student's copy of `notebook`, a new dict.
+
+    Args:
+        notebook: dict, the JSON of a notebook.
+        names: file names that will lie beside the copy; links to other files become plain text.
+    """
+    made = copy.deepcopy(notebook)
+    made["metadata"] = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    cells, inside = [], False
+    for cell in made["cells"]:
+        text = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            text, inside = _without_section(text, inside)
+            text = without_links(_without_mention(text), names)
+        elif inside:
+            continue
+        elif cell["cell_type"] == "code":
+            text = _blank(_without_calls(text))
+            cell.update(outputs=[], execution_count=None)
+            for key in ("execution", "ExecuteTime", "collapsed", "scrolled"):  # traces of a run
+                cell.setdefault("metadata", {}).pop(key, None)
+        if text.strip():
+            cells.append({**cell, "source": text.splitlines(keepends=True)})
+    made["cells"] = cells
+    return made
+
+
+def without_links(text, names=(), address=None):
+    """Markdown with its links to files next to it resolved: kept, made a link into the web, or left as plain words.
+
+    Args:
+        text: str, Markdown.
+        names: file names whose links stay as they are.
+        address: function of a link's target that gives its place in the web; None for plain words.
+    """
+
+    def replaced(match):
+        words, target = match.groups()
+        if target in names:
+            return match.group()
+        return f"[{words}]({address(target)})" if address else words
+
+    return LINKS.sub(replaced, text)
+
+
+def to_text(notebook):
+    """A notebook as the text of its file, written as Jupyter does."""
+    return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def write_all(texts):
+    """Writes several files, `{path: text}`. Each is complete before the first takes its place, and no part stays."""
+    temporary = {}
+    mask = os.umask(0)
+    os.umask(mask)
+    try:
+        for path, text in texts.items():
+            handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", dir=path.parent)
+            temporary[path] = name
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+            os.chmod(name, 0o666 & ~mask)  # as if `open` had made it; mkstemp lets only the owner read
+        for path, name in temporary.items():
+            os.replace(name, path)
+    except BaseException:
+        for name in temporary.values():
+            Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _without_section(text, inside):
+    """Markdown without its part of the section "Solutions", and whether that section goes on in the next cell."""
+    kept, fenced = [], False
+    for line in text.splitlines(keepends=True):
+        fenced ^= line.lstrip().startswith("```")
+        if HEADING.match(line) and not fenced:  # in code, such a line is a comment
+            inside = line.split() == ["##", "Solutions"]
+        kept += [] if inside else [line]
+    return "".join(kept).rstrip("\n"), inside
+
+
+def _without_mention(text):
+    """Prose that does not promise `solution`: the sentence goes, or its part behind a semicolon."""
+    if "`solution`" not in text:
+        return text
+    kept = []
+    for piece in SENTENCES.split(text):
+        before, _, _ = piece.partition("`solution`")
+        if before != piece:
+            start = before.rpartition(";")[0]
+            piece = f"{start}." if start else ""
+        kept.append(piece)
+    return "".join(kept).rstrip()
+
+
+def _without_calls(source):
+    """Code without its lines `solution(...)`, and without the import of what is no longer called."""
+    lines = [line for line in source.splitlines() if not CALLS.match(line)]
+    imported = re.compile(r"^(from bertedu\.exercise import .*?)(?:, solution\b|\bsolution, )")
+    return "\n".join(imported.sub(r"\1", line) for line in lines)
+
+
+def _blank(source):
+    """A cell that checks an exercise as it is handed out; any other cell as it is."""
+    checked = CHECKED.search(source)
+    task = exercise._all().get(checked.group(1)) if checked else None
+    if task is None:
+        return source
+    gap = "\n\n\n" if task.blank.startswith(("def ", "class ")) else "\n\n"
+    blank = f'{task.blank}{gap}check("{checked.group(1)}", {task.answer})'
+    return source if source.split() == blank.split() else blank

@@ -1,0 +1,247 @@
+"""Notebooks for a class: no solution stays, nothing else goes, and nothing is lost or half written."""
+
+import copy
+import json
+import os
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from bertedu import cli, exercise, student_copy
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def markdown(text):
+    return {"cell_type": "markdown", "id": "m", "metadata": {}, "source": text.splitlines(keepends=True)}
+
+
+def code(text, **extra):
+    outputs = [{"output_type": "stream", "name": "stdout", "text": ["72"]}]
+    cell = {"cell_type": "code", "id": "c", "metadata": {}, "execution_count": 3, "outputs": outputs}
+    return {**cell, "source": text.splitlines(keepends=True), **extra}
+
+
+def notebook(*cells):
+    return {"nbformat": 4, "nbformat_minor": 5, "metadata": {"mine": 1}, "cells": list(cells)}
+
+
+def sources(made):
+    return ["".join(cell["source"]) for cell in made["cells"]]
+
+
+def copied(*cells, **options):
+    return sources(student_copy.without_solutions(notebook(*cells), **options))
+
+
+@pytest.fixture
+def chapter(tmp_path):
+    """A folder with one small notebook."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    path = folder / "01_small.ipynb"
+    path.write_text(json.dumps(notebook(markdown("# Title"), code("1 + 1"), markdown("## Solutions\n\n2"))))
+    return path
+
+
+# -- the real chapters -------------------------------------------------------------------------------------------------
+
+
+@each_notebook
+def test_no_solution_and_no_output_is_left(path):
+    made = student_copy.without_solutions(student_copy.read(path))
+    nbformat.validate(nbformat.from_dict(made))
+    text = "\n".join(sources(made))
+    assert not re.search(r"^## Solutions|^\s*solution\(|`solution`|<details>\s*<summary>Exercise", text, re.MULTILINE)
+    assert not re.search(r"import .*\bsolution\b", text)
+    for name, task in exercise._all().items():
+        assert task.solution not in text, name
+    for cell in made["cells"]:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == [] and cell["execution_count"] is None
+
+
+@each_notebook
+def test_everything_else_stays_word_for_word(path):
+    before = student_copy.read(path)
+    after = student_copy.without_solutions(before, {other.name for other in NOTEBOOKS})
+    kept = {cell["id"]: "".join(cell["source"]) for cell in after["cells"]}
+    changed = []
+    for cell in before["cells"]:
+        text = "".join(cell["source"])
+        if kept.get(cell["id"]) != text:
+            changed.append(text)
+    assert all("solution" in text.lower() for text in changed)
+    assert len(changed) <= 4  # the import, the words about `solution`, its call, the section
+    chapter = path.stem.split("_", 1)[1]
+    tasks = [name for name in exercise._all() if name.startswith(f"{chapter}.")]
+    assert tasks
+    for name in tasks:
+        assert sum(f'check("{name}"' in text for text in kept.values()) == 1
+
+
+@each_notebook
+def test_what_is_left_still_compiles_and_names_nothing_that_is_gone(path):
+    made = student_copy.without_solutions(student_copy.read(path))
+    for cell in made["cells"]:
+        if cell["cell_type"] == "code":
+            source = "".join(cell["source"])
+            code_names = compile(source, path.name, "exec").co_names
+            assert "solution" not in code_names
+
+
+# -- piece by piece ----------------------------------------------------------------------------------------------------
+
+
+def test_the_section_goes_up_to_the_next_one_over_several_cells():
+    cells = [
+        markdown("## Last words\n\nBye.\n\n## Solutions\n\nNow:"),
+        code("answer = 42"),
+        markdown("```python\n# not a heading\n## Solutions too\nassert 42\n```\n"),
+        markdown("### Exercise 1\n\n42\n\n## Appendix\n\nMore."),
+    ]
+    assert copied(*cells) == ["## Last words\n\nBye.", "## Appendix\n\nMore."]
+
+
+def test_a_comment_in_code_ends_no_section_and_a_word_begins_none():
+    cells = ["## Solutions to big problems\n\nx", "The solutions are below."]
+    assert copied(*map(markdown, cells)) == cells
+    assert copied(markdown("## About\n\n```\n## Solutions\n```\n")) == ["## About\n\n```\n## Solutions\n```"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('hint("a.b")\nsolution("a.b")', 'hint("a.b")'),
+        ('solution("a.b")  # now', None),
+        ("from bertedu.exercise import check, hint, solution", "from bertedu.exercise import check, hint"),
+        ("from bertedu.exercise import solution, hint", "from bertedu.exercise import hint"),
+        ("solution = 3\nprint(solution)", "solution = 3\nprint(solution)"),
+    ],
+)
+def test_calls_go_and_only_they(before, after):
+    assert copied(code(before)) == ([after] if after else [])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("`hint` helps twice; then `solution`\nopens.", "`hint` helps twice."),
+        ("Stuck? `hint` helps. After that, `solution` shows it; before, it waits:", "Stuck? `hint` helps."),
+        ("A salt solution. No change.", "A salt solution. No change."),
+    ],
+)
+def test_prose_promises_no_solution(before, after):
+    assert copied(markdown(before)) == [after]
+
+
+def test_a_filled_exercise_is_handed_out_blank():
+    filled = 'heads = 6 * 12  # mine\n\ncheck("start_here.heads", heads)'
+    assert copied(code(filled)) == ['heads = ...\n\ncheck("start_here.heads", heads)']
+    again = 'heads = ...\nheads = 72\n\ncheck("start_here.heads", heads)'
+    assert copied(code(again)) == ['heads = ...\n\ncheck("start_here.heads", heads)']
+    own = 'x = 1\ncheck("my.own", x)'
+    assert copied(code(own)) == [own]
+
+
+def test_links_to_what_is_not_handed_out_become_words():
+    text = "[next](04_x.ipynb) and [part](03_y.ipynb#here), [paper](https://arxiv.org/abs/1), ![p](x.png), [up](#top)"
+    (made,) = copied(markdown(text), names={"03_y.ipynb"})
+    assert made == text.replace("[next](04_x.ipynb)", "next")
+
+
+def test_the_notebook_that_is_given_is_not_changed():
+    given = notebook(markdown("## Solutions"), code('solution("a.b")'))
+    before = copy.deepcopy(given)
+    student_copy.without_solutions(given)
+    assert given == before
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_overwritten_unless_forced(chapter, tmp_path):
+    folder = tmp_path / "class"
+    (written,) = student_copy.write([chapter], folder)
+    written.write_text("a student's work")
+    (folder / "other.txt").write_text("stays")
+    with pytest.raises(FileExistsError, match=r"01_small.ipynb already.*--force"):
+        student_copy.write([chapter], folder)
+    assert written.read_text() == "a student's work"
+    student_copy.write([chapter], folder, force=True)
+    assert "Title" in written.read_text()
+    assert (folder / "other.txt").read_text() == "stays"
+
+
+def test_a_failure_leaves_all_as_it_was(chapter, tmp_path, monkeypatch):
+    second = chapter.with_name("02_second.ipynb")
+    second.write_text(chapter.read_text())
+    folder = tmp_path / "class"
+    folder.mkdir()
+    calls = []
+
+    def full(handle, *arguments, **options):
+        calls.append(handle)
+        if len(calls) == 2:
+            os.close(handle)
+            raise OSError("disk full")
+        return real(handle, *arguments, **options)
+
+    real = os.fdopen
+    monkeypatch.setattr(student_copy.os, "fdopen", full)
+    with pytest.raises(OSError, match="disk full"):
+        student_copy.write([chapter, second], folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_the_notebooks_themselves_are_never_replaced(chapter):
+    before = chapter.read_text()
+    with pytest.raises(ValueError, match="another folder"):
+        student_copy.write([chapter], chapter.parent, force=True)
+    assert chapter.read_text() == before
+
+
+@pytest.mark.parametrize("content", ["", "[]", "not json", '{"cells": 3}', '{"cells": [], "nbformat": 3}'])
+def test_what_is_no_notebook_is_named_and_nothing_is_written(tmp_path, content):
+    broken = tmp_path / "broken.ipynb"
+    broken.write_text(content)
+    with pytest.raises(ValueError, match=r"broken.ipynb is (not )?a notebook"):
+        student_copy.write([broken], tmp_path / "class")
+    assert not (tmp_path / "class").exists()
+
+
+def test_a_file_in_the_way_is_named(chapter, tmp_path):
+    (tmp_path / "class").write_text("")
+    with pytest.raises(NotADirectoryError, match="class is a file"):
+        student_copy.write([chapter], tmp_path / "class")
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_writes_them_and_says_where(tmp_path, capsys):
+    assert cli.main(["student-copy", str(tmp_path / "class"), "--only", "03", "--only", "03_attention"]) == 0
+    (written,) = (tmp_path / "class").iterdir()
+    assert written.name == "03_attention.ipynb"
+    assert "Without solutions: 1." in capsys.readouterr().out
+    assert cli.main(["student-copy", str(tmp_path / "class")]) == 1
+    assert "03_attention.ipynb already" in capsys.readouterr().err
+    assert cli.main(["student-copy", str(tmp_path / "class"), "--force"]) == 0
+    assert sorted(path.name for path in (tmp_path / "class").iterdir()) == [path.name for path in NOTEBOOKS]
+
+
+def test_a_mistake_is_one_line(tmp_path, capsys):
+    assert cli.main(["student-copy", str(tmp_path), "--only", "77"]) == 1
+    assert "'77' is not there" in capsys.readouterr().err
+    assert cli.main(["student-copy", str(NOTEBOOKS[0].parent), "--force"]) == 1
+    assert "another folder" in capsys.readouterr().err
+
+
+def test_help_tells_a_teacher_what_goes_and_what_stays(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["student-copy", "--help"])
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("removed", "stays", "--force", "--only", "not for an exam", "examples:"))
