@@ -439,3 +439,21 @@ def test_a_notebook_shows_each_picture_once_with_its_words():
     done = subprocess.run([sys.executable, "-c", NOTEBOOK], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "0 [] |1 [True] |1 [True] |1 [True] |1 [True] |3 1"
+
+
+def test_figures_are_made_outside_of_the_style_s_context(monkeypatch):
+    """The first loads a notebook's backend, whose settings the context would take back: no later picture would show."""
+    outside, make = dict(matplotlib.rcParams), plt.figure
+
+    def figure(**options):
+        assert dict(matplotlib.rcParams) == outside
+        return make(**options)
+
+    monkeypatch.setattr(plt, "figure", figure)
+    tables, words = np.full((2, 2, 2), 0.5), ["the", "cat"]
+    for draw in (plots.layer, plots.rollout, plots.similarity):
+        draw(tables, words)
+    for draw in (plots.head, plots.rollout, plots.similarity):
+        draw(tables[0], words)
+    plots.lines(tables[0], words, xlabel="layer", ylabel="share")
+    plots.vectors(tables[0], words)

@@ -150,13 +150,13 @@ def rollout(values, tokens, *, names=None, title=None):
     values = numbers("values", values, "LTT" if several else "TT")
     tokens = square_tokens(values, tokens)
     scale = {"cmap": "Blues", "vmin": 0, "vmax": values.max() or 1.0}
-    figure = None if several else new_figure(head_size(tokens, tokens), "compressed")
-    with matplotlib.rc_context(STYLE):
-        if several:
-            names = names_of(names, len(values), "after layer {}")
-            words = "A row: a token as it comes out of the layer. A column: a token as it went into the first one."
-            axes = panels(values, tokens, names, scale, ROLLOUT_UNIT, [*([title] if title else []), words])
-        else:
+    if several:
+        names = names_of(names, len(values), "after layer {}")
+        words = "A row: a token as it comes out of the layer. A column: a token as it went into the first one."
+        axes = panels(values, tokens, names, scale, ROLLOUT_UNIT, [*([title] if title else []), words])
+    else:
+        figure = new_figure(head_size(tokens, tokens), "compressed")
+        with matplotlib.rc_context(STYLE):
             axes = figure.add_subplot()
             heat_map(axes, values, tokens, tokens, scale, ROLLOUT_UNIT, title)
             axes.set_xlabel("went in")

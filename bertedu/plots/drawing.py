@@ -103,18 +103,19 @@ def panels(values, labels, names, scale, unit, lines):
     room = 0.25 + 0.075 * max(map(len, labels)) if labelled else 0.1
     edges = (room, 0.75, 0.2 * len(lines), room)
     axes = grid(rows, columns, len(values), (side, side + 0.2), edges, lines)
-    for number, ax in enumerate(axes):
-        image = thumbnail(ax, values[number], scale)
-        text, family = shown(names[number])
-        ax.set_title(text, family=family, fontsize=SMALL + 1, pad=3, parse_math=False)
-        if labelled:
-            token_ticks(ax, labels, labels, top=False)
-            ax.tick_params(labelleft=number % columns == 0, labelbottom=number + columns >= len(values), length=0)
-    first, last = axes[0].get_position(), axes[columns - 1].get_position()
-    width = axes[0].figure.get_size_inches()[0]
-    bar = axes[0].figure.add_axes((last.x1 + 0.12 / width, first.y0, 0.09 / width, first.height))
-    axes[0].figure.colorbar(image, cax=bar).set_label(unit, parse_math=False)
-    bar.tick_params(labelsize=SMALL)
+    with matplotlib.rc_context(STYLE):
+        for number, ax in enumerate(axes):
+            image = thumbnail(ax, values[number], scale)
+            text, family = shown(names[number])
+            ax.set_title(text, family=family, fontsize=SMALL + 1, pad=3, parse_math=False)
+            if labelled:
+                token_ticks(ax, labels, labels, top=False)
+                ax.tick_params(labelleft=number % columns == 0, labelbottom=number + columns >= len(values), length=0)
+        first, last = axes[0].get_position(), axes[columns - 1].get_position()
+        width = axes[0].figure.get_size_inches()[0]
+        bar = axes[0].figure.add_axes((last.x1 + 0.12 / width, first.y0, 0.09 / width, first.height))
+        axes[0].figure.colorbar(image, cax=bar).set_label(unit, parse_math=False)
+        bar.tick_params(labelsize=SMALL)
     return axes
 
 

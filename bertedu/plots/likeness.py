@@ -56,7 +56,6 @@ def similarity(values, labels, *, names=None, unit="cosine similarity", title=No
 def _similarities(values, labels, names, scale, unit, title):
     words = "One scale for all, from the least alike to the most alike of two different things."
     lines = [*([title] if title else []), words]
-    with matplotlib.rc_context(STYLE):
-        axes = panels(values, labels, names, scale, unit, lines)
+    axes = panels(values, labels, names, scale, unit, lines)
     tell(axes[0], title, similarities_in_words(values, labels, names, unit, title))
     return axes
