@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-all lint format notebooks screenshot bench doctor setup clean
+.PHONY: help lab test test-all lint format notebooks screenshot bench colab-test doctor setup clean
 
 help:        ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -24,6 +24,8 @@ screenshot:  ## make docs/start_here.png from the real JupyterLab
 	@$(PYTHON) tools/setup_env.py test && $(VENV)/python tools/screenshot.py
 bench:       ## compare with the peers (installs the bench extra)
 	@$(PYTHON) tools/setup_env.py bench && $(VENV)/python -m benchmarks
+colab-test:  ## run the course as Colab would, with its versions (needs a network and Python 3.12; NOTEBOOKS="..." for some)
+	@$(PYTHON) tools/setup_env.py test && $(VENV)/python tools/colab_runtimes.py $(NOTEBOOKS)
 doctor:      ## say what is installed, what is wrong and what to do
 	@$(PYTHON) tools/setup_env.py lab && $(VENV)/bertedu doctor
 setup:       ## only make .venv

