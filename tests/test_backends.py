@@ -55,6 +55,24 @@ def test_reading_and_embedding_without_tensorflow(backend, tmp_path):
             np.testing.assert_allclose(found[f"{name} {i}"], getattr(reading, name), atol=1e-5, err_msg=name)
 
 
+TUNE = """
+import sys
+sys.modules["tensorflow"] = None
+sys.path.insert(0, {here!r})
+import test_fine_tuning as t
+classifier, history = t.run(validation=(t.TEXTS, t.LABELS), epochs=6, learning_rate=5e-3, output_dir=sys.argv[1])
+print(history.epochs[0]["loss"], history.epochs[-1]["loss"], history.run["surroundings"]["backend"])
+"""
+
+
+@backends
+def test_fine_tuning_without_tensorflow(backend, tmp_path):
+    said = run(backend, "-c", TUNE.format(here=str(Path(__file__).parent)), str(tmp_path))
+    first, last, name = said.split()[-3:]
+    assert name == backend and float(last) < float(first)
+    assert be.load(tmp_path / "model").classifier.num_classes == 2  # here, on TensorFlow
+
+
 @backends
 def test_golden_numbers(backend):
     golden = Path(__file__).with_name("test_golden.py")

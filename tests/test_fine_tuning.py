@@ -26,10 +26,11 @@ TEXTS = [" ".join(DRAW.choice(WORDS, DRAW.integers(1, 40))) for _ in range(48)]
 LABELS = [int("cat" in text.split()) for text in TEXTS]
 
 
-def small(num_classes=2, seed=0, **options):
+def small(num_classes=2, seed=0, encoder_dropout=0.1, **options):
     """A classifier of random weights on the small world, and its preprocessor."""
     keras.utils.set_random_seed(seed)
     sizes = {"hidden_size": 16, "num_layers": 1, "num_attention_heads": 2, "inner_dim": 32, "type_vocab_size": 2}
+    sizes |= {"output_dropout": encoder_dropout, "attention_dropout": encoder_dropout}
     encoder = be.BertEncoder(len(small_world.VOCABULARY), max_sequence_length=64, **sizes)
     tokenizer = be.BertTokenizer(small_world.VOCABULARY)
     return be.BertClassifier(encoder, num_classes, **options), be.BertPreprocessor(tokenizer, 64)
@@ -99,18 +100,20 @@ def test_biases_and_norms_do_not_decay():
     assert decaying == {"kernel", "embeddings"}
 
 
-def test_a_word_that_occurs_twice_has_one_gradient():
-    """By hand: rows 1 and 2 of a table, whose gradients are (1+2+3) and 4; their first moments are 0.1 of it."""
+@pytest.mark.parametrize(("clip_norm", "factor"), [(None, 1), (1.0, 52**-0.5)])
+def test_a_word_that_occurs_twice_has_one_gradient(clip_norm, factor):
+    """By hand: rows 1 and 2 of a table have the gradients 1 + 2 + 3 and 4, together of length sqrt(52)."""
     table = keras.layers.Embedding(5, 1, embeddings_initializer="ones")
     model = keras.Sequential([keras.Input((4,)), table, keras.layers.Flatten(), keras.layers.Dense(1, use_bias=False)])
     model.layers[-1].trainable = False
     model.layers[-1].set_weights([np.array([[1.0], [2.0], [3.0], [4.0]])])
-    adam = optimizer(0.1, steps=10, warm_up=0.0, weight_decay=0.0, clip_norm=None)
+    adam = optimizer(0.1, steps=10, warm_up=0.0, weight_decay=0.0, clip_norm=clip_norm)
     model.compile(adam, loss=lambda _, y: y)
     model.train_on_batch(np.array([[1, 1, 1, 2]]), np.zeros((1, 1)))
     momentum, velocity = (np.asarray(variable)[:, 0] for variable in adam.variables[-2:])
-    np.testing.assert_allclose(momentum, [0, 0.6, 0.4, 0, 0], rtol=1e-4)
-    np.testing.assert_allclose(velocity, [0, 0.036, 0.016, 0, 0], rtol=1e-4)
+    gradient = np.array([0, 6, 4, 0, 0]) * factor
+    np.testing.assert_allclose(momentum, 0.1 * gradient, rtol=1e-4)
+    np.testing.assert_allclose(velocity, 0.001 * gradient**2, rtol=1e-4)
     np.testing.assert_allclose(np.asarray(table.embeddings)[:, 0], [1, 0.9, 0.9, 1, 1], rtol=1e-4)
 
 
@@ -242,6 +245,7 @@ def start(folder, out):
 
 
 def killed_and_finished(kills, tmp_path):
+    """The arrays of a training in one piece, and of one that was killed so often and then let finish."""
     assert start(tmp_path / "whole", tmp_path / "whole.npz").wait() == 0
     draw = random.Random(5)
     for _ in range(kills):
@@ -252,23 +256,18 @@ def killed_and_finished(kills, tmp_path):
         time.sleep(draw.uniform(0, 6))
         process.send_signal(signal.SIGKILL)
         process.wait()
-        state.words_of(tmp_path / "killed" / "state.safetensors")  # whole, whenever it was
+        assert state.words_of(tmp_path / "killed" / "state.safetensors")  # whole, whenever it was
     assert start(tmp_path / "killed", tmp_path / "killed.npz").wait() == 0
-    with np.load(tmp_path / "whole.npz") as one, np.load(tmp_path / "killed.npz") as two:
-        assert one.files == two.files
-        for name in one.files:
-            np.testing.assert_array_equal(one[name], two[name], err_msg=name)
+    return [dict(np.load(tmp_path / f"{name}.npz")) for name in ("whole", "killed")]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX'")
-def test_killed_once_it_goes_on_and_ends_the_same(tmp_path):
-    killed_and_finished(1, tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX'")
-def test_ten_kills_lose_nothing(tmp_path):
-    killed_and_finished(10, tmp_path)
+@pytest.mark.parametrize("kills", [1, pytest.param(10, marks=pytest.mark.slow)])
+def test_killed_it_goes_on_and_ends_the_same(kills, tmp_path):
+    whole, killed = killed_and_finished(kills, tmp_path)
+    assert whole.keys() == killed.keys() and len(whole["losses"]) > 4
+    for name, array in whole.items():
+        np.testing.assert_array_equal(array, killed[name], err_msg=name)
 
 
 def test_stopped_at_every_segment_it_ends_the_same(tmp_path, monkeypatch):
@@ -358,7 +357,7 @@ def test_a_folder_that_cannot_be_written_is_known_before_the_training(tmp_path):
 
 def test_an_output_folder_that_is_a_file(tmp_path):
     (tmp_path / "run").write_text("mine")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(FileExistsError, match="output_dir=.*choose another"):
         run(output_dir=tmp_path / "run")
     assert (tmp_path / "run").read_text() == "mine"
 
@@ -382,6 +381,33 @@ def test_the_encoder_of_a_bert_stays_what_it_was(tmp_path):
     assert history.finished and np.array_equal(before, ops.convert_to_numpy(bert.encoder.get_embedding_table()))
 
 
+FULL = """
+import resource, sys
+sys.path.insert(0, {here!r})
+import test_fine_tuning as t
+t.running.SEGMENT = 2
+save, saved = t.state.save, []
+def fill(*arguments):
+    if len(saved) == 3:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # no file may grow beyond 1,000 bytes
+    saved.append(save(*arguments))
+t.state.save = fill
+try:
+    t.run(epochs=4, output_dir=sys.argv[1])
+except OSError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits are POSIX'")
+def test_a_full_disk_is_told_and_the_last_state_stays(tmp_path):
+    program = FULL.format(here=str(Path(__file__).parent))
+    done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
+    assert "state.safetensors could not be written" in done.stdout and "goes on from it" in done.stdout
+    assert [file.name for file in tmp_path.iterdir()] == ["state.safetensors"]
+    assert len(state.words_of(tmp_path / "state.safetensors")["segments"]) == 2
+
+
 # -- what comes of it --------------------------------------------------------------------------------------------------
 
 
@@ -394,6 +420,40 @@ def test_predictions_stand_in_the_order_of_the_texts():
     assert be.fine_tuning.predict(classifier, preprocessor, []).shape == (0, 2)
     values, preprocessor = small(1)
     assert be.fine_tuning.predict(values, preprocessor, TEXTS, TEXTS[::-1]).shape == (48,)
+
+
+def test_tensorboard_gets_a_curve(tmp_path, monkeypatch):
+    tensorflow = pytest.importorskip("tensorflow")
+    monkeypatch.setattr(running, "SEGMENT", 2)
+    run(callbacks=[keras.callbacks.TensorBoard(tmp_path, write_graph=False)])
+    steps = []
+    for file in (tmp_path / "train").iterdir():
+        for record in tensorflow.data.TFRecordDataset([str(file)]):
+            event = tensorflow.compat.v1.Event.FromString(record.numpy())
+            steps += [event.step for value in event.summary.value if value.tag == "epoch_loss"]
+    assert sorted(steps) == [0, 1, 2, 3, 4, 5]  # two epochs of six steps
+
+
+def test_a_run_in_every_format(tmp_path):
+    classifier, history = run(output_dir=tmp_path / "run")
+    tuned = be.load(tmp_path / "run" / "model")
+    wanted = be.fine_tuning.predict(classifier, tuned.preprocessor, TEXTS)
+    be.save_checkpoint(tuned, tmp_path / "run.keras", format="keras")
+    be.save_checkpoint(tuned, tmp_path / "theirs", format="huggingface")
+    for place in ("run/model", "run.keras", "theirs"):
+        bert = be.load(tmp_path / place)
+        found = be.fine_tuning.predict(bert.classifier, bert.preprocessor, TEXTS)
+        np.testing.assert_allclose(found, wanted, atol=1e-6, err_msg=place)
+
+
+def test_a_mistake_is_linked_to_its_reading(tmp_path):
+    classifier, preprocessor = small()
+    bert = be.Bert(preprocessor.tokenizer, classifier.network, preprocessor, classifier=classifier)
+    found = be.fine_tuning.predict(classifier, preprocessor, TEXTS[:9], TEXTS[9:18])
+    mistake, *_ = be.fine_tuning.mistakes(TEXTS[:9], 1 - found.argmax(-1), found, pairs=TEXTS[9:18])
+    reading = mistake.read(bert)
+    assert (reading.text, reading.pair) == (TEXTS[mistake.index], TEXTS[9 + mistake.index])
+    assert mistake.confidence == found.max()
 
 
 def test_the_commands(tmp_path, capsys):

@@ -24,6 +24,11 @@ class Mistake(NamedTuple):
     label: int
     predicted: int
     confidence: float
+    pair: str | None = None
+
+    def read(self, bert):
+        """The `Reading` of it by a `Bert`, attention and all, as `mistake.read(be.load("runs/a/model"))`."""
+        return bert.read(self.text, self.pair)
 
 
 def predict(classifier, preprocessor, texts, pairs=None, *, max_length=None):
@@ -70,17 +75,20 @@ def confusion(labels, probabilities):
     return counts
 
 
-def mistakes(texts, labels, probabilities, most=10):
+def mistakes(texts, labels, probabilities, most=10, pairs=None):
     """The texts that a classifier is wrong about, the most confident first: list of `Mistake`, at most `most`.
 
     Example:
         >>> mistakes(["so good", "so bad"], [1, 0], np.array([[0.9, 0.1], [0.6, 0.4]]))
-        [Mistake(index=0, text='so good', label=1, predicted=0, confidence=0.9)]
+        [Mistake(index=0, text='so good', label=1, predicted=0, confidence=0.9, pair=None)]
     """
     probabilities = np.asarray(probabilities)
     predicted, sure = probabilities.argmax(-1), probabilities.max(-1)
     wrong = [i for i in np.argsort(-sure, kind="stable") if predicted[i] != labels[i]]
-    return [Mistake(int(i), texts[i], int(labels[i]), int(predicted[i]), float(sure[i])) for i in wrong[:most]]
+    return [
+        Mistake(int(i), texts[i], int(labels[i]), int(predicted[i]), float(sure[i]), pairs and pairs[i])
+        for i in wrong[:most]
+    ]
 
 
 def calibration(labels, probabilities, bins=BINS):

@@ -60,7 +60,8 @@ def fine_tune(
         jit_compile: bool, or "auto": XLA as Keras has it, on accelerators and not on a CPU, where it does not pay off.
         restore_best: bool, end with the weights of the epoch with the lowest loss in validation.
         progress: bool, show it.
-        callbacks: further Keras callbacks, such as `keras.callbacks.TensorBoard(...)`.
+        callbacks: further Keras callbacks, such as `keras.callbacks.TensorBoard("logs")` (package tensorboard); an
+            epoch to them is what lies between two states on disk, at most 100 steps.
 
     Returns:
         a `History`; for several `seeds`, `Runs`.

@@ -100,7 +100,7 @@ class Run:
     def _begin_or_take_up(self):
         words = None
         if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            state.make_folder(self.folder)
             words = state.words_of(self.folder / STATE)
         if words is None:
             self._seed_dropout()
@@ -158,7 +158,11 @@ class Run:
     def _segment(self, epoch, batches, callbacks):
         started = time.perf_counter()
         data = self._batches(self.train, batches)
-        logs = self.model.fit(data, epochs=1, verbose=0, shuffle=False, callbacks=callbacks).history
+        number = len(self.history.segments)  # what callbacks take for the epoch, so that TensorBoard's curves go on
+        fitted = self.model.fit(
+            data, initial_epoch=number, epochs=number + 1, verbose=0, shuffle=False, callbacks=callbacks
+        )
+        logs = fitted.history
         measured = {name: float(values[-1]) for name, values in logs.items()}
         step = self._steps_done() + len(batches)
         if not np.isfinite(measured["loss"]):

@@ -14,6 +14,19 @@ from safetensors.numpy import save_file
 from bertedu.checkpoints.common import into_place
 
 
+def make_folder(path):
+    """Makes the folder of a training.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        words = f"output_dir={str(path)!r} cannot be made a folder ({error.strerror}): choose another."
+        raise type(error)(words) from None
+
+
 def save(path, variables, words):
     """Writes variables and words.
 
@@ -21,10 +34,20 @@ def save(path, variables, words):
         path: of the file; what is there is replaced once the new one is whole.
         variables: list of Keras variables.
         words: dict that JSON can hold.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk; what stood there before is untouched.
     """
     arrays = {str(i): keras.ops.convert_to_numpy(variable) for i, variable in enumerate(variables)}
-    with into_place(path, overwrite=True) as new:
-        save_file(arrays, new, metadata={"state": json.dumps(words)})
+    try:
+        with into_place(path, overwrite=True) as new:
+            save_file(arrays, new, metadata={"state": json.dumps(words)})
+    except (OSError, SafetensorError) as error:
+        kind = PermissionError if isinstance(error, PermissionError) else OSError
+        raise kind(
+            f"output_dir={str(path.parent)!r}: {path.name} could not be written ({error}). What was there before is "
+            "whole: make room or allow writing, and the same call goes on from it."
+        ) from None
 
 
 def words_of(path):
