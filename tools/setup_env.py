@@ -1,4 +1,4 @@
-"""Make `.venv` beside this repository and install the course into it: `python3 tools/setup_env.py lab|test|bench`.
+"""Make `.venv` beside this repository and install the course into it: `python3 tools/setup_env.py lab|test|bench|book`.
 
 Standard library only, and the syntax of Python 3.8, so that an unfitting Python still gets as far as saying so. A
 second run finds its stamp in `.venv` and is done in a blink; an interrupted run leaves no stamp and is continued by
@@ -18,7 +18,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST, NEWEST = (3, 11), (3, 13)  # as `requires-python` in pyproject.toml, where the reason stands
-EXTRAS = {"lab": {"course"}, "test": {"course", "dev", "export"}, "bench": {"course", "dev", "export", "bench"}}
+EXTRAS = {
+    "lab": {"course"},
+    "test": {"course", "dev", "export"},
+    "bench": {"course", "dev", "export", "bench"},
+    "book": {"course", "dev", "export", "book"},
+}
 STAMP = "bertedu-setup.json"
 GIGABYTES_NEEDED = 6.0  # the course on Linux with torch from the CPU index takes 4, and pip unpacks beside it
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"

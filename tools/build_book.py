@@ -1,0 +1,226 @@
+"""Build the course as a static book: `python tools/build_book.py [--output DIR]`.
+
+The pages are the notebooks as they are committed, their pictures included, and docs/*.md. Nothing in them is fetched
+from anywhere: formulas are set by the KaTeX in book/katex, and the live views of the chapters `WITH_VIEWS` are saved
+files in frames. To save those, these notebooks are run once; what came of it is kept in build/book/views until a
+notebook or the package changes. Needs the extra `book`, and no network.
+"""
+
+import argparse
+import copy
+import hashlib
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build" / "book"
+WITH_VIEWS = ("00", "12")  # the chapters whose views are alive in the book
+DOCS = {"glossary": "Glossary", "notation": "Notation", "names": "Names elsewhere", "references": "References"}
+SECONDS_A_CELL = 600
+
+# Runs before a notebook's first cell: a view then saves itself, and its place in the outputs is marked.
+HOOK = """
+import pathlib as _pathlib
+from IPython.display import display as _display
+from bertedu.views import common as _common
+_places = iter(range(1000))
+def _show(view):
+    path = _pathlib.Path(_folder) / f"{_stem}-{next(_places)}.html"
+    view.save(path)
+    _display({"application/x-bertedu-view+json": {"file": path.name, "alt": view.alt}, "text/plain": ""}, raw=True)
+_common.View.show = _show
+"""
+# At the end of a saved view: tells the page around it how tall it is.
+FRAMED = """<script>
+new ResizeObserver(() => parent.postMessage({bertedu_height: document.documentElement.offsetHeight + 2}, "*"))
+  .observe(document.documentElement);
+</script>
+</body>"""
+
+
+# ---- views -----------------------------------------------------------------------------------------------------------
+
+
+def fingerprint(path):
+    """Return a hash of all that a notebook's views depend on: its code, and the package."""
+    digest = hashlib.sha256((HOOK + FRAMED).encode())
+    for cell in nbformat.read(path, as_version=4).cells:
+        digest.update(cell.source.encode() if cell.cell_type == "code" else b"")
+    for file in sorted((ROOT / "bertedu").rglob("*")):
+        if file.suffix in (".py", ".js", ".css"):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def save_views(path, folder):
+    """Run a notebook and save its views into a folder; return `{number of a cell: [{file, alt}, ...]}`."""
+    kept, wanted = folder / f"{path.stem}.json", fingerprint(path)
+    if kept.is_file():
+        known = json.loads(kept.read_text(encoding="utf-8"))
+        if known["fingerprint"] == wanted and all((folder / v["file"]).is_file() for v in sum(known["views"], [])):
+            return known["views"]
+    print(f"running {path.name} for its views", flush=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    notebook = nbformat.read(path, as_version=4)
+    hook = f"_folder, _stem = {str(folder)!r}, {path.stem!r}\n{HOOK}"
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(hook))
+    NotebookClient(
+        notebook, timeout=SECONDS_A_CELL, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
+    ).execute()
+    views = [
+        [o.data["application/x-bertedu-view+json"] for o in c.get("outputs", []) if is_view(o)]
+        for c in notebook.cells[1:]
+    ]
+    for view in sum(views, []):
+        page = (folder / view["file"]).read_text(encoding="utf-8")
+        (folder / view["file"]).write_text(page.replace("</body>", FRAMED, 1), encoding="utf-8")
+    kept.write_text(json.dumps({"fingerprint": wanted, "views": views}), encoding="utf-8")
+    return views
+
+
+def is_view(output):
+    """Say whether an output is a view's mark."""
+    return "application/x-bertedu-view+json" in output.get("data", {})
+
+
+def frame(view):
+    """Return the output that shows a saved view."""
+    title = html.escape(view["alt"], quote=True)
+    source = f"../_static/views/{view['file']}"
+    text = f'<iframe class="bertedu-view" src="{source}" title="{title}" loading="lazy"></iframe>'
+    return nbformat.v4.new_output("display_data", {"text/html": text, "text/plain": ""})
+
+
+# ---- pages -----------------------------------------------------------------------------------------------------------
+
+
+def page_of(path, views, names):
+    """Return a notebook as the book shows it: pictures with their words, views in place of their pictures."""
+    notebook = copy.deepcopy(nbformat.read(path, as_version=4))
+    for number, cell in enumerate(notebook.cells):
+        cell.metadata.pop("tags", None)
+        if cell.cell_type == "markdown":
+            cell.source = links(cell.source, names)
+            continue
+        alive = views[number] if views else []
+        if alive:
+            pictures = [output for output in cell.outputs if "image/png" in output.get("data", {})]
+            cell.outputs = [o for o in cell.outputs if o not in pictures[: len(alive)]] + [frame(v) for v in alive]
+        for output in cell.outputs:
+            with_words(cell, output)
+    link = f'<a href="../_static/notebooks/{path.name}" download>This chapter as a notebook</a>'
+    note = f"{link}, to run and to change: `bertedu lab {path.stem[:2]}`."
+    notebook.cells[0].source += f"\n\n{note}"
+    return notebook
+
+
+def with_words(cell, output):
+    """Hand a picture's words over to MyST-NB, which wants them in the cell."""
+    words = output.get("metadata", {}).get("image/png", {}).get("alt")
+    if words:
+        cell.metadata["mystnb"] = {"image": {"alt": words.replace("\n", " ")}}
+
+
+def links(text, names):
+    """Return Markdown with links to what is not in the book as plain words."""
+
+    def replaced(match):
+        words, target = match.groups()
+        return match.group() if target.split("#")[0] in names else words
+
+    return re.sub(r"(?<!!)\[([^\]]+)\]\((?!https?:|#)([^)\s]+)\)", replaced, text)
+
+
+def question_of(notebook):
+    """Return the title and the question of a chapter, from its first cell."""
+    first = notebook.cells[0].source
+    title = first.splitlines()[0].removeprefix("# ")
+    question = re.search(r"\*\*(.+?)\*\*", first, re.DOTALL)
+    return title, " ".join(question.group(1).split()) if question else ""
+
+
+def front_page(notebooks, view):
+    """Return the first page: what this is, the chapters with their questions, and one view to play with."""
+    rows = []
+    for path, notebook in notebooks.items():
+        title, question = question_of(notebook)
+        rows.append(f"| [{title}](notebooks/{path.name}) | {question} |")
+    chapters = "\n".join(f"notebooks/{path.stem}" for path in notebooks)
+    beside = "\n".join(f"{title} <docs/{name}>" for name, title in DOCS.items())
+    template = (ROOT / "book" / "index.md").read_text(encoding="utf-8")
+    first = next(iter(notebooks)).name
+    return template.format(rows="\n".join(rows), chapters=chapters, beside=beside, first=first, view=view)
+
+
+def write_sources(source, views_folder):
+    """Write all that Sphinx reads into an empty folder."""
+    paths = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    names = {path.name for path in paths}
+    static = source / "_static"
+    shutil.copytree(ROOT / "book" / "static", static)
+    shutil.copytree(ROOT / "book" / "katex", static / "katex", ignore=shutil.ignore_patterns("README.md"))
+    for folder in (source / "notebooks", source / "docs", static / "views", static / "notebooks"):
+        folder.mkdir()
+    notebooks, saved = {}, []
+    for path in paths:
+        views = save_views(path, views_folder) if path.name[:2] in WITH_VIEWS else []
+        notebooks[path] = page_of(path, views, names)
+        nbformat.write(notebooks[path], source / "notebooks" / path.name)
+        shutil.copy(path, static / "notebooks")
+        saved += [view["file"] for view in sum(views, [])]
+    for name in saved:
+        shutil.copy(views_folder / name, static / "views")
+    for name in DOCS:
+        shutil.copy(ROOT / "docs" / f"{name}.md", source / "docs")
+    shutil.copy(ROOT / "book" / "conf.py", source)
+    (source / "index.md").write_text(front_page(notebooks, saved[0]), encoding="utf-8")
+
+
+def build(output):
+    """Build the book into `output`, in place of what is there; raise RuntimeError with Sphinx' words if it cannot."""
+    with tempfile.TemporaryDirectory() as place:
+        source, made = Path(place) / "source", Path(place) / "html"
+        source.mkdir()
+        write_sources(source, BUILD / "views")
+        command = [sys.executable, "-m", "sphinx", "-b", "html", "-q", "-W", "--keep-going", str(source), str(made)]
+        done = subprocess.run(command, env={**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
+        if done.returncode:
+            raise RuntimeError("Sphinx found something wrong; its words stand above.")
+        for leftover in (".doctrees", "_sources"):
+            shutil.rmtree(made / leftover, ignore_errors=True)
+        shutil.rmtree(output, ignore_errors=True)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(made, output)
+    return output
+
+
+def main(arguments=None):
+    """Build the book; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=__doc__.split("\n\n", 1)[1])
+    parser.add_argument("--output", type=Path, default=BUILD / "html", help="where the pages go (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    output = options.output.resolve()
+    if output.exists() and any(output.iterdir()) and not (output / "searchindex.js").is_file():
+        parser.error(f"{output} is there and is no book; it would be replaced")
+    try:
+        build(output)
+    except RuntimeError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    pages, size = len(list(output.rglob("*.html"))), sum(file.stat().st_size for file in output.rglob("*.*"))
+    print(f"{output / 'index.html'}: {pages} pages, {size / 1e6:.0f} MB; open it in a browser")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
