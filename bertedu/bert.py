@@ -30,6 +30,7 @@ class Bert:
         preprocessor: its `BertPreprocessor`.
         encoder: its `BertEncoder`.
         masked_lm, classifier: its heads; None where the source has none.
+        guesser: the `Bert` that `fill_mask` asks: this one where it has a head, else one made for it, or None.
         name: what it was loaded as.
         has_pooler: whether the source had a pooler; where not, `pooled_output` would be noise and is not given.
         max_length: int, the longest text it reads, in tokens.
@@ -54,6 +55,7 @@ class Bert:
         embed_settings=None,
         masked_lm=None,
         classifier=None,
+        make_guesser=None,
     ):
         if not isinstance(tokenizer, BertTokenizer) or not isinstance(encoder, BertEncoder):
             raise TypeError(f"A Bert is made of a BertTokenizer and a BertEncoder, got {tokenizer!r} and {encoder!r}.")
@@ -77,6 +79,7 @@ class Bert:
         self.has_pooler = has_pooler
         self.max_length = encoder.max_sequence_length
         self.embed_settings = embed_settings or EmbedSettings()
+        self._make_guesser, self._guesser = make_guesser, None
         self._functions = {}  # what `fast_path` has compiled, by name
 
     def __repr__(self):
@@ -177,8 +180,26 @@ class Bert:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return vectors
 
+    @property
+    def guesser(self):
+        """The `Bert` that `fill_mask` asks; None where there is none. Made at the first use.
+
+        A model that was published with a masked-LM head is its own guesser. "minilm" was published without one, so this
+        package brings one that it has trained, together with small changes of the encoder: a second model, with an
+        encoder of its own. What `read` and `embed` use stays as it was published, and so does what is saved.
+        """
+        if self.masked_lm is not None:
+            return self
+        if self._guesser is None and self._make_guesser is not None:
+            self._guesser = self._make_guesser()
+        return self._guesser
+
     def fill_mask(self, text, pair=None, top_k=5):
         """What the model would write in place of each [MASK].
+
+        "minilm" answers through its `guesser`, which was trained for about an hour on the documentation of Python, and
+        on nothing else: it knows what Python raises, and not what the capital of France is. How good it is stands in
+        bertedu/assets/minilm_mlm.md.
 
         Args:
             text, pair: str, as for `read`, with at least one [MASK] in them.
@@ -191,13 +212,18 @@ class Bert:
             ValueError: the model has no masked-LM head, there is no [MASK], or the text is too long.
 
         Example:
+            be.load("minilm").fill_mask("A [MASK] is raised when the key is not found.")
             be.load("bert_en_uncased").fill_mask("Paris is the [MASK] of France.")
         """
-        if self.masked_lm is None:
+        if self.guesser is None:
             raise ValueError(
                 f"{self.name!r} was published without a masked-LM head: load a model that has one, such as "
-                '"bert_en_uncased", which needs the Hub once.'
+                '"bert_en_uncased", which needs the Hub once. "minilm" guesses about Python where its trained head is '
+                "installed: bertedu/assets/minilm_mlm.safetensors, in the repository and its wheel, not in Colab's "
+                "light one."
             )
+        if self.guesser is not self:
+            return self.guesser.fill_mask(text, pair, top_k)
         encoded = self.preprocessor.encode(text, pair)
         if len(encoded.ids) > self.max_length:
             raise ValueError(f"The text has {len(encoded.ids)} tokens, and {self.name!r} reads {self.max_length}.")

@@ -3,11 +3,20 @@
 Chapter: notebooks/00_start_here.ipynb.
 """
 
+import functools
 from pathlib import Path
+
+import keras
+import numpy as np
+from safetensors.numpy import load_file
 
 from bertedu import checkpoints, presets
 from bertedu.bert import Bert
+from bertedu.checkpoints.common import weights
 from bertedu.encoder import BertEncoder
+from bertedu.masked_lm import BertPretrainer
+
+ASSETS = Path(__file__).parent / "assets"
 
 
 def load(source="minilm", *, name=None, dtype=None):
@@ -48,6 +57,7 @@ def load(source="minilm", *, name=None, dtype=None):
             embed_settings=contents.embed_settings,
             masked_lm=contents.masked_lm,
             classifier=contents.classifier,
+            make_guesser=guesser_of(source, path, dtype),
         )
     except ValueError as error:
         raise ValueError(error if str(path) in str(error) else f"{path}: {error}") from None
@@ -77,6 +87,49 @@ def build(name, weights=None, **options):
     if weights != "published" or options:
         raise ValueError(f'weights must be None, or "published" without further options; got {weights!r}, {options}.')
     return load(name).encoder
+
+
+def guesser_of(source, path, dtype=None):
+    """How to make the `Bert` that guesses masked words for a preset without a head: a function, or None."""
+    preset = presets.PRESETS.get(source)
+    if preset is None or preset.guesser is None or not (ASSETS / preset.guesser).is_file():
+        return None
+    return functools.partial(adapted, path, ASSETS / preset.guesser, dtype)
+
+
+def adapted(path, changes, dtype=None):
+    """The model at `path` with a masked-LM head, and with its encoder changed to fit that head.
+
+    Args:
+        path: of the checkpoint. It is read anew: who asks may have trained the encoder that was read before.
+        changes: a safetensors file that data/build_mlm_head.py made. "masked_lm/..." are the weights of the head; any
+            other name is a weight of the encoder, and what stands there is added to it: as it is, or for
+            "name/down" and "name/up" their product, a matrix of low rank (Hu et al. 2021,
+            https://arxiv.org/abs/2106.09685).
+        dtype: as for `load`.
+
+    Returns:
+        a `Bert`, whose `masked_lm` stands on its own encoder.
+
+    Raises:
+        ValueError: the file belongs to another model.
+    """
+    contents = checkpoints.read(path, dtype)
+    encoder = contents.encoder
+    pretrainer = BertPretrainer(encoder, encoder.inner_activation)
+    variables, found = weights(encoder, pretrainer), load_file(changes)
+    unknown = {name.removesuffix("/down").removesuffix("/up") for name in found} - variables.keys()
+    if unknown:
+        raise ValueError(f"{changes} is not for {path}, which has no {sorted(unknown)[0]!r}.")
+    for name, variable in variables.items():
+        value = keras.ops.convert_to_numpy(variable).astype("float32")
+        if f"{name}/down" in found:
+            down, up = (found[f"{name}/{part}"].astype("float32") for part in ("down", "up"))
+            variable.assign(value + np.reshape(down @ up, value.shape))
+        elif name in found:
+            variable.assign(found[name] if name.startswith("masked_lm/") else value + found[name])
+    tokenizer = contents.preprocessor.tokenizer
+    return Bert(tokenizer, encoder, contents.preprocessor, name=changes.stem, has_pooler=False, masked_lm=pretrainer)
 
 
 def short_name(source):

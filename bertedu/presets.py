@@ -60,6 +60,8 @@ class Preset:
         sizes: the arguments of its `BertEncoder`.
         parameters: how many its encoder has, pooler included.
         elsewhere: the same model for a download by hand: dict, a kind of source (see `BY_HAND`) -> address.
+        guesser: a file in bertedu/assets with the masked-LM head, and the changes of the encoder, that were trained for
+            it here; None where it was published with one.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Preset:
     sizes: dict = dataclasses.field(default_factory=dict)
     parameters: int | None = None
     elsewhere: dict = dataclasses.field(default_factory=dict)
+    guesser: str | None = None
 
     @property
     def sources(self):
@@ -182,6 +185,7 @@ MINILM = Preset(
     sizes=sizes(6, 384, 12, inner_activation="gelu"),
     parameters=22_713_216,
     elsewhere={"KerasHub": "https://www.kaggle.com/models/keras/sentence-transformers/keras/all_minilm_l6_v2_en/1"},
+    guesser="minilm_mlm.safetensors",
 )
 PRESETS = {
     preset.name: preset
