@@ -133,6 +133,15 @@ def test_cells_that_draw_really_drew(path):
             assert any("image/png" in output.get("data", {}) for output in cell.outputs), cell.source
 
 
+def test_five_questions_to_remember_come_before_the_solutions(path):
+    text = "\n".join(cell.source for cell in cells(path, "markdown"))
+    (asked,) = re.findall(r"^## Do you remember\?$(.*?)^## ", text, re.M | re.S)
+    summaries = re.findall(r"<summary>(.*?)</summary>", asked, re.S)
+    assert len(summaries) == asked.count("<details>") == asked.count("</details>") == 5
+    assert not [summary for summary in summaries if re.search(r"[`*]", summary)]  # within HTML they stay as they are
+    assert text.index("## Do you remember?") < text.index("## Solutions")
+
+
 def test_links_lead_somewhere(path):
     for cell in cells(path, "markdown"):
         for link in LINKS.findall(cell.source):

@@ -1,5 +1,6 @@
 """Exercises of notebooks/00_start_here.ipynb."""
 
+import itertools
 import math
 
 from bertedu.exercise import Exercise, NotYet, call, compare, numbers
@@ -63,6 +64,44 @@ def judge_cosine(answer):
         compare(call(answer, list(a), list(b)), dot / (length_a * length_b), typical)
 
 
+def _cosine(a, b):
+    return sum(x * y for x, y in zip(a, b, strict=True)) / math.hypot(*a) / math.hypot(*b)
+
+
+def _mean(values):
+    return sum(values) / len(values)
+
+
+def judge_gap(answer):
+    groups = [
+        ([[3.0, 4.0, 0.0], [0.0, 2.0, 0.0], [1.0, 1.0, 1.0]], [[0.0, 0.0, 5.0], [1.0, 0.0, 2.0]]),
+        ([[1.0, 0.0], [1.0, 1.0]], [[0.0, 2.0], [1.0, 3.0], [-1.0, 1.0]]),
+    ]
+    for one, other in groups:
+        same = [_cosine(a, b) for group in (one, other) for a, b in itertools.combinations(group, 2)]
+        different = [_cosine(a, b) for a in one for b in other]
+        with_itself = [_cosine(a, b) for group in (one, other) for a in group for b in group]
+        products = [sum(x * y for x, y in zip(a, b, strict=True)) for a in one for b in other]
+        inside = [
+            sum(x * y for x, y in zip(a, b, strict=True))
+            for group in (one, other)
+            for a, b in itertools.combinations(group, 2)
+        ]
+        typical = [
+            (_mean(different) - _mean(same), "the sign is turned round: same meaning minus different meaning."),
+            (
+                _mean(with_itself) - _mean(different),
+                "pairs of a sentence with itself are counted, and their cosine is always 1. Leave them out.",
+            ),
+            (_mean(same), "that is the mean of the pairs with the same meaning; subtract that of the others."),
+            (_mean(different), "that is the mean of the pairs with different meanings; it is to be subtracted."),
+            (sum(same) - sum(different), "sums grow with the number of pairs; take the mean of each kind."),
+            (_mean(inside) - _mean(products), "these are plain products; divide each by the two lengths (exercise 3)."),
+        ]
+        given = [[list(vector) for vector in group] for group in (one, other)]
+        compare(call(answer, *given), _mean(same) - _mean(different), typical)
+
+
 EXERCISES = {
     "heads": Exercise(
         task="reading.attention.shape is (6, 12, 14, 14). How many heads does this BERT have in all?",
@@ -104,6 +143,28 @@ EXERCISES = {
             "    length_a = sum(x * x for x in a) ** 0.5\n"
             "    length_b = sum(y * y for y in b) ** 0.5\n"
             "    return products / (length_a * length_b)"
+        ),
+    ),
+    "gap": Exercise(
+        task="Write the gap: mean cosine of pairs with the same meaning, minus that of pairs with different meanings.",
+        blank="def gap(money, river):\n    return ...",
+        answer="gap",
+        judge=judge_gap,
+        correct="one number that says how far two meanings of a word are apart, and you can take it at every layer.",
+        hints=(
+            "Collect two lists of cosines: pairs within `money` and within `river`, and pairs of one from each.",
+            "In a list, the partners of number i are those behind it, vectors[i + 1:]; so no sentence meets itself.",
+        ),
+        solution=(
+            "def gap(money, river):\n"
+            "    def cosine(a, b):\n"
+            "        lengths = sum(x * x for x in a) ** 0.5 * sum(y * y for y in b) ** 0.5\n"
+            "        return sum(x * y for x, y in zip(a, b)) / lengths\n"
+            "\n"
+            "    groups = (money, river)\n"
+            "    same = [cosine(a, b) for group in groups for i, a in enumerate(group) for b in group[i + 1 :]]\n"
+            "    different = [cosine(a, b) for a in money for b in river]\n"
+            "    return sum(same) / len(same) - sum(different) / len(different)"
         ),
     ),
 }

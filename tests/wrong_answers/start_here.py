@@ -2,6 +2,17 @@
 
 import numpy as np
 
+
+def cosine(a, b):
+    return np.dot(a, b) / np.linalg.norm(a) / np.linalg.norm(b)
+
+
+def gap(money, river, first=1, other=1, mean=np.mean, alike=cosine):
+    """The gap, right as it stands; every argument can spoil one thing."""
+    same = [alike(a, b) for g in (money, river) for i, a in enumerate(g) for b in (g[i + 1 :] if first else g)]
+    return mean(same) - other * mean([alike(a, b) for a in money for b in river])
+
+
 WRONG = {
     "start_here.heads": [
         (12, "one layer"),
@@ -21,5 +32,12 @@ WRONG = {
         (lambda a, b: np.dot(a, b) / np.dot(a, a) / np.dot(b, b), "square root"),
         (lambda a, b: np.linalg.norm(np.subtract(a, b)), "distance"),
         (lambda a, b: np.multiply(a, b), "one number"),
+    ],
+    "start_here.gap": [
+        (lambda money, river: -gap(money, river), "sign"),
+        (lambda money, river: gap(money, river, first=0), "always 1"),
+        (lambda money, river: gap(money, river, other=0), "subtract that of the others"),
+        (lambda money, river: gap(money, river, mean=sum), "the mean of each kind"),
+        (lambda money, river: gap(money, river, alike=np.dot), "two lengths"),
     ],
 }
