@@ -325,11 +325,13 @@ examples:
 @with_package
 def colab(package, _, options):
     """Write a notebook's copy for Colab; say where it is, and what to do with it."""
-    from bertedu import colab
+    from bertedu import colab, student_copy
 
     source = find_notebook(options.notebook, NOTEBOOKS)
     target, address = colab.write(source, options.output, options.repo, options.branch, options.force)
     print(f"{target}: {target.stat().st_size / 1000:.0f} KB")
+    if not address and colab.needs_head(student_copy.read(source)):
+        print("It guesses words with the trained masked-LM head, which is not carried. With --repo it is there.")
     print(f"Push it to {options.repo}; then it opens at\n{address}" if address else "Upload it to Colab, and run it.")
     return 0
 

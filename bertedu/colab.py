@@ -298,6 +298,12 @@ def write(source, target=None, repository=None, branch="main", force=False):
     return target, f"{COLAB}/{repository}/blob/{branch}/{path}" if repository else None
 
 
+def needs_head(notebook):
+    """Whether a notebook's code asks for the trained masked-LM head, which is not carried."""
+    code = ("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
+    return any(re.search(r"\bbert\.(fill_mask|masked_lm)\b", source) for source in code)
+
+
 def path_in_repository(path):
     """A file's path below the checkout it lies in; outside of one, where the course's notebooks are."""
     path = path.resolve()

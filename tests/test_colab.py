@@ -320,6 +320,16 @@ def test_the_command_writes_one_file(tmp_path, monkeypatch, capsys):
     assert "github/o/n/blob/main/notebooks/b.ipynb" in capsys.readouterr().out
 
 
+def test_a_chapter_that_needs_the_trained_head_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    cell = nbformat.v4.new_code_cell('bert.fill_mask("Paris is the [MASK] of France.")')
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), "guess.ipynb")
+    assert cli.main(["colab", "guess.ipynb"]) == 0
+    assert "which is not carried. With --repo it is there." in capsys.readouterr().out
+    assert cli.main(["colab", "guess.ipynb", "--repo", "o/n", "--force"]) == 0
+    assert "not carried" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
