@@ -181,6 +181,11 @@ class Bert:
         return vectors
 
     @property
+    def can_fill_mask(self):
+        """Whether there is somebody for `fill_mask` to ask: bool, found out without making it."""
+        return self.masked_lm is not None or self._guesser is not None or self._make_guesser is not None
+
+    @property
     def guesser(self):
         """The `Bert` that `fill_mask` asks; None where there is none. Made at the first use.
 

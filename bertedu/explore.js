@@ -352,11 +352,12 @@ class Plane {
 
 /** What the model would write in place of a word. */
 class Guesses {
-  constructor(fetchGuess, onFrame) {
+  constructor(fetchGuess, onFrame, guesser) {
     Object.assign(this, { fetchGuess, onFrame, token: null });
     this.asked = make("p", { class: "be-asked" });
     this.list = make("div", { class: "be-guesses", role: "list", "aria-label": "Guesses, likeliest first" });
-    this.element = panel("What could stand there?", this.asked, this.list);
+    const note = guesser ? make("p", { class: "be-note", text: guesser }) : null;
+    this.element = panel("What could stand there?", this.asked, this.list, ...(note ? [note] : []));
   }
 
   take(reading, token) {
@@ -453,7 +454,7 @@ class Explorer {
     const layers = setup.layers;
     this.statistics = new Statistics(setup, layers, (layer, head) => this.head.choose(layer, [head], `Layer ${layer}, head ${head}`));
     this.plane = new Plane(setup, (number, place) => this.fetchPlane(number, place), (number) => this.fetchLikeness(number), (index) => this.point(index, false), () => this.remember());
-    this.guesses = setup.masked ? new Guesses((number, token) => this.fetchGuess(number, token), (token) => this.strip.frame(token)) : null;
+    this.guesses = setup.masked ? new Guesses((number, token) => this.fetchGuess(number, token), (token) => this.strip.frame(token), setup.guesser) : null;
     this.arrange();
   }
 

@@ -26,6 +26,7 @@ MOST_CHARACTERS = 20_000  # of a text; no BERT reads as many, and a book pasted 
 MOST_NUMBERS = 40_000_000  # of attention, for statistics: 12 layers of 12 heads at 512 tokens take a third of a second
 ANSWERS = 5
 MOST_GUESSED = 64  # words that a saved page knows the guesses for: each takes a reading
+GUESSER = "This model was published without a head for it; the one that answers knows Python's documentation only."
 MEASURES = {  # attributes of `analysis.HeadStatistics`, their words, and in what they are counted
     "entropy": ("entropy", "bits"),
     "distance": ("distance", "tokens"),
@@ -113,7 +114,8 @@ class Explorer(views.View):
             "heads": self.head_count,
             "depth": encoder.num_layers,
             "chosen": self._chosen_in_page["heads"] or list(range(self.head_count)),
-            "masked": self.bert.masked_lm is not None,
+            "masked": self.bert.can_fill_mask,
+            "guesser": "" if self.bert.masked_lm else GUESSER,
             "measures": [[name, *words] for name, words in MEASURES.items()],
             "reading": self._now.summary(self._chosen_in_page["place"]),
         }
@@ -316,7 +318,7 @@ class Moment:
 
     def guesses(self):
         """`guess` for each of the first words, by the number of a token as a string; for a saved page."""
-        places = [i for i, place in enumerate(self.reading.offsets) if place] if self.bert.masked_lm else []
+        places = [i for i, place in enumerate(self.reading.offsets) if place] if self.bert.can_fill_mask else []
         return {str(i): self.guess(i) for i in places[:MOST_GUESSED]}
 
     def _with_mask(self, token):

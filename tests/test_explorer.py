@@ -254,6 +254,7 @@ def test_where_there_is_nothing_to_guess_the_page_is_told():
     without = be.Bert(be.BertTokenizer(VOCABULARY), small_bert().encoder)
     bare = explorer(without, SENTENCE)
     assert bare.setup()["masked"] is False
+    assert page.setup()["guesser"] == "" and "Python's documentation only" in bare.setup()["guesser"]
     with pytest.raises(ValueError, match="without a masked-LM head"):
         guess(bare, 1)
 
