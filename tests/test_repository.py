@@ -198,3 +198,15 @@ def test_notebook_shows_nothing_that_differs_from_run_to_run(path):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     text = json.dumps([{**output, "data": {**output.get("data", {}), "image/png": ""}} for output in outputs(notebook)])
     assert re.findall(r"at 0x[0-9a-f]{6,}|/tmp/\w+", text) == []
+
+
+def test_modules_name_chapters_that_exist_and_readme_lists_them_all():
+    titles = {
+        path.name: "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"]) for path in NOTEBOOKS
+    }
+    modules = [path.read_text(encoding="utf-8") for path in (ROOT / "bertedu").rglob("*.py")]
+    assert {name for text in modules for name in re.findall(r"notebooks/(\d\d\w+\.ipynb)", text)} <= titles.keys()
+    listed = re.findall(r"^\| \[(\d\d) (.+?)\]\(notebooks/(\w+\.ipynb)\)", read("README.md"), re.M)
+    assert [file for _, _, file in listed] == sorted(titles)
+    for number, title, file in listed:
+        assert titles[file].startswith(f"# {int(number)} · {title}\n"), file
