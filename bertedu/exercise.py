@@ -239,13 +239,16 @@ def _all():
 
 
 def _find(name):
-    """The exercise of that name; where there is none, print the names there are and return None."""
+    """The exercise of that name; where there is none, print those of its chapter, or the chapters, and return None."""
     exercises = _all()
     exercise = exercises.get(name) if isinstance(name, str) else None
     if exercise is None:
         shown = textwrap.shorten(ascii(name), 60) if isinstance(name, str) else _kind(name)
+        chapter = name.split(".")[0] if isinstance(name, str) else ""
+        of_chapter = [known for known in exercises if known.split(".")[0] == chapter]
+        chapters = dict.fromkeys(f"{known.split('.')[0]}. ..." for known in exercises)
         print(f"There is no exercise {shown}. There are:")
-        print("\n".join(f"  {known}" for known in exercises))
+        print("\n".join(f"  {known}" for known in of_chapter or chapters))
     return exercise
 
 

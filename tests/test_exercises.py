@@ -166,13 +166,21 @@ def test_torch_tensors_with_gradients_are_answers(capsys):
 
 
 @pytest.mark.parametrize("function", [check, hint, solution])
-@pytest.mark.parametrize("name", ["attention.nothing", "", 3, None, "x" * 10_000])
-def test_an_unknown_name_lists_the_names(function, name, capsys):
+@pytest.mark.parametrize("name", ["", 3, None, "x" * 10_000])
+def test_an_unknown_name_lists_the_chapters(function, name, capsys):
     function(name)
     out = capsys.readouterr().out
     assert out.startswith("There is no exercise")
     assert len(out) < 1000
-    assert all(known in out for known in names())
+    assert all(f"  {known.split('.')[0]}. ..." in out for known in names())
+
+
+@pytest.mark.parametrize("function", [check, hint, solution])
+def test_an_unknown_name_of_a_chapter_lists_its_exercises(function, capsys):
+    function("attention.nothing")
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == "There is no exercise 'attention.nothing'. There are:"
+    assert [line.strip() for line in rest] == [name for name in names() if name.startswith("attention.")]
 
 
 def test_solution_comes_after_two_hints(capsys, monkeypatch):
