@@ -163,6 +163,14 @@ def call(function, *arguments):
         raise NotYet(f"the function stopped with {_in_words(error)}.") from None
 
 
+def one_number(answer, asked):
+    """The answer as an array without axes. Raises NotYet, with the words `asked`, where it holds several numbers."""
+    got = numbers(answer)
+    if got.shape != ():
+        raise NotYet(f"one number is asked for: {asked}")
+    return got
+
+
 def numbers(answer):
     """`answer` (number, list, array, tensor of any backend) as a float array; NotYet for what holds no numbers."""
     if answer is None:

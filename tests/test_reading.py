@@ -519,7 +519,8 @@ def test_a_head_mask_leaves_heads_out_from_there_on(minilm):
 def test_a_vocabulary_that_is_shorter_than_the_word_table_is_told(tmp_path):
     folder = tiny_bert.write(tmp_path, words=VOCABULARY)
     with pytest.warns(UserWarning, match=r"20 tokens, and the encoder's word table 23 rows"):
-        be.load(folder)
+        bert = be.load(folder)
+    assert (bert.tokenizer.vocab_size, bert.encoder.vocab_size) == (20, 23)  # told, and read all the same
 
 
 def test_views_of_a_reading(minilm, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from bertedu.exercise import Exercise, NotYet, call, compare, numbers
+from bertedu.exercise import Exercise, NotYet, call, compare, one_number
 
 BERT_BASE = 109_482_240  # parameters of bert_en_uncased, pooler included
 
@@ -38,9 +38,7 @@ def judge_half(answer):
         16 * BERT_BASE: "that is bits; a byte has 8 of them.",
         BERT_BASE / 2: "that is half as many bytes as there are numbers; each number takes two.",
     }
-    got = numbers(answer)
-    if got.shape != ():
-        raise NotYet("one number is asked for: how many bytes.")
+    got = one_number(answer, "how many bytes.")
     if 200 <= got <= 240:
         raise NotYet("that is megabytes; bytes are asked for.")
     compare(got, 2 * BERT_BASE, list(reasons.items()))

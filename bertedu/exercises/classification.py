@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bertedu.exercise import Exercise, NotYet, call, compare, numbers
+from bertedu.exercise import Exercise, NotYet, call, compare, numbers, one_number
 
 # Two texts, a vector of three numbers each, four classes: no two sizes are equal, so that a mix-up shows.
 POOLED = np.array([[1.0, -2.0, 0.5], [0.0, 1.0, 3.0]])
@@ -39,9 +39,7 @@ def judge_constant(answer):
         (0.25, "that is the rarest class. Which is the most frequent?"),
         (0.6, "that is the share that it gets wrong."),
     ]
-    got = numbers(answer)
-    if got.shape != ():
-        raise NotYet("one number is asked for: the share that it gets right.")
+    got = one_number(answer, "the share that it gets right.")
     compare(got, 0.4, typical)
 
 

@@ -3,13 +3,11 @@
 import itertools
 import math
 
-from bertedu.exercise import Exercise, NotYet, call, compare, numbers
+from bertedu.exercise import Exercise, NotYet, call, compare, numbers, one_number
 
 
 def judge_heads(answer):
-    got = numbers(answer)
-    if got.shape != ():
-        raise NotYet("one number is asked for: how many heads there are in all.")
+    got = one_number(answer, "how many heads there are in all.")
     reasons = {
         12: "12 is the heads of one layer, and there are 6 layers.",
         6: "6 is the layers; each of them has 12 heads.",

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from bertedu.exercise import Exercise, NotYet, call, compare, numbers
+from bertedu.exercise import Exercise, NotYet, call, compare, numbers, one_number
 
 N, T, S, D, F = 3, 2, 5, 4, 7  # no two sizes are equal, so that a mix-up shows
 _random = np.random.default_rng(13)
@@ -31,9 +31,7 @@ def _gelu_exact(x):
 
 
 def judge_inner(answer):
-    got = numbers(answer)
-    if got.shape != ():
-        raise NotYet("one number is asked for: how many neurons.")
+    got = one_number(answer, "how many neurons.")
     reasons = {
         3072: "with as many neurons as before, the third matrix makes the block half as large again.",
         1536: "that is half. There are three matrices in place of two, so two thirds of the neurons are left.",

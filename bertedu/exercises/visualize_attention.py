@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bertedu.exercise import Exercise, NotYet, call, compare, numbers
+from bertedu.exercise import Exercise, NotYet, call, compare, numbers, one_number
 
 # Three layers of four heads over five tokens: no two sizes are equal, so that a mix-up shows.
 SHARES = np.random.default_rng(12).dirichlet(np.ones(5), size=(3, 4, 5)) * 0.5
@@ -19,9 +19,7 @@ VALUES, OUTPUT = (np.random.default_rng(seed).normal(size=size) for seed, size i
 
 
 def judge_bits(answer):
-    got = numbers(answer)
-    if got.shape != ():
-        raise NotYet("one number is asked for: how many bits.")
+    got = one_number(answer, "how many bits.")
     reasons = {
         64: "that is how many tokens there are. How often must one double 1 to get there?",
         1: "that is the entropy of two tokens with a half each; here are 64.",
