@@ -71,7 +71,8 @@ def test_a_short_batch_is_filled_up_with_texts_that_do_not_count():
 
 def test_lengths_are_few():
     assert {padded_length(n, 512) for n in range(3, 513)} == set(SIZES)
-    assert padded_length(40, 45) == 45
+    assert [padded_length(size, 512) for size in SIZES] == list(SIZES)  # what fits exactly is not made longer
+    assert padded_length(40, 45) == 45 and padded_length(40, 45, sizes=()) == 40
 
 
 def test_keras_is_shown_two_lengths_first():
