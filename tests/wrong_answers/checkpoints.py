@@ -11,13 +11,13 @@ def tensors_in(header):
     return [entry for name, entry in header.items() if name != "__metadata__"]
 
 
-def packed(tensors, order="<Q", dtype="F32", own=0, offset=0, moving=1, rows=bytes):
+def packed(tensors, order="<Q", dtype="F32", own=0, offset=0, moving=1, rows=bytes, places=None):
     """A safetensors file, right as it stands; every argument can spoil one thing."""
     header, data = {}, b""
     for name, array in tensors.items():
         ends = [offset + moving * len(data), offset + moving * len(data) + array.nbytes]
         data += rows(array.tobytes())
-        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": ends}
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": places(ends) if places else ends}
     text = json.dumps(header).encode()
     return struct.pack(order, own + len(text)) + text + data
 
@@ -52,6 +52,13 @@ WRONG = {
         (lambda header: len(tensors_in(header)), "how many tensors"),
         (lambda header: sum(math.prod(e["shape"]) for e in tensors_in(header) if e["dtype"] != "I64"), "BOOL"),
         (lambda header: sum(math.prod(e["shape"]) for e in tensors_in(header) if e["dtype"][0] == "F"), "BF16"),
+        (lambda header: sum(math.prod(e["shape"]) for e in tensors_in(header) if e["dtype"] == "F32"), "only F32"),
+        (lambda header: next(math.prod(e["shape"]) for e in tensors_in(header) if "F" in e["dtype"]), "the return"),
+        (
+            lambda header: sum(int(np.ptp(e["data_offsets"])) for e in tensors_in(header) if "F" in e["dtype"]) // 4,
+            "by 4",
+        ),
+        (lambda header: sum(e["shape"][0] for e in tensors_in(header)), "may be []"),
     ],
     "checkpoints.strict": [
         (lambda wanted, found: sorted(wanted) == sorted(found), "yes or no"),
@@ -78,7 +85,10 @@ WRONG = {
         (lambda tensors: packed(tensors, own=10**6), "only"),
         (lambda tensors: packed(tensors, dtype="float32"), "'F32'"),
         (from_the_start_of_the_file, "end of the header"),
+        (lambda tensors: packed(tensors, offset=8), "from 0"),
         (lambda tensors: packed(tensors, moving=0), "same offset"),
+        (lambda tensors: packed(tensors, places=lambda ends: [ends[0], ends[1] - ends[0]]), "[start, length]"),
+        (lambda tensors: packed(tensors, places=lambda ends: [end // 4 for end in ends]), "count bytes"),
         (lambda tensors: packed(tensors) + bytes(3), "should follow"),
         (lambda tensors: packed(tensors, rows=lambda row: row[::-1]), "tobytes"),
         (packed_by_letters, "letters"),
