@@ -53,7 +53,7 @@ def judge_parameters(answer):
 
 
 def judge_layer_norm(answer):
-    given = ([1.0, 2.0, 6.0, 7.0], [2.0, 1.0, 1.0, 0.5], [0.0, 1.0, -1.0, 0.0], 0.25)
+    given = ([1.0, 2.0, 6.0, 7.0], [2.0, 1.0, 1.0, 0.5], [1.0, 1.0, -1.0, 0.0], 0.25)
     x, scale, shift, epsilon = (np.array(each) for each in given)
     centred, variance = x - x.mean(), x.var()
     right = centred / np.sqrt(variance + epsilon) * scale + shift
@@ -64,6 +64,7 @@ def judge_layer_norm(answer):
         ((centred / np.sqrt(variance + epsilon) + shift) * scale, "first the scale, then the shift."),
         (centred / np.sqrt(variance) * scale + shift, "epsilon is missing: it is added to the variance."),
         (centred / (np.sqrt(variance) + epsilon) * scale + shift, "epsilon is added inside of the root."),
+        (centred / (np.sqrt(variance) + np.sqrt(epsilon)) * scale + shift, "epsilon is added inside of the root."),
         (centred / (variance + epsilon) * scale + shift, "divide by the square root of the variance (and epsilon)."),
         (x / np.sqrt(variance + epsilon) * scale + shift, "take the mean away first."),
         (centred * scale + shift, "the mean is taken away; now divide by the spread."),
@@ -105,6 +106,7 @@ def _orders():
 
 def judge_post_norm(answer):
     y, _, post, pre, bare, no_residual = _orders()
+    inside = X + _norm1(_attention(X))
     typical = [
         (pre, "this is pre-norm: the norms come before attention and feed-forward. Here they come after each sum."),
         (y, "this is the first half; the feed-forward network, with its sum and its norm, is still to come."),
@@ -120,6 +122,10 @@ def judge_post_norm(answer):
         (_norm2(bare + _feedforward(bare)), "the first norm is missing."),
         (_norm1(y + _feedforward(y)), "it uses the first norm twice; the second has numbers of its own."),
         (X + _norm1(_attention(X)), "the norm comes after the sum, not inside it; and the second half is missing."),
+        (inside + _norm2(_feedforward(inside)), "the norms are inside the sums; BERT norms each sum as a whole."),
+        (y + _norm2(_feedforward(y)), "the second norm is inside the sum; it must norm the sum as a whole."),
+        (_norm2(y + _feedforward(X)), "feed-forward reads x; it should read y, what the first half has made."),
+        (_norm2(bare + _feedforward(y)), "the second sum starts from the first before its norm; it starts from y."),
     ]
     compare(call(answer, X.copy(), _attention, _feedforward, _norm1, _norm2), post, typical)
 
@@ -128,6 +134,7 @@ def judge_pre_norm(answer):
     _, z, post, pre, bare, no_residual = _orders()
     normed = _norm1(X)
     w = normed + _attention(normed)
+    inside = X + _norm1(_attention(X))
     typical = [
         (post, "this is post-norm: here the norms come before attention and feed-forward, and nothing after the sums."),
         (z, "this is the first half; the feed-forward network, with its norm and its sum, is still to come."),
@@ -137,6 +144,12 @@ def judge_pre_norm(answer):
             w + _feedforward(_norm2(w)),
             "the sum must start from x itself, not from the normed x: nothing stands in the way of the stream.",
         ),
+        (
+            _norm2(w) + _feedforward(_norm2(w)),
+            "the sums must start from x and y themselves, not from what the norms made of them.",
+        ),
+        (inside + _norm2(_feedforward(inside)), "the norm goes before the work: attention reads the normed x."),
+        (z + _feedforward(_norm2(X)), "feed-forward reads x; it should read y, what the first half has made, normed."),
         (_norm2(z) + _feedforward(_norm2(z)), "the second sum must start from y itself, not from the normed y."),
         (X + _feedforward(_norm2(z)), "the second sum starts from x; it starts from what the first half has made."),
         (bare + _feedforward(bare), "both norms are missing."),
@@ -146,29 +159,35 @@ def judge_pre_norm(answer):
     compare(call(answer, X.copy(), _attention, _feedforward, _norm1, _norm2), pre, typical)
 
 
-def _layer(x, w, root=True, softmax=True, output=True, first=True, second=True, bend=True, sums=True):
-    """A whole layer, with the parts that can be forgotten."""
+def _layer(
+    x, w, root=True, softmax=-1, output=True, first=True, second=True, bend=True, sums=True, over=-1, from_y=True
+):
+    """A whole layer, with the parts that can be forgotten, and the axes that can be mixed up."""
     logits = (x @ w["q"]) @ (x @ w["k"]).T / (np.sqrt(x.shape[-1]) if root else 1)
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    shares = powers / powers.sum(axis=-1, keepdims=True) if softmax else logits
+    powers = np.exp(logits - logits.max())
+    shares = logits if softmax is None else powers / powers.sum(axis=softmax, keepdims=True)
     mixed = shares @ (x @ w["v"])
     y = sums * x + (mixed @ w["o"] if output else mixed)
-    y = _norm(y) if first else y
+    y = _norm(y, over) if first else y
     neurons = y @ w["w1"]
-    z = sums * y + (np.maximum(neurons, 0) if bend else neurons) @ w["w2"]
-    return _norm(z) if second else z
+    z = sums * (y if from_y else x) + (np.maximum(neurons, 0) if bend else neurons) @ w["w2"]
+    return _norm(z, over) if second else z
 
 
 def judge_encoder_layer(answer):
     typical = [
         (_layer(X, WEIGHTS, root=False), "in attention the factor 1/sqrt(H) is missing; one head, so H is D."),
-        (_layer(X, WEIGHTS, softmax=False), "attention has no softmax: the weights are raw products."),
+        (_layer(X, WEIGHTS, softmax=None), "attention has no softmax: the weights are raw products."),
         (_layer(X, WEIGHTS, output=False), "the mix of the values is not yet multiplied by w['o']."),
         (_layer(X, WEIGHTS, bend=False), "there is no bend between w1 and w2: np.maximum(..., 0)."),
         (_layer(X, WEIGHTS, sums=False), "both sums are missing: add what was there before."),
         (_layer(X, WEIGHTS, first=False), "the first norm is missing, after the sum with attention."),
         (_layer(X, WEIGHTS, second=False), "the second norm is missing, at the end."),
         (_layer(X, WEIGHTS, first=False, second=False), "both norms are missing: one after each sum."),
+        (_layer(X, WEIGHTS, over=None), "the norms take one mean of the whole table; each token has its own: axis=-1."),
+        (_layer(X, WEIGHTS, over=0), "the norms go over the tokens; they go over the numbers of one token: axis=-1."),
+        (_layer(X, WEIGHTS, softmax=0), "the softmax goes down the columns; each row must add up to 1: axis=-1."),
+        (_layer(X, WEIGHTS, from_y=False), "the second sum starts from x; it starts from y, after the first norm."),
     ]
     weights = {name: table.copy() for name, table in WEIGHTS.items()}
     compare(call(answer, X.copy(), weights), _layer(X, WEIGHTS), typical)

@@ -19,9 +19,9 @@ def think(y, w):
     return np.maximum(y @ w["w1"], 0) @ w["w2"]
 
 
-def whole(x, w, attended):
-    y = norm(x + attended)
-    return norm(y + think(y, w))
+def whole(x, w, attended, axis=-1):
+    y = norm(x + attended, axis)
+    return norm(y + think(y, w), axis)
 
 
 def without_first_norm(x, w):
@@ -50,6 +50,8 @@ WRONG = {
         (lambda x, scale, shift, epsilon: normed(x, scale, shift, epsilon, root=1), "square root"),
         (lambda x, scale, shift, epsilon: normed(x, scale, shift, epsilon, ddof=1), "n - 1"),
         (lambda x, scale, shift, epsilon: (np.array(x) - np.mean(x)) * scale + shift, "spread"),
+        (lambda x, scale, shift, epsilon: normed(x, 1, shift, epsilon) * scale, "first the scale"),
+        (lambda x, s, b, epsilon: (np.array(x) - np.mean(x)) / (np.std(x) + epsilon**0.5) * s + b, "inside"),
     ],
     "transformer.dropout_by_hand": [
         (lambda x, keep, rate: x * keep, "must grow"),
@@ -65,6 +67,10 @@ WRONG = {
         (lambda x, a, f, n1, n2: n2(f(n1(x + a(x)))), "second sum"),
         (lambda x, a, f, n1, n2: n2(x + f(n1(x + a(x)))), "starts from x"),
         (lambda x, a, f, n1, n2: n1(n1(x + a(x)) + f(n1(x + a(x)))), "first norm twice"),
+        (lambda x, a, f, n1, n2: x + n1(a(x)) + n2(f(x + n1(a(x)))), "inside the sums"),
+        (lambda x, a, f, n1, n2: n1(x + a(x)) + n2(f(n1(x + a(x)))), "second norm is inside"),
+        (lambda x, a, f, n1, n2: n2(n1(x + a(x)) + f(x)), "should read y"),
+        (lambda x, a, f, n1, n2: n2(x + a(x) + f(n1(x + a(x)))), "before its norm"),
     ],
     "transformer.pre_norm": [
         (lambda x, a, f, n1, n2: n2(n1(x + a(x)) + f(n1(x + a(x)))), "post-norm"),
@@ -73,12 +79,18 @@ WRONG = {
         (lambda x, a, f, n1, n2: f(n2(a(n1(x)))), "both sums"),
         (lambda x, a, f, n1, n2: x + f(n2(x + a(n1(x)))), "starts from x"),
         (lambda x, a, f, n1, n2: x + a(n1(x)) + f(x + a(n1(x))), "second norm"),
+        (lambda x, a, f, n1, n2: n2(n1(x) + a(n1(x))) + f(n2(n1(x) + a(n1(x)))), "x and y themselves"),
+        (lambda x, a, f, n1, n2: x + n1(a(x)) + n2(f(x + n1(a(x)))), "before the work"),
+        (lambda x, a, f, n1, n2: x + a(n1(x)) + f(n2(x)), "should read y"),
     ],
     "transformer.encoder_layer": [
         (lambda x, w: whole(x, w, look(x, w, root=1) @ w["o"]), "1/sqrt(H)"),
         (lambda x, w: whole(x, w, look(x, w)), "w['o']"),
         (lambda x, w: norm(think(norm(look(x, w) @ w["o"]), w)), "both sums"),
         (without_first_norm, "first norm"),
+        (lambda x, w: whole(x, w, look(x, w) @ w["o"], axis=None), "whole table"),
+        (lambda x, w: whole(x, w, look(x, w) @ w["o"], axis=0), "over the tokens"),
+        (lambda x, w: norm(x + think(norm(x + look(x, w) @ w["o"]), w)), "starts from x"),
         (lambda x, w: look(x, w) @ w["o"], "expected"),
     ],
 }
