@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from bertedu.exercise import Exercise, call, compare, one_number
+from bertedu.exercise import Exercise, NotYet, call, compare, one_number
 
 
 def judge_count(answer):
@@ -36,6 +36,8 @@ def judge_tokens_per_word(answer):
             (pieces / words, "only the pieces with ## are counted; the first piece of a word is a token too."),
             (pieces / every, "that is the share of the pieces with ##."),
             (pieces, "that is how many pieces begin with ##."),
+            (every // words, "it is rounded down: divide with / and not with //."),
+            (every / pieces if pieces else 0, "a word begins where there is no ##; those with ## have been counted."),
         ]
         compare(call(answer, list(tokens)), every / words, typical)
 
@@ -54,6 +56,7 @@ def judge_types_and_mask(answer):
         places = np.arange(length)
         last = (places == used - 1).astype(int)
         special = np.isin(places, (0, n + 1, used - 1))
+        texts_only = [[0] * n + [1] * m + [0] * (length - n - m), [1] * (n + m) + [0] * (length - n - m)]
         typical = [
             (right[::-1], "the two rows are swapped: first the types, then the mask."),
             (right[:, :used], "the padding is missing: both lists have `length` numbers, 0 where [PAD] stands."),
@@ -64,6 +67,7 @@ def judge_types_and_mask(answer):
             ([np.where(places == n + 1, 1, types), mask], "the first [SEP] belongs to the first text: its type is 0."),
             ([types - last, mask], "the last [SEP] closes the second text: its type is 1."),
             ([[*types[1:], 0], [*mask[1:], 0]], "it is one place too far left: [CLS] takes a place too."),
+            (texts_only, "[CLS] and the two [SEP] take places as well, and are tokens like the others."),
             ([np.zeros(length), mask], "all types are 0; those of the second text, with its [SEP], are 1."),
         ]
         compare(call(answer, n, m, length), right, typical)
@@ -82,6 +86,7 @@ def judge_share_the_room(answer):
         half = room // 2
         in_proportion = round(room * n / (n + m))
         even = [min(n, half), min(m, half)]
+        right = _share(n, m, room)
         typical = [
             ([min(n, room), max(0, room - n)], "the first text takes all it can, and the second gets the rest."),
             ([max(0, room - m), min(m, room)], "the second text takes all it can, and the first gets the rest."),
@@ -92,15 +97,17 @@ def judge_share_the_room(answer):
                 [in_proportion, room - in_proportion],
                 "that is in proportion to the lengths; take turns, one place each.",
             ),
+            ([right[0], right[1] + 1], "one too many: before the second text takes a place, is there still one?"),
             ([n, m], "nothing is cut: together they need more than the room there is."),
         ]
-        compare(call(answer, n, m, room), _share(n, m, room), typical)
+        compare(call(answer, n, m, room), right, typical)
 
 
-def _greedy(word, vocabulary, start=True):
-    for end in range(len(word), 0, -1):
+def _greedy(word, vocabulary, start=True, shortest=False):
+    ends = range(1, len(word) + 1) if shortest else range(len(word), 0, -1)
+    for end in ends:
         if ("" if start else "##") + word[:end] in vocabulary:
-            return 1 + _greedy(word[end:], vocabulary, False)
+            return 1 + _greedy(word[end:], vocabulary, False, shortest)
     return 0 if not word else float("inf")
 
 
@@ -123,16 +130,33 @@ PIECES = [
 ]
 
 
+def _call_for_fewest(answer, word):
+    try:
+        return call(answer, word, list(PIECES))
+    except NotYet as reason:
+        if "empty" not in str(reason) and "NoneType" not in str(reason):
+            raise
+        raise NotYet(
+            f"{reason} For {word!r} some starts fit and yet lead nowhere, since nothing fits behind them. What does "
+            "the function give back there? It has to be more than any count, so that it is never the smallest."
+        ) from None
+
+
 def judge_fewest_pieces(answer):
-    for word in ("cat", "unwanted", "pprint", "catmat"):
-        marks_ignored = [*PIECES, *(f"##{piece}" for piece in PIECES)]
+    marks_ignored = [*PIECES, *(f"##{piece}" for piece in PIECES)]
+    for word in ("mat", "cat", "catmat", "unwanted", "pprint"):
         typical = [
             (_greedy(word, PIECES), f"for {word!r} that is what longest-match-first needs; try shorter starts too."),
             (len(word), f"for {word!r} that is the number of letters."),
+            (_greedy(word, PIECES, shortest=True), f"for {word!r} that is the shortest start first; try all starts."),
             (1, f"{word!r} is no piece of its own; count the pieces of what is left as well."),
-            (_fewest(word, marks_ignored), "after the start of a word, only pieces with ## may follow."),
+            (
+                _fewest(word, marks_ignored),
+                "after the start of a word, only pieces with ## may follow: start is False.",
+            ),
+            (_fewest(word, PIECES) + 1, f"for {word!r} that is one too many: an empty word needs no piece at all."),
         ]
-        compare(call(answer, word, list(PIECES)), _fewest(word, PIECES), typical)
+        compare(_call_for_fewest(answer, word), _fewest(word, PIECES), typical)
 
 
 EXERCISES = {

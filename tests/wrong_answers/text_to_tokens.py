@@ -18,6 +18,32 @@ def longest_first(word, vocabulary, prefix=""):
     return 0
 
 
+def fewest(word, vocabulary, start=True, marked_later=True, of_nothing=0, impossible=99, smallest=min):
+    """The fewest pieces, right as it stands; every argument can spoil one thing."""
+    if not word:
+        return of_nothing
+    ends = [end for end in range(1, len(word) + 1) if "##" * (not start) + word[:end] in vocabulary]
+    if not ends:
+        return impossible
+    spoilt = (marked_later, of_nothing, impossible, smallest)
+    return smallest([1 + fewest(word[end:], vocabulary, not marked_later, *spoilt) for end in ends])
+
+
+def no_way_out(word, vocabulary, start=True):
+    if not word:
+        return 0
+    ends = [end for end in range(1, len(word) + 1) if "##" * (not start) + word[:end] in vocabulary]
+    return min(1 + no_way_out(word[end:], vocabulary, False) for end in ends)
+
+
+def two_at_a_time(n, m, room):
+    kept = [0, 0]
+    while sum(kept) < min(room, n + m):
+        kept[0] += kept[0] < n
+        kept[1] += kept[1] < m
+    return kept
+
+
 def without_marks(word, vocabulary):
     plain = {piece.removeprefix("##") for piece in vocabulary}
     if not word:
@@ -43,6 +69,8 @@ WRONG = {
         (lambda tokens: sum("##" in token for token in tokens) / sum("##" not in token for token in tokens), "first"),
         (lambda tokens: sum("##" in token for token in tokens) / len(tokens), "share"),
         (lambda tokens: tokens, "rows"),
+        (lambda tokens: len(tokens) // sum("##" not in token for token in tokens), "rounded"),
+        (lambda tokens: len(tokens) / max(1, sum("##" in token for token in tokens)), "where there is no ##"),
     ],
     "text_to_tokens.types_and_mask": [
         (lambda n, m, length: rows(n, m, length)[::-1], "swapped"),
@@ -54,6 +82,7 @@ WRONG = {
         (lambda n, m, length: rows(n, m, length, special_mask=0), "tokens like the others"),
         (lambda n, m, length: rows(n, m, length, cls=0), "[CLS]"),
         (lambda n, m, length: rows(n, m, length)[0], "shape"),
+        (lambda n, m, k: [[0] * n + [1] * m + [0] * (k - n - m), [1] * (n + m) + [0] * (k - n - m)], "the two [SEP]"),
     ],
     "text_to_tokens.share_the_room": [
         (lambda n, m, room: [min(n, room), max(0, min(m, room - n))], "takes all"),
@@ -62,11 +91,17 @@ WRONG = {
         (lambda n, m, room: [round(room * n / (n + m)), room - round(room * n / (n + m))], "proportion"),
         (lambda n, m, room: [n, m], "nothing is cut"),
         (lambda n, m, room: room, "shape"),
+        (two_at_a_time, "still one"),
     ],
     "text_to_tokens.fewest_pieces": [
         (longest_first, "longest-match-first"),
         (lambda word, vocabulary: len(word), "letters"),
         (lambda word, vocabulary: 1, "what is left"),
         (without_marks, "with ##"),
+        (no_way_out, "lead nowhere"),
+        (lambda word, vocabulary: fewest(word, vocabulary, impossible=None), "lead nowhere"),
+        (lambda word, vocabulary: fewest(word, vocabulary, marked_later=False), "start is False"),
+        (lambda word, vocabulary: fewest(word, vocabulary, of_nothing=1), "empty word"),
+        (lambda word, vocabulary: fewest(word, vocabulary, smallest=lambda found: found[0]), "shortest"),
     ],
 }
