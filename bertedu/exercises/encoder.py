@@ -37,7 +37,7 @@ def judge_bytes(answer):
         (12 * 512**2 * 4, "this is one layer, and there are 6."),
         (6 * 512**2 * 4, "this is one head of each layer, and each has 12."),
         (512**2 * 4, "this is one head of one layer: there are 12 heads in each of 6 layers."),
-        (6 * 12 * 512**2 * 8, "8 bytes would be float64; the scores are float32, 4 bytes each."),
+        (6 * 12 * 512**2 * 8, "this is twice too much. MiniLM has 6 layers, not 12, and a float32 has 4 bytes, not 8."),
         (6 * 12 * 512**2 * 4 / 1e6, "these are megabytes (million bytes); give the bytes."),
         (6 * 12 * 512**2 * 32, "32 is how many *bits* a float32 has; in bytes that is 4."),
         (6 * 12 * 14**2 * 4, "this is for 14 tokens; put 512 in place of 14, twice."),
@@ -47,19 +47,28 @@ def judge_bytes(answer):
 
 def judge_native(answer):
     for spelling in SPELLINGS:
+        _judge_spelling(answer, spelling)
+    for spelling in SPELLINGS:  # a dict's keys have no order that one may rely on
         given = {key: [[number, number + 1]] for number, key in zip((10, 20, 30), spelling, strict=True)}
-        result = dictionary(call(answer, dict(given)))
-        if spelling != NATIVE and result == given:
-            raise NotYet(f"for the keys {', '.join(spelling)} it gives back what came in; rename them.")
-        if set(result) != set(NATIVE):
-            wrong = sorted(set(map(str, result)) - set(NATIVE)) or sorted(set(NATIVE) - set(result))
-            kind = "is not one of ours" if set(result) - set(NATIVE) else "is missing"
-            raise NotYet(f"for the keys {', '.join(spelling)} the name {wrong[0]!r} {kind}.")
-        reverse = dict(zip(NATIVE, given.values(), strict=True))
-        for name, value in reverse.items():
-            if result[name] is not value and result[name] != value:
-                hint = " Mask and types stand in the wrong places." if result[name] in given.values() else ""
-                raise NotYet(f"{name!r} should hold {value}, and holds {result[name]!r:.60}.{hint}")
+        shuffled = dictionary(call(answer, dict(sorted(given.items(), key=lambda item: item[0][::-1]))))
+        if list(map(shuffled.get, NATIVE)) != list(given.values()):
+            raise NotYet("it goes by the order of the keys; a dict may have them in any order. Go by their names.")
+
+
+def _judge_spelling(answer, spelling):
+    given = {key: [[number, number + 1]] for number, key in zip((10, 20, 30), spelling, strict=True)}
+    result = dictionary(call(answer, dict(given)))
+    if spelling != NATIVE and result == given:
+        raise NotYet(f"for the keys {', '.join(spelling)} it gives back what came in; rename them.")
+    if set(result) != set(NATIVE):
+        wrong = sorted(set(map(str, result)) - set(NATIVE)) or sorted(set(NATIVE) - set(result))
+        kind = "is not one of ours" if set(result) - set(NATIVE) else "is missing"
+        raise NotYet(f"for the keys {', '.join(spelling)} the name {wrong[0]!r} {kind}.")
+    reverse = dict(zip(NATIVE, given.values(), strict=True))
+    for name, value in reverse.items():
+        if result[name] is not value and result[name] != value:
+            hint = " Mask and types stand in the wrong places." if result[name] in given.values() else ""
+            raise NotYet(f"{name!r} should hold {value}, and holds {result[name]!r:.60}.{hint}")
 
 
 def _count(V, D, L, F, W, *, places=1, table_norm=None, projection=1, projection_bias=1, always=0, pool=1, layers=None):
@@ -121,6 +130,8 @@ def judge_crowding(answer):
         ((alike.sum() - n) / n / n, "the pairs with itself are left out of the sum; leave them out of the count too."),
         ((alike.sum() - n) / 2, "this is the sum over the pairs; the mean is wanted."),
         (alike.sum() - n, "this is the sum over the pairs; the mean is wanted."),
+        (2 * (alike.sum() - n) / n / (n - 1), "a pair is counted twice in the sum, but once in the count."),
+        (np.triu(alike, 1).mean(), "the zeros of the half that is cut off are counted in the mean; leave them out."),
         ((alike.sum() - n) / 2 / n / (n - 1), "a pair is counted once in the sum, but twice in the count."),
         (alike, "this is the whole table; one number is wanted, the mean of what is off its diagonal."),
         (
@@ -161,6 +172,7 @@ def judge_encode(answer):
         (pooler(stages[-1].mean(axis=0)), "the pooler gets the mean of the tokens; BERT gives it the first, [CLS]."),
         (pooler(X[0]), "the pooler gets the vector from before the layers; it comes after the last one."),
         (stages[-1][0], "pooled_output is the first token's vector as it is; the pooler has not been called."),
+        (pooler(stages[-1][:, 0]), "there is one text and no B here: the first token is row 0, not column 0."),
         (pooler(stages[-1][-1]), "the pooler gets the last token's vector; [CLS] is the first."),
     ])  # fmt: skip
 

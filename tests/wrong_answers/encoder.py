@@ -49,6 +49,7 @@ WRONG = {
         (6 * 512 * 512 * 4, "one head of each layer"),
         (75.497472, "megabytes"),
         (6 * 12 * 14 * 14 * 4, "14 tokens"),
+        (12 * 12 * 512 * 512 * 4, "6 layers, not 12"),
     ],
     "encoder.native": [
         (lambda inputs: inputs, "rename"),
@@ -56,6 +57,7 @@ WRONG = {
         (hugging_face_only, "gives back what came in"),
         (by_order(("input_word_ids", "input_type_ids", "input_mask")), "wrong places"),
         (by_order(("input_word_ids", "input_mask", "segment_ids")), "not one of ours"),
+        (by_order(OURS), "order of the keys"),
         (lambda inputs: {"input_word_ids": next(iter(inputs.values()))}, "missing"),
     ],
     "encoder.count_narrow": [
@@ -74,6 +76,8 @@ WRONG = {
         (cosines, "one number"),
         (lambda x: (cosines(x).sum() - 5) / 25, "out of the count"),
         (lambda x: (cosines(x).sum() - 5) / 2, "mean is wanted"),
+        (lambda x: (cosines(x).sum() - 5) / 10, "twice in the sum"),
+        (lambda x: np.triu(cosines(x), 1).mean(), "cut off"),
     ],
     "encoder.encode": [
         (lambda x, layers, pooler: stack(x, layers)[-1], "a dict is wanted"),
@@ -82,6 +86,7 @@ WRONG = {
         (lambda x, layers, pooler: good(x, layers, pooler, encoder_outputs=[f(x) for f in layers]), "the one before"),
         (lambda x, layers, pooler: good(x, layers, pooler, pooled_output=pooler(stack(x, layers)[-1])), "all tokens"),
         (lambda x, layers, pooler: good(x, layers, pooler, pooled_output=pooler(x[0])), "before the layers"),
+        (lambda x, layers, pooler: good(x, layers, pooler, pooled_output=pooler(stack(x, layers)[-1][:, 0])), "row 0"),
         (lambda x, layers, pooler: good(x, layers, pooler, pooled_output=stack(x, layers)[-1][0]), "not been called"),
     ],
 }
