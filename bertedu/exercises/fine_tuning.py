@@ -28,6 +28,7 @@ def judge_steps(answer):
             math.ceil(texts * epochs / size),
             "round up in each epoch, not once at the end: no batch reaches into the next.",
         ),
+        (texts * epochs // size, "no batch reaches into the next epoch: divide within one epoch, and round up."),
         (texts // size * epochs, "the last batch of each epoch is not full, but it is a step: round up, not down."),
         (math.ceil(texts / size), "that is one epoch; there are 4."),
         (texts * epochs, "those are the texts that are read; a step reads 48 of them at once."),
@@ -68,6 +69,22 @@ def judge_rate(answer):
             "between rise and fall the two lines cross above the peak; no rate is larger than `peak`.",
         ),
         (lambda t: _rate(t, 1.0, warm_up, steps), "that is the share of the peak; multiply it by `peak`."),
+        *(
+            (
+                lambda t, fall=fall: peak * ((t + 1) / warm_up if t < warm_up else fall(t)),
+                "at the end of the warm-up the rate jumps down: the fall begins at the peak, so divide what is left by "
+                "steps - warm_up.",
+            )
+            for fall in (lambda t: (steps - t) / steps, lambda t: 1 - t / (steps - warm_up))
+        ),
+        (
+            lambda t: peak * ((t + 1) / warm_up if t <= warm_up else (steps - t) / (steps - warm_up)),
+            "step `warm_up` gets more than the peak: the warm-up are the steps 0 to warm_up - 1.",
+        ),
+        (
+            lambda t: peak * (1 / warm_up if t < warm_up else (steps - t) / (steps - warm_up)),
+            "every step of the warm-up gets the rate of step 0; each should get one part more than the one before.",
+        ),
     )
     typical = [([function(t) * 1000 for t in places], reason) for function, reason in slips]
     compare(got, [_rate(t, peak, warm_up, steps) * 1000 for t in places], typical)
@@ -95,13 +112,20 @@ def judge_adamw(answer):
         ({"inside": True}, "the decay goes through m and v, as in plain Adam; the W means: pull the weight itself."),
         ({"root": False}, "divide by the square root of v, not by v."),
         ({"betas": (B2, B1)}, "the two memories are swapped: 0.9 for m, 0.999 for v."),
-        ({"sign": 1}, "it climbs: the step goes against the gradient."),
+        ({"betas": (1 - B1, 1 - B2)}, "it forgets nearly all: 0.9 and 0.999 belong to the old memory, the rest to g."),
+        ({"sign": 1}, "it climbs: the step goes against the slope."),
         ({"scaled": False}, "the decay is far too strong: it is multiplied by the rate, too."),
     )
     typical = [([_adamw(*case, **slip) for case in cases], reason) for slip, reason in reasons]
     typical.append(
         ([_adamw(*case[:-1], 0.0) for case in cases], "the weight does not decay: take rate * decay * w off.")
     )
+    climbing = [(2 * case[0] - w, m, v) for case, (w, m, v) in ((case, _adamw(*case)) for case in cases)]
+    typical.append((climbing, "it climbs: take the step off the weight, do not add it."))
+    constant = [
+        (w - case[5] * case[6] * (1 - case[0]), m, v) for case, (w, m, v) in ((case, _adamw(*case)) for case in cases)
+    ]
+    typical.append((constant, "the decay is in proportion to the weight: decay * w."))
     corrected = [
         (w, m / (1 - B1 ** case[4]), v / (1 - B2 ** case[4]))
         for case, (w, m, v) in ((case, _adamw(*case)) for case in cases)
@@ -152,9 +176,20 @@ def _luck(a, b, *, ddof=1, rooted=True, of_means=True):
     return (np.mean(a) - np.mean(b)) / (sum(squares) ** 0.5 if rooted else sum(squares))
 
 
+def _best(a, b):
+    return (max(a) - max(b)) / (np.mean(a) - np.mean(b)) * _luck(a, b)
+
+
+def _spread(a, b):
+    return (np.mean(a) - np.mean(b)) / _luck(a, b)
+
+
 def judge_luck(answer):
     cases = (([0.70, 0.74, 0.69], [0.66, 0.71, 0.62, 0.65]), ([0.5, 0.6], [0.58, 0.6, 0.59, 0.63, 0.55]))
-    got = [_one(call(answer, list(a), list(b))) for a, b in cases]
+    got = [call(answer, list(a), list(b)) for a, b in cases]
+    if any(isinstance(result, bool | np.bool_) for result in got):
+        raise NotYet("a number is asked for, not yes or no: how large the difference is beside its spread.")
+    got = [_one(result) for result in got]
     reasons = (
         ({"ddof": 0}, "the spread of a sample: divide the squares by n - 1, not by n (np.std(..., ddof=1))."),
         (
@@ -171,6 +206,16 @@ def judge_luck(answer):
         (
             [np.mean(a) - np.mean(b) for a, b in cases],
             "that is the difference; divide it by the spread of a difference.",
+        ),
+        ([_spread(a, b) for a, b in cases], "that is what stands below; the difference of the means belongs above it."),
+        (
+            [np.mean(a) - np.mean(b) / _spread(a, b) for a, b in cases],
+            "Python divides before it subtracts: put the difference in brackets.",
+        ),
+        ([_best(a, b) for a, b in cases], "above belongs the difference of the means, not of the best seeds."),
+        (
+            [(np.mean(a) - np.mean(b)) / sum(np.std(x, ddof=1) / len(x) for x in (a, b)) ** 0.5 for a, b in cases],
+            "the standard deviations are not squared yet.",
         ),
     ]
     compare(got, [_luck(a, b) for a, b in cases], typical)
@@ -211,9 +256,9 @@ EXERCISES = {
         blank="def adamw_step(w, g, m, v, t, rate, decay):\n    return ...",
         answer="adamw_step",
         judge=judge_adamw,
-        correct="a weight is pulled towards 0, and moved against its gradient by about the rate.",
+        correct="a weight is pulled towards 0, and moved against its slope by about the rate.",
         hints=(
-            "New m: 0.9 of the old, 0.1 of the gradient. New v: 0.999 of the old, 0.001 of the gradient's square.",
+            "New m: 0.9 of the old, 0.1 of the slope. New v: 0.999 of the old, 0.001 of the slope's square.",
             "For the step, divide m by 1 - 0.9**t and v by 1 - 0.999**t. First take rate * decay * w off the weight.",
         ),
         solution=(

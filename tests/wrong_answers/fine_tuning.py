@@ -28,6 +28,7 @@ WRONG = {
         (560 * 4 / 48, "round up"),
         (47, "in each epoch"),
         (44, "not down"),
+        (46, "within one epoch"),
         (12, "one epoch"),
         (2240, "texts"),
         (54, "batches are of 48"),
@@ -39,6 +40,9 @@ WRONG = {
         (lambda t, peak, w, n: peak * min((t + 1) / w, (n - t) / n), "steps - warm_up"),
         (lambda t, peak, w, n: max(min((t + 1) / w, (n - t) / (n - w), 1), 0), "multiply"),
         (lambda t, peak, w, n: peak * min((t + 1) / w, (n - t) / (n - w), 1), "after it"),
+        (lambda t, peak, w, n: peak * ((t + 1) / w if t < w else (n - t) / n), "jumps"),
+        (lambda t, peak, w, n: peak * ((t + 1) / w if t <= w else (n - t) / (n - w)), "more than the peak"),
+        (lambda t, peak, w, n: peak * (1 / w if t < w else (n - t) / (n - w)), "of step 0"),
     ],
     "fine_tuning.adamw_step": [
         (lambda *a: adamw(*a, corrected=False), "correction"),
@@ -46,7 +50,9 @@ WRONG = {
         (lambda *a: adamw(*a, power=1), "square root"),
         (lambda *a: adamw(*a)[0], "three numbers"),
         (lambda *a: adamw(*a[:-1], 0), "does not decay"),
-        (lambda w, *a: (2 * w - adamw(w, *a)[0], *adamw(w, *a)[1:]), "["),
+        (lambda w, *a: (2 * w - adamw(w, *a)[0], *adamw(w, *a)[1:]), "climbs"),
+        (lambda w, *a: (adamw(w, *a)[0] + a[-2] * a[-1] * (w - 1), *adamw(w, *a)[1:]), "in proportion"),
+        (lambda w, g, m, v, *a: (w, 0.1 * m + 0.9 * g, 0.001 * v + 0.999 * g * g), "["),
     ],
     "fine_tuning.least_padding": [
         (lambda lengths, size: cut(list(range(len(lengths))), size), "first order"),
@@ -64,5 +70,9 @@ WRONG = {
         (lambda a, b: luck(b, a), "first list"),
         (lambda a, b: abs(luck(a, b)), "keep the sign"),
         (lambda a, b: np.mean(a) - np.mean(b), "divide it by"),
+        (lambda a, b: luck(a, b) > 2, "yes or no"),
+        (lambda a, b: (np.mean(a) - np.mean(b)) / luck(a, b), "belongs above"),
+        (lambda a, b: (max(a) - max(b)) / (np.mean(a) - np.mean(b)) * luck(a, b), "best seeds"),
+        (lambda a, b: np.mean(a) - np.mean(b) / ((np.mean(a) - np.mean(b)) / luck(a, b)), "brackets"),
     ],
 }
