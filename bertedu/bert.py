@@ -224,8 +224,8 @@ class Bert:
             raise ValueError(
                 f"{self.name!r} was published without a masked-LM head: load a model that has one, such as "
                 '"bert_en_uncased", which needs the Hub once. "minilm" guesses about Python where its trained head is '
-                "installed: bertedu/assets/minilm_mlm.safetensors, in the repository and its wheel, not in Colab's "
-                "light one."
+                "installed: bertedu/assets/minilm_mlm.safetensors, in the repository and its wheel; `bertedu colab` "
+                "brings it in the chapters that ask for it."
             )
         if self.guesser is not self:
             return self.guesser.fill_mask(text, pair, top_k)

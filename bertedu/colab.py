@@ -1,8 +1,8 @@
 """Notebooks for Google Colab: with the package inside the file, or installed from a public repository. `bertedu colab`.
 
-The setup cell is made of this module's own functions, from `read_wheel` to `set_up`, written into the notebook as they
-stand here: what is tested is what runs there. They use the standard library only. Nothing that is installed already is
-ever moved: what is missing is installed under constraints that hold every other package where it is.
+The setup cell is made of this module's own functions, from `read_carried` to `set_up`, written into the notebook as
+they stand here: what is tested is what runs there. They use the standard library only. Nothing that is installed is ever
+moved: what is missing is installed under constraints that hold every other package where it is.
 """
 
 import base64
@@ -25,10 +25,9 @@ from pathlib import Path
 from bertedu import student_copy
 
 PACKAGE = Path(__file__).resolve().parent
-MOST_CARRIED = (
-    300_000  # bytes of the compressed wheel; a third more as text in a cell, which Colab's editor still takes
-)
-LARGEST_ASSET = 100_000  # bytes; a trained head beside the package is larger, and stays out
+MOST_CARRIED = 300_000  # bytes of the compressed wheel; a third more as text in a cell
+LARGEST_ASSET = 100_000  # bytes; a trained head beside the package is larger, and stays out of the wheel
+HEAD = PACKAGE / "assets" / "minilm_mlm.safetensors"  # 2 MB: only a chapter that asks for it carries it
 WIDTH = 4000  # characters a line of the wheel as text
 NEEDED = ("tokenizers", "safetensors", "huggingface_hub", "anywidget", "tqdm")  # what a Colab might not have
 SHOWN = ("tensorflow", "keras", "numpy")
@@ -41,8 +40,8 @@ REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 # ---- what the setup cell is made of ----------------------------------------------------------------------------------
 
 
-def read_wheel(text, sha256):
-    """The bytes of the wheel that the notebook carries. Raises ValueError when they are not what was put in."""
+def read_carried(text, sha256):
+    """The bytes of a file that the notebook carries. Raises ValueError when they are not what was put in."""
     try:
         content = lzma.decompress(base64.b64decode("".join(text.split()), validate=True))
     except (ValueError, lzma.LZMAError):
@@ -110,6 +109,18 @@ def install_from(address):
     return f"bertedu {find_version('bertedu')}: installed from {address}"
 
 
+def put_asset(name, content):
+    """Put a file that stayed out of the wheel beside the installed package; returns what was done, in words."""
+    path = Path(importlib.util.find_spec("bertedu").origin).parent / "assets" / name
+    if path.is_file() and path.read_bytes() == content:
+        return f"{name}: already here"
+    path.parent.mkdir(exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_bytes(content)
+    part.replace(path)
+    return f"{name}: put beside bertedu ({len(content) / 1e6:.1f} MB, from this notebook)"
+
+
 def install_missing(needed, model):
     """Install what the package needs and is not here, and the model; returns what was done, in lines."""
     missing = [name for name in needed if not find_version(name)]
@@ -161,12 +172,13 @@ def set_up(install, needed, model, shown):
 # ---- the notebook ----------------------------------------------------------------------------------------------------
 
 CELL_FUNCTIONS = (
-    read_wheel,
+    read_carried,
     find_version,
     installed_from,
     pip_install,
     install_package,
     install_from,
+    put_asset,
     install_missing,
     describe_machine,
     enable_widgets,
@@ -191,6 +203,10 @@ from pathlib import Path
 {functions}
 
 set_up({install}, {needed!r}, {model!r}, {shown!r})"""
+HEAD_CELL = """\
+# @title Setup: the trained head that guesses words (run this cell too)
+{held}
+print(put_asset({name!r}, read_carried(HEAD, HEAD_SHA256)))"""
 
 
 def make(notebook, repository=None, branch="main", path=None):
@@ -209,6 +225,9 @@ def make(notebook, repository=None, branch="main", path=None):
     if repository is None:
         wheel = build_wheel()
         install = carried(*wheel)
+        cells = [code_cell(setup_cell(*install))]
+        if carries_head(notebook):
+            cells.append(code_cell(head_cell(), "colab-02"))
         note, address = "It carries the package itself; only a model is downloaded.", None
     else:
         if not REPOSITORY.fullmatch(repository):
@@ -216,6 +235,7 @@ def make(notebook, repository=None, branch="main", path=None):
         folder = Path(path).parent.as_posix()
         base = f"{COLAB}/{repository}/blob/{branch}"
         install = ("", f'lambda: install_from("https://github.com/{repository}/archive/{branch}.zip")')
+        cells = [code_cell(setup_cell(*install))]
         note = f"[![Open in Colab]({BADGE})]({base}/{path})"
 
         def address(target):
@@ -227,7 +247,7 @@ def make(notebook, repository=None, branch="main", path=None):
             cell["source"] = text.splitlines(keepends=True)
     if repository is None:
         note = f"*This copy is for [Google Colab](https://colab.research.google.com). {note}*"
-    made["cells"] = [*intro(note), code_cell(setup_cell(*install)), *made["cells"]]
+    made["cells"] = [*intro(note), *cells, *made["cells"]]
     made["metadata"].setdefault("colab", {})["provenance"] = []  # as Colab itself writes for a notebook that is whole
     return made
 
@@ -237,11 +257,11 @@ def intro(words):
     return [{"cell_type": "markdown", "id": "colab-00", "metadata": {}, "source": [words]}]
 
 
-def code_cell(source):
-    """The setup cell; Colab shows its title and hides its code, and so does JupyterLab."""
+def code_cell(source, name="colab-01"):
+    """A setup cell; Colab shows its title and hides its code, and so does JupyterLab."""
     return {
         "cell_type": "code",
-        "id": "colab-01",
+        "id": name,
         "metadata": {"cellView": "form", "jupyter": {"source_hidden": True}},
         "execution_count": None,
         "outputs": [],
@@ -249,22 +269,33 @@ def code_cell(source):
     }
 
 
+def held(name, content, packed):
+    """Python that holds a file: its compressed bytes as text, and the sha256 of what they unpack to."""
+    text = base64.b64encode(packed).decode("ascii")
+    lines = "\n".join(text[start : start + WIDTH] for start in range(0, len(text), WIDTH))
+    sha256 = hashlib.sha256(content).hexdigest()
+    return f'{name} = """\n{lines}\n"""  # {len(packed):,} bytes\n{name}_SHA256 = "{sha256}"\n\n'
+
+
 def carried(name, content):
     """What the setup cell holds, and calls, when the notebook carries the wheel."""
     packed = lzma.compress(content, preset=9 | lzma.PRESET_EXTREME)
     if len(packed) > MOST_CARRIED:
         raise ValueError(f"the package is {len(packed):,} bytes, compressed; a cell carries up to {MOST_CARRIED:,}.")
-    text = base64.b64encode(packed).decode("ascii")
-    lines = "\n".join(text[start : start + WIDTH] for start in range(0, len(text), WIDTH))
-    sha256 = hashlib.sha256(content).hexdigest()
-    held = f'WHEEL = """\n{lines}\n"""  # bertedu itself, {len(packed):,} bytes\nSHA256 = "{sha256}"\n\n'
-    return held, f"lambda: install_package({name!r}, SHA256, read_wheel(WHEEL, SHA256))"
+    install = f"lambda: install_package({name!r}, WHEEL_SHA256, read_carried(WHEEL, WHEEL_SHA256))"
+    return held("WHEEL", content, packed), install
 
 
 def setup_cell(held, install):
     """The source of the setup cell."""
     functions = "\n\n".join(inspect.getsource(function) for function in CELL_FUNCTIONS)
     return CELL.format(wheel=held, functions=functions, install=install, needed=NEEDED, model=MODEL, shown=SHOWN)
+
+
+def head_cell():
+    """The source of the cell that brings the trained masked-LM head."""
+    content = HEAD.read_bytes()
+    return HEAD_CELL.format(held=held("HEAD", content, lzma.compress(content)), name=HEAD.name)
 
 
 def write(source, target=None, repository=None, branch="main", force=False):
@@ -299,9 +330,14 @@ def write(source, target=None, repository=None, branch="main", force=False):
 
 
 def needs_head(notebook):
-    """Whether a notebook's code asks for the trained masked-LM head, which is not carried."""
+    """Whether a notebook's code asks for the trained masked-LM head."""
     code = ("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
-    return any(re.search(r"\bbert\.(fill_mask|masked_lm)\b", source) for source in code)
+    return any(re.search(r"\bbert\.(fill_mask|masked_lm|guesser)\b", source) for source in code)
+
+
+def carries_head(notebook):
+    """Whether a copy that carries the package brings the trained head too: it is asked for, and it is here."""
+    return needs_head(notebook) and HEAD.is_file()
 
 
 def path_in_repository(path):
@@ -320,8 +356,8 @@ def build_wheel():
     """This package as a wheel: its file name and its bytes, the same bytes every time.
 
     Built from the files that run here, without a network or a build tool (PEP 427). They are stored, not compressed:
-    `carried` compresses all of them at once, which saves another third. Large files of `assets/` stay out, the trained
-    masked-LM head above all.
+    `carried` compresses all of them at once, which saves another third. Large files of `assets/` stay out; the trained
+    masked-LM head has a cell of its own in the chapters that ask for it.
     """
     metadata = importlib.metadata.distribution("bertedu").read_text("METADATA")
     metadata = metadata.split("\n\n", 1)[0].rstrip("\n") + "\n"  # without the README

@@ -104,7 +104,7 @@ def test_what_is_carried_is_small_and_comes_back_as_it_was(built):
     exec(held, space)
     carried = base64.b64decode("".join(space["WHEEL"].split()))
     assert len(carried) < 300_000
-    assert colab.read_wheel(space["WHEEL"], space["SHA256"]) == built[1]
+    assert colab.read_carried(space["WHEEL"], space["WHEEL_SHA256"]) == built[1]
 
 
 def test_a_package_too_large_for_a_cell_is_refused():
@@ -155,7 +155,7 @@ def test_the_cell_installs_what_it_carries_and_does_it_once(carrying, machine, t
     assert first.returncode == 0, first.stderr
     lines = first.stdout.splitlines()
     assert re.fullmatch(r"bertedu [\d.]+: installed from this notebook \(sha256 [0-9a-f]{12}\.\.\.\)", lines[0])
-    assert re.search(r'^SHA256 = "(\w{12})', cell, re.MULTILINE).group(1) in lines[0]
+    assert re.search(r'^WHEEL_SHA256 = "(\w{12})', cell, re.MULTILINE).group(1) in lines[0]
     assert lines[1] == f"{', '.join(colab.NEEDED)}: already here"
     assert lines[2] == "the model MiniLM: already here"
     assert re.fullmatch(r"Python [\d.]+, tensorflow missing, keras missing, numpy 0.0.1; GPU: .+", lines[3])
@@ -192,7 +192,7 @@ def test_a_damaged_copy_installs_nothing(carrying, tmp_path):
 @pytest.mark.parametrize("text", ["", "not base64!", "QUJD"])
 def test_what_is_no_wheel_at_all_is_damaged_too(text):
     with pytest.raises(ValueError, match="damaged"):
-        colab.read_wheel(text, hashlib.sha256(b"wheel").hexdigest())
+        colab.read_carried(text, hashlib.sha256(b"wheel").hexdigest())
 
 
 def test_widgets_are_switched_on_where_colab_is(carrying, machine, tmp_path):
@@ -320,14 +320,38 @@ def test_the_command_writes_one_file(tmp_path, monkeypatch, capsys):
     assert "github/o/n/blob/main/notebooks/b.ipynb" in capsys.readouterr().out
 
 
-def test_a_chapter_that_needs_the_trained_head_says_so(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def guessing(tmp_path, monkeypatch):
+    """A notebook that asks for the trained head, in the current folder."""
     monkeypatch.chdir(tmp_path)
-    cell = nbformat.v4.new_code_cell('bert.fill_mask("Paris is the [MASK] of France.")')
+    cell = nbformat.v4.new_code_cell('bert.fill_mask("A [MASK] is raised.")')
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), "guess.ipynb")
+    return student_copy.read("guess.ipynb")
+
+
+def test_a_chapter_that_guesses_brings_the_trained_head(guessing, machine, tmp_path):
+    _, setup, head, _ = sources(colab.make(guessing))
+    assert head.startswith("# @title Setup: the trained head")
+    done = run_cell(machine, f"{setup}\n{head}", tmp_path)
+    assert done.stdout.splitlines()[-1].startswith("minilm_mlm.safetensors: put beside bertedu (2."), done.stderr
+    (put,) = machine.parent.parent.rglob("bertedu/assets/minilm_mlm.safetensors")
+    assert put.read_bytes() == colab.HEAD.read_bytes()
+    assert list(put.parent.glob("*.part")) == []
+    again = run_cell(machine, f"{setup}\n{head}", tmp_path)
+    assert again.stdout.splitlines()[-1] == "minilm_mlm.safetensors: already here"
+
+
+def test_other_chapters_and_those_of_a_repository_do_not(guessing, carrying):
+    assert not any("HEAD_SHA256" in source for source in sources(carrying))
+    assert not any("HEAD_SHA256" in source for source in sources(colab.make(guessing, "o/n", path="x.ipynb")))
+
+
+def test_where_the_trained_head_is_missing_the_command_says_so(guessing, tmp_path, monkeypatch, capsys):
     assert cli.main(["colab", "guess.ipynb"]) == 0
-    assert "which is not carried. With --repo it is there." in capsys.readouterr().out
-    assert cli.main(["colab", "guess.ipynb", "--repo", "o/n", "--force"]) == 0
-    assert "not carried" not in capsys.readouterr().out
+    assert "not here to be carried" not in capsys.readouterr().out
+    monkeypatch.setattr(colab, "HEAD", tmp_path / "none")
+    assert cli.main(["colab", "guess.ipynb", "--force"]) == 0
+    assert "not here to be carried" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

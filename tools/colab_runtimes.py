@@ -83,7 +83,7 @@ def run_one(python, path):
 
 def run_runtime(name, base, place, notebooks):
     """Run the notebooks in one runtime; print a line for each and return how many things went wrong."""
-    from bertedu import colab, student_copy
+    from bertedu import colab
 
     python = make_environment(base, place / name, RUNTIMES[name])
     before = versions(python)
@@ -92,9 +92,7 @@ def run_runtime(name, base, place, notebooks):
     folder.mkdir(parents=True)
     print(f"\n{name}: {', '.join(RUNTIMES[name][:2])}", flush=True)
     wrong = 0
-    left_out = [source for source in notebooks if colab.needs_head(student_copy.read(source))]
-    print("".join(f"left out {path.name}: its masked-LM head is not carried\n" for path in left_out), end="")
-    for number, source in enumerate(path for path in notebooks if path not in left_out):
+    for number, source in enumerate(notebooks):
         path, _ = colab.write(source, folder / source.name)
         seconds, said, error = run_one(python, path)
         wrong += bool(error)
