@@ -1,8 +1,8 @@
 """Notebooks for Google Colab: with the package inside the file, or installed from a public repository. `bertedu colab`.
 
 The setup cell is made of this module's own functions, from `read_carried` to `set_up`, written into the notebook as
-they stand here: what is tested is what runs there. They use the standard library only. Nothing that is installed is ever
-moved: what is missing is installed under constraints that hold every other package where it is.
+they stand here: what is tested is what runs there. They use the standard library only. Nothing that is installed
+already is ever moved: what is missing is installed under constraints that hold every other package where it is.
 """
 
 import base64
