@@ -32,6 +32,11 @@ def judge_zero_padding(answer):
     compare(answer, 1, typical)
 
 
+BY_NUMBER = (
+    "vectors[mask] picks rows number 1 and 0, as the mask holds numbers; vectors[mask == 1] picks the real ones."
+)
+
+
 def judge_mean(answer):
     typical = [
         (VECTORS.mean(axis=0), "padding is counted in: the mask has no effect."),
@@ -46,6 +51,7 @@ def judge_mean(answer):
         (REAL[0], "this is the first token's vector, cls pooling; the mean is wanted."),
         (VECTORS * MASK[:, None], "padding is zero now; add up what is left, and divide by how many are real."),
         (REAL.max(axis=0), "this is the maximum; the mean is wanted."),
+        (VECTORS[MASK].mean(axis=0), BY_NUMBER),
     ]
     compare(call(answer, VECTORS.copy(), MASK.copy()), REAL.mean(axis=0), typical)
     compare(call(answer, VECTORS[:2].copy(), np.array([1, 1])), VECTORS[:2].mean(axis=0))
@@ -62,6 +68,8 @@ def judge_max(answer):
         (REAL.min(axis=0), "this is the smallest; the largest is wanted."),
         (np.abs(REAL).max(axis=0), "the sign is lost: the largest of -1, -3 and -2 is -1."),
         (REAL.mean(axis=0), "this is the mean; the maximum is wanted."),
+        (REAL.argmax(axis=0), "these are the places where the largest stand; give the largest numbers themselves."),
+        (VECTORS[MASK].max(axis=0), BY_NUMBER),
     ]
     compare(call(answer, VECTORS.copy(), MASK.copy()), REAL.max(axis=0), typical)
 
@@ -77,6 +85,10 @@ def judge_unit(answer):
         (rows / lengths**2, "it divides by the square of the length; take the root."),
         (rows / rows.max(axis=1, keepdims=True), "it divides by the largest number of a row; divide by its length."),
         (rows / np.linalg.norm(rows, axis=0), "it divides by the lengths of the columns; a vector is a row (axis=1)."),
+        (
+            rows / np.maximum(lengths, 1),
+            "a length below 1 counts as 1 here; only a length of 0 needs help, with 1e-12.",
+        ),
         (lengths, "these are the lengths; divide the vectors by them."),
         (lengths[:, 0], "these are the lengths; divide the vectors by them."),
     ]
@@ -84,6 +96,8 @@ def judge_unit(answer):
     result = numbers(call(answer, np.array([[0.0, 0.0], [0.0, 2.0]])))
     if np.isnan(result).any():
         raise NotYet("right, but a vector of zeros gives 0 / 0, NaN. Let it stay zeros: divide by at least 1e-12.")
+    if result.shape == (1, 2):
+        raise NotYet("the row of zeros is gone; let it stay, as zeros.")
     compare(result, [[0, 0], [0, 1]])
 
 
@@ -103,9 +117,15 @@ def judge_search(answer):
         (np.argsort(-cosines), "that is everybody, in order; only the `top` best are wanted."),
         (np.sort(cosines)[::-1][:2], "these are the similarities; give the places they stand at (np.argsort)."),
         (cosines, "these are the similarities of all; give the places of the best."),
+        (
+            np.argsort(np.linalg.norm(rows - embed("kitten"), axis=1))[:2],
+            "it ranks by distance, and lengths count there.",
+        ),
         (0, "only the best came back; `top` of them are wanted, as a list."),
     ]
-    compare(result, [0, 1], typical)
+    if not np.allclose(got := numbers(result), np.round(got)):
+        raise NotYet("these are no places; places are whole numbers (np.argsort gives them).")
+    compare(got, [0, 1], typical)
     compare(call(answer, "sun", list(TEXTS), embed, 1), [3])
     compare(call(answer, "dog", list(TEXTS), embed, 3), np.argsort(-_cosines("dog"))[:3])
 

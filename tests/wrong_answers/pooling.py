@@ -27,6 +27,7 @@ WRONG = {
         (lambda x, mask: x[mask == 1].mean(), "one number for all"),
         (lambda x, mask: (x * spread(1 - mask)).sum(axis=0) / (1 - mask).sum(), "turned round"),
         (lambda x, mask: x * spread(mask), "zero now"),
+        (lambda x, mask: x[mask].mean(axis=0), "mask == 1"),
     ],
     "pooling.max_by_hand": [
         (lambda x, mask: x.max(axis=0), "no effect"),
@@ -34,6 +35,8 @@ WRONG = {
         (lambda x, mask: x[mask == 1].max(), "one number for all"),
         (lambda x, mask: np.abs(x[mask == 1]).max(axis=0), "sign is lost"),
         (lambda x, mask: x[mask == 1].mean(axis=0), "this is the mean"),
+        (lambda x, mask: x[mask].max(axis=0), "mask == 1"),
+        (lambda x, mask: x[mask == 1].argmax(axis=0), "largest stand"),
     ],
     "pooling.unit": [
         (lambda x: x / np.linalg.norm(x), "whole table"),
@@ -41,6 +44,8 @@ WRONG = {
         (lambda x: np.linalg.norm(x, axis=1), "these are the lengths"),
         (lambda x: x / np.linalg.norm(x, axis=0), "columns"),
         (lambda x: x / np.linalg.norm(x, axis=1, keepdims=True), "0 / 0"),
+        (lambda x: x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1), "below 1"),
+        (lambda x: np.array([row / np.linalg.norm(row) for row in x if row.any()]), "is gone"),
     ],
     "pooling.search": [
         (lambda q, texts, embed, top: [texts[i] for i in np.argsort(-alike(q, texts, embed))[:top]], "places"),
@@ -49,5 +54,7 @@ WRONG = {
         (lambda q, texts, embed, top: np.argsort(-alike(q, texts, embed)), "everybody"),
         (lambda q, texts, embed, top: np.argsort(-(embed(texts) @ embed(q)))[:top], "long vector wins"),
         (lambda q, texts, embed, top: np.argmax(alike(q, texts, embed)), "only the best"),
+        (lambda q, texts, embed, top: np.sort(-alike(q, texts, embed))[:top], "whole numbers"),
+        (lambda q, texts, embed, top: np.argsort(np.linalg.norm(embed(texts) - embed(q), axis=1))[:top], "distance"),
     ],
 }
