@@ -42,6 +42,8 @@ def judge_looks_back(answer):
         (9, "that is the place of the largest in one long list; divide by the 4 heads of a layer: layer 9 // 4."),
         (first, "that head looks most at the first token; the token before each is asked for."),
     ]
+    t = np.arange(1, 5)
+    typical.append((SHARES[:, :, t, t - 1].mean(axis=-1).max(), "that is its share; ask which head it is (argmax)."))
     compare(call(answer, SHARES.copy()), (2, 1), typical)
     # Row 0 has no token before it: its last column, which Python calls -1, must not count.
     wrapped = np.full((1, 2, 5, 5), 0.2)
@@ -119,6 +121,16 @@ def judge_rollout(answer):
         (_rolled(MEANS, lambda layer, reached: (layer + one) @ reached), "rows sum to 8: divide by 2 in every layer."),
         (MEANS.mean(axis=0), "that is the mean of the layers; each layer mixes what the one before it made."),
         (_rolled(MEANS, lambda layer, reached: (layer + one) / 2 * reached), "`*` multiplies number by number; use @."),
+        (
+            _rolled(MEANS, lambda layer, reached: layer / 2 @ reached + one / 2),
+            "what stays is half of `reached`, not of the beginning: A @ reached with A = (p + I) / 2.",
+        ),
+        (
+            _rolled(
+                np.concatenate([2 * MEANS[:1] - one, MEANS[1:]]), lambda layer, reached: (layer + one) / 2 @ reached
+            ),
+            "the first layer keeps a half, too: begin with np.eye(T) and go through all layers.",
+        ),
         (((MEANS + one) / 2)[-1], "that is the last layer alone; multiply it with what came before."),
         (((MEANS + one) / 2)[0], "that is the first layer alone. Is `return` inside of the loop?"),
     ]
@@ -136,6 +148,14 @@ def judge_brought_home(answer):
             "these are lengths of mixes; the output matrix is left.",
         ),
         (np.linalg.norm(outputs.mean(axis=1), axis=-1), "length first, then mean: mean vectors cancel each other out."),
+        (
+            np.linalg.norm(outputs, axis=(1, 2)),
+            "that is one length for all tokens of a head; take each token's, axis=-1.",
+        ),
+        (np.linalg.norm(outputs, axis=1).mean(axis=-1), "the length is that of a token's vector: along the last axis."),
+        (np.abs(outputs).sum(axis=-1).mean(axis=-1), "a length is the root of the sum of squares (np.linalg.norm)."),
+        (outputs.mean(axis=(1, 2)), "that is a mean of numbers that cancel each other out; take lengths first."),
+        (right.mean(), "that is the mean over the heads as well; one number for each head is asked for."),
         (np.linalg.norm(outputs, axis=-1), "these are the lengths for each token; take each head's mean over them."),
         (np.linalg.norm(outputs, axis=-1).sum(axis=-1), "these are sums over the tokens; take the mean."),
         (np.linalg.norm(outputs, axis=-1).mean(axis=0), "that is a mean over heads; take it over tokens."),

@@ -46,6 +46,7 @@ WRONG = {
         (lambda a: neighbours(a, -1, flat=True), "one long list"),
         (lambda a: np.unravel_index(a[..., 0].mean(axis=-1).argmax(), a.shape[:2]), "first token"),
         (lambda a: neighbours(a, -1, start=0), "Begin with row 1"),
+        (lambda a: np.diagonal(a, -1, 2, 3).mean(axis=-1).max(), "argmax"),
         (lambda a: a.mean(axis=-1), "shape"),
     ],
     "visualize_attention.row_to_bytes": [
@@ -69,6 +70,11 @@ WRONG = {
         (lambda layers: rolled(layers, lambda p, r: p * r), "number by number"),
         (lambda layers: rolled(layers[-1:], lambda p, r: p @ r), "last layer alone"),
         (lambda layers: rolled(layers[:1], lambda p, r: p @ r), "inside of the loop"),
+        (
+            lambda layers: rolled(np.concatenate([2 * layers[:1] - np.eye(5), layers[1:]]), np.matmul),
+            "first layer keeps",
+        ),
+        (lambda layers: rolled(layers, lambda p, r: (p - np.eye(5) / 2) @ r + np.eye(5) / 2), "not of the beginning"),
         (lambda layers: layers, "shape [5, 5]"),
     ],
     "visualize_attention.brought_home": [
@@ -81,5 +87,10 @@ WRONG = {
         (lambda p, v, w: np.linalg.norm((p @ v @ w).sum(axis=0), axis=-1), "added up"),
         (lambda p, v, w: (p @ np.linalg.norm(v, axis=-1)[..., None]).mean(axis=(1, 2)), "cancel"),
         (lambda p, v, w: p @ v @ w, "vectors themselves"),
+        (lambda p, v, w: np.linalg.norm(p @ v @ w, axis=(1, 2)), "each token's"),
+        (lambda p, v, w: np.linalg.norm(p @ v @ w, axis=1).mean(axis=-1), "last axis"),
+        (lambda p, v, w: np.abs(p @ v @ w).sum(axis=-1).mean(axis=-1), "sum of squares"),
+        (lambda p, v, w: (p @ v @ w).mean(axis=(1, 2)), "lengths first"),
+        (lambda p, v, w: np.linalg.norm(p @ v @ w, axis=-1).mean(), "each head"),
     ],
 }
