@@ -51,6 +51,7 @@ def judge_row_sums(answer):
         (np.ones(N), "they were 1 before the second mixing; the table changes that."),
         (AFTER.sum(), "that is the sum of the whole table; each head has a sum of its own."),
         (np.diag(AFTER), "that is what each head keeps of itself; what the others give it counts too."),
+        (np.abs(AFTER).sum(axis=0), "the signs are lost: a weight below zero takes something off the sum."),
         (AFTER.mean(axis=0), "these are the means of the columns; nothing is divided here."),
     ]
     compare(call(answer, AFTER.tolist()), AFTER.sum(axis=0), typical)
@@ -67,6 +68,12 @@ def judge_added(answer):
         (layers * talking, "these are the mixings; the gates are missing."),
         (layers * gate, "these are the gates; the mixings are missing."),
         (layers * (talking + heads * 2 + gate), "the mixings have no biases."),
+        (layers * (talking + hidden * inner + hidden), "the gate has a bias for each of the F neurons, not of size D."),
+        (layers * (2 * heads + gate), "a mixing is a table of heads by heads, not a list."),
+        (layers * talking + gate, "there is a gate in every layer."),
+        (layers * talking + gate + (layers - 1) * hidden * inner, "the bias, too, is there in every layer: brackets."),
+        (layers * (talking + 2 * gate), "the plain block has its two matrices already; one gate is added."),
+        (layers * (talking + gate + hidden * inner + hidden), "the way back was there before; only the gate is added."),
         (layers * (talking + gate + hidden), "the gate has a bias for each of the F neurons, and none of size D."),
     ]
     compare(call(answer, *SMALL), layers * (talking + gate), typical)
@@ -84,10 +91,18 @@ def judge_gated(answer):
         (_gelu(neurons), "there is no gate yet: multiply with x V + c."),
         (neurons * gate, "GELU is missing on the neurons."),
         (_gelu(X @ W) * (X @ V), "both biases are missing."),
+        (_gelu(X @ W) + B * gate, "the bias belongs to what goes into GELU: gelu(x @ w + b)."),
+        (np.maximum(neurons, 0) * gate, "that is ReLU; here it is GELU."),
+        (_gelu(neurons) @ gate.T, "`@` multiplies and adds up; each neuron has a gate of its own: use *."),
         (_gelu(neurons) * (X @ V), "the gate's bias c is missing."),
         (_gelu(neurons) / (1 + np.exp(-gate)), "the gate goes through a sigmoid; here it stays as it is."),
     ]
-    got = call(answer, X.copy(), W.copy(), B.copy(), V.copy(), C.copy())
+    try:
+        got = call(answer, X.copy(), W.copy(), B.copy(), V.copy(), C.copy())
+    except NotYet as reason:
+        if "broadcast" in str(reason):
+            raise NotYet(f"{reason} A token times a matrix is x @ w; * goes number by number.") from None
+        raise
     if numbers(got).shape == right.shape and np.abs(numbers(got) - _gelu_exact(neurons) * gate).max() < 1e-4:
         return  # the exact GELU is a GELU too
     compare(got, right, typical)
@@ -118,7 +133,20 @@ def judge_talk(answer):
             "the softmax comes last; it belongs between the two mixings.",
         ),
     ]
-    compare(call(answer, LOGITS.copy(), BEFORE.copy(), AFTER.copy()), talked(LOGITS, BEFORE, AFTER), typical)
+    mixed = np.exp(np.einsum("nts,nm->mts", LOGITS, BEFORE))
+    both_after, over_all = np.einsum("nts,nm,mk->kts", _softmax(LOGITS), BEFORE, AFTER), mixed / mixed.sum()
+    typical += [
+        (both_after, "both mixings come after the softmax; the first belongs before it."),
+        (_softmax(talked(LOGITS, BEFORE, AFTER)), "nothing comes after the second mixing, no softmax either."),
+        (np.einsum("nts,nm->mts", over_all, AFTER), "each row gets a softmax of its own: divide by its sum, axis=-1."),
+    ]
+    try:
+        got = call(answer, LOGITS.copy(), BEFORE.copy(), AFTER.copy())
+    except NotYet as reason:
+        if "matmul" in str(reason):
+            raise NotYet(f"{reason} The tables mix the heads, which are the first axis; @ takes the last.") from None
+        raise
+    compare(got, talked(LOGITS, BEFORE, AFTER), typical)
 
 
 EXERCISES = {

@@ -31,6 +31,7 @@ WRONG = {
         (lambda after: np.sum(after), "whole table"),
         (lambda after: np.diag(after), "the others"),
         (lambda after: np.mean(after, axis=0), "divided"),
+        (lambda after: np.abs(after).sum(axis=0), "signs"),
     ],
     "talking_heads.added_parameters": [
         (lambda layers, d, f, n: layers * (n * n + d * f + f), "two mixings"),
@@ -38,6 +39,12 @@ WRONG = {
         (lambda layers, d, f, n: 2 * n * n + d * f + f, "one layer"),
         (lambda layers, d, f, n: layers * 2 * n * n, "gates are missing"),
         (lambda layers, d, f, n: layers * (d * f + f), "mixings are missing"),
+        (lambda layers, d, f, n: layers * 2 * n * n + d * f + f, "in every layer"),
+        (lambda layers, d, f, n: layers * (2 * n * n + d * f) + f, "brackets"),
+        (lambda layers, d, f, n: layers * (2 * n * n + d * f + d), "not of size D"),
+        (lambda layers, d, f, n: layers * (2 * n + d * f + f), "not a list"),
+        (lambda layers, d, f, n: layers * (2 * n * n + 2 * (d * f + f)), "one gate is added"),
+        (lambda layers, d, f, n: layers * (2 * n * n + 2 * d * f + d + f), "way back"),
         (lambda layers, d, f, n: 100_773_888, "expected 236"),
     ],
     "talking_heads.gated_neurons": [
@@ -48,6 +55,10 @@ WRONG = {
         (lambda x, w, b, v, c: gelu(x @ w + b), "no gate"),
         (lambda x, w, b, v, c: (x @ w + b) * (x @ v + c), "GELU is missing"),
         (lambda x, w, b, v, c: gelu(x @ w) * (x @ v), "both biases"),
+        (lambda x, w, b, v, c: gelu(x @ w) + b * (x @ v + c), "goes into GELU"),
+        (lambda x, w, b, v, c: np.maximum(x @ w + b, 0) * (x @ v + c), "ReLU"),
+        (lambda x, w, b, v, c: gelu(x @ w + b) @ (x @ v + c).T, "of its own"),
+        (lambda x, w, b, v, c: gelu(x * w + b) * (x * v + c), "number by number"),
         (lambda x, w, b, v, c: gelu(x @ w + b) / (1 + np.exp(-(x @ v + c))), "sigmoid"),
     ],
     "talking_heads.talk": [
@@ -59,5 +70,9 @@ WRONG = {
         (lambda x, before, after: mix(softmax(mix(x, before), axis=0), after), "over the heads"),
         (lambda x, before, after: mix(mix(x, before), after), "no softmax"),
         (lambda x, before, after: softmax(mix(mix(x, before), after)), "comes last"),
+        (lambda x, before, after: mix(mix(softmax(x), before), after), "belongs before it"),
+        (lambda x, before, after: softmax(mix(softmax(mix(x, before)), after)), "nothing comes after"),
+        (lambda x, before, after: mix(softmax(mix(x, before), axis=None), after), "of its own"),
+        (lambda x, before, after: softmax(x @ before) @ after, "first axis"),
     ],
 }
