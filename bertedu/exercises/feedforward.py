@@ -27,6 +27,7 @@ def judge_parameters(answer):
         (2 * d * f + f, "the first bias is there, the second is missing: one number for each of the D that come out."),
         (2 * d * f + d, "the second bias is there, the first is missing: one number for each of the F neurons."),
         (2 * d * f + 2 * d, "the first bias has one number for each of the F neurons, not for each of the D."),
+        (2 * d * f + 2 * f, "W1's bias is right; W2 comes out at D numbers, so its bias has D."),
         (d * f + f, one),
         (d * f, "that is one table; there are two, and each has a bias."),
         (12 * (2 * d * f + d + f), "that is all 12 layers; one layer was asked for."),
@@ -77,6 +78,11 @@ def judge_gelu(answer):
         (x / (1 + np.exp(-1.702 * x)), "this is the sigmoid approximation; the exact one is wanted, with math.erf."),
         (x / (1 + np.exp(-x)), "this is x times its sigmoid (SiLU); GELU has Phi there, made of math.erf."),
         (0.5 * x * (1 + erf), "inside of erf, x must be divided by the square root of 2."),
+        (0.5 * x * (1 + np.array([math.erf(point / 2) for point in x])), "inside of erf, divide by the root of 2."),
+        (0.5 * x * (1 + np.array([math.erf(point / 4) for point in x])), "2**1/2 is (2**1)/2; write 2**0.5."),
+        (0.5 * x * (1 + erf / 2**0.5), "x is to be divided, before erf is taken, and not the erf."),
+        (0.5 * x + np.array([math.erf(point / 2**0.5) for point in x]), "1 + erf(...) belongs in brackets."),
+        (_relu(x * phi), "GELU is not cut at 0: it dips a little below."),
         (2 * x * phi, "the factor 1/2 is missing: Phi goes from 0 to 1."),
         (x * (phi - 0.5), "the 1 is missing: Phi(x) is half of 1 + erf(...)."),
         (x * (2 * phi - 1), "Phi is half of 1 + erf(...), and this is x times the erf alone."),
@@ -94,6 +100,7 @@ def judge_feedforward(answer):
         ((_relu(X @ W1) + B1) @ W2 + B2, "the first bias comes after the bend; add it before."),
         (_relu(raw) @ W2, "the second bias is missing."),
         (_relu(raw @ W2 + B2), "the bend is at the end; it belongs between the two products."),
+        (_relu(raw @ W2) + B2, "the bend belongs between the two products, before @ w2."),
         (_relu(right), "it bends twice; what the neurons write may be negative, so bend the neurons only."),
         (_relu(raw), "these are the neurons; one step is left, the way back to five numbers: @ w2 + b2."),
         (X + right, "it adds x at the end; that sum belongs to the layer around it (chapter 5)."),
@@ -109,7 +116,10 @@ def judge_fold(answer):
     if len(pair) != 2:
         raise NotYet(f"two things are wanted, w and b; there are {len(pair)}.")
     w, b = pair
-    compare(w, W1 @ W2, [((W1 @ W2).T, "w is transposed: it should lead from 5 numbers to 5 as w1 @ w2 does.")])
+    if np.shape(w) == B2.shape and np.shape(b) == (5, 5):
+        raise NotYet("the two are swapped: first the table w, then the bias b.")
+    turned = (W2 @ W1, "the order is turned round: x meets w1 first, so w1 stands at the left.")
+    compare(w, W1 @ W2, [((W1 @ W2).T, "w is transposed: it should lead from 5 numbers to 5 as w1 @ w2 does."), turned])
     typical = [
         (B2, "w is right. b is not b2 alone: b1 comes out at the other end too, as b1 @ w2."),
         (B1 @ W2, "w is right; in b, b2 is missing."),
