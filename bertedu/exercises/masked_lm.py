@@ -36,6 +36,8 @@ def judge_shown(answer):
         (320, "that is 80 % of all tokens; it is 80 % of those that are chosen, and 15 % are."),
         (6, "that is how many become another token, or stay: 10 % of those chosen. [MASK] has 80 %."),
         (12, "that is how many are chosen and do not show [MASK]. The others do."),
+        (0.12, "that is the share of the text; multiply it by the 400 tokens."),
+        (54, "that is those with [MASK] and those with another token; only the first are asked for."),
         (380, "it adds the shares up; take 15 % of 400, and then 80 % of that."),
     ]
     compare(answer, 48, typical)
@@ -60,6 +62,14 @@ def judge_hide(answer):
         ([11, 4, 13, 14, 15, 16, 4, 18], "a fate from 0.8 to 0.9 puts the other token there, and yours stays."),
         ([11, 4, 13, 13, 15, 16, 4, 18], "the other token comes from `others`, not from the text."),
         ([4, 22, 15, 4], "the whole text is wanted, with the tokens that were not chosen as they were."),
+        (
+            [11, 21, 13, 22, 15, 16, 24, 18],
+            "[MASK] is overwritten: a fate below 0.8 is below 0.9 as well. Write `elif` for the second.",
+        ),
+        (
+            [4, 22, 13, 4, 15, 16, 17, 18],
+            "the first places are changed; `chosen` says which places are meant: 1, 3, 4 and 6 here.",
+        ),
         ([11, 21, 13, 4, 4, 16, 24, 18], "it is turned round: below 0.8 comes [MASK]."),
     ]
     compare(got, expected, typical)
@@ -90,6 +100,19 @@ def judge_loss(answer):
         (
             (picked * WEIGHTS).sum() / 3 / math.log(2),
             "the logarithm is to base 2; take the natural one, math.log or np.log.",
+        ),
+        (
+            (picked * WEIGHTS).sum() / 3 / math.log(10),
+            "the logarithm is to base 10; take the natural one, math.log or np.log.",
+        ),
+        (
+            -math.log((np.exp(-picked) * WEIGHTS).sum() / 3),
+            "it is the logarithm of the mean share; take the logarithm of each share first, then the mean.",
+        ),
+        (-(logs.max(-1) * WEIGHTS).sum() / 3, "it marks the likeliest word; mark the word in `answers`."),
+        (
+            picked * WEIGHTS,
+            "these are the losses of the places; one number is wanted, their sum by that of the weights.",
         ),
         (
             ((1 - np.exp(-picked)) * WEIGHTS).sum() / 3,
@@ -124,11 +147,23 @@ def judge_perplexity(answer):
             1 / chances.mean(),
             "this is 1 divided by the mean chance; the mean belongs in the logarithms: exp(mean(-log p)).",
         ),
+        (np.exp(chances.mean()), "the logarithm is missing: e to the mean of -log p, not of p."),
+        (10 ** -logs.mean(), "the logarithm is to base e, and the power to base 10; take the same for both."),
+        (
+            np.exp(-np.log10(chances).mean()),
+            "the logarithm is to base 10, and the power to base e; take the same for both.",
+        ),
         (2 ** -logs.mean(), "the logarithm is to base e, and the power to base 2; take the same for both."),
         (np.exp(-logs).sum(), "this is the sum of 1/p; take the mean of the logarithms first, then e to it."),
     ]
     compare(call(answer, chances.tolist()), np.exp(-logs.mean()), typical)
     compare(call(answer, [0.05] * 7), 20.0)
+
+
+def _dense(axis=-1, power=1):
+    """The description h, normalised over any axis, by any power of the deviation."""
+    hidden = _gelu(X[PLACES] @ W + B)  # [M, D]
+    return (hidden - hidden.mean(axis, keepdims=True)) / hidden.std(axis, keepdims=True) ** power
 
 
 def judge_head(answer):
@@ -147,6 +182,15 @@ def judge_head(answer):
         ),
         (_gelu(_norm(X[PLACES] @ W + B)) @ TABLE.T + BIAS, "the order is GELU first, and then the normalisation."),
         (_norm(_gelu(X[PLACES] @ W)) @ TABLE.T + BIAS, "the bias b of the dense layer is missing."),
+        (
+            _dense(axis=None) @ TABLE.T + BIAS,
+            "one mean and one deviation are taken of all; each row has its own: axis=-1.",
+        ),
+        (
+            _dense(axis=0) @ TABLE.T + BIAS,
+            "the normalisation goes over the places; it goes over the D numbers of one: axis=-1.",
+        ),
+        (_dense(power=2) @ TABLE.T + BIAS, "it divides by the variance; divide by its root, the standard deviation."),
         (X[PLACES] @ TABLE.T + BIAS, "it compares x with the table at once; dense, GELU and normalisation come first."),
         (hidden, "this is what is compared with the table; the product with it, plus c, is left."),
         (right.T, "rows and columns are swapped: a row for each place, a column for each word."),
