@@ -51,6 +51,10 @@ def judge_accuracy(answer):
         (1 - right.sum() / COUNTS.sum(), "that is the share of mistakes."),
         (right.sum(), "that is how many are right; divide by how many there are."),
         (by_class, "that is one number a class; one for all texts is asked for."),
+        (right[:2].sum() / COUNTS.sum(), "it looks at two classes; this table has three, and another may have more."),
+        (np.fliplr(COUNTS).trace() / COUNTS.sum(), "that is the other diagonal; what is right stands at table[i][i]."),
+        (100 * right.sum() / COUNTS.sum(), "that is a percentage; give a share between 0 and 1."),
+        (right.sum() / 3, "divide by the number of texts, not of classes."),
         (COUNTS.trace() / 9, "divide by the texts, not by the squares of the table."),
     ]
     compare(call(answer, COUNTS.tolist()), right.sum() / COUNTS.sum(), typical)
@@ -66,22 +70,43 @@ def judge_head(answer):
         (np.exp(logits) / np.exp(logits).sum(), "the softmax runs over the whole table; each row must sum to 1."),
         (np.exp(logits), "these are the powers; divide each row by its sum."),
         (logits.argmax(-1), "these are the classes; the probability of each class is asked for."),
+        (
+            logits / logits.sum(-1, keepdims=True),
+            "it divides the logits by their sum; the softmax raises e to each first.",
+        ),
+        (
+            np.log(_softmax(logits)),
+            "these are logarithms of the probabilities; the probabilities themselves are wanted.",
+        ),
+        (_softmax(np.tanh(POOLED) @ KERNEL + BIAS), "`pooled` has been through its tanh already."),
         (_softmax(np.tanh(logits)), "there is no tanh here; that one is in the pooler, before."),
     ]
     compare(call(answer, POOLED.copy(), KERNEL.copy(), BIAS.copy()), _softmax(logits), typical)
 
 
-def _error(sure, right, bins, power=1, weighed=True):
+def _error(sure, right, bins, power=1, weighed=True, middle=False):
     places = np.minimum((sure * bins).astype(int), bins - 1)
-    gaps = [(np.sum(places == b), right[places == b].mean() - sure[places == b].mean()) for b in np.unique(places)]
+    claimed = (places + 0.5) / bins if middle else sure
+    gaps = [(np.sum(places == b), right[places == b].mean() - claimed[places == b].mean()) for b in np.unique(places)]
     if not weighed:
         return np.mean([abs(gap) for _, gap in gaps])
     return sum(count * abs(gap) ** power for count, gap in gaps) / len(sure)
 
 
 def judge_calibration(answer):
+    gap = SURE.mean() - RIGHT.mean()
+    at_once = "that is the distance over all texts at once: take it bin by bin, and each without its sign (abs)."
+    bins = len(np.unique(np.minimum((SURE * 10).astype(int), 9)))
+    plain_mean = _error(SURE, RIGHT, 10, weighed=False)
     typical = [
-        (abs(SURE.mean() - RIGHT.mean()), "that is the distance over all texts at once; take it bin by bin."),
+        (gap, at_once),
+        (-gap, at_once),
+        (bins * plain_mean, "the bins are added up alike; each counts by its share of the texts."),
+        (bins * plain_mean / 10, "each bin counts by its share of the texts, not by a tenth."),
+        (
+            _error(SURE, RIGHT, 10, middle=True),
+            "it compares with the middle of the bin; take the mean of its confidences.",
+        ),
         (_error(SURE, RIGHT, 10, weighed=False), "each bin counts by how many texts it holds, not all bins the same."),
         (np.abs(SURE - RIGHT).mean(), "that is the distance of each text alone; take the means of each bin first."),
         (_error(SURE, RIGHT, 10, power=2), "the distance is taken as it is, not squared."),
@@ -90,7 +115,7 @@ def judge_calibration(answer):
         (SURE.mean(), "that is the mean confidence; how far is it from the accuracy?"),
     ]
     compare(call(answer, SURE.tolist(), RIGHT.tolist()), _error(SURE, RIGHT, 10), typical)
-    compare(call(answer, [1.0, 1.0], [1, 0]), 0.5)
+    compare(call(answer, [1.0, 1.0], [1, 0]), 0.5, [(0, "a confidence of 1.0 falls into no bin; it is in the last.")])
 
 
 def judge_temperature(answer):
@@ -102,7 +127,10 @@ def judge_temperature(answer):
         raise NotYet("one number is asked for: the temperature.")
     reasons = [
         (surprises[int(np.argmin(surprises))], "that is the least surprise itself; at which temperature is it?"),
-        (grid[np.argmax(surprises)], "that is the temperature with the *largest* surprise; look for the smallest."),
+        (
+            grid[np.argmax(surprises)],
+            "there the surprise is *largest*; look for the smallest mean of -log p, p being that of the right label.",
+        ),
         (1 / best, "the logits are divided by the temperature; here they were multiplied."),
         (np.argmin(surprises), "that is the place in the list; give the temperature that stands there."),
     ]
