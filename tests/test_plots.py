@@ -64,6 +64,11 @@ def test_head_says_who_looks_at_whom():
     )
 
 
+def test_head_says_what_the_numbers_are():
+    ax = plots.head([[3.0, -1.0], [0.5, 2.0]], ["the", "cat"], unit="logit")
+    assert [other.get_ylabel() for other in ax.figure.axes if other is not ax] == ["logit"]
+
+
 def test_head_of_two_texts_has_rows_and_columns_of_its_own():
     ax = plots.head(shares(2, 5), list("abcde"), queries=["x", "y"])
     assert (ticks(ax.yaxis), ticks(ax.xaxis)) == (["x", "y"], list("abcde"))
@@ -175,6 +180,25 @@ def test_x_may_be_names_or_numbers():
     assert ticks(ax.xaxis) == ["start", "layer 0", "layer 1"]
     ax = plots.lines([[1, 2, 3]], ["a"], x=[10, 20, 40], xlabel="after", ylabel="y")
     np.testing.assert_array_equal(ax.lines[0].get_xdata(), [10, 20, 40])
+
+
+def test_training_draws_every_step_its_mean_and_the_validation():
+    losses = [(step, step % 2) for step in range(1, 31)]
+    ax = plots.training(losses, [(20, 0.7), (40, 0.8)], steps=60, epoch=20, title="go")
+    steps, means, judged = ax.lines[-3:]
+    np.testing.assert_array_equal(steps.get_xydata(), losses)
+    np.testing.assert_array_equal(means.get_xdata(), steps.get_xdata())
+    np.testing.assert_allclose(means.get_ydata()[[0, 1, 2, 9, 10, 29]], [1, 1 / 2, 2 / 3, 0.5, 0.5, 0.5], atol=1e-12)
+    np.testing.assert_array_equal(judged.get_xydata(), [(20, 0.7), (40, 0.8)])
+    assert [line.get_xdata()[0] for line in ax.lines[:-3]] == [20, 40]
+    assert ax.get_xlim() == (0, 60)
+    assert [text.get_text() for text in ax.texts] == ["training", "validation"]
+    assert [text.get_color() for text in ax.texts] == [means.get_color(), judged.get_color()]
+    assert ax.figure.alt == (
+        "Loss of a training 'go', 30 of 60 steps. The mean of the last steps goes from 1.00 to 0.50. "
+        "The validation: 0.70 after 20 steps, 0.80 after 40 steps."
+    )
+    assert plots.training([], steps=60).figure.alt == "Loss of a training, 0 of 60 steps."
 
 
 def test_similarity_spans_what_differs_and_names_the_nearest():
@@ -391,6 +415,8 @@ def test_what_cannot_be_saved_says_so_and_leaves_nothing(tmp_path, monkeypatch):
         (lambda: plots.lines([[1, 2]], ["a", "b"], xlabel="", ylabel=""), ValueError, "labels must be"),
         (lambda: plots.lines([[1, np.inf]], ["a"], xlabel="", ylabel=""), ValueError, "values holds 1"),
         (lambda: plots.lines([[1, 2]], ["a"], x=[1], xlabel="", ylabel=""), ValueError, "x must be"),
+        (lambda: plots.training([1, 2], steps=2), ValueError, r"losses must have shape \[R, 2\]"),
+        (lambda: plots.training([(1, 2)], [(1, np.nan)], steps=2), ValueError, "judged holds 1"),
         (lambda: plots.similarity([[1, 2, 3]], ["a"]), ValueError, "as many rows as columns"),
         (lambda: plots.vectors([[1, 2, 3]], ["a"]), ValueError, r"points must have shape \[R, 2\]"),
         (lambda: plots.vectors([[1, 2]], ["a"], groups=["g", "h"]), ValueError, "groups must be"),

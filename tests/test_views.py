@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from small_world import SENTENCE
 
+from bertedu import plots
 from bertedu.views import arrays, common, head_view, model_view, neuron_view
 from bertedu.views.model import shrunk
 from bertedu.views.neuron import scores
@@ -173,7 +174,29 @@ def test_values_of_model_view_are_checked(values, error, words):
 
 def test_a_head_without_a_value_is_marked():
     values = [[0.5, np.nan, 2], [1, 2, 3]]
-    assert model_view(GOOD, FOUR, values=values).setup()["values"][0] == [0.5, None, 2.0]
+    view = model_view(GOOD, FOUR, values=values, name="width")
+    assert view.setup()["values"][0] == [0.5, None, 2.0]
+    assert view.alt.endswith(" width: from 0.5 (layer 0, head 0) to 3 (layer 1, head 2).")
+
+
+def bars(view):
+    """The colours of the bars in a model view's picture, row by row."""
+    axes = view.axes()
+    plots.close(axes)
+    return [tuple(colour[:3]) for collection in axes.collections for colour in collection.get_facecolors()]
+
+
+def test_the_picture_of_a_model_view_shows_the_values():
+    one, none, three, *others = bars(model_view(GOOD, FOUR, values=[[1, 0, 3], [1, 0, 3]]))
+    assert len({one, none, three}) == 3 and others == [one, none, three]
+    dark, bright = (0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2] for c in (none, three))
+    assert dark < 0.2 < 0.8 < bright  # cividis
+    broad, *rest = bars(model_view(GOOD, FOUR, values=[["a", "b", "a"], ["b", "b", "a"]]))
+    assert len(rest) == 5 and rest[1] == broad and len({broad, *rest}) == 2
+    assert len(bars(model_view(GOOD, FOUR, values=[[1, np.nan, 3], [1, 0, 3]]))) == 5
+    assert bars(model_view(GOOD, FOUR, values=np.full((2, 3), np.nan))) == []
+    words = model_view(GOOD, FOUR, values=[["a", "b", "a"], ["b", "b", "a"]], name="kind").alt
+    assert words.endswith(" kind: a 3, b 3.")
 
 
 def test_neuron_view_checks_its_arrays():

@@ -14,13 +14,14 @@ from bertedu.plots.words import head_in_words, layer_in_words, model_in_words, r
 ROLLOUT_UNIT = "share of the input token"
 
 
-def head(attention, tokens, *, queries=None, ax=None, title=None):
+def head(attention, tokens, *, queries=None, unit=UNIT, ax=None, title=None):
     """One head as a heat map: each row is a token that looks, each column a token that is looked at.
 
     Args:
         attention: `[T, S]`, finite numbers. Where some are negative (talking heads), colours diverge around 0.
         tokens: S strings, the columns; also the rows, unless `queries` says otherwise.
         queries: None, or T strings.
+        unit: str, what the numbers are: logits, say, are no shares.
         ax: None (a new `Picture`), or the Axes to draw in.
         title: None, or a line above.
 
@@ -41,7 +42,7 @@ def head(attention, tokens, *, queries=None, ax=None, title=None):
     figure = new_figure(head_size(queries, tokens), "compressed") if ax is None else None
     with matplotlib.rc_context(STYLE):
         ax = figure.add_subplot() if ax is None else ax
-        heat_map(ax, attention, tokens, queries, scale_of(attention), UNIT, title)
+        heat_map(ax, attention, tokens, queries, scale_of(attention), unit, title)
         ax.set_xlabel("is looked at (key)")
         ax.xaxis.set_label_position("top")
         ax.set_ylabel("looks (query)")

@@ -92,7 +92,8 @@ class Weights {
     const rows = exact ? this.exactLine({ side, index }, exact) : this.values.map((values) => this.cut(values, side, index));
     return this.shown.map((other) => {
       const [query, key] = side === "query" ? [index, other] : [other, index];
-      return { index: other, weights: choice.allows(query, key) ? rows.map((row) => row[other]) : null };
+      const weights = choice.allows(query, key) ? rows.map((row) => row[other]) : null;
+      return { index: other, weights, mean: mean(weights) };
     });
   }
 
@@ -171,6 +172,12 @@ function linesOf(weights, choice) {
   lines.sort((a, b) => a.strength - b.strength);
   const possible = bins.reduce((sum, count) => sum + count, 0);
   return { lines, largest: lines.at(-1)?.strength ?? 0, possible };
+}
+
+/** Where a straight line from [x, y] comes into the window's height: a browser would draw its dashes far outside too. */
+function inSight(x, y, otherX, otherY, height) {
+  const edge = Math.max(-20, Math.min(height + 20, y));
+  return edge === y ? [x, y] : [x + ((otherX - x) * (edge - y)) / (otherY - y), edge];
 }
 
 /** The picture: two lists of tokens with lines between them, in a window that scrolls when there are many. */
@@ -287,7 +294,7 @@ class Stage {
     const left = this.lists[0].getBoundingClientRect().right - box.left + 4;
     const right = this.lists[1].getBoundingClientRect().left - box.left - 4;
     const colours = this.colours();
-    this.shade(context, width, left, right, colours);
+    this.shade(context, [width, height], left, right, colours);
     this.strokes(context, left, right, height, colours);
     this.writeNumbers();
   }
@@ -297,13 +304,14 @@ class Stage {
   }
 
   /** Bars behind the partners of the token in focus: as long as the mean weight, made up of what each head gives. */
-  shade(context, width, left, right, colours) {
+  shade(context, [width, height], left, right, colours) {
     const { partners, side, largest } = this.picture;
     const room = side === "query" ? width - right - 64 : left - 64;
     context.globalAlpha = 0.3;
     for (const { index, weights } of partners ?? []) {
       let from = side === "query" ? right : left;
       const y = this.y(index) - this.pitch / 2 + 3;
+      if (y < -this.pitch || y > height) continue; // out of sight, as most of 512 tokens are
       (weights ?? []).forEach((value, series) => {
         const share = ((Math.abs(value) / largest) * room) / weights.length;
         context.fillStyle = colours(series, value);
@@ -341,9 +349,13 @@ class Stage {
       const kind = Math.floor((series[line.series] ?? 0) / 7) % 3;
       if (kind !== dash) context.setLineDash(DASHES[(dash = kind)]);
       context.beginPath();
-      context.moveTo(left, from);
-      if (curved) context.bezierCurveTo(middle, from, middle, to, right, to);
-      else context.lineTo(right, to);
+      if (curved) {
+        context.moveTo(left, from);
+        context.bezierCurveTo(middle, from, middle, to, right, to);
+      } else {
+        context.moveTo(...inSight(left, from, right, to, height));
+        context.lineTo(...inSight(right, to, left, from, height));
+      }
       context.stroke();
     }
     context.setLineDash([]);
@@ -460,6 +472,8 @@ class Controls {
 
   /** Gives the swatches the colours of the theme. */
   paint(root) {
+    if (this.theme === root.dataset.theme) return;
+    this.theme = root.dataset.theme;
     this.buttons.forEach((button, head) => {
       const colour = this.setup.signed ? "currentColor" : headColour(root, head);
       button.style.setProperty("--be-head", colour);
@@ -521,15 +535,20 @@ export class HeadView {
     return this.ready.get(layer);
   }
 
-  /** Neighbouring layers come while nobody waits for them. */
+  /** Neighbouring layers come right after the picture, the one that the reader is going towards first. */
   fetchNext() {
     clearTimeout(this.next);
     this.next = setTimeout(async () => {
-      const here = this.setup.layers.indexOf(this.choice.layer);
-      const near = [here, here + 1, here - 1].map((at) => this.setup.layers[at]);
-      [...this.ready.keys()].filter((layer) => !near.includes(layer)).forEach((layer) => this.ready.delete(layer));
-      for (const layer of near) if (layer !== undefined) await this.weightsOf(layer).catch(() => {});
-    }, 300);
+      const { layer } = this.choice;
+      const here = this.setup.layers.indexOf(layer);
+      const onward = here < this.came ? -1 : 1;
+      this.came = here;
+      const near = [here, here + onward, here - onward].map((at) => this.setup.layers[at]);
+      [...this.ready.keys()].filter((kept) => !near.includes(kept)).forEach((kept) => this.ready.delete(kept));
+      for (const next of near) {
+        if (layer === this.choice.layer && next !== undefined) await this.weightsOf(next).catch(() => {});
+      }
+    }, 20);
   }
 
   weigh() {
@@ -590,13 +609,13 @@ export class HeadView {
 
   /** Lines of one token only, and the mean of its heads for the numbers. */
   focused({ side, index }) {
-    const lines = [];
-    const partners = this.line.map(({ index: other, weights }) => {
-      (weights ?? []).forEach((value, series) => {
-        const [query, key] = side === "query" ? [index, other] : [other, index];
-        if (value && Math.abs(value) >= this.choice.least) lines.push({ strength: Math.abs(value), series, query, key, value });
-      });
-      return { index: other, weights, mean: mean(weights) };
+    const partners = this.line;
+    const strengths = Float32Array.from(partners.flatMap(({ weights }) => weights ?? []), Math.abs).sort();
+    const least = Math.max(this.choice.least, strengths.at(-MOST_OF_ONE) ?? 0);
+    const lines = partners.flatMap(({ index: other, weights }) => {
+      const [query, key] = side === "query" ? [index, other] : [other, index];
+      const all = (weights ?? []).map((value, series) => ({ strength: Math.abs(value), series, query, key, value }));
+      return all.filter(({ strength }) => strength && strength >= least);
     });
     lines.sort((a, b) => a.strength - b.strength);
     const drawn = lines.slice(-MOST_OF_ONE);
@@ -608,10 +627,7 @@ export class HeadView {
     const { focus, average, heads } = this.choice;
     const { tokens, signed } = this.setup;
     if (!focus) return "Point at a token, or go to the tokens with the Tab and arrow keys, for its weights.";
-    const best = this.line
-      .map(({ index, weights }) => ({ index, mean: mean(weights) }))
-      .filter((partner) => partner.mean !== null)
-      .sort((a, b) => Math.abs(b.mean) - Math.abs(a.mean));
+    const best = this.line.filter((partner) => partner.mean !== null).sort((a, b) => Math.abs(b.mean) - Math.abs(a.mean));
     const what = focus.side === "query" ? "looks at" : "is looked at by";
     const of = heads.size > 1 ? ` (mean of ${heads.size} heads)` : average ? "" : heads.size ? ` (head ${[...heads][0]})` : "";
     const list = best.slice(0, 5).map((partner) => `${named(tokens, partner.index)} ${short(partner.mean)}`);

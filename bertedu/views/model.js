@@ -13,7 +13,7 @@ const VALUES = ["#00204d", "#414d6b", "#7c7b78", "#b9ac70", "#ffe945"]; // civid
 const LABELS = '12px system-ui, "DejaVu Sans", sans-serif';
 const SMALLEST_LABELLED = 13; // pixels a row needs for its token
 
-/** 256 colours, from the first of `stops` to the last, as red, green, blue. */
+/** 256 colours, from the first of `stops` to the last, as [red, green, blue]. */
 function ramp(stops) {
   const colours = stops.map((stop) => [1, 3, 5].map((at) => parseInt(stop.slice(at, at + 2), 16)));
   return Array.from({ length: 256 }, (_, level) => {
@@ -30,7 +30,9 @@ function paintLevels(canvas, levels, side, colours) {
   canvas.height = side;
   const context = canvas.getContext("2d");
   const image = context.createImageData(side, side);
-  levels.forEach((level, i) => image.data.set([...colours[level], 255], 4 * i));
+  const pixels = new Uint32Array(image.data.buffer); // a pixel at a time: a long text has a quarter of a million
+  const known = new Uint32Array(Uint8Array.from(colours.flatMap((colour) => [...colour, 255])).buffer);
+  levels.forEach((level, i) => (pixels[i] = known[level]));
   context.putImageData(image, 0, 0);
 }
 
@@ -353,12 +355,20 @@ class ModelView {
       table(`${counted(heads.length, "head")}: layer·head`, ["Head", ...name, "Looked at most", "Mean"], heads)); // prettier-ignore
   }
 
+  /** How many heads there are, and how their thumbnails are to be read. */
+  size(theme) {
+    const { layers, heads, signed } = this.setup;
+    const strongest = signed ? "strongest colour" : theme === "dark" ? "brightest" : "darkest";
+    return `${counted(layers.length, "layer")} of ${counted(heads, "head")}; in each thumbnail the ${strongest} is its largest weight`;
+  }
+
   async paint() {
     const theme = this.root.dataset.theme ?? "light";
     if (this.painted !== theme) {
       this.painted = theme;
       this.grid.paint(await this.source.part("thumbnails"), theme);
       if (this.setup.values) this.legend.replaceChildren(...this.values.legend(theme));
+      this.frame.status.textContent = this.size(theme);
     }
     this.map.drawSoon();
   }
@@ -366,7 +376,6 @@ class ModelView {
 
 export async function showView(root, setup, source) {
   const view = new ModelView(root, setup, source);
-  view.frame.status.textContent = `${counted(setup.layers.length, "layer")} of ${counted(setup.heads, "head")}; in each thumbnail the darkest is its largest weight`;
   await Promise.all([view.choose(setup.layer, setup.head, false), view.paint()]); // a click meanwhile comes after both
   return {
     redraw: () => view.paint(),

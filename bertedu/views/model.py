@@ -115,9 +115,11 @@ class ModelView(View):
         return self._one(layer, head)[arrays.choice("index", index, len(self.tokens))].tobytes()
 
     def axes(self):
-        """The grid of all heads."""
+        """The grid of all heads; with a value for each, the one that shows it."""
         from bertedu import plots
 
+        if self.values is not None:
+            return self.quick_axes()
         return plots.model(self.attention, self.labels, title=self.title)
 
     def quick_axes(self):
@@ -125,8 +127,9 @@ class ModelView(View):
         from bertedu.plots.picture import tell
         from bertedu.plots.words import model_in_words
 
-        ax = _mosaic(self._small, self.signed, self.title)
-        tell(ax, self.title, model_in_words(self.attention, self.labels, self.title))
+        ax = _mosaic(self._small, self.signed, self.title, self.values, self.name)
+        words = model_in_words(self.attention, self.labels, self.title)
+        tell(ax, self.title, f"{words}{_values_in_words(self.values, self.name)}")
         return ax
 
     def _one(self, layer, head):
@@ -156,7 +159,7 @@ def shrunk(weights, side):
     return np.where(high >= -low, high, low)
 
 
-def _mosaic(small, signed, title):
+def _mosaic(small, signed, title, values=None, name=None):
     """The Axes of a picture of `[L, N, side, side]`, each head on a colour scale of its own, numbered from 0."""
     import matplotlib
 
@@ -167,7 +170,8 @@ def _mosaic(small, signed, title):
     layers, heads, side, _ = small.shape
     largest = np.abs(small).max(axis=(-2, -1), keepdims=True)
     shares = small / np.where(largest > 0, largest, 1)
-    edge = max(1, side // 12)
+    known = [value for row in values or [] for value in row if value is not None]
+    edge = max(1, side // (6 if known else 12))  # room for a bar
     tiles = np.pad(shares, [(0, 0), (0, 0), (0, edge), (0, edge)], constant_values=np.nan)
     image = tiles.transpose(0, 2, 1, 3).reshape(layers * (side + edge), heads * (side + edge))
     width = max(4.5, min(8.4, 0.75 * heads))
@@ -185,7 +189,49 @@ def _mosaic(small, signed, title):
         ax.xaxis.set_label_position("top")
         ax.set_ylabel("layer", loc="top")
         write_title(ax, title)
+        if known:
+            _mark(ax, values, known, name, side, side + edge)
     return ax
+
+
+def _mark(ax, values, known, name, side, pitch):
+    """A bar below each head in the colour of its value, and what the colours mean."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.collections import PatchCollection
+    from matplotlib.colors import Normalize
+    from matplotlib.patches import Patch, Rectangle
+
+    from bertedu.plots.style import PALETTE
+
+    if isinstance(known[0], str):
+        labels = sorted(set(known))
+        colour = {label: PALETTE[number % len(PALETTE)] for number, label in enumerate(labels)}.get
+        keys = [Patch(color=colour(label), label=label) for label in labels]
+        ax.figure.legend(handles=keys, title=name, loc="outside lower center", ncols=min(4, len(labels)), frameon=False)
+    else:
+        scale = ScalarMappable(Normalize(min(known), max(known)), "cividis")
+        colour = scale.to_rgba
+        ax.figure.colorbar(scale, ax=ax, orientation="horizontal", label=name, shrink=0.5, aspect=30, pad=0.02)
+    bars, colours = [], []
+    for row, line in enumerate(values):
+        for column, value in enumerate(line):
+            if value is not None:
+                bars.append(Rectangle((column * pitch - 0.5, row * pitch + side - 0.5), side, 0.7 * (pitch - side)))
+                colours.append(colour(value))
+    ax.add_collection(PatchCollection(bars, facecolors=colours))
+
+
+def _values_in_words(values, name):
+    """Which heads have the least and the largest value, or how many have each label; a sentence, or nothing."""
+    places = [(value, f"layer {layer}, head {head}") for layer, row in enumerate(values or [])
+              for head, value in enumerate(row) if value is not None]  # fmt: skip
+    if not places:
+        return ""
+    if isinstance(places[0][0], str):
+        labels = [label for label, _ in places]
+        return f" {name}: {', '.join(f'{label} {labels.count(label)}' for label in sorted(set(labels)))}."
+    (least, first), (most, last) = min(places), max(places)
+    return f" {name}: from {least:.3g} ({first}) to {most:.3g} ({last})."
 
 
 def _values(values, shape):

@@ -97,6 +97,9 @@ def test_a_saved_view_draws(kind, scheme, opened, artifacts):
     assert page.get_attribute(".bertedu-view", "data-theme") == scheme
     expect(page.locator("#bertedu-picture")).to_be_hidden()
     page.screenshot(path=artifacts / f"view-{kind}-{scheme}.png")
+    if kind == "model":
+        strongest = {"light": "darkest", "dark": "brightest"}[scheme]
+        expect(page.locator(".be-status")).to_contain_text(f"in each thumbnail the {strongest} is its largest weight")
     assert page.locator("body").evaluate(SMALL_TEXT) == []
     page.set_viewport_size({"width": 600, "height": 1200})
     pixels(page, CANVAS[kind])
