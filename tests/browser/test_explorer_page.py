@@ -338,5 +338,12 @@ def test_typed_into_in_jupyterlab(browser, artifacts, tmp_path):
         assert "alt" in picture.metadata["image/png"]
         assert "widgets" not in saved.metadata
         assert len(json.dumps(saved)) < 300_000
+        lab_browser.restart_kernel(page)
+        if view.count():  # Jupyter tells some views at once, others learn it from their next question
+            view.get_by_label("Text", exact=True).fill("the cat")
+        expect(page.get_by_text("The kernel has ended; run the cell for the live view.")).to_have_count(1)
+        expect(page.locator(".bertedu-picture-hidden")).to_have_count(0)  # the picture is back
+        assert min(lab_browser.pictures(page)[0]) > 100
+        page.screenshot(path=artifacts / "explorer-after-restart.png")
         assert page_errors == []
         page.close()
