@@ -19,6 +19,7 @@ def judge_softmax(answer):
         typical = [
             (np.exp(x), "these are the powers e^x; divide each by their sum, so that together they make 1."),
             (x / x.sum() if x.sum() else x, "it divides the numbers by their sum; first raise e to each of them."),
+            (np.exp(x - x.max()), "the largest share is 1: divide the powers by their sum, not by the largest."),
             (2**x / (2**x).sum(), "the base is e (math.exp), not 2."),
             (_softmax(-x), "the order is turned round: the largest number should get the largest share."),
             (np.eye(len(x))[x.argmax()], "all goes to the largest number; softmax gives everyone a share."),
@@ -39,7 +40,10 @@ def judge_logits(answer):
         (products / size, "it divides by H; divide by its square root."),
         (products * size**0.5, "it multiplies by sqrt(H); divide by it."),
         (products / len(K) ** 0.5, "it divides by the square root of the number of keys; H is the size of one query."),
-        (products / len(Q) ** 0.5, "it divides by the square root of the number of queries; H is the size of one."),
+        (
+            products / len(Q) ** 0.5,
+            "it divides by the root of 3, the number of queries here; H is the size of one query, 5.",
+        ),
         (products.T / size**0.5, "rows and columns are swapped: a row for each query, a column for each key."),
         (_softmax(products / size**0.5), "this is after the softmax already; the scaled products alone are wanted."),
     ]
@@ -48,6 +52,7 @@ def judge_logits(answer):
 
 def judge_mix(answer):
     scores = np.array([[0.7, 0.2, 0.1, 0.0], [0.25, 0.25, 0.25, 0.25], [0.0, 0.1, 0.1, 0.8]])
+    carried = "the mixes of the rows before are still in it: begin each row with zeros of its own."
     typical = [
         (np.tile(V.mean(axis=0), (3, 1)), "every row is the plain mean of the values; weigh each value by its share."),
         (scores @ V / 4, "the shares already sum to 1; do not divide by the number of values as well."),
@@ -55,6 +60,9 @@ def judge_mix(answer):
         (np.tile(V.sum(axis=0), (3, 1)), "it adds the values up without their shares."),
         (V.T @ scores.T, "rows and columns are swapped: a row for each query."),
         ((scores @ V).sum(axis=1), "each query should get a whole vector; the sum goes over the keys only."),
+        ((scores @ V)[:, :3], "a value need not have three numbers: here it has five, len(values[0])."),
+        (np.cumsum(scores @ V, axis=0), carried),
+        (np.tile((scores @ V).sum(axis=0), (3, 1)), carried),
     ]
     compare(call(answer, scores.tolist(), V.tolist()), scores @ V, typical)
 
@@ -78,7 +86,9 @@ def judge_masked(answer):
     ]
     compare(call(answer, logits.tolist(), mask.tolist()), _softmax(logits - 1e9 * (1 - mask)), typical)
     row = call(answer, [5.0, -5.0, 0.0], [0, 1, 1])
-    compare(row, _softmax(np.array([5.0 - 1e9, -5.0, 0.0])))
+    too_little = "a logit of 5, less 10, still has a small share; a billion less leaves 0."
+    typical = [(_softmax(np.array([5.0 - 10, -5.0, 0.0])), too_little)]
+    compare(row, _softmax(np.array([5.0 - 1e9, -5.0, 0.0])), typical)
 
 
 def judge_attend(answer):
@@ -91,13 +101,24 @@ def judge_attend(answer):
         ),
         (everything @ V, "the softmax runs over the whole table; each row must sum to 1. Use axis=-1, keepdims=True."),
         (_softmax(Q @ K.T) @ V, "the factor 1/sqrt(H) is missing: divide the products by sqrt(q.shape[-1])."),
+        (
+            _softmax(Q @ K.T / len(Q) ** 0.5) @ V,
+            "it divides by the root of T, the number of queries; take q.shape[-1].",
+        ),
+        (_softmax(Q @ K.T / len(K) ** 0.5) @ V, "it divides by the root of S, the number of keys; take q.shape[-1]."),
         (_softmax(Q @ K.T / 5) @ V, "it divides by H; divide by its square root."),
         (scaled @ V, "there is no softmax: the weights are raw products."),
         (np.exp(scaled) @ V, "the powers are not divided by the sum of their row."),
         (_softmax(scaled) @ K, "it mixes the keys; mix the values."),
         (_softmax(scaled), "these are the shares; one step is left: mix the values with them."),
     ]
-    compare(call(answer, Q.copy(), K.copy(), V.copy()), _softmax(scaled) @ V, typical)
+    try:
+        got = call(answer, Q.copy(), K.copy(), V.copy())
+    except NotYet as reason:
+        if "broadcast" not in str(reason):
+            raise
+        raise NotYet(f"{reason} With keepdims=True a sum over a row keeps its axis, [T, 1], and fits [T, S].") from None
+    compare(got, _softmax(scaled) @ V, typical)
 
 
 EXERCISES = {

@@ -21,7 +21,7 @@ def judge_heads(answer):
 
 def judge_most_looked_at(answer):
     cases = [
-        (["the", "cat", "sat"], [0.2, 0.5, 0.3], "cat"),
+        (["the", "cat", "sat"], [0.3, 0.5, 0.2], "cat"),
         (["it", "was", "warm", "."], [0.1, 0.2, 0.1, 0.6], "."),
         (["the", "mat"], [0.9, 0.1], "the"),
     ]
@@ -38,6 +38,10 @@ def judge_most_looked_at(answer):
             if got != expected:
                 raise NotYet(f"{given}, and {expected!r} has the largest share.")
             continue
+        if isinstance(got, list | tuple) and expected in got:
+            raise NotYet(
+                f"the token itself is wanted, {expected!r}; it gives a {type(got).__name__} with more around it."
+            )
         value = numbers(got)
         if value.shape == () and float(value) == row.index(max(row)):
             raise NotYet(f"it gives the position, {int(value)}. Use it as an index: which token stands there?")
@@ -46,8 +50,17 @@ def judge_most_looked_at(answer):
         raise NotYet(f"a token is wanted, a string; it gives a {type(got).__name__}.")
 
 
+def _call_for_cosine(answer, a, b):
+    try:
+        return call(answer, list(a), list(b))
+    except NotYet as reason:
+        if "IndexError" not in str(reason):
+            raise
+        raise NotYet(f"{reason} These lists have {len(a)} numbers: the formula is for any length.") from None
+
+
 def judge_cosine(answer):
-    for a, b in ([[3.0, 4.0], [4.0, 3.0]], [[1.0, 2.0, 2.0], [-2.0, 0.0, 4.0]], [[1.0, 0.0], [0.0, 5.0]]):
+    for a, b in ([[1.0, 2.0, 2.0], [-2.0, 0.0, 4.0]], [[3.0, 4.0], [4.0, 3.0]], [[1.0, 0.0], [0.0, 5.0]]):
         dot = sum(x * y for x, y in zip(a, b, strict=True))
         length_a, length_b = (math.sqrt(sum(x * x for x in vector)) for vector in (a, b))
         typical = [
@@ -55,11 +68,13 @@ def judge_cosine(answer):
             (dot / (length_a * length_b) ** 2, "the lengths are not lengths yet: a square root is missing."),
             (dot / length_a, "it is divided by the length of a only; divide by the length of b too."),
             (dot / length_b, "it is divided by the length of b only; divide by the length of a too."),
+            (dot / length_a * length_b, "brackets are missing: x / a * b divides by a alone, and multiplies by b."),
+            (dot / sum(a) / sum(b), "a length is the root of the sum of the squares, not the sum."),
             (dot / (length_a + length_b), "divide by the product of the two lengths, not by their sum."),
             (math.dist(a, b), "that is the distance between the two points; here the angle is wanted."),
             (dot / len(a), "it is divided by how many numbers there are; divide by the two lengths."),
         ]
-        compare(call(answer, list(a), list(b)), dot / (length_a * length_b), typical)
+        compare(_call_for_cosine(answer, a, b), dot / (length_a * length_b), typical)
 
 
 def _cosine(a, b):
@@ -72,7 +87,7 @@ def _mean(values):
 
 def judge_gap(answer):
     groups = [
-        ([[3.0, 4.0, 0.0], [0.0, 2.0, 0.0], [1.0, 1.0, 1.0]], [[0.0, 0.0, 5.0], [1.0, 0.0, 2.0]]),
+        ([[3.0, 4.0, 0.0], [0.0, 2.0, 0.0], [1.0, 1.0, 1.0]], [[0.0, 1.0, 5.0], [1.0, 0.0, 2.0]]),
         ([[1.0, 0.0], [1.0, 1.0]], [[0.0, 2.0], [1.0, 3.0], [-1.0, 1.0]]),
     ]
     for one, other in groups:
@@ -85,11 +100,26 @@ def judge_gap(answer):
             for group in (one, other)
             for a, b in itertools.combinations(group, 2)
         ]
+        of_two_means = _mean([_mean([_cosine(a, b) for a, b in itertools.combinations(g, 2)]) for g in (one, other)])
+        in_turn = [_cosine(a, b) for a, b in zip(one, other, strict=False)]
+        of_six = (sum(with_itself) - 6) / 12
         typical = [
             (_mean(different) - _mean(same), "the sign is turned round: same meaning minus different meaning."),
             (
                 _mean(with_itself) - _mean(different),
                 "pairs of a sentence with itself are counted, and their cosine is always 1. Leave them out.",
+            ),
+            (
+                of_six - _mean(different),
+                "the 6 and the 12 hold for three and three sentences; count the pairs there are.",
+            ),
+            (
+                of_two_means - _mean(different),
+                "each pair counts alike: one mean over the pairs of both lists together.",
+            ),
+            (
+                _mean(same) - _mean(in_turn),
+                "each vector of one list makes a pair with each of the other, not only in turn.",
             ),
             (_mean(same), "that is the mean of the pairs with the same meaning; subtract that of the others."),
             (_mean(different), "that is the mean of the pairs with different meanings; it is to be subtracted."),
