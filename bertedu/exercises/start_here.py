@@ -101,6 +101,7 @@ def judge_gap(answer):
             for a, b in itertools.combinations(group, 2)
         ]
         of_two_means = _mean([_mean([_cosine(a, b) for a, b in itertools.combinations(g, 2)]) for g in (one, other)])
+        of_one = [_cosine(a, b) for a, b in itertools.combinations(one, 2)]
         in_turn = [_cosine(a, b) for a, b in zip(one, other, strict=False)]
         of_six = (sum(with_itself) - 6) / 12
         typical = [
@@ -121,6 +122,7 @@ def judge_gap(answer):
                 _mean(same) - _mean(in_turn),
                 "each vector of one list makes a pair with each of the other, not only in turn.",
             ),
+            (_mean(of_one) - _mean(different), "the pairs within the second list are missing."),
             (_mean(same), "that is the mean of the pairs with the same meaning; subtract that of the others."),
             (_mean(different), "that is the mean of the pairs with different meanings; it is to be subtracted."),
             (sum(same) - sum(different), "sums grow with the number of pairs; take the mean of each kind."),

@@ -17,6 +17,11 @@ def gap_of_two_means(money, river):
     return np.mean(same) - np.mean([cosine(a, b) for a in money for b in river])
 
 
+def gap_of_one(money, river):
+    same = [cosine(a, b) for i, a in enumerate(money) for b in money[i + 1 :]]
+    return np.mean(same) - np.mean([cosine(a, b) for a in money for b in river])
+
+
 def gap_in_turn(money, river):
     same = [cosine(a, b) for g in (money, river) for i, a in enumerate(g) for b in g[i + 1 :]]
     return np.mean(same) - np.mean([cosine(a, b) for a, b in zip(money, river, strict=False)])
@@ -62,5 +67,6 @@ WRONG = {
         (gap_of_six, "6 and the 12"),
         (gap_of_two_means, "each pair counts alike"),
         (gap_in_turn, "in turn"),
+        (gap_of_one, "second list"),
     ],
 }
