@@ -435,6 +435,57 @@ def test_tensorboard_gets_a_curve(tmp_path, monkeypatch):
     assert sorted(steps) == [0, 1, 2, 3, 4, 5]  # two epochs of six steps
 
 
+LIVE = """
+import sys
+sys.path.insert(0, "tests")
+import numpy as np
+import test_fine_tuning as here
+from bertedu.fine_tuning import progress, run as running
+
+progress.LEAST_SECONDS, running.SEGMENT = 0.0, 4
+losses = []
+class Watch(here.keras.callbacks.Callback):
+    def on_train_batch_begin(self, batch, logs=None):
+        self.model.reset_metrics()  # so that what Keras reports is of this step alone
+    def on_train_batch_end(self, batch, logs=None):
+        losses.append(logs["loss"])
+here.run(callbacks=[Watch()])
+alone, curves = losses, []
+make = running.progress_of
+running.progress_of = lambda *arguments: curves.append(make(*arguments)) or curves[-1]
+"""
+LIVE_RUN = "here.run(progress=True, validation=(here.TEXTS, here.LABELS))"
+LIVE_CHECK = "np.testing.assert_allclose(curves[0].losses, list(enumerate(alone, 1)), atol=1e-5)"
+LIVE_STOP = """
+class PowerCut(here.keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.optimizer.iterations == 3:
+            raise KeyError
+try:
+    here.run(progress=True, callbacks=[PowerCut()])
+except KeyError:
+    pass
+"""
+
+
+def test_a_notebook_keeps_one_picture_of_a_training_and_a_line_an_epoch():
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    cells = [nbformat.v4.new_code_cell(source) for source in (LIVE, LIVE_RUN + ";", LIVE_CHECK, LIVE_STOP)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    client = nbclient.NotebookClient(notebook, kernel_name="python3", coalesce_streams=True)
+    client.execute(cwd=str(Path(__file__).parent.parent))
+    _, run_through, checked, stopped = (cell.outputs for cell in notebook.cells)
+    (picture,) = [output for output in run_through if output.output_type == "display_data"]
+    assert "Fine-tuning, 12 steps', 12 of 12 steps." in picture.metadata["image/png"]["alt"]
+    assert picture.metadata["image/png"]["alt"].count("after 6 steps") == 1
+    (lines,) = [output.text for output in run_through if output.output_type == "stream"]
+    assert [line.split(":")[0] for line in lines.splitlines()] == ["epoch 1", "epoch 2"]
+    assert checked == []
+    (picture,) = stopped
+    assert "12 steps, stopped after 3', 3 of 12 steps" in picture.data["text/plain"]
+
+
 def test_a_run_in_every_format(tmp_path):
     classifier, history = run(output_dir=tmp_path / "run")
     tuned = be.load(tmp_path / "run" / "model")

@@ -17,7 +17,7 @@ from bertedu.classifier import BertClassifier
 from bertedu.fine_tuning import state
 from bertedu.fine_tuning.batches import SIZES, Batches, plan
 from bertedu.fine_tuning.history import History, surroundings
-from bertedu.fine_tuning.progress import Progress
+from bertedu.fine_tuning.progress import progress as progress_of
 from bertedu.fine_tuning.schedule import optimizer
 
 SEGMENT = 100  # steps between two states on disk
@@ -63,11 +63,11 @@ class Run:
         if self.history.finished:
             return self.history
         total = self.settings["epochs"] * self.steps_an_epoch
-        shown = Progress(total, self._steps_done(), progress)
+        shown = progress_of(total, self.steps_an_epoch, self.history, progress)
         try:
             while len(self.history.epochs) < self.settings["epochs"]:
                 self._epoch([shown, *callbacks])
-                shown.epoch_done(self.history)
+                shown.epoch_done()
         finally:
             shown.close()
         self._finish()

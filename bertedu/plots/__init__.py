@@ -4,7 +4,7 @@ Arrays and strings in, matplotlib Axes out; never a model. Every function writes
 numbers it draws (`Picture.alt`), which travels with the picture into a notebook and into a saved file. All chapters.
 
     attention   head, layer, model, rollout     one head, a layer's heads, every head; what reaches a token
-    curves      lines                           how numbers change
+    curves      lines, training                 how numbers change; how a loss falls
     likeness    similarity                      how alike things are, layer by layer too
     points      vectors                         vectors in the plane
     saving      save, png                       with the words inside
@@ -19,7 +19,7 @@ from bertedu.plots.style import SUFFIXES, UNIT
 from bertedu.plots.picture import Picture, close, describe, figure_of
 from bertedu.plots.saving import png, save
 from bertedu.plots.attention import head, layer, model, rollout
-from bertedu.plots.curves import lines
+from bertedu.plots.curves import lines, training
 from bertedu.plots.likeness import similarity
 from bertedu.plots.points import vectors
 
@@ -48,5 +48,6 @@ __all__ = [
     "rollout",
     "save",
     "similarity",
+    "training",
     "vectors",
 ]

@@ -1,4 +1,4 @@
-"""Lines: how numbers change, from layer to layer for instance."""
+"""Lines: how numbers change, from layer to layer for instance, or from step to step of a training."""
 
 import matplotlib
 import numpy as np
@@ -8,7 +8,9 @@ from bertedu.plots.inputs import numbers, positions, strings_of
 from bertedu.plots.letters import shown
 from bertedu.plots.picture import new_figure, tell
 from bertedu.plots.style import MARKERS, MOST_LABELS, PALETTE, STYLE
-from bertedu.plots.words import lines_in_words
+from bertedu.plots.words import lines_in_words, training_in_words
+
+MEAN_OF = 10  # steps that the smooth line of a training is the mean of
 
 
 def lines(values, labels, *, x=None, xlabel, ylabel, title=None, ax=None):
@@ -45,6 +47,49 @@ def lines(values, labels, *, x=None, xlabel, ylabel, title=None, ax=None):
         clean_axes(ax, xlabel, ylabel, title)
         _label_lines(ax, x[-1], values[:, -1], labels)
     tell(ax, title, lines_in_words(values, labels, names, xlabel, ylabel, title))
+    return ax
+
+
+def training(losses, judged=(), *, steps, epoch=None, title=None, ax=None):
+    """The loss of a training: of each step, pale; the mean of the last ten; and the validation's, where it was judged.
+
+    Args:
+        losses: pairs (number of the step, from 1; loss); may be empty, before the first.
+        judged: pairs (steps done, loss of the validation), only where there are `losses`.
+        steps: int, all steps of the training; the axis has room for them from the beginning.
+        epoch: None, or int, the steps of an epoch, to mark where each ends.
+        title, ax: as in `lines`.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        TypeError, ValueError: an argument is not as above; the message names it.
+
+    Example:
+        >>> training([(1, 0.7), (2, 0.5)], steps=4).figure.alt
+        'Loss of a training, 2 of 4 steps. The mean of the last steps goes from 0.70 to 0.60.'
+    """
+    losses, judged = (numbers(name, pairs, "R2") if len(pairs) else np.zeros((0, 2))
+                      for name, pairs in (("losses", losses), ("judged", judged)))  # fmt: skip
+    sums = np.cumsum([0.0, *losses[:, 1]])
+    ends = np.arange(1, len(sums))
+    starts = np.maximum(ends - MEAN_OF, 0)
+    means = (sums[ends] - sums[starts]) / (ends - starts)
+    figure = new_figure((6.4, 3.8), "constrained") if ax is None else None
+    with matplotlib.rc_context(STYLE):
+        ax = figure.add_subplot() if ax is None else ax
+        for end in range(epoch, steps, epoch) if epoch else ():
+            ax.axvline(end, color="#dddddd", linewidth=0.8, zorder=0)
+        ax.plot(*losses.T, color=PALETTE[0], linewidth=0.8, alpha=0.4)
+        ax.plot(losses[:, 0], means, color=PALETTE[0])
+        ax.plot(*judged.T, color=PALETTE[1], marker=MARKERS[1], markersize=5, clip_on=False)
+        ax.set_xlim(0, steps)
+        ax.set_ylim(0, 1.05 * max([*losses[:, 1], *judged[:, 1]], default=1))
+        clean_axes(ax, f"step (bold: the mean of the last {MEAN_OF})", "loss", title)
+        last = [line[-1] for line in (means, judged[:, 1]) if len(line)]
+        _label_lines(ax, steps, np.array(last), ["training", "validation"][: len(last)])
+    tell(ax, title, training_in_words(means, judged, len(losses) and int(losses[-1, 0]), steps, title))
     return ax
 
 

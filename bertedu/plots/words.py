@@ -77,6 +77,14 @@ def lines_in_words(values, labels, names, xlabel, ylabel, title):
     return f"{start} {', '.join(parts)}."
 
 
+def training_in_words(means, judged, done, steps, title):
+    """How far the training is, and where the two lines began and are."""
+    start = f"{_titled('Loss of a training', title)}, {done} of {steps} steps."
+    training = f" The mean of the last steps goes from {means[0]:.2f} to {means[-1]:.2f}." if len(means) else ""
+    points = ", ".join(f"{loss:.2f} after {step:.0f} steps" for step, loss in judged[-10:])
+    return f"{start}{training}{f' The validation: {points}.' if points else ''}"
+
+
 def similarity_in_words(values, labels, unit, title):
     """Each thing, and the one most like it."""
     start = f"{_titled('Heat map', title)} of {unit} between {len(labels)} things."
