@@ -75,8 +75,9 @@ def layer(attention, tokens, *, title=None):
     labelled = len(tokens) <= 16
     side = max(1.5, 0.15 * len(tokens)) if labelled else 1.9
     room = 0.25 + 0.075 * max(map(len, tokens)) if labelled else 0.1
-    lines = [*([title] if title else []), "Darkest: the largest share of each head. White: 0."]
-    axes = grid(rows, columns, heads, (side, side + 0.3), (room, 0.1, 0.15 + 0.2 * len(lines), room), lines)
+    colours = "Blue: above 0. Red: below." if attention.min() < 0 else "Darkest: the largest share of each head."
+    lines = [*([title] if title else []), f"{colours} White: 0."]
+    axes = grid(rows, columns, heads, (side, side + 0.2), (room, 0.1, 0.05 + 0.2 * len(lines), room), lines)
     with matplotlib.rc_context(STYLE):
         for number, ax in enumerate(axes):
             thumbnail(ax, attention[number])
@@ -113,7 +114,7 @@ def model(attention, tokens, *, title=None):
     colours = "blue above it, red below" if attention.min() < 0 else "darkest its largest share"
     words = f"Each square is one head: a row of it looks, a column is looked at; white is 0, {colours}."
     lines = [*([title] if title else []), words]
-    axes = grid(layers, heads, layers * heads, (side, side), (0.75, 0.1, 0.3 + 0.2 * len(lines), 0.1), lines)
+    axes = grid(layers, heads, layers * heads, (side, side), (0.75, 0.1, 0.25 + 0.2 * len(lines), 0.1), lines)
     axes = axes.reshape(layers, heads)
     with matplotlib.rc_context(STYLE):
         for place in np.ndindex(layers, heads):
