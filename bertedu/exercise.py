@@ -20,6 +20,7 @@ import numpy as np
 
 CLOSE = 1e-4  # how far from the expected number an answer may be: learners round
 HINTS_BEFORE_SOLUTION = 2
+WIDTH = 100  # characters that JupyterLab's narrow window has room for in a line of output
 
 _hints_given = {}  # exercise name -> how many, in this process
 
@@ -78,7 +79,7 @@ def check(name, answer=...):
         verdict = "Not yet: it was stopped before it came to an end."
     except BaseException as error:  # an answer may be any object, and may do anything when it is looked at
         verdict = f"Not yet: looking at the answer stopped with {_in_words(error)}."
-    print(verdict)
+    _say(verdict)
 
 
 def hint(name):
@@ -87,9 +88,9 @@ def hint(name):
     if exercise is None:
         return
     given = _hints_given[name] = min(_hints_given.get(name, 0) + 1, len(exercise.hints))
-    print(f"Hint {given} of {len(exercise.hints)}: {exercise.hints[given - 1]}")
+    _say(f"Hint {given} of {len(exercise.hints)}: {exercise.hints[given - 1]}")
     if given == len(exercise.hints):
-        print(f'(There is no third one. If you are stuck: solution("{name}").)')
+        _say(f'(There is no third one. If you are stuck: solution("{name}").)')
 
 
 def solution(name):
@@ -100,12 +101,17 @@ def solution(name):
     missing = HINTS_BEFORE_SOLUTION - _hints_given.get(name, 0)
     if missing > 0:
         hints = "two hints" if missing == HINTS_BEFORE_SOLUTION else "one more hint"
-        print(
-            f'There {"are" if missing > 1 else "is"} {hints} first, and a try in between is worth more: hint("{name}").'
-        )
+        are = "are" if missing > 1 else "is"
+        _say(f'There {are} {hints} first, and a try in between is worth more: hint("{name}").')
         return
     lines = exercise.solution.strip().splitlines()
     _show(f"A solution of {name}", [(number, line) for number, line in enumerate(lines, 1)])
+
+
+def _say(words):
+    """Prints `words` in lines that a notebook's window does not break; lines of their own stay so."""
+    for line in words.splitlines():
+        print(textwrap.fill(line, WIDTH, break_long_words=False, break_on_hyphens=False))
 
 
 def names():
@@ -211,11 +217,18 @@ def compare(answer, expected, typical=()):
     if not _close(got, expected):
         place = tuple(int(i) for i in np.unravel_index(np.abs(got - expected).argmax(), got.shape))
         where = f" at {list(place)}" if place else ""
-        raise NotYet(f"expected {expected[place]:.4g}{where}, got {got[place]:.4g}.")
+        raise NotYet(f"expected {_written(expected[place])}{where}, got {_written(got[place])}.")
 
 
 def _close(a, b):
-    return np.allclose(a, b, rtol=CLOSE, atol=CLOSE)
+    """Whether `a` is `b` up to rounding. Whole numbers, of which most are counts, must be right to the last one."""
+    whole = np.isfinite(b).all() and (b == np.rint(b)).all()
+    return np.allclose(a, b, rtol=CLOSE, atol=CLOSE) and not (whole and np.abs(a - b).max(initial=0) >= 0.5)
+
+
+def _written(number):
+    """A number as a learner would write it: counts in full, others in four digits."""
+    return f"{number:,.0f}" if number == np.rint(number) and abs(number) < 1e15 else f"{number:.4g}"
 
 
 def _shape(array):

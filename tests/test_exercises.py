@@ -25,8 +25,11 @@ def run(code, wanted):
 
 
 def said(capsys, name, answer):
+    """What `check` prints, in one line; none that it prints is longer than a window."""
     check(name, answer)
-    return capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= exercise.WIDTH
+    return " ".join(lines)
 
 
 def test_every_exercise_has_wrong_answers_here():
@@ -47,7 +50,7 @@ def test_blank_is_not_yet(name, capsys):
 @pytest.mark.parametrize("name", WRONG)
 def test_its_own_solution_is_correct(name, capsys):
     task = exercise._all()[name]
-    assert said(capsys, name, run(task.solution, task.answer)) == f"Correct: {task.correct}\n"
+    assert said(capsys, name, run(task.solution, task.answer)) == f"Correct: {' '.join(task.correct.split())}"
 
 
 @pytest.mark.parametrize(("name", "answer", "word"), [(name, *pair) for name, pairs in WRONG.items() for pair in pairs])

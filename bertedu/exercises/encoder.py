@@ -104,10 +104,7 @@ def judge_narrow(answer):
     typical = [([_count(*case, **slip) for case in cases], reason) for slip, reason in slips]
     typical.append((wide, "W plays no part in it: all three tables are W wide."))
     typical.append((only_words, "places and segments stand in tables that are W wide too, as the words."))
-    expected = [_count(*case) for case in cases]
-    compare(got, expected, typical)
-    if [float(one) for one in got] != expected:
-        raise NotYet(f"nearly: for V, D, L, F, W = {cases[0]} it should be {expected[0]:,}.")
+    compare(got, [_count(*case) for case in cases], typical)
 
 
 def _mean_cosine(vectors, pairs_with_self=False):
