@@ -59,7 +59,7 @@ def fine_tune(
         precision: "float32", "mixed_bfloat16", "mixed_float16", or "auto": half precision where an accelerator has it.
         jit_compile: bool, or "auto": XLA as Keras has it, on accelerators and not on a CPU, where it does not pay off.
         restore_best: bool, end with the weights of the epoch with the lowest loss in validation.
-        progress: bool, show it.
+        progress: bool, show it: a bar in a terminal, in a notebook the loss, drawn while it falls.
         callbacks: further Keras callbacks, such as `keras.callbacks.TensorBoard("logs")` (package tensorboard); an
             epoch to them is what lies between two states on disk, at most 100 steps.
 
