@@ -488,3 +488,19 @@ def test_hostile_tokens_are_text_in_a_saved_page(tmp_path):
 def test_ordinary_letters_of_any_script_stay_as_they_are():
     for text in ("naïve", "日本語", "שלום", "👍", "##ing", "a b"):
         assert arrays.visible(text) == text
+
+
+# ---- style sheets ----------------------------------------------------------------------------------------------------
+
+SHEETS = {"views/head": "head-view", "views/model": "model-view", "views/neuron": "neuron-view", "explore": "explorer"}
+
+
+@pytest.mark.parametrize(("sheet", "scope"), SHEETS.items())
+def test_a_style_sheet_touches_its_own_view_only(sheet, scope):
+    """Several views live in one notebook: the chips of the one must not take their size from the other's."""
+    css = (common.HERE.parent / f"{sheet}.css").read_text(encoding="utf-8")
+    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    selectors = [one.strip() for rule in re.findall(r"([^{}]+)\{", css) for one in re.split(r",(?![^(]*\))", rule)]
+    selectors = [one.removeprefix(".bertedu-view") for one in selectors if not one.startswith("@")]
+    assert len(selectors) > 10
+    assert [one for one in selectors if not one.startswith(f".be-{scope}")] == []

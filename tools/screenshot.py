@@ -1,5 +1,6 @@
-"""Make `docs/start_here.png`, the picture in the README, from the real JupyterLab: `python tools/screenshot.py`."""
+"""Make the README's pictures from the real JupyterLab: `python tools/screenshot.py [NAME ...]`."""
 
+import argparse
 import shutil
 import sys
 import tempfile
@@ -8,36 +9,51 @@ from pathlib import Path
 from lab_browser import CODE_CELL, browser_page, error_outputs, find_chromium, open_notebook, run_all, running_lab
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGET = ROOT / "docs" / "start_here.png"
+DOCS = ROOT / "docs"
+SHOTS = {  # name: the notebook, code of the cell, what it must show, height of the window
+    "start_here": ("00_start_here", "reading.show()", ".be-model", 1190),
+    "training": ("11_fine_tuning", "history = be.fine_tune(", "img", 900),
+    "explorer": ("12_visualize_attention", "be.explorer(bert", ".be-explorer", 1190),
+}
+SCROLLED = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer"
 
 
-def take(page, address, path):
-    """Open the first notebook, run it, and photograph the cell with the live view of all heads."""
+def take(page, address, code, selector, path):
+    """Open a notebook, run it, and photograph the cell with this code."""
     open_notebook(page, address)
     run_all(page)
     errors = error_outputs(page)
     if errors:
         raise RuntimeError("the notebook shows errors:\n" + "\n".join(errors))
-    view = page.locator(f"{CODE_CELL} .be-model").first
-    cell = view.locator("xpath=ancestor::*[contains(@class, 'jp-CodeCell')][1]")
+    cell = page.locator(CODE_CELL, has_text=code).first
+    page.locator(SCROLLED).evaluate("notebook => notebook.scrollTo(0, 0)")
+    while not cell.count():  # JupyterLab makes the cells that are near the window
+        page.locator(SCROLLED).evaluate("notebook => notebook.scrollBy(0, 500)")
+        page.wait_for_timeout(200)
     for _ in range(5):  # cells are laid out, and move what stands below, when they come into view
         cell.evaluate("element => element.scrollIntoView({block: 'start'})")
         page.wait_for_timeout(500)
+    cell.locator(selector).first.wait_for()
     page.screenshot(path=str(path))
 
 
-def main():
-    """Make the picture; return the exit status."""
+def main(arguments=None):
+    """Make the pictures; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*SHOTS, []], metavar="NAME", help=f"of {', '.join(SHOTS)}")
+    chosen = parser.parse_args(arguments).names or list(SHOTS)
     if find_chromium() is None:
         print("no chromium on PATH (Debian, Ubuntu: apt install chromium)", file=sys.stderr)
         return 1
-    TARGET.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as place:
-        notebooks = Path(shutil.copytree(ROOT / "notebooks", Path(place) / "notebooks"))
-        first = notebooks / "00_start_here.ipynb"
-        with running_lab(first, Path(place) / "jupyter") as address, browser_page(1280, 1190) as (page, _):
-            take(page, address, TARGET)
-    print(f"{TARGET.relative_to(ROOT)}: {TARGET.stat().st_size / 1000:.0f} KB")
+    DOCS.mkdir(exist_ok=True)
+    for name in chosen:
+        notebook, code, selector, height = SHOTS[name]
+        target = DOCS / f"{name}.png"
+        with tempfile.TemporaryDirectory() as place:
+            path = Path(shutil.copytree(ROOT / "notebooks", Path(place) / "notebooks")) / f"{notebook}.ipynb"
+            with running_lab(path, Path(place) / "jupyter") as address, browser_page(1280, height) as (page, _):
+                take(page, address, code, selector, target)
+        print(f"{target.relative_to(ROOT)}: {target.stat().st_size / 1000:.0f} KB")
     return 0
 
 

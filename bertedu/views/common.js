@@ -247,9 +247,8 @@ class LiveSource {
       this.waiting.set(number, { resolve, reject, slow });
       try {
         this.model.send({ ...question, number });
-      } catch (error) {
-        this.onEnd(); // a comm that was cut off
-        reject(error);
+      } catch {
+        this.onEnd(); // a comm that was cut off; the view is gone now, and nobody waits for the answer
       }
     });
   }
@@ -311,6 +310,9 @@ function hostTheme(element) {
     );
     if (alpha > 0.5) return 0.299 * red + 0.587 * green + 0.114 * blue < 110 ? "dark" : "light";
   }
+  // VS Code's page is transparent, its ground painted by a page around it, and need not follow the reader's wish
+  const kind = document.body.dataset.vscodeThemeKind;
+  if (kind) return /light/.test(kind) ? "light" : "dark";
   return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 }
 
@@ -476,6 +478,10 @@ export function liveModule(show) {
         root.replaceChildren(make("p", { class: "be-note", text: "The kernel has ended; run the cell for the live view." }));
       };
       model.on("destroy comm:close", end);
+      // VS Code drops its connection when the kernel restarts or ends, and says so to no model
+      const ended = model.widget_manager?.kernel?.disposed;
+      ended?.connect?.(end);
+      life.endings.push(() => ended?.disconnect?.(end));
       // ipywidgets says so after a restart too, and marks what it has cut off
       model.on("comm_live_update", () => setTimeout(() => root.closest(".jupyter-widgets-disconnected") && end()));
       return leave;
@@ -515,12 +521,27 @@ const CELL = ".jp-Cell, .jp-OutputArea, div.cell, .cell_container, .codecell, #o
 async function hidePicture(root, [width, height]) {
   for (let node = root; node && !node.matches(CELL); node = node.parentElement) {
     const output = node.previousElementSibling;
-    const image = output?.querySelector("img");
+    let image = output?.querySelector("img");
     if (!image) continue;
-    await image.decode?.().catch(() => {});
-    if (image.naturalWidth !== width || image.naturalHeight !== height) return () => {};
+    const isOurs = async () => {
+      await image.decode?.().catch(() => {});
+      return image.naturalWidth === width && image.naturalHeight === height;
+    };
+    if (!(await isOurs())) return () => {};
     output.classList.add("bertedu-picture-hidden");
-    return () => output.classList.remove("bertedu-picture-hidden");
+    const show = () => {
+      observer.disconnect();
+      output.classList.remove("bertedu-picture-hidden");
+    };
+    // where a cell runs again, VS Code puts what comes now into the same elements, and tells no widget that it is gone
+    const cell = output.parentElement;
+    const observer = new MutationObserver(async () => {
+      if (cell.contains(root) && output.contains(image)) return;
+      image = output.querySelector("img");
+      if (!cell.contains(root) || !image || !(await isOurs())) show();
+    });
+    observer.observe(cell, { childList: true, subtree: true });
+    return show;
   }
   return () => {};
 }

@@ -487,6 +487,7 @@ export class HeadView {
   constructor(root, setup, source, choice = new Choice(setup), onChange = () => {}) {
     Object.assign(this, { root, setup, source, choice, onChange, ready: new Map() });
     setup.name = "Head view";
+    root.classList.add("be-head-view"); // what its own style sheet begins with
     root.id ||= `be-head-${Math.random().toString(36).slice(2)}`;
     this.frame = new Frame(root, setup, () => this.tabulate());
     this.controls = new Controls(setup, this.choice, (changes, words) => this.change(changes, words));

@@ -260,6 +260,7 @@ class ModelView {
   constructor(root, setup, source) {
     Object.assign(this, { root, setup, source, layer: setup.layer, head: setup.head });
     setup.name = "Model view";
+    root.classList.add("be-model-view"); // what its own style sheet begins with
     this.values = new Values(setup);
     this.frame = new Frame(root, setup, () => this.tabulate());
     this.grid = new Grid(setup, this.values, (layer, head) => this.choose(layer, head, true));

@@ -216,6 +216,7 @@ class NeuronView {
     const { layer, head, token } = setup;
     Object.assign(this, { root, setup, source, layer, head, token });
     setup.name = "Neuron view";
+    root.classList.add("be-neuron-view"); // what its own style sheet begins with
     root.id ||= `be-neuron-${Math.random().toString(36).slice(2)}`;
     this.frame = new Frame(root, setup, () => this.tabulate());
     this.stage = new Stage(root, setup, (place, byKey) => this.point(place, byKey));
