@@ -20,7 +20,7 @@ format:      ## let ruff rewrite code and notebooks
 	@$(PYTHON) tools/setup_env.py test && $(VENV)/ruff check --fix . ; $(VENV)/ruff format .
 notebooks:   ## run every notebook again and store its outputs (NOTEBOOKS="..." for some only)
 	@$(PYTHON) tools/setup_env.py test && $(VENV)/python tools/run_notebooks.py $(NOTEBOOKS)
-screenshot:  ## make docs/start_here.png from the real JupyterLab
+screenshot:  ## make the README's pictures from the real JupyterLab
 	@$(PYTHON) tools/setup_env.py test && $(VENV)/python tools/screenshot.py
 book:        ## build the course as a static book, to be read without a network: build/book/html
 	@$(PYTHON) tools/setup_env.py book && $(VENV)/python tools/build_book.py

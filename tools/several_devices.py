@@ -6,6 +6,8 @@ jax        two processes, which could be two machines, on Keras' JAX backend wit
 
 The devices here are parts of the CPU, so that it runs anywhere; on GPUs leave `--virtual` out. Both ways read the same
 batches, a part on each device, and must give the losses of a single one. The model is a small one of random weights.
+The number of texts is a multiple of the batch size: a last batch that is short is filled up at its end with texts of
+weight 0, which the last device gets, so the texts of that one batch count for less on several devices than on one.
 """
 
 import argparse
