@@ -50,6 +50,10 @@ def judge_looks_back(answer):
     wrapped[0, 0, 0], wrapped[0, 1, 1, 0] = np.eye(5)[4], 0.4
     reason = "row 0 has no token before it, and attention[..., 0, -1] is the last token's. Begin with row 1."
     compare(call(answer, wrapped), (0, 1), [((0, 0), reason)])
+    once = np.full((1, 2, 5, 5), 0.2)
+    once[0, 0, 2, 1], once[0, 1, t, t - 1] = 0.9, 0.5
+    reason = "that head looks back once, and hard; the other one always does. Take the mean over the rows first."
+    compare(call(answer, once), (0, 1), [((0, 0), reason)])
 
 
 def judge_bytes(answer):

@@ -47,6 +47,7 @@ WRONG = {
         (lambda a: np.unravel_index(a[..., 0].mean(axis=-1).argmax(), a.shape[:2]), "first token"),
         (lambda a: neighbours(a, -1, start=0), "Begin with row 1"),
         (lambda a: np.diagonal(a, -1, 2, 3).mean(axis=-1).max(), "argmax"),
+        (lambda a: np.unravel_index(np.diagonal(a, -1, 2, 3).max(axis=-1).argmax(), a.shape[:2]), "mean over the rows"),
         (lambda a: a.mean(axis=-1), "shape"),
     ],
     "visualize_attention.row_to_bytes": [
