@@ -143,7 +143,7 @@ class View:
 
     def saved_picture(self):
         """Words and PNG for a saved page: there the picture is what stands behind the view, and need not be sharp."""
-        return self.alt, self._small_picture
+        return self._small_picture
 
     @functools.cached_property
     def _small_picture(self):
@@ -151,7 +151,7 @@ class View:
 
         axes = self.quick_axes()
         try:
-            return smaller(plots.png(axes, dpi=plots.SCREEN_DPI))
+            return plots.figure_of(axes).alt, smaller(plots.png(axes, dpi=plots.SCREEN_DPI))
         finally:
             plots.close(axes)
 
@@ -170,7 +170,7 @@ class View:
     @property
     def saved_nbytes(self):
         """Bytes of a saved .html at most: base64 writes three bytes as four; weights of a real model shrink besides."""
-        return self.nbytes + (self.layers * self.layer_nbytes + len(self._small_picture)) * 4 // 3
+        return self.nbytes + (self.layers * self.layer_nbytes + len(self._small_picture[1])) * 4 // 3
 
     def __repr__(self):
         name = f"{self.kind}_view of {len(self.tokens)} tokens, {self.layers} layers of {self.head_count} heads"

@@ -526,12 +526,14 @@ export class HeadView {
     this.fetchNext();
   }
 
-  /** A layer's weights as float32, [N, T, T]; this one and its neighbours are kept. */
-  async weightsOf(layer) {
+  /** A layer's weights as float32, [N, T, T], coming or here; those of this one and its neighbours are kept. */
+  weightsOf(layer) {
     const { tokens, heads } = this.setup;
     if (!this.ready.has(layer)) {
-      const bytes = await this.source.part(`layer/${layer}`);
-      this.ready.set(layer, numbers(unpack(bytes, heads * tokens.length, tokens.length)));
+      const part = this.source.part(`layer/${layer}`);
+      const coming = part.then((bytes) => numbers(unpack(bytes, heads * tokens.length, tokens.length)));
+      coming.catch(() => this.ready.delete(layer)); // the next try asks again
+      this.ready.set(layer, coming);
     }
     return this.ready.get(layer);
   }
