@@ -42,11 +42,9 @@ def _rate(step, peak, warm_up, steps):
     return peak * max(min((step + 1) / warm_up, (steps - step) / (steps - warm_up), 1.0), 0.0)
 
 
-def judge_rate(answer):
-    peak, warm_up, steps = 4e-3, 5, 25
-    places = (0, 2, 4, 5, 6, 15, 24)
-    got = [_one(call(answer, step, peak, warm_up, steps)) * 1000 for step in places]
-    slips = (
+def _slips_of_rate(peak, warm_up, steps):
+    """Schedules that are wrong, each as a function of the step, with what to say of it."""
+    return (
         (
             lambda t: peak * min(t / warm_up, (steps - t) / (steps - warm_up)),
             "step 0 gets the rate 0 and does nothing; count the step itself as done: (step + 1) / warm_up.",
@@ -86,6 +84,13 @@ def judge_rate(answer):
             "every step of the warm-up gets the rate of step 0; each should get one part more than the one before.",
         ),
     )
+
+
+def judge_rate(answer):
+    peak, warm_up, steps = 4e-3, 5, 25
+    places = (0, 2, 4, 5, 6, 15, 24)
+    got = [_one(call(answer, step, peak, warm_up, steps)) * 1000 for step in places]
+    slips = _slips_of_rate(peak, warm_up, steps)
     typical = [([function(t) * 1000 for t in places], reason) for function, reason in slips]
     compare(got, [_rate(t, peak, warm_up, steps) * 1000 for t in places], typical)
     longer = _one(call(answer, 30, peak, warm_up, steps))

@@ -80,11 +80,10 @@ def judge_hide(answer):
     )
 
 
-def judge_loss(answer):
-    logs = _log_softmax(LOGITS)
-    picked = -logs[np.arange(4), ANSWERS]  # [M]
+def _slips_of_loss(logs, picked):
+    """Losses that are wrong, each with what to say of it; `picked` [M] are those of the places."""
     raw = LOGITS[np.arange(4), ANSWERS]
-    typical = [
+    return [
         (picked.mean(), "the padding counts as well: multiply by the weights, and divide by their sum."),
         (
             (picked * WEIGHTS).mean(),
@@ -123,7 +122,13 @@ def judge_loss(answer):
             "it takes the mean over all words; only the word that stood there counts.",
         ),
     ]
-    compare(call(answer, LOGITS.tolist(), ANSWERS.tolist(), WEIGHTS.tolist()), (picked * WEIGHTS).sum() / 3, typical)
+
+
+def judge_loss(answer):
+    logs = _log_softmax(LOGITS)
+    picked = -logs[np.arange(4), ANSWERS]  # [M]
+    got = call(answer, LOGITS.tolist(), ANSWERS.tolist(), WEIGHTS.tolist())
+    compare(got, (picked * WEIGHTS).sum() / 3, _slips_of_loss(logs, picked))
     try:
         large = numbers(call(answer, [[1000.0, 1000.0]], [0], [1.0]))
     except NotYet as reason:

@@ -85,6 +85,45 @@ def _mean(values):
     return sum(values) / len(values)
 
 
+def _slips_of_gap(one, other, same, different):
+    """Gaps that are wrong, each with what to say of it."""
+    with_itself = [_cosine(a, b) for group in (one, other) for a in group for b in group]
+    products = [sum(x * y for x, y in zip(a, b, strict=True)) for a in one for b in other]
+    inside = [
+        sum(x * y for x, y in zip(a, b, strict=True))
+        for group in (one, other)
+        for a, b in itertools.combinations(group, 2)
+    ]
+    of_two_means = _mean([_mean([_cosine(a, b) for a, b in itertools.combinations(g, 2)]) for g in (one, other)])
+    of_one = [_cosine(a, b) for a, b in itertools.combinations(one, 2)]
+    in_turn = [_cosine(a, b) for a, b in zip(one, other, strict=False)]
+    of_six = (sum(with_itself) - 6) / 12
+    return [
+        (_mean(different) - _mean(same), "the sign is turned round: same meaning minus different meaning."),
+        (
+            _mean(with_itself) - _mean(different),
+            "pairs of a sentence with itself are counted, and their cosine is always 1. Leave them out.",
+        ),
+        (
+            of_six - _mean(different),
+            "the 6 and the 12 hold for three and three sentences; count the pairs there are.",
+        ),
+        (
+            of_two_means - _mean(different),
+            "each pair counts alike: one mean over the pairs of both lists together.",
+        ),
+        (
+            _mean(same) - _mean(in_turn),
+            "each vector of one list makes a pair with each of the other, not only in turn.",
+        ),
+        (_mean(of_one) - _mean(different), "the pairs within the second list are missing."),
+        (_mean(same), "that is the mean of the pairs with the same meaning; subtract that of the others."),
+        (_mean(different), "that is the mean of the pairs with different meanings; it is to be subtracted."),
+        (sum(same) - sum(different), "sums grow with the number of pairs; take the mean of each kind."),
+        (_mean(inside) - _mean(products), "these are plain products; divide each by the two lengths (exercise 3)."),
+    ]
+
+
 def judge_gap(answer):
     groups = [
         ([[3.0, 4.0, 0.0], [0.0, 2.0, 0.0], [1.0, 1.0, 1.0]], [[0.0, 1.0, 5.0], [1.0, 0.0, 2.0]]),
@@ -93,43 +132,8 @@ def judge_gap(answer):
     for one, other in groups:
         same = [_cosine(a, b) for group in (one, other) for a, b in itertools.combinations(group, 2)]
         different = [_cosine(a, b) for a in one for b in other]
-        with_itself = [_cosine(a, b) for group in (one, other) for a in group for b in group]
-        products = [sum(x * y for x, y in zip(a, b, strict=True)) for a in one for b in other]
-        inside = [
-            sum(x * y for x, y in zip(a, b, strict=True))
-            for group in (one, other)
-            for a, b in itertools.combinations(group, 2)
-        ]
-        of_two_means = _mean([_mean([_cosine(a, b) for a, b in itertools.combinations(g, 2)]) for g in (one, other)])
-        of_one = [_cosine(a, b) for a, b in itertools.combinations(one, 2)]
-        in_turn = [_cosine(a, b) for a, b in zip(one, other, strict=False)]
-        of_six = (sum(with_itself) - 6) / 12
-        typical = [
-            (_mean(different) - _mean(same), "the sign is turned round: same meaning minus different meaning."),
-            (
-                _mean(with_itself) - _mean(different),
-                "pairs of a sentence with itself are counted, and their cosine is always 1. Leave them out.",
-            ),
-            (
-                of_six - _mean(different),
-                "the 6 and the 12 hold for three and three sentences; count the pairs there are.",
-            ),
-            (
-                of_two_means - _mean(different),
-                "each pair counts alike: one mean over the pairs of both lists together.",
-            ),
-            (
-                _mean(same) - _mean(in_turn),
-                "each vector of one list makes a pair with each of the other, not only in turn.",
-            ),
-            (_mean(of_one) - _mean(different), "the pairs within the second list are missing."),
-            (_mean(same), "that is the mean of the pairs with the same meaning; subtract that of the others."),
-            (_mean(different), "that is the mean of the pairs with different meanings; it is to be subtracted."),
-            (sum(same) - sum(different), "sums grow with the number of pairs; take the mean of each kind."),
-            (_mean(inside) - _mean(products), "these are plain products; divide each by the two lengths (exercise 3)."),
-        ]
         given = [[list(vector) for vector in group] for group in (one, other)]
-        compare(call(answer, *given), _mean(same) - _mean(different), typical)
+        compare(call(answer, *given), _mean(same) - _mean(different), _slips_of_gap(one, other, same, different))
 
 
 EXERCISES = {
