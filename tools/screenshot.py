@@ -27,9 +27,13 @@ def take(page, address, code, selector, path):
         raise RuntimeError("the notebook shows errors:\n" + "\n".join(errors))
     cell = page.locator(CODE_CELL, has_text=code).first
     page.locator(SCROLLED).evaluate("notebook => notebook.scrollTo(0, 0)")
-    while not cell.count():  # JupyterLab makes the cells that are near the window
+    for _ in range(200):  # JupyterLab makes only the cells that are near the window
+        if cell.count():
+            break
         page.locator(SCROLLED).evaluate("notebook => notebook.scrollBy(0, 500)")
         page.wait_for_timeout(200)
+    else:
+        raise RuntimeError(f"the notebook has no cell with {code!r}")
     for _ in range(5):  # cells are laid out, and move what stands below, when they come into view
         cell.evaluate("element => element.scrollIntoView({block: 'start'})")
         page.wait_for_timeout(500)
@@ -40,6 +44,7 @@ def take(page, address, code, selector, path):
 def main(arguments=None):
     """Make the pictures; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
+    # argparse looks for the empty list, which stands for all, among the choices too
     parser.add_argument("names", nargs="*", choices=[*SHOTS, []], metavar="NAME", help=f"of {', '.join(SHOTS)}")
     chosen = parser.parse_args(arguments).names or list(SHOTS)
     if find_chromium() is None:
