@@ -141,7 +141,8 @@ class BertClassifier(keras.Model):
         cls_head=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        # The encoder's precision is the model's: where that is float16, Keras scales the loss, lest gradients become 0.
+        super().__init__(**{"dtype": network.dtype_policy} | kwargs)
         self.network = network
         self.num_classes = num_classes
         self.initializer = keras.initializers.get(initializer)

@@ -79,3 +79,10 @@ def test_the_head_looks_at_the_token_it_is_told():
     before = numpy(head(features))
     features[:, [0, 1, 3, 4]] = 0
     np.testing.assert_array_equal(numpy(head(features)), before)
+
+
+def test_a_classifier_computes_as_its_encoder_does():
+    classifier = BertClassifier(encoder(dtype="mixed_float16"), num_classes=2)
+    assert {part.dtype_policy.name for part in (classifier, classifier.classifier)} == {"mixed_float16"}
+    classifier.compile("adam")
+    assert isinstance(classifier.optimizer, keras.optimizers.LossScaleOptimizer)

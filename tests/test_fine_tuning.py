@@ -184,8 +184,9 @@ def test_class_weights_count():
     assert sums[0] == pytest.approx(sums[1])
 
 
-def test_half_precision_trains_a_copy_and_gives_it_back():
-    classifier, history = run(precision="mixed_bfloat16", epochs=3)
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_trains_a_copy_and_gives_it_back(precision):
+    classifier, history = run(precision=precision, epochs=3)
     assert classifier.network.dtype_policy.name == "float32" and np.isfinite(history.epochs[-1]["loss"])
     assert not same_weights(classifier, small()[0])
 
@@ -212,6 +213,16 @@ def test_several_seeds_start_alike_and_end_apart(tmp_path):
     assert same_weights(again, classifier) and second.values() == found
     with pytest.raises(ValueError, match="seeds must be different"):
         run(seeds=[1, 1])
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_a_seed_ends_alike_alone_and_after_another(precision):
+    (_, both), (_, alone) = (run(seeds=seeds, precision=precision) for seeds in ([1, 2], [2]))
+    first, second, same = (
+        [epoch["loss"] for epoch in history.epochs]
+        for history in (both.histories[1], both.histories[2], alone.histories[2])
+    )
+    assert second == same != first
 
 
 def test_a_seed_that_bursts_is_told_and_the_others_go_on(monkeypatch):
@@ -271,10 +282,11 @@ def test_killed_it_goes_on_and_ends_the_same(kills, tmp_path):
         np.testing.assert_array_equal(array, killed[name], err_msg=name)
 
 
-def test_stopped_at_every_segment_it_ends_the_same(tmp_path, monkeypatch):
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_stopped_at_every_segment_it_ends_the_same(precision, tmp_path, monkeypatch):
     """As a kill right after each state on disk, without the ten seconds that a new process takes."""
     monkeypatch.setattr(running, "SEGMENT", 2)
-    whole, history = run(validation=(TEXTS, LABELS))
+    whole, history = run(validation=(TEXTS, LABELS), precision=precision)
 
     class Stop(Exception):
         pass
@@ -291,7 +303,7 @@ def test_stopped_at_every_segment_it_ends_the_same(tmp_path, monkeypatch):
 
         monkeypatch.setattr(running.Run, "_keep", once)
         try:
-            again, resumed = run(validation=(TEXTS, LABELS), output_dir=tmp_path)
+            again, resumed = run(validation=(TEXTS, LABELS), precision=precision, output_dir=tmp_path)
             break
         except Stop:
             continue

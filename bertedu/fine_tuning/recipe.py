@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bertedu.classifier import BertClassifier
 from bertedu.fine_tuning import examples
-from bertedu.fine_tuning.run import Run
+from bertedu.fine_tuning.run import Run, compiled
 from bertedu.fine_tuning.seeds import each
 from bertedu.text import BertPreprocessor
 
@@ -82,8 +82,10 @@ def fine_tune(
     prepared = examples.prepare("train", train, preprocessor, classifier.num_classes, limit, class_weights)
     judged = validation and examples.prepare("validation", validation, preprocessor, classifier.num_classes, limit)
 
+    model = compiled(classifier, prepared, settings)
+
     def train_with(seed, folder):
-        run = Run(classifier, preprocessor, prepared, judged, limit, settings | {"seed": seed}, folder)
+        run = Run(classifier, model, preprocessor, prepared, judged, limit, settings | {"seed": seed}, folder)
         return run.go(progress, list(callbacks))
 
     if seeds is None:

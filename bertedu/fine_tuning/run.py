@@ -26,15 +26,18 @@ POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 class Run:
-    """One training: what it is made of, where it is kept, and how far it is."""
+    """One training: what it is made of, where it is kept, and how far it is.
 
-    def __init__(self, classifier, preprocessor, train, validation, limit, settings, folder):
-        self.classifier, self.preprocessor, self.limit, self.settings = classifier, preprocessor, limit, settings
-        self.train, self.validation = train, validation
-        self.steps_an_epoch = -(-len(train.rows) // settings["batch_size"])
+    Args:
+        model: `compiled(classifier, ...)`; it is trained, and the classifier gets its weights at the end.
+    """
+
+    def __init__(self, classifier, model, preprocessor, train, validation, limit, settings, folder):
+        self.classifier, self.model, self.preprocessor = classifier, model, preprocessor
+        self.train, self.validation, self.limit, self.settings = train, validation, limit, settings
+        self.steps_an_epoch = steps_an_epoch(train, settings)
         self.folder = folder
         self.history = History(run=self._description())
-        self.model = _with_policy(classifier, _policy(settings["precision"]))
 
     def _description(self):
         arguments = {
@@ -58,7 +61,6 @@ class Run:
 
     def go(self, progress, callbacks):
         """Trains from where the run is to its end, and returns its `History`."""
-        self._compile()
         self._begin_or_take_up()
         if self.history.finished:
             return self.history
@@ -73,27 +75,6 @@ class Run:
         self._finish()
         return self.history
 
-    def _compile(self):
-        s = self.settings
-        steps = s["epochs"] * self.steps_an_epoch
-        regression = self.classifier.num_classes == 1
-        losses = keras.losses
-        # Dividing by the sum of the weights keeps a batch that was filled up from counting less.
-        options = {"reduction": "mean_with_sample_weight"}
-        self.model.compile(
-            optimizer(s["learning_rate"], steps, s["warm_up"], s["weight_decay"], s["clip_norm"]),
-            losses.MeanSquaredError(**options)
-            if regression
-            else losses.SparseCategoricalCrossentropy(from_logits=True, **options),
-            weighted_metrics=[
-                keras.metrics.MeanAbsoluteError(name="mean_absolute_error")
-                if regression
-                else keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-            ],
-            jit_compile=s["jit_compile"],
-        )
-        self.model.optimizer.build(self.model.trainable_variables)
-
     def _variables(self):
         return [*self.model.variables, *self.model.optimizer.variables]
 
@@ -103,7 +84,7 @@ class Run:
             state.make_folder(self.folder)
             words = state.words_of(self.folder / STATE)
         if words is None:
-            self._seed_dropout()
+            self._begin()
             self._keep()  # now, so that a folder that cannot be written is known before an hour of work
             return
         before = History.from_json(words)
@@ -118,7 +99,12 @@ class Run:
         self.history = before
         self._give_back()
 
-    def _seed_dropout(self):
+    def _begin(self):
+        if self.model is not self.classifier:
+            self.model.set_weights(self.classifier.get_weights())
+        for memory in self.model.optimizer.variables:  # another seed's training may have left something in them
+            first = self.model.optimizer.initial_scale if memory.name == "dynamic_scale" else 0.0  # of mixed_float16
+            memory.assign(np.full(memory.shape, first))
         weights = {id(variable) for variable in self.model.weights}
         draw = np.random.default_rng(self.settings["seed"])
         for variable in self.model.variables:
@@ -214,6 +200,39 @@ class Run:
     def _give_back(self):
         if self.model is not self.classifier:
             self.classifier.set_weights(self.model.get_weights())
+
+
+def steps_an_epoch(train, settings):
+    """How many batches the texts make."""
+    return -(-len(train.rows) // settings["batch_size"])
+
+
+def compiled(classifier, train, settings):
+    """The classifier itself, or a copy that computes in the wanted precision, with loss and optimizer.
+
+    It serves any number of runs with other seeds, so that the step is traced (which takes seconds) only once.
+    """
+    s = settings
+    model = _with_policy(classifier, _policy(s["precision"]))
+    steps = s["epochs"] * steps_an_epoch(train, s)
+    regression = classifier.num_classes == 1
+    losses, metrics = keras.losses, keras.metrics
+    # Dividing by the sum of the weights keeps a batch that was filled up from counting less.
+    options = {"reduction": "mean_with_sample_weight"}
+    model.compile(
+        optimizer(s["learning_rate"], steps, s["warm_up"], s["weight_decay"], s["clip_norm"]),
+        losses.MeanSquaredError(**options)
+        if regression
+        else losses.SparseCategoricalCrossentropy(from_logits=True, **options),
+        weighted_metrics=[
+            metrics.MeanAbsoluteError(name="mean_absolute_error")
+            if regression
+            else metrics.SparseCategoricalAccuracy(name="accuracy")
+        ],
+        jit_compile=s["jit_compile"],
+    )
+    model.optimizer.build(model.trainable_variables)
+    return model
 
 
 def _policy(precision):
