@@ -19,6 +19,7 @@ NOTEBOOKS = CHECKOUT / "notebooks"
 JUPYTER_DEFAULTS = Path(__file__).resolve().parent / "assets" / "jupyter"
 FIRST_NOTEBOOK = "00_start_here.ipynb"
 SECONDS_A_CELL = 300  # a cell that takes longer has hung: a whole chapter should take less than two minutes
+MOST_PROCESSES = 4  # of unit tests at a time: each takes 2 GB
 FORMATS = ("bertedu", "huggingface", "keras", "saved_model", "preprocessor")  # `conversion.FORMATS`; a test compares
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 
@@ -135,13 +136,14 @@ def test_steps(run_all, expression):
     pytest = [sys.executable, "-m", "pytest"]
     chosen = ["-k", expression] if expression else []
     quick = "" if run_all else " and not slow"
+    at_once = ["-n", str(min(os.cpu_count() or 1, MOST_PROCESSES)), "--dist", "worksteal"]
     notebooks = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={SECONDS_A_CELL}", str(NOTEBOOKS)]
     lint = [
         ("lint", [sys.executable, "-m", "ruff", "check", "."]),
         ("format", [sys.executable, "-m", "ruff", "format", "--check", "."]),
     ]
     return ([] if expression else lint) + [
-        ("unit tests", [*pytest, "-m", "not browser" + quick, *chosen]),
+        ("unit tests", [*pytest, *at_once, "-m", "not browser" + quick, *chosen]),
         ("notebooks", [*pytest, *notebooks, *chosen]),
         ("browser", [*pytest, "-m", "browser" + quick, *chosen]),
     ]
@@ -174,7 +176,7 @@ def test(options):
     """Run lint, unit tests, notebooks and the browser test; print a line each at the end."""
     if not (CHECKOUT / "tests").is_dir():
         raise UsageError(f"no tests beside the package ({CHECKOUT}): they come with the source, not with the wheel")
-    missing = [name for name in ("pytest", "nbval", "ruff", "playwright") if not is_installed(name)]
+    missing = [name for name in ("pytest", "xdist", "nbval", "ruff", "playwright") if not is_installed(name)]
     if missing:
         raise UsageError(f'not installed: {", ".join(missing)}. Run: pip install -e ".[course,dev]"')
     rows = []

@@ -214,6 +214,14 @@ def test_slow_tests_run_only_when_asked_for():
     assert marks(True, "browser") == "browser"
 
 
+def test_unit_tests_alone_run_several_at_once(monkeypatch):
+    for cores, processes in ((1, "1"), (2, "2"), (64, "4")):
+        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+        steps = dict(cli.test_steps(False, None))
+        assert steps["unit tests"][steps["unit tests"].index("-n") + 1] == processes
+        assert not any("-n" in steps[name] for name in ("notebooks", "browser"))
+
+
 def test_everything_runs_in_order_and_an_expression_leaves_lint_out():
     assert [name for name, _ in cli.test_steps(False, None)] == [
         "lint",
