@@ -12,6 +12,7 @@ import sys
 import venv
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -339,6 +340,18 @@ def test_a_chapter_that_guesses_brings_the_trained_head(guessing, machine, tmp_p
     assert list(put.parent.glob("*.part")) == []
     again = run_cell(machine, f"{setup}\n{head}", tmp_path)
     assert again.stdout.splitlines()[-1] == "minilm_mlm.safetensors: already here"
+
+
+def test_an_asset_is_put_there_once_and_another_one_of_its_name_replaced(tmp_path, monkeypatch):
+    package = tmp_path / "bertedu"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    monkeypatch.setattr(colab.importlib.util, "find_spec", lambda _: SimpleNamespace(origin=package / "__init__.py"))
+    assert "put beside bertedu" in colab.put_asset("head.bin", b"old")
+    assert "already here" in colab.put_asset("head.bin", b"old")
+    assert "put beside bertedu" in colab.put_asset("head.bin", b"new")
+    assert [path.name for path in (package / "assets").iterdir()] == ["head.bin"]
+    assert (package / "assets" / "head.bin").read_bytes() == b"new"
 
 
 def test_other_chapters_and_those_of_a_repository_do_not(guessing, carrying):

@@ -20,6 +20,8 @@ import bertedu as be
 from bertedu.fine_tuning import Batches, WarmUpAndDecay, examples, fine_tune, optimizer, plan, state
 from bertedu.fine_tuning import run as running
 from bertedu.fine_tuning.batches import SIZES, padded_length
+from bertedu.fine_tuning.history import History
+from bertedu.fine_tuning.progress import Curves
 
 WORDS = small_world.VOCABULARY[5:]
 DRAW = np.random.default_rng(3)
@@ -497,6 +499,16 @@ def test_a_notebook_keeps_one_picture_of_a_training_and_a_line_an_epoch():
     assert checked == []
     (picture,) = stopped
     assert "12 steps, stopped after 3', 3 of 12 steps" in picture.data["text/plain"]
+
+
+def test_the_picture_of_a_training_that_is_taken_up_goes_on():
+    segments = [{"step": 4, "loss": 0.7}, {"step": 6, "loss": 0.6}]
+    curves = Curves(12, 6, History(epochs=[{"epoch": 0, "val_loss": 0.65}], segments=segments))
+    curves.on_train_begin()
+    curves.on_train_batch_end(0, {"loss": 0.5})
+    curves.on_train_batch_end(1, {"loss": 0.4})  # of both, as Keras has it: this step's is 0.3
+    np.testing.assert_allclose(curves.losses, [(4, 0.7), (6, 0.6), (7, 0.5), (8, 0.3)])
+    curves.close()
 
 
 def test_a_run_in_every_format(tmp_path):

@@ -199,6 +199,8 @@ def test_training_draws_every_step_its_mean_and_the_validation():
         "The validation: 0.70 after 20 steps, 0.80 after 40 steps."
     )
     assert plots.training([], steps=60).figure.alt == "Loss of a training, 0 of 60 steps."
+    taken_up = plots.training([(20, 0.7), (21, 0.6)], steps=60)  # of the steps before, the mean alone is known
+    assert taken_up.figure.alt.startswith("Loss of a training, 21 of 60 steps.")
 
 
 def test_similarity_spans_what_differs_and_names_the_nearest():

@@ -226,6 +226,13 @@ def test_negative_weights_are_told_from_the_numbers_and_explained():
         head_view(broken(-0.5), FOUR, signed=False)
 
 
+def test_the_token_that_a_head_looks_away_from_most_counts_as_seen():
+    attention = np.full((1, 2, 4, 4), 0.1)
+    attention[0, 0, :, 2], attention[0, 1, :, 3] = -0.5, 0.4
+    setup = model_view(attention, FOUR).setup()
+    assert (setup["seen"], setup["shares"]) == ([[2, 3]], [[-0.5, 0.4]])
+
+
 def test_rows_that_do_not_sum_to_one_are_shown_with_a_note():
     (note,) = head_view(GOOD * 0.5, FOUR).setup()["notes"]
     assert note == "Rows do not all sum to 1: their sums go from 0.5 to 0.5."
