@@ -98,17 +98,24 @@ def judge_rate(answer):
         raise NotYet(f"right up to the end. For a step after it (30 of 25) it gives {longer:.4g}; it should stay at 0.")
 
 
-def _adamw(w, g, m, v, t, rate, decay, *, correct=True, inside=False, root=True, betas=(B1, B2), sign=-1, scaled=True):
+def _adamw(
+    w, g, m, v, t, rate, decay, *,
+    correct=True, inside=False, root=True, betas=(B1, B2), sign=-1, scaled=True, epsilon=EPSILON, under=0.0,
+):  # fmt: skip
     g = g + decay * w if inside else g
     m, v = betas[0] * m + (1 - betas[0]) * g, betas[1] * v + (1 - betas[1]) * g * g
     mean, square = (m / (1 - betas[0] ** t), v / (1 - betas[1] ** t)) if correct else (m, v)
-    length = (math.sqrt(square) if root else square) + EPSILON
+    length = (math.sqrt(square + under) if root else square) + epsilon
     pulled = w if inside else w - (rate if scaled else 1) * decay * w
     return pulled + sign * rate * mean / length, m, v
 
 
 def judge_adamw(answer):
-    cases = ((0.8, 0.05, 0.0, 0.0, 1, 0.01, 0.5), (-0.6, -0.3, 0.2, 0.09, 4, 0.02, 0.1))
+    cases = (
+        (0.8, 0.05, 0.0, 0.0, 1, 0.01, 0.5),
+        (-0.6, -0.3, 0.2, 0.09, 4, 0.02, 0.1),
+        (0.2, 2e-6, 0.0, 0.0, 1, 0.3, 0.0),  # a slope so small that epsilon counts
+    )
     got = [numbers(call(answer, *case)) for case in cases]
     if any(part.shape != (3,) for part in got):
         raise NotYet("three numbers should come back: the new weight, the new m and the new v.")
@@ -120,6 +127,10 @@ def judge_adamw(answer):
         ({"betas": (1 - B1, 1 - B2)}, "it forgets nearly all: 0.9 and 0.999 belong to the old memory, the rest to g."),
         ({"sign": 1}, "it climbs: the step goes against the slope."),
         ({"scaled": False}, "the decay is far too strong: it is multiplied by the rate, too."),
+        ({"epsilon": 0.0}, "right, but for a slope as small as 0.000002: add 1e-6 to the root that you divide by."),
+        ({"epsilon": 0.0, "under": EPSILON}, "1e-6 is added to the root, after it is taken, and not under it."),
+        ({"epsilon": 1e-8}, "right, but for a slope as small as 0.000002: epsilon is 1e-6, as in the release of BERT."),
+        ({"epsilon": 1e-7}, "right, but for a slope as small as 0.000002: epsilon is 1e-6, as in the release of BERT."),
     )
     typical = [([_adamw(*case, **slip) for case in cases], reason) for slip, reason in reasons]
     typical.append(

@@ -9,6 +9,7 @@ from bertedu.exercise import Exercise, NotYet, call, compare, numbers
 VECTORS = np.array([[2.0, -1.0, 0.5], [1.0, -3.0, 4.0], [6.0, -2.0, 0.0], [7.0, 5.0, -9.0], [7.0, 5.0, -9.0]])
 MASK = np.array([1, 1, 1, 0, 0])
 REAL = VECTORS[:3]
+APART = np.array([1, 0, 1, 0, 0])  # real tokens need not stand together
 
 TEXTS = ["cat", "dog", "car", "sun"]
 TABLE = {"cat": [1.0, 0.2], "dog": [0.9, 0.1], "car": [2.0, 9.0], "sun": [0.0, -1.0], "kitten": [3.0, 0.6]}
@@ -37,6 +38,11 @@ BY_NUMBER = (
 )
 
 
+HOW_MANY = (
+    "right where the real tokens come first. But the mask says which tokens are real: for [1, 0, 1, 0, 0], 0 and 2."
+)
+
+
 def judge_mean(answer):
     typical = [
         (VECTORS.mean(axis=0), "padding is counted in: the mask has no effect."),
@@ -55,6 +61,8 @@ def judge_mean(answer):
     ]
     compare(call(answer, VECTORS.copy(), MASK.copy()), REAL.mean(axis=0), typical)
     compare(call(answer, VECTORS[:2].copy(), np.array([1, 1])), VECTORS[:2].mean(axis=0))
+    typical = [(VECTORS[:2].mean(axis=0), HOW_MANY)]
+    compare(call(answer, VECTORS.copy(), APART.copy()), VECTORS[APART == 1].mean(axis=0), typical)
 
 
 def judge_max(answer):
@@ -72,6 +80,8 @@ def judge_max(answer):
         (VECTORS[MASK].max(axis=0), BY_NUMBER),
     ]
     compare(call(answer, VECTORS.copy(), MASK.copy()), REAL.max(axis=0), typical)
+    typical = [(VECTORS[:2].max(axis=0), HOW_MANY)]
+    compare(call(answer, VECTORS.copy(), APART.copy()), VECTORS[APART == 1].max(axis=0), typical)
 
 
 def judge_unit(answer):

@@ -3,11 +3,11 @@
 import numpy as np
 
 
-def adamw(w, g, m, v, t, rate, decay, corrected=True, inside=False, power=0.5):
+def adamw(w, g, m, v, t, rate, decay, corrected=True, inside=False, power=0.5, epsilon=1e-6, under=0.0):
     g = g + decay * w if inside else g
     m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
     mean, square = (m / (1 - 0.9**t), v / (1 - 0.999**t)) if corrected else (m, v)
-    return w - (0 if inside else rate * decay * w) - rate * mean / (square**power + 1e-6), m, v
+    return w - (0 if inside else rate * decay * w) - rate * mean / ((square + under) ** power + epsilon), m, v
 
 
 def cut(order, size):
@@ -49,6 +49,9 @@ WRONG = {
         (lambda *a: adamw(*a, inside=True), "itself"),
         (lambda *a: adamw(*a, power=1), "square root"),
         (lambda *a: adamw(*a)[0], "three numbers"),
+        (lambda *a: adamw(*a, epsilon=0.0), "add 1e-6"),
+        (lambda *a: adamw(*a, epsilon=0.0, under=1e-6), "not under it"),
+        (lambda *a: adamw(*a, epsilon=1e-8), "epsilon is 1e-6"),
         (lambda *a: adamw(*a[:-1], 0), "does not decay"),
         (lambda w, *a: (2 * w - adamw(w, *a)[0], *adamw(w, *a)[1:]), "climbs"),
         (lambda w, *a: (adamw(w, *a)[0] + a[-2] * a[-1] * (w - 1), *adamw(w, *a)[1:]), "in proportion"),

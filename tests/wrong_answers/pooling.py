@@ -21,6 +21,7 @@ WRONG = {
     ],
     "pooling.mean_by_hand": [
         (lambda x, mask: x.mean(axis=0), "no effect"),
+        (lambda x, mask: x[: mask.sum()].mean(axis=0), "which tokens are real"),
         (lambda x, mask: (x * spread(mask)).mean(axis=0), "all five places"),
         (lambda x, mask: (x * spread(mask)).sum(axis=0), "how many they are"),
         (lambda x, mask: x[0], "first token"),
@@ -31,6 +32,7 @@ WRONG = {
     ],
     "pooling.max_by_hand": [
         (lambda x, mask: x.max(axis=0), "no effect"),
+        (lambda x, mask: x[: mask.sum()].max(axis=0), "which tokens are real"),
         (lambda x, mask: (x * spread(mask)).max(axis=0), "0 is more than -1"),
         (lambda x, mask: x[mask == 1].max(), "one number for all"),
         (lambda x, mask: np.abs(x[mask == 1]).max(axis=0), "sign is lost"),
