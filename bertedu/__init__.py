@@ -15,9 +15,10 @@ The letters of every shape in this package:
 
 import importlib
 
-from bertedu import quiet
+from bertedu import coexist, quiet
 
 with quiet.start_up():
+    coexist.triton_first()
     import keras  # noqa: F401  (every class below registers with it, so that its loaders know them)
 
 # In reading order: a module imports only what stands above it.

@@ -1,0 +1,76 @@
+"""TensorFlow and Triton in one process: Triton's library comes first, where there is one."""
+
+import ctypes
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+
+from bertedu import coexist
+
+
+@pytest.fixture
+def loaded(monkeypatch, tmp_path):
+    """The libraries that are loaded, in a process where TensorFlow is not and a Triton can be imported."""
+    libraries = []
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    monkeypatch.delitem(sys.modules, "triton", raising=False)
+    monkeypatch.setattr(ctypes, "CDLL", lambda name, mode: libraries.append((name, mode)))
+    folder = tmp_path / "triton" / "_C"
+    folder.mkdir(parents=True)
+    (tmp_path / "triton" / "__init__.py").write_text("raise RuntimeError('the package was imported')")
+    (folder / "libtriton.so").touch()
+    (folder / "libproton.so").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    return libraries
+
+
+def test_the_library_is_loaded_and_the_package_is_not(loaded):
+    coexist.triton_first()
+    ((name, mode),) = loaded
+    assert name.endswith("triton/_C/libtriton.so") and mode == 2  # all its names found at once
+
+
+def test_after_tensorflow_nothing_is_loaded(loaded, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", object())
+    coexist.triton_first()
+    assert loaded == []
+
+
+def test_without_triton_nothing_is_loaded(loaded, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    coexist.triton_first()
+    assert loaded == []
+
+
+def test_a_library_that_does_not_load_is_left_alone(loaded, monkeypatch):
+    def broken(name, mode):
+        raise OSError(f"{name}: file too short")
+
+    monkeypatch.setattr(ctypes, "CDLL", broken)
+    coexist.triton_first()
+
+
+def test_it_comes_before_tensorflow():
+    program = (
+        "import sys\n"
+        "from bertedu_command import main\n"  # nothing of the package yet
+        "import importlib.util as found\n"
+        "find = found.find_spec\n"
+        "seen = []\n"
+        "def watch(name, *rest):\n"
+        "    seen.append(('tensorflow' in sys.modules, name))\n"
+        "    return find(name, *rest)\n"
+        "found.find_spec = watch\n"
+        "import bertedu\n"
+        "assert (False, 'triton') in seen, seen\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="this torch is a CPU build, without Triton")
+def test_the_real_one_lives_beside_tensorflow():
+    program = "import bertedu, tensorflow, triton, torch._dynamo; print('alive')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "alive", (done.returncode, done.stderr[-2000:])
