@@ -73,6 +73,14 @@ def test_fine_tuning_without_tensorflow(backend, tmp_path):
     assert be.load(tmp_path / "model").classifier.num_classes == 2  # here, on TensorFlow
 
 
+@pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="torch is not installed")
+def test_on_torch_too_a_training_depends_on_its_seed_alone_wherever_it_was_stopped():
+    tests = Path(__file__).with_name("test_fine_tuning.py")
+    chosen = "(stopped_at_every_segment or alone_and_after_another) and float32"
+    last = run("torch", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests), "-k", chosen).splitlines()[-1]
+    assert last.startswith("2 passed"), last
+
+
 @backends
 def test_golden_numbers(backend):
     golden = Path(__file__).with_name("test_golden.py")

@@ -145,6 +145,7 @@ class Run:
         started = time.perf_counter()
         data = self._batches(self.train, batches)
         number = len(self.history.segments)  # what callbacks take for the epoch, so that TensorBoard's curves go on
+        callbacks = [keras.callbacks.LambdaCallback(on_train_begin=self._seed_torch), *callbacks]
         fitted = self.model.fit(
             data, initial_epoch=number, epochs=number + 1, verbose=0, shuffle=False, callbacks=callbacks
         )
@@ -162,6 +163,12 @@ class Run:
         )
         if step % self.steps_an_epoch:
             self._keep()  # at the end of an epoch it is done after the validation
+
+    def _seed_torch(self, logs=None):
+        """On torch, dropout draws from one generator for all, and not from the layers' own: a fresh start a segment."""
+        if keras.config.backend() == "torch":
+            draw = np.random.default_rng([self.settings["seed"], self._steps_done()])
+            keras.utils.set_random_seed(int(draw.integers(2**31)))
 
     def _batches(self, texts, batches):
         each_length_is_compiled = keras.config.backend() == "jax" or self.model.jit_compile
