@@ -32,8 +32,9 @@ def test_the_library_is_loaded_and_the_package_is_not(loaded):
     assert name.endswith("triton/_C/libtriton.so") and mode == 2  # all its names found at once
 
 
-def test_after_tensorflow_nothing_is_loaded(loaded, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorflow", object())
+@pytest.mark.parametrize("name", ["tensorflow", "triton"])
+def test_after_either_of_the_two_nothing_is_loaded(name, loaded, monkeypatch):
+    monkeypatch.setitem(sys.modules, name, object())
     coexist.triton_first()
     assert loaded == []
 
@@ -46,16 +47,17 @@ def test_without_triton_nothing_is_loaded(loaded, monkeypatch):
 
 def test_a_library_that_does_not_load_is_left_alone(loaded, monkeypatch):
     def broken(name, mode):
+        loaded.append(name)
         raise OSError(f"{name}: file too short")
 
     monkeypatch.setattr(ctypes, "CDLL", broken)
-    coexist.triton_first()
+    coexist.triton_first()  # raises nothing, and tried it once
+    assert len(loaded) == 1
 
 
 def test_it_comes_before_tensorflow():
     program = (
         "import sys\n"
-        "from bertedu_command import main\n"  # nothing of the package yet
         "import importlib.util as found\n"
         "find = found.find_spec\n"
         "seen = []\n"

@@ -110,6 +110,9 @@ def _adamw(
     return pulled + sign * rate * mean / length, m, v
 
 
+OTHER_EPSILON = "right, but for a slope as small as 0.000002: epsilon is 1e-6, as in the release of BERT."
+
+
 def judge_adamw(answer):
     cases = (
         (0.8, 0.05, 0.0, 0.0, 1, 0.01, 0.5),
@@ -129,8 +132,8 @@ def judge_adamw(answer):
         ({"scaled": False}, "the decay is far too strong: it is multiplied by the rate, too."),
         ({"epsilon": 0.0}, "right, but for a slope as small as 0.000002: add 1e-6 to the root that you divide by."),
         ({"epsilon": 0.0, "under": EPSILON}, "1e-6 is added to the root, after it is taken, and not under it."),
-        ({"epsilon": 1e-8}, "right, but for a slope as small as 0.000002: epsilon is 1e-6, as in the release of BERT."),
-        ({"epsilon": 1e-7}, "right, but for a slope as small as 0.000002: epsilon is 1e-6, as in the release of BERT."),
+        ({"epsilon": 1e-7}, OTHER_EPSILON),  # Keras' own
+        ({"epsilon": 1e-8}, OTHER_EPSILON),  # torch's
     )
     typical = [([_adamw(*case, **slip) for case in cases], reason) for slip, reason in reasons]
     typical.append(
