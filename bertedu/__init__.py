@@ -24,6 +24,7 @@ with quiet.start_up():
 # In reading order: a module imports only what stands above it.
 # isort: off
 from bertedu import defaults
+from bertedu.registry import register
 from bertedu.text import BertPreprocessor, BertTokenizer
 from bertedu.embeddings import BertEmbeddings
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
@@ -75,6 +76,7 @@ __all__ = [
     "fine_tune",
     "fine_tuning",
     "History",
+    "register",
     "defaults",
     "pooling",
     "presets",
