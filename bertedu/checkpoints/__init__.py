@@ -14,7 +14,6 @@ from bertedu.bert import Bert
 from bertedu.checkpoints import (
     common,
     huggingface,
-    huggingface_writer,
     keras_archive,
     keras_hub,
     native,
@@ -34,7 +33,7 @@ FORMATS = {
 }
 WRITERS = {
     "bertedu": native.write,
-    "huggingface": huggingface_writer.write,
+    "huggingface": huggingface.write,
     "keras": keras_archive.write,
 }
 

@@ -1,11 +1,15 @@
-"""What weights are called in Hugging Face's checkpoints, and our paths for them; what config.json calls our arguments.
+"""What weights are called in Hugging Face's checkpoints and how they lie there; what config.json calls our arguments.
 
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
+import math
 import re
 
+from keras import ops
+
 from bertedu import defaults
+from bertedu.checkpoints.strict import Layout
 
 OUTSIDE = {
     "embeddings.word_embeddings.weight": "embeddings/word_embeddings/embeddings",
@@ -19,11 +23,12 @@ OUTSIDE = {
     "cls.predictions.transform.dense.bias": "masked_lm/transform/bias",
     "cls.predictions.transform.LayerNorm.weight": "masked_lm/layer_norm/gamma",
     "cls.predictions.transform.LayerNorm.bias": "masked_lm/layer_norm/beta",
-    "cls.predictions.bias": "masked_lm/output_bias",
+    "cls.predictions.decoder.bias": "masked_lm/output_bias",  # the same tensor's second name, first so that the
+    "cls.predictions.bias": "masked_lm/output_bias",  # reversed table writes the usual one
     "classifier.weight": "classifier/logits/kernel",
     "classifier.bias": "classifier/logits/bias",
 }
-"""Their names, without the `bert.` that may stand before them -> our paths."""
+"""Hugging Face's names, without the `bert.` that may stand before them -> our paths."""
 
 LAYER = {
     "attention.self.query.weight": "self_attention/query/kernel",
@@ -45,15 +50,22 @@ LAYER = {
 }
 """The same within encoder.layer.i."""
 
-LAYERS = re.compile(r"encoder\.layer\.(\d+)\.(.+)")
+LAYERS = re.compile(r"encoder\.layer\.([0-9]+)\.(.+)")
 
-SPARES = ("cls.", "classifier.", "qa_outputs.", "embeddings.position_ids")
-"""Tensors (by the start of their names) that belong to a BERT but not to its encoder; two heads are read from them."""
+DECODER_WEIGHT, DECODER_BIAS = "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"
+
+HEADS = ("cls.", "classifier.", "qa_outputs.")
+"""How the names of heads' tensors begin; two heads are read."""
+
+BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
+"""Constants (0, 1, 2, ... and zeros) that some versions of transformers saved."""
 
 ACTIVATIONS = {
     "gelu": "gelu",  # exact; the weights of Google's BERTs were trained with the tanh form all the same
-    "gelu_new": defaults.gelu_tanh,
-    "gelu_pytorch_tanh": defaults.gelu_tanh,
+    "gelu_python": "gelu",
+    **dict.fromkeys(
+        ("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate"), defaults.gelu_tanh
+    ),
     "relu": "relu",
     "silu": "silu",
     "swish": "silu",
@@ -73,11 +85,15 @@ POOLING_FLAGS = {
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
 }
+"""Flags that sentence-transformers wrote before version 6, and the modes it writes now; the first three are ours."""
 
 
 def our_path(name):
-    """Our path of the weight that is called `name` in a checkpoint, or None.
+    """Return our path of the weight that is called `name` in a checkpoint, or None.
 
     Example:
         >>> our_path("bert.encoder.layer.3.output.dense.weight")
@@ -90,11 +106,11 @@ def our_path(name):
     return OUTSIDE.get(name)
 
 
-def their_name(ours):
-    """The name of a weight of ours in a checkpoint, without `bert.`; the reverse of `our_path`.
+def hf_name(ours):
+    """Return the name of a weight of ours in a checkpoint, without `bert.`; the reverse of `our_path`.
 
     Example:
-        >>> their_name("layer_3/feedforward/output/kernel")
+        >>> hf_name("layer_3/feedforward/output/kernel")
         'encoder.layer.3.output.dense.weight'
     """
     layer, _, inside = ours.partition("/")
@@ -103,13 +119,38 @@ def their_name(ours):
     return OUR_OUTSIDE[ours]
 
 
-def canonical(key):
-    """A tensor's name as in our table: without `bert.`, and gamma and beta (before 2019) as weight and bias."""
+def canonical(name):
+    """Return a tensor's name as in our table: without `bert.`, gamma and beta (before 2019) as weight and bias."""
     return (
-        key.removeprefix("bert.")
+        name.removeprefix("bert.")
         .replace("LayerNorm.gamma", "LayerNorm.weight")
         .replace("LayerNorm.beta", "LayerNorm.bias")
     )
 
 
-OUR_OUTSIDE, OUR_LAYER = ({ours: theirs for theirs, ours in table.items()} for table in (OUTSIDE, LAYER))
+OUR_OUTSIDE, OUR_LAYER = ({ours: name for name, ours in table.items()} for table in (OUTSIDE, LAYER))
+
+
+def input_axes(path):
+    """Return how many of the axes of a kernel of ours are inputs."""
+    return 2 if "attention_output" in path else 1
+
+
+def hf_shape(path, shape):
+    """Return the shape that a weight of ours has in a checkpoint: heads joined, matrices as [out, in]."""
+    if path.endswith("embeddings"):
+        return shape
+    if not path.endswith("kernel"):
+        return (math.prod(shape),)
+    axes = input_axes(path)
+    return math.prod(shape[axes:]), math.prod(shape[:axes])
+
+
+def to_ours(array, path, shape):
+    """Return a checkpoint's array as our weight `path` of `shape`: matrices transposed to [in, out], heads split."""
+    if path.endswith("kernel"):
+        array = ops.transpose(ops.convert_to_tensor(array))  # the backend's is several times as fast as NumPy's
+    return ops.reshape(array, shape)
+
+
+LAYOUT = Layout(hf_shape, to_ours, hf_name)

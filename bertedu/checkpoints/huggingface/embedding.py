@@ -1,0 +1,164 @@
+"""What sentence-transformers adds to a directory: modules.json and the settings of `embed`.
+
+Chapter: notebooks/10_checkpoints.ipynb.
+"""
+
+import re
+import warnings
+from pathlib import Path
+
+from bertedu.checkpoints.common import shortened
+from bertedu.checkpoints.fields import read_fields, shown
+from bertedu.checkpoints.huggingface.names import POOLING_FLAGS
+from bertedu.checkpoints.huggingface.settings import POOLING, SENTENCE_TRANSFORMERS, TOKENIZER, TRANSFORMER
+from bertedu.files import read_json
+from bertedu.pooling import POOLINGS, EmbedSettings
+from bertedu.text import BertTokenizer
+
+MODULES, SETTINGS = "modules.json", "config_sentence_transformers.json"
+LIMITS = tuple(
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+"""Names of the file with `max_seq_length`, in the order in which sentence-transformers looks for them."""
+NO_EFFECT = "Dropout"  # a module that acts in training alone
+
+
+def is_inside(path):
+    """Return whether `path`, a string from a file, stays within the directory that it is relative to."""
+    return not re.match(r"[A-Za-z]:|[/\\]", path) and ".." not in re.split(r"[/\\]", path) and "\0" not in path
+
+
+def read_modules(path):
+    """Return the list of (kind, directory) of the modules in modules.json; None for a directory without one.
+
+    Raises:
+        ValueError: damaged, or a path leaves the directory.
+    """
+    listing = Path(path) / MODULES
+    if not listing.is_file():
+        return None
+    modules = []
+    for module in read_json(listing, list):
+        kind, folder = (module.get(field) if isinstance(module, dict) else None for field in ("type", "path"))
+        if not isinstance(kind, str) or not isinstance(folder, str):
+            raise ValueError(f"{listing}: every module needs a 'type' and a 'path', got {shown(module)}.")
+        if not is_inside(folder):
+            raise ValueError(f"{listing}: path must stay within the directory, got {shown(folder)}.")
+        package, _, name = kind.rpartition(".")
+        modules.append(
+            (name if package.partition(".")[0] == "sentence_transformers" else kind, listing.parent / folder)
+        )
+    return modules
+
+
+def model_directory(path):
+    """Return the directory of config.json, the weights and the tokenizer: `path`, or the one that modules.json names.
+
+    Raises:
+        ValueError: modules.json does not begin with a Transformer.
+    """
+    modules = read_modules(path)
+    if modules is None:
+        return Path(path)
+    if not modules or modules[0][0] != "Transformer":
+        first = modules[0][0] if modules else "nothing"
+        raise ValueError(f"{Path(path) / MODULES}: the first module must be a Transformer, got {shown(first)}.")
+    return modules[0][1]
+
+
+def transformer_settings(path):
+    """Return the checked fields of sentence_bert_config.json; none for a directory without modules.json."""
+    if read_modules(path) is None:
+        return {}
+    for file in (model_directory(path) / name for name in LIMITS):
+        if file.is_file():
+            return read_fields(read_json(file), TRANSFORMER, file, unknown="warn")
+    return {}
+
+
+def lowercased(tokenizer, path):
+    """Return the tokenizer with sentence-transformers' `do_lower_case`, which leaves accents as they are."""
+    if tokenizer.lowercase or not transformer_settings(path).get("do_lower_case"):
+        return tokenizer
+    config = tokenizer.get_config()
+    return BertTokenizer(**config | {"lowercase": True, "strip_accents": bool(config["strip_accents"])})
+
+
+def read_embed_settings(path):
+    """Return the `EmbedSettings` that sentence-transformers follows in a directory, also in one it did not write.
+
+    Where it would compute what `embed` cannot, the pooling is a description of that, which `embed` refuses; a warning
+    says so.
+    """
+    own = transformer_settings(path)
+    max_length = own.get("max_seq_length") or tokenizer_length(model_directory(path))
+    modules, file = read_modules(path), Path(path) / SETTINGS
+    if modules is None:
+        return EmbedSettings(max_length=max_length)
+    config = read_fields(read_json(file), SENTENCE_TRANSFORMERS, file, unknown="warn") if file.is_file() else {}
+    prompt = default_prompt(config, file)
+    pooling, normalize = describe_modules(modules[1:], prompt)
+    if config.get("truncate_dim") is not None:
+        pooling = f"{pooling}, truncate_dim {config['truncate_dim']}"
+    if pooling not in POOLINGS:
+        warnings.warn(
+            f"{Path(path) / MODULES}: {pooling} is not supported; `embed` refuses it and needs another pooling.",
+            stacklevel=2,
+        )
+    return EmbedSettings(pooling, normalize, max_length, prompt)
+
+
+def tokenizer_length(directory):
+    """Return the length to which the tokenizer's settings cut a text; None where the model's positions say it."""
+    file, config = directory / "tokenizer_config.json", read_json(directory / "config.json")
+    settings = read_fields(read_json(file), TOKENIZER, file, unknown="ignore") if file.is_file() else {}
+    length = settings.get("model_max_length") or settings.get("max_len")
+    return int(length) if length is not None and length < config["max_position_embeddings"] else None
+
+
+def default_prompt(config, file):
+    """Return the text that sentence-transformers puts before every text."""
+    name, prompts = config.get("default_prompt_name"), config.get("prompts") or {}
+    if name is None:
+        return ""
+    if not isinstance(prompts.get(name), str) or len(prompts[name]) > 100_000:
+        raise ValueError(f"{file}: default_prompt_name must be among prompts, got {shown(name)}.")
+    return prompts[name]
+
+
+def describe_modules(modules, prompt):
+    """Return the pooling, or a description of what is no pooling of ours, and whether vectors are normalised."""
+    modules = [module for module in modules if module[0] != NO_EFFECT]
+    kinds = [kind for kind, _ in modules]
+    if kinds[:1] != ["Pooling"] or set(kinds[1:]) - {"Normalize"}:
+        return shortened(kinds, most=10) if kinds else "no pooling", False
+    pooling, with_prompt = read_pooling(modules[0][1])
+    return pooling if with_prompt or not prompt else f"{pooling}, include_prompt false", len(kinds) > 1
+
+
+def read_pooling(directory):
+    """Return the pooling that a Pooling module does, several joined by commas, and whether the prompt is pooled too."""
+    file = directory / "config.json"
+    config = read_fields(read_json(file), POOLING, file, unknown="warn")
+    modes = config.get("pooling_mode")
+    if modes is None:
+        modes = [mode for flag, mode in POOLING_FLAGS.items() if config.get(flag)] or "mean"
+    modes = [modes] if isinstance(modes, str) else modes
+    if not isinstance(modes, list) or not modes or not all(isinstance(mode, str) for mode in modes):
+        raise ValueError(f"{file}: pooling_mode must be one of {', '.join(POOLINGS)}, got {shown(modes)}.")
+    return shortened(modes, most=10), config.get("include_prompt") is not False
+
+
+def left_behind(path):
+    """Return what sentence-transformers' settings say that has no place in a `Bert`, as descriptions."""
+    file = Path(path) / SETTINGS
+    if read_modules(path) is None or not file.is_file():
+        return []
+    config = read_fields(read_json(file), SENTENCE_TRANSFORMERS, file, unknown="ignore")
+    prompts = {name: text for name, text in (config.get("prompts") or {}).items() if text}
+    prompts.pop(config.get("default_prompt_name"), None)
+    found = [f"prompts that are not the default ({shortened(list(prompts))})"] if prompts else []
+    if config.get("similarity_fn_name") not in (None, "cosine"):
+        found.append(f"similarity_fn_name {shown(config['similarity_fn_name'])}")
+    return found

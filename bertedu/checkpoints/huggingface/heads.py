@@ -1,0 +1,130 @@
+"""Heads of a Hugging Face checkpoint: which are read, and what config.json says of them.
+
+What a checkpoint says it is decides (`architectures`, `problem_type`), not what its tensors are called: a classifier of
+tokens is called "classifier" too. Chapter: notebooks/10_checkpoints.ipynb.
+"""
+
+import warnings
+
+import keras
+import numpy as np
+
+from bertedu import defaults
+from bertedu.checkpoints import strict
+from bertedu.checkpoints.common import shortened
+from bertedu.checkpoints.fields import shown
+from bertedu.checkpoints.huggingface.names import DECODER_BIAS, DECODER_WEIGHT, HEADS, canonical
+from bertedu.checkpoints.safetensors_files import read_tensor
+
+READ_HEADS = {
+    None: ("masked_lm",),
+    "BertModel": ("masked_lm",),
+    "BertForMaskedLM": ("masked_lm",),
+    "BertForPreTraining": ("masked_lm",),
+    "BertForSequenceClassification": ("masked_lm", "classifier"),
+}
+"""The first of config.json's `architectures` -> the heads that are read, where their tensors are there."""
+EXPECTED_HEAD = {
+    "BertForMaskedLM": "masked_lm",
+    "BertForPreTraining": "masked_lm",
+    "BertForSequenceClassification": "classifier",
+}
+
+
+def architecture(config):
+    """Return the name of the class that config.json says the model has, or None."""
+    names = config.get("architectures")
+    return names[0] if isinstance(names, list) and names and isinstance(names[0], str) else None
+
+
+def num_labels(config):
+    """Return how many classes a classifier has, found as transformers finds it."""
+    names = config.get("id2label")
+    if isinstance(names, dict):
+        return len(names)
+    count = config.get("num_labels", config.get("_num_labels"))
+    return 2 if count is None else count
+
+
+def not_a_classifier(config):
+    """Return why a `BertForSequenceClassification` computes something else than a `BertClassifier`; "" if it does not.
+
+    A cross-encoder's field says which function sentence-transformers applies to the logits.
+    """
+    own = config.get("sentence_transformers")
+    function = config.get("sbert_ce_default_activation_function") or (
+        own.get("activation_fn") if isinstance(own, dict) else None
+    )
+    if function is not None and not str(function).endswith("Identity"):
+        return f"its activation function {shown(function)}"
+    kind, labels = config.get("problem_type"), num_labels(config)
+    if kind == "regression" and labels != 1:
+        return f"problem_type 'regression' with {shown(labels)} outputs"
+    if kind == "single_label_classification" and labels == 1:
+        return "problem_type 'single_label_classification' with one label"
+    known = (None, "regression", "single_label_classification", "multi_label_classification")
+    return "" if kind in known else f"problem_type {shown(kind)}"
+
+
+def readable_heads(config):
+    """Return the heads that are read from a checkpoint with this config.json: what it says it is decides."""
+    heads = READ_HEADS.get(architecture(config), ())
+    return [head for head in heads if head == "masked_lm" or not not_a_classifier(config)]
+
+
+def classifier_arguments(config, path):
+    """Return the arguments of a `BertClassifier` that the fields of config.json say, checked."""
+    count, dropout, names = num_labels(config), config.get("classifier_dropout"), config.get("id2label")
+    if type(count) is not int or not 1 <= count <= 1_000_000:
+        raise ValueError(f"{path}: num_labels must be a whole number from 1 to 1,000,000, got {shown(count)}.")
+    if names is not None:
+        expected = [str(i) for i in range(count)]
+        if not isinstance(names, dict) or any(type(names.get(i)) not in (str, int, float) for i in expected):
+            raise ValueError(f"{path}: id2label must name each class from 0 on, got {shown(names)}.")
+        names = [str(names[i]) for i in expected]
+        names = None if names == [f"LABEL_{i}" for i in expected] else names
+    return {
+        "num_classes": count,
+        "dropout_rate": config.get("hidden_dropout_prob", defaults.DROPOUT) if dropout is None else dropout,
+        "class_names": names,
+        "multi_label": config.get("problem_type") == "multi_label_classification",
+    }
+
+
+def check_heads(heads, found, config, path):
+    """Warn of a head that is not read, and refuse one that a model of ours cannot compute as transformers does."""
+    kind = architecture(config)
+    if "masked_lm" in heads and config.get("tie_word_embeddings") is False:
+        raise ValueError(
+            f"{path}: tie_word_embeddings must be true for a masked-LM head that is read, got false: {DECODER_WEIGHT} "
+            "would be a matrix of its own. Delete the tensors of the head (cls.predictions...) to load the encoder."
+        )
+    if "classifier" in heads and not strict.has_pooler(found):
+        raise ValueError(f"{path.parent} holds a classifier, but not the pooler before it. Missing: pooler.dense.weight.")
+    spare = (DECODER_WEIGHT, DECODER_BIAS, *(("cls.seq_relationship.",) if kind in READ_HEADS else ()))
+    names = [tensor.name for tensor in found if tensor.ours is None and canonical(tensor.name).startswith(HEADS)]
+    names = [name for name in names if not canonical(name).startswith(spare)]
+    expected = EXPECTED_HEAD.get(kind)
+    if kind not in (None, *READ_HEADS) or names or (expected and expected not in heads):
+        why = not_a_classifier(config) if expected == "classifier" else ""
+        warnings.warn(
+            f"{path}: {shown(kind) if kind else 'a model without architectures'}{f', with {why},' if why else ''} is "
+            f"read as an encoder alone, without its head ({shortened(names)}).",
+            stacklevel=2,
+        )
+
+
+def check_tied(variables, file_of, source):
+    """Raise ValueError where a masked-LM head has an output matrix or bias besides the one that is read."""
+    names = {canonical(name): name for name in file_of}
+    table = next(path for path in variables if path.endswith("word_embeddings/embeddings"))
+    for second, path in ((DECODER_WEIGHT, table), (DECODER_BIAS, "masked_lm/output_bias")):
+        if second not in names:
+            continue
+        variable = keras.ops.convert_to_numpy(variables[path])
+        array = read_tensor(file_of[names[second]], names[second])
+        if array.shape != variable.shape or not np.array_equal(array.astype(variable.dtype), variable):
+            raise ValueError(
+                f"{source}: the tensor {second!r} must equal the one that it is tied to. Versions of transformers do "
+                "not agree on which of them counts: delete one."
+            )
