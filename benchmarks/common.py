@@ -44,7 +44,7 @@ def spread_sentences(n):
 def token_counts(texts):
     """Tokens of each text, [CLS] and [SEP] included."""
     from bertedu import presets
-    from bertedu.checkpoints.huggingface import read_tokenizer
+    from bertedu.checkpoints.huggingface.tokenizer import read_tokenizer
 
     tokenizer = read_tokenizer(presets.offline_model_directory())
     return [len(encoding.ids) + 2 for encoding in tokenizer.encode_batch(texts)]

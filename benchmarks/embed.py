@@ -42,7 +42,7 @@ def floating_point_operations(lengths):
     A product of [m, k] and [k, n] has 2 m k n. A layer of width D and inner size F, on T tokens: query, key, value and
     output 4 x 2 T D D; the scores and their use 2 x 2 T T D; the feed-forward network 2 x 2 T D F.
     """
-    from bertedu.checkpoints.huggingface import read_json
+    from bertedu.files import read_json
     from bertedu.presets import offline_model_directory
 
     config = read_json(offline_model_directory() / "config.json")

@@ -42,7 +42,8 @@ def predict(classifier, preprocessor, texts, pairs=None, *, max_length=None):
         max_length: int or None, tokens to which texts are cut (None: what the encoder reads).
 
     Returns:
-        float32 array `[n, classes]` of probabilities; `[n]` of numbers for a regression.
+        float32 array `[n, classes]` of probabilities, which for a multi-label classifier are independent of each other;
+        `[n]` of numbers for a regression.
 
     Example:
         predict(classifier, bert.preprocessor, ["What a film!"]).argmax(axis=-1)
@@ -57,6 +58,8 @@ def predict(classifier, preprocessor, texts, pairs=None, *, max_length=None):
         found = classifier.predict(data, verbose=0).reshape(-1, BATCH, classifier.num_classes)
         for batch, answers in zip(data.batches, found, strict=True):
             outputs[batch] = answers[: len(batch)]
+    if classifier.multi_label:
+        return keras.ops.convert_to_numpy(keras.ops.sigmoid(outputs))
     if classifier.num_classes == 1:
         return outputs[:, 0]
     return keras.ops.convert_to_numpy(keras.ops.softmax(outputs, axis=-1))

@@ -105,6 +105,8 @@ def _check(classifier, preprocessor, settings):
         raise TypeError(
             f"classifier must be a BertClassifier, as bert.classifier_for(2) makes one; got {classifier!r}."
         )
+    if classifier.multi_label:
+        raise ValueError("classifier: expected one class per text, got multi_label=True, which cannot be trained yet.")
     if not isinstance(preprocessor, BertPreprocessor):
         raise TypeError(f"preprocessor must be a BertPreprocessor: bert.preprocessor; got {preprocessor!r}.")
     if preprocessor.tokenizer.vocab_size > classifier.network.vocab_size:

@@ -205,6 +205,8 @@ class Run:
         return self.best
 
     def _give_back(self):
+        if self.train.names and len(self.train.names) == self.classifier.num_classes:
+            self.classifier.class_names = self.train.names
         if self.model is not self.classifier:
             self.classifier.set_weights(self.model.get_weights())
 

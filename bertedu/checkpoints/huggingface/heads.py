@@ -100,7 +100,9 @@ def check_heads(heads, found, config, path):
             "would be a matrix of its own. Delete the tensors of the head (cls.predictions...) to load the encoder."
         )
     if "classifier" in heads and not strict.has_pooler(found):
-        raise ValueError(f"{path.parent} holds a classifier, but not the pooler before it. Missing: pooler.dense.weight.")
+        raise ValueError(
+            f"{path.parent} holds a classifier, but not its pooler. Missing: pooler.dense.weight."
+        )
     spare = (DECODER_WEIGHT, DECODER_BIAS, *(("cls.seq_relationship.",) if kind in READ_HEADS else ()))
     names = [tensor.name for tensor in found if tensor.ours is None and canonical(tensor.name).startswith(HEADS)]
     names = [name for name in names if not canonical(name).startswith(spare)]
