@@ -14,9 +14,10 @@ from collections import Counter
 from pathlib import Path
 
 from bertedu import checkpoints
-from bertedu.checkpoints.common import shortened
+from bertedu.checkpoints.common import preprocessor_for, shortened
+from bertedu.files import escape
 from bertedu.loading import load, locate
-from bertedu.pooling import EmbedSettings
+from bertedu.pooling import POOLINGS, EmbedSettings
 
 FORMATS = (*checkpoints.WRITERS, "saved_model", "preprocessor")
 """What `convert` writes; every format but the last holds the weights."""
@@ -76,9 +77,11 @@ class Inspection:
         yield row("parameters", f"{encoder.count_params():,} in the encoder")
         heads = {"pooler": bert.has_pooler, "masked-LM head": bert.masked_lm, "classifier": bert.classifier}
         yield row("heads", ", ".join(name for name, there in heads.items() if there) or "none, nor a pooler")
+        if bert.classifier is not None:
+            yield row("classes", classes(bert.classifier))
         yield row("tokenizer", f"{bert.tokenizer.vocab_size:,} tokens, {'un' * bert.tokenizer.lowercase}cased")
         pooling, normalize, limit, prompt = bert.embed_settings
-        normalized, after = ", normalized" * normalize, f", after the prompt {prompt!r}" if prompt else ""
+        normalized, after = ", normalized" * normalize, f", after the prompt {escape(prompt)!r}" if prompt else ""
         yield row("embeds by", f"{pooling}{normalized}, up to {limit or bert.max_length} tokens{after}")
 
 
@@ -120,8 +123,8 @@ def convert(source, target, format="bertedu", *, dtype=None, overwrite=False):
         overwrite: bool, replace the checkpoint that is at `target`.
 
     Returns:
-        list of what had to be left behind, in words: tensors of the source that have no place in a `Bert`, and parts
-        that have none in `format`.
+        list of all that was left behind, as descriptions: tensors and settings of the source that have no place in a
+        `Bert`, and parts of it that have none in `format`.
 
     Raises:
         ValueError: an unknown format, or one that has no words for what the model is.
@@ -130,30 +133,59 @@ def convert(source, target, format="bertedu", *, dtype=None, overwrite=False):
     if format not in FORMATS:
         raise ValueError(f"format must be one of {', '.join(map(repr, FORMATS))}, got {format!r}.")
     bert = load(source, dtype=dtype)
+    left_behind = lost(bert, format)
+    if bert.embed_settings.pooling not in ("pooled", *POOLINGS):
+        bert.embed_settings = EmbedSettings()
     if format == "preprocessor":
-        # The only way to cut pairs that a graph knows; `lost` tells.
+        # The only way to cut pairs that a graph knows; `lost` reports it.
         checkpoints.export_preprocessor(bert.preprocessor, target, truncation="round_robin", overwrite=overwrite)
-        return lost(bert, format)
+        return left_behind
     if format == "saved_model":
         checkpoints.export_saved_model(bert, target, overwrite=overwrite)
     else:
         checkpoints.save_checkpoint(bert, target, format, overwrite=overwrite)
-    path = locate(str(source))
-    found = checkpoints.FORMATS[checkpoints.recognise(path)].tensors(path)
-    return [tensor.name for tensor in found if tensor.ours is None] + lost(bert, format)
+    return [*unread(locate(str(source))), *left_behind]
+
+
+def unread(path):
+    """Return what a checkpoint holds that has no place in a `Bert`: names of tensors, and descriptions of settings."""
+    form = checkpoints.recognise(path)
+    names = [tensor.name for tensor in checkpoints.FORMATS[form].tensors(path) if tensor.ours is None]
+    return names + (checkpoints.huggingface.left_behind(path) if form == "huggingface" else [])
 
 
 def lost(bert, format):
-    """What of a `Bert` has no place in a SavedModel or an exported preprocessor, in words."""
-    truncation = bert.preprocessor.truncation
-    parts = {
-        "saved_model": {
-            "its classifier": bert.classifier,
-            f"how it embeds ({', '.join(map(str, bert.embed_settings))})": bert.embed_settings != EmbedSettings(),
-        },
-        "preprocessor": {f"its way of cutting pairs ({truncation}; now round_robin)": truncation != "round_robin"},
-    }
-    return [words for words, there in parts.get(format, {}).items() if there]
+    """Return what of a `Bert` has no place in a format, as descriptions."""
+    preprocessor, embed = bert.preprocessor, bert.embed_settings
+    truncation = {"huggingface": "longest_first", "saved_model": "round_robin", "preprocessor": "round_robin"}
+    parts = []
+    if format in ("saved_model", "preprocessor"):
+        if bert.classifier is not None:
+            parts.append(f"its classifier ({classes(bert.classifier)})")
+        if embed != EmbedSettings():
+            parts.append(f"how it embeds ({described(embed)})")
+    elif embed.pooling not in ("pooled", *POOLINGS):
+        parts.append(f"how it embeds ({described(embed)})")
+    if format in truncation and preprocessor.truncation != truncation[format]:
+        parts.insert(0, f"its way of cutting pairs ({preprocessor.truncation}; now {truncation[format]})")
+    length = preprocessor_for(bert.tokenizer, bert.encoder, preprocessor.truncation).seq_length
+    if format in ("huggingface", "saved_model") and preprocessor.seq_length != length:
+        parts.append(f"its preprocessor's seq_length ({preprocessor.seq_length}; now {length})")
+    return parts
+
+
+def described(embed_settings):
+    """Return a description of embed settings: those that are not empty."""
+    return escape(", ".join(f"{name}={value!r}" for name, value in embed_settings._asdict().items() if value))
+
+
+def classes(classifier):
+    """Return a description of a classifier's classes."""
+    if classifier.num_classes == 1 and not classifier.multi_label:
+        return "a regression"
+    names = classifier.class_names or ()
+    named = f": {shortened(names, most=20)}" if names else ", without names"
+    return f"{classifier.num_classes}{' that may apply together (multi-label)' * classifier.multi_label}{named}"
 
 
 def sizes(encoder):
@@ -176,7 +208,7 @@ def table(tensors):
     rows = [("name", "shape", "type", "our weight")]
     for (_, shape, dtype), members in groups.items():
         times = f"{len(members)} x " if len(members) > 1 else ""
-        rows.append((with_star([tensor.name for tensor in members]), f"{times}{list(shape)}", dtype, fate(members[0])))
+        rows.append((escape(with_star([t.name for t in members])), f"{times}{list(shape)}", dtype, fate(members[0])))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(r, widths, strict=True)).rstrip() for r in rows]
 
@@ -212,4 +244,4 @@ def with_star(names):
 
 def report(left_behind):
     """A sentence on what `convert` left behind; empty if nothing."""
-    return f"Left behind, as there is no place for it: {shortened(left_behind)}." if left_behind else ""
+    return f"Left behind, as there is no place for it: {shortened(left_behind, most=50)}." if left_behind else ""

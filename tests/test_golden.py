@@ -26,8 +26,10 @@ from bertedu import (
     TalkingHeadsAttention,
     TransformerEncoder,
     defaults,
+    load,
 )
 from bertedu.checkpoints import huggingface
+from bertedu.text import SPECIAL_TOKENS
 
 GOLDEN = Path(__file__).parent / "golden"
 LISTING = json.loads((GOLDEN / "golden.json").read_text(encoding="utf-8"))
@@ -599,9 +601,13 @@ def read_transformers(tmp_path_factory):
     def read(options):
         config = LISTING["transformers"]["models"]["plain"] | {"model_type": "bert"} | dict(options)
         (directory / "config.json").write_text(json.dumps(config))
-        encoder, with_pooler, spares = huggingface.read_encoder(directory)
-        assert with_pooler
-        assert set(spares) == {*HF_MLM_HEAD, *HF_NSP_HEAD}
+        words = [*SPECIAL_TOKENS, *(f"word{i}" for i in range(config["vocab_size"] - len(SPECIAL_TOKENS)))]
+        (directory / "vocab.txt").write_text("\n".join(words))
+        bert = load(directory)
+        assert bert.has_pooler
+        spares = [tensor.name for tensor in huggingface.tensors(directory) if tensor.ours is None]
+        assert set(spares) == set(HF_NSP_HEAD)
+        encoder = bert.encoder
         table, epsilon = encoder.get_embedding_layer(), encoder.layer_norm_epsilon
         masked_lm = MaskedLM(table, encoder.inner_activation, layer_norm_epsilon=epsilon, name="masked_lm")
         masked_lm.build((None, None, D))

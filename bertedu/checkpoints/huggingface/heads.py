@@ -15,6 +15,7 @@ from bertedu.checkpoints.common import shortened
 from bertedu.checkpoints.fields import shown
 from bertedu.checkpoints.huggingface.names import DECODER_BIAS, DECODER_WEIGHT, HEADS, canonical
 from bertedu.checkpoints.safetensors_files import read_tensor
+from bertedu.files import escape
 
 READ_HEADS = {
     None: ("masked_lm",),
@@ -34,7 +35,7 @@ EXPECTED_HEAD = {
 def architecture(config):
     """Return the name of the class that config.json says the model has, or None."""
     names = config.get("architectures")
-    return names[0] if isinstance(names, list) and names and isinstance(names[0], str) else None
+    return escape(names[0])[:100] if isinstance(names, list) and names and isinstance(names[0], str) else None
 
 
 def num_labels(config):
@@ -100,9 +101,7 @@ def check_heads(heads, found, config, path):
             "would be a matrix of its own. Delete the tensors of the head (cls.predictions...) to load the encoder."
         )
     if "classifier" in heads and not strict.has_pooler(found):
-        raise ValueError(
-            f"{path.parent} holds a classifier, but not its pooler. Missing: pooler.dense.weight."
-        )
+        raise ValueError(f"{path.parent} holds a classifier, but not its pooler. Missing: pooler.dense.weight.")
     spare = (DECODER_WEIGHT, DECODER_BIAS, *(("cls.seq_relationship.",) if kind in READ_HEADS else ()))
     names = [tensor.name for tensor in found if tensor.ours is None and canonical(tensor.name).startswith(HEADS)]
     names = [name for name in names if not canonical(name).startswith(spare)]
@@ -110,7 +109,7 @@ def check_heads(heads, found, config, path):
     if kind not in (None, *READ_HEADS) or names or (expected and expected not in heads):
         why = not_a_classifier(config) if expected == "classifier" else ""
         warnings.warn(
-            f"{path}: {shown(kind) if kind else 'a model without architectures'}{f', with {why},' if why else ''} is "
+            f"{path}: {kind or 'a model without architectures'}{f', with {why},' if why else ''} is "
             f"read as an encoder alone, without its head ({shortened(names)}).",
             stacklevel=2,
         )

@@ -162,7 +162,7 @@ def left_behind(path):
     kind, names = architecture(config), config.get("id2label")
     found = []
     if "classifier" not in readable_heads(config) and isinstance(names, dict) and names:
-        found.append(f"the class names (id2label) of {shown(kind)}: {shortened(list(names.values()))}")
+        found.append(f"the class names (id2label) of {kind}: {shortened(list(names.values()))}")
     if config.get("problem_type") and "classifier" not in readable_heads(config):
         found.append(f"problem_type {shown(config['problem_type'])}")
     return found + embedding.left_behind(path)

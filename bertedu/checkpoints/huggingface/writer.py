@@ -64,6 +64,8 @@ def of_encoder(encoder):
         return f"embedding_width={encoder.embedding_width} beside hidden_size={encoder.hidden_size}"
     if encoder.embedding_layer is not None:
         return "an embedding_layer of its own"
+    if encoder.output_range is not None:
+        return f"output_range={encoder.output_range}"
     if activation_name(encoder.inner_activation) is None:
         return f"inner_activation={keras.activations.serialize(encoder.inner_activation)!r}"
     return None
