@@ -16,6 +16,7 @@ from bertedu.checkpoints.huggingface import embedding
 from bertedu.checkpoints.huggingface.settings import MODEL, TOKENIZER
 
 MODULES = ("Transformer", "Pooling", "Normalize")
+MEAN = {"word_embedding_dimension": tiny_bert.D, "pooling_mode_mean_tokens": True}
 PACKAGE = "sentence_transformers.models"
 
 
@@ -41,7 +42,7 @@ def modules(*kinds, transformer=""):
     ]
 
 
-def sentence_model(tmp_path, kinds=MODULES, pooling={"pooling_mode_mean_tokens": True}, config=None, **files):  # noqa: B006
+def sentence_model(tmp_path, kinds=MODULES, pooling=MEAN, config=None, **files):  # noqa: B006
     directory = tiny_bert.write(tmp_path / "model", config=config)
     put(directory, **{"1_Pooling__config": pooling, "modules": modules(*kinds)} | files)
     return directory
