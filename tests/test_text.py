@@ -810,7 +810,23 @@ def test_vocabulary_files_give_hugging_faces_ids(tmp_path):
     transformers = pytest.importorskip("transformers")
     rng = random.Random(15)
     blanks = ["", "", "", " ", "  ", "\t", "\u3000", "\u2028", "\x85", "\x0b", "\x1c", "\u200b", "\u180e", "\xa0"]
-    words = [*"cat sat ##ed un Cat café 中 a\u2028b a\rb x y ##y [MASK]".split(" "), "", "\u3000"]
+    words = [
+        "cat",
+        "sat",
+        "##ed",
+        "un",
+        "Cat",
+        "café",
+        "中",
+        "x",
+        "y",
+        "##y",
+        "[MASK]",
+        "a\u2028b",
+        "a\rb",
+        "",
+        "\u3000",
+    ]
     text = "cat sat uned Cat café 中 x y xy [MASK] un-cat a"
     for n in range(40):
         chosen = [*VOCABULARY[5:7], *rng.choices(words, k=rng.randint(1, 20)), "end"]
