@@ -109,8 +109,8 @@ def _added_tokens(tokens, ids, rows, path, unknown):
         content, i = token["content"], token["id"]
         if ids.setdefault(content, rows) != i:
             raise ValueError(
-                f"{path}: added_tokens: expected id {ids[content]} for {shown(content)}, got {shown(i)}. An added token "
-                "has its id in the vocabulary, or the next one after it."
+                f"{path}: added_tokens: expected id {ids[content]} for {shown(content)}, got {shown(i)}. An added "
+                "token has its id in the vocabulary, or the next one after it."
             )
         rows += i == rows
         if content not in SPECIAL_TOKENS:

@@ -811,7 +811,19 @@ def test_vocabulary_files_give_hugging_faces_ids(tmp_path):
     rng = random.Random(15)
     blanks = ["", "", "", " ", "  ", "\t", "\u3000", "\u2028", "\x85", "\x0b", "\x1c", "\u200b", "\u180e", "\xa0"]
     words = [
-        *["cat", "sat", "##ed", "un", "Cat", "café", "中", "a\u2028b", "a\rb", "x", "y", "##y", "[MASK]"],
+        "cat",
+        "sat",
+        "##ed",
+        "un",
+        "Cat",
+        "café",
+        "中",
+        "x",
+        "y",
+        "##y",
+        "[MASK]",
+        "a\u2028b",
+        "a\rb",
         "",
         "\u3000",
     ]
