@@ -148,14 +148,22 @@ def read(path, dtype=None):
 def open_archive(path, dtype=None):
     """Open a `.keras` file once, check what it says, and yield the `Archive`."""
     source = str(path)
-    try:
-        with open(path, "rb") as file, zipfile.ZipFile(file) as opened:
+    with open(path, "rb") as file:
+        with damage_named(source):
+            opened = zipfile.ZipFile(file)
+        with opened:
             check_members(opened, source)
             yield describe(opened, source, dtype)
+
+
+@contextlib.contextmanager
+def damage_named(source):
+    """Turn what the standard library raises for a damaged archive into a ValueError that names it."""
+    try:
+        yield
     except ZIP_ERRORS as error:
-        raise ValueError(
-            f"{source} is damaged or cut off ({escape(error)[:150]}): save or download it again."
-        ) from None
+        reason = escape(error)[:150]
+        raise ValueError(f"{source} is damaged or cut off ({reason}): save or download it again.") from None
 
 
 ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, struct.error, zlib.error)
@@ -186,7 +194,8 @@ def member(opened, name, source, limit):
         return None
     if opened.getinfo(name).file_size > limit:
         raise ValueError(f"{source}: expected at most {limit:,} bytes in {name}, got more. Is it the right file?")
-    return opened.read(name)
+    with damage_named(source):
+        return opened.read(name)
 
 
 def describe(opened, source, dtype=None):
@@ -264,8 +273,7 @@ def read_tokenizer(archive):
 
 def read_model(archive, dtype=None):
     """Return the encoder, pretrainer and classifier of an archive, filled with its weights."""
-    content = io.BytesIO(archive.zip.read(WEIGHTS))
-    with open_h5(content, archive.source) as opened:
+    with open_weights(archive) as opened:
         datasets = list_datasets(opened, archive.source)
         check_size(archive, datasets)
         encoder, masked_lm, classifier = assembly.build(archive.arguments, archive.heads, archive.source, dtype)
@@ -281,6 +289,13 @@ def read_model(archive, dtype=None):
             CONFIG,
         )
     return encoder, masked_lm, classifier
+
+
+def open_weights(archive):
+    """Open the weights of an archive."""
+    with damage_named(archive.source):
+        content = archive.zip.read(WEIGHTS)
+    return open_h5(io.BytesIO(content), archive.source)
 
 
 def check_size(archive, datasets):
@@ -316,7 +331,7 @@ def to_infos(datasets, variables, stored):
 def tensors(path):
     """Return the `TensorInfo` of every weight in a file."""
     with open_archive(path) as archive:
-        with open_h5(io.BytesIO(archive.zip.read(WEIGHTS)), archive.source) as opened:
+        with open_weights(archive) as opened:
             datasets = list_datasets(opened, archive.source)
         check_size(archive, datasets)
         parts = assembly.build(archive.arguments, archive.heads, archive.source)
