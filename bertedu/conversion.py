@@ -100,6 +100,7 @@ def inspect(source):
         'huggingface'
     """
     path = locate(str(source))
+    checkpoints.check_links(path)
     form = checkpoints.recognise(path)
     tensors = checkpoints.FORMATS[form].tensors(path)
     try:
