@@ -102,7 +102,7 @@ TRIES = 3  # a directory that is replaced is whole again at once
 
 
 def files_at(path):
-    """Return the files of the checkpoint at `path`: a directory's, the file itself, or those that a prefix stands for."""
+    """Return the files of the checkpoint at `path`: a directory's, the file itself, or those of a prefix."""
     path = Path(path)
     if path.is_dir():
         return sorted(itertools.islice(path.rglob("*"), MOST_FILES))
