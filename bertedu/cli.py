@@ -327,12 +327,12 @@ examples:
 @with_package
 def colab(package, _, options):
     """Write a notebook's copy for Colab; say where it is, and what to do with it."""
-    from bertedu import colab, student_copy
+    from bertedu import colab, notebook
 
     source = find_notebook(options.notebook, NOTEBOOKS)
     target, address = colab.write(source, options.output, options.repo, options.branch, options.force)
     print(f"{target}: {target.stat().st_size / 1000:.0f} KB")
-    asked = student_copy.read(source)
+    asked = notebook.read(source)
     if not address and colab.needs_head(asked) and not colab.carries_head(asked):
         print(
             "It guesses words with the trained masked-LM head, which is not here to be carried; fill_mask will say so."

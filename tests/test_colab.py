@@ -17,7 +17,8 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 
-from bertedu import cli, colab, student_copy
+from bertedu import cli, colab
+from bertedu import notebook as notebooks
 
 ROOT = Path(__file__).parent.parent
 CHAPTER = ROOT / "notebooks" / "03_attention.ipynb"
@@ -36,7 +37,7 @@ def built():
 @pytest.fixture(scope="module")
 def carrying():
     """Chapter 3, with the package in it."""
-    return colab.make(student_copy.read(CHAPTER))
+    return colab.make(notebooks.read(CHAPTER))
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +146,7 @@ def test_the_setup_cell_comes_before_all_code_and_is_folded(carrying):
     cell = carrying["cells"][kinds.index("code")]
     assert "".join(cell["source"]).startswith("# @title Setup: run this cell first")
     assert cell["metadata"] == {"cellView": "form", "jupyter": {"source_hidden": True}}
-    original = sources(student_copy.read(CHAPTER))
+    original = sources(notebooks.read(CHAPTER))
     assert len(carrying["cells"]) == len(original) + 2
     assert sources(carrying)[3] == original[1]
 
@@ -173,7 +174,7 @@ def test_another_copy_s_package_is_replaced(carrying, machine, tmp_path, monkeyp
     run_cell(machine, sources(carrying)[1], tmp_path)
     files = colab.package_files() | {"bertedu/newer.py": b"NEW = True\n"}
     monkeypatch.setattr(colab, "package_files", lambda: files)
-    newer = sources(colab.make(student_copy.read(CHAPTER)))[1]
+    newer = sources(colab.make(notebooks.read(CHAPTER)))[1]
     done = run_cell(machine, newer, tmp_path)
     assert ": installed from this notebook" in done.stdout.splitlines()[0], done.stderr
     done = run_cell(machine, sources(carrying)[1], tmp_path, "import sys\nsys.modules['bertedu'] = sys\n")
@@ -274,13 +275,13 @@ def test_an_installation_of_one_s_own_is_left_alone(empty, monkeypatch):
 
 
 def test_a_repository_gives_a_badge_and_installs_from_there():
-    made = colab.make(student_copy.read(CHAPTER), "owner/name", "v1", "colab/03_attention.ipynb")
+    made = colab.make(notebooks.read(CHAPTER), "owner/name", "v1", "colab/03_attention.ipynb")
     nbformat.validate(nbformat.from_dict(made))
     badge, cell, *rest = sources(made)
     link = "https://colab.research.google.com/github/owner/name/blob/v1/colab/03_attention.ipynb"
     assert badge == f"[![Open in Colab]({colab.BADGE})]({link})"
     assert cell.endswith(
-        f'set_up(lambda: install_from("https://github.com/owner/name/archive/v1.zip"), {colab.NEEDED!r}, '
+        f"set_up(lambda: install_from('https://github.com/owner/name/archive/v1.zip'), {colab.NEEDED!r}, "
         f"{colab.MODEL!r}, {colab.SHOWN!r})"
     )
     assert "WHEEL" not in cell.split("def ")[0]
@@ -296,7 +297,7 @@ def test_without_one_links_to_other_files_become_words(carrying):
 @pytest.mark.parametrize("repository", ["name", "https://github.com/a/b", "a/b/c", "a b/c", ""])
 def test_a_repository_is_owner_and_name(repository):
     with pytest.raises(ValueError, match="owner/name"):
-        colab.make(student_copy.read(CHAPTER), repository, path="x.ipynb")
+        colab.make(notebooks.read(CHAPTER), repository, path="x.ipynb")
 
 
 def test_the_badge_leads_to_where_the_file_is(tmp_path):
@@ -327,7 +328,7 @@ def guessing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cell = nbformat.v4.new_code_cell('bert.fill_mask("A [MASK] is raised.")')
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), "guess.ipynb")
-    return student_copy.read("guess.ipynb")
+    return notebooks.read("guess.ipynb")
 
 
 def test_a_chapter_that_guesses_brings_the_trained_head(guessing, machine, tmp_path):
