@@ -13,6 +13,7 @@ import venv
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import unquote
 
 import nbformat
 import pytest
@@ -294,10 +295,55 @@ def test_without_one_links_to_other_files_become_words(carrying):
     assert ".ipynb)" not in text and "chapter 0" in text
 
 
-@pytest.mark.parametrize("repository", ["name", "https://github.com/a/b", "a/b/c", "a b/c", ""])
+@pytest.mark.parametrize(
+    "repository", ["name", "https://github.com/a/b", "a/b/c", "a b/c", "", "a/..", "../b", "-a/b", "é/b", "a/b\n"]
+)
 def test_a_repository_is_owner_and_name(repository):
     with pytest.raises(ValueError, match="owner/name"):
         colab.make(notebooks.read(CHAPTER), repository, path="x.ipynb")
+
+
+BRANCHES = ["", "-x", "a b", "a..b", 'a"b', "a'b", "a\nb", "a)b", "a]b", "<b>", "a\\b", "a//b", "/a", "a/", "a/.b",
+            "a.", "a.lock", "a`b", "a{b}", "a\u202eb", "é", 'x"); import os; ("', "main\n"]  # fmt: skip
+
+
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_a_branch_holds_nothing_that_code_markdown_or_an_address_would_read(branch, tmp_path, monkeypatch, capsys):
+    with pytest.raises(ValueError, match="--branch"):
+        colab.make(notebooks.read(CHAPTER), "owner/name", branch, "x.ipynb")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["colab", "03", "--repo", "owner/name", f"--branch={branch}"]) == 1
+    assert "--branch" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("branch", ["main", "v1.2.3", "feature/a_b-c+d", "4725396", "release/1.x/_y"])
+def test_a_branch_is_what_git_calls_one(branch):
+    made = colab.make(notebooks.read(CHAPTER), "owner/name", branch, "x.ipynb")
+    assert f"install_from('https://github.com/owner/name/archive/{branch}.zip')" in sources(made)[1]
+
+
+@pytest.mark.parametrize(
+    "name", ["a b.ipynb", "a(1).ipynb", "a'b\".ipynb", "a#b?c.ipynb", "ä.ipynb", "a\udcffb.ipynb", "<b>.ipynb"]
+)
+def test_a_file_s_name_is_quoted_in_addresses(name, tmp_path):
+    made = colab.make(notebooks.read(CHAPTER), "owner/name", "main", f"my copies/{name}")
+    link = re.fullmatch(r"\[!\[Open in Colab\]\(\S+\)\]\((\S+)\)", sources(made)[0])[1]
+    assert re.fullmatch(r"[\w:/.%-]+", link, re.ASCII)
+    assert unquote(link, errors="surrogatepass").endswith(f"/owner/name/blob/main/my copies/{name}")
+
+
+def test_links_of_a_copy_are_quoted_and_lead_to_the_repository():
+    cell = nbformat.v4.new_markdown_cell('[a](b"c.ipynb) [d](../data/e%20f.md#g)')
+    made = colab.make(nbformat.v4.new_notebook(cells=[cell]), "o/n", "main", "colab/x.ipynb")
+    base = "https://colab.research.google.com/github/o/n/blob/main"
+    assert sources(made)[-1] == f"[a]({base}/colab/b%22c.ipynb) [d]({base}/data/e%20f.md)"
+
+
+def test_the_copy_of_a_copy_has_each_id_once():
+    once = colab.make(notebooks.read(CHAPTER), "o/n", "main", "x.ipynb")
+    twice = colab.make(once, "o/n", "main", "x.ipynb")
+    assert len({cell["id"] for cell in twice["cells"]}) == len(twice["cells"]) == len(once["cells"]) + 2
 
 
 def test_the_badge_leads_to_where_the_file_is(tmp_path):

@@ -216,9 +216,9 @@ def mutant(rng):
         if change == 0:
             del place[last]
         elif change == 1 and isinstance(place, dict):
-            place[rng.choice(["", "id", "outputs", "metadata", "data", "\ud800"])] = rng.choice(JUNK)
+            place[rng.choice(["", "id", "outputs", "metadata", "data", "\ud800"])] = copy.deepcopy(rng.choice(JUNK))
         else:
-            place[last] = rng.choice(JUNK)
+            place[last] = copy.deepcopy(rng.choice(JUNK))
     text = bytearray(json.dumps(content).encode())
     if rng.random() < 0.2:
         text[rng.randrange(len(text))] = rng.randrange(256)

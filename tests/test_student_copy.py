@@ -155,6 +155,22 @@ def test_links_to_what_is_not_handed_out_become_words():
     assert made == text.replace("[next](04_x.ipynb)", "next")
 
 
+def test_a_link_is_a_file_s_unless_it_names_a_scheme_and_may_have_an_escaped_name():
+    kept = "[a](ftp://x/y), [b](//host/y), [c](data:text/plain,x), [d](my%20notes.ipynb), [[e]](x.md), `f[0]`(y)"
+    assert copied(markdown(kept), names={"my notes.ipynb"}) == [kept]
+
+
+@pytest.mark.parametrize("piece", ["[", "[a](", "[a](b", "[a](b#", "[a](b#c", "[a](x:", "![a](", "[a]", "(", "[a](b) "])
+def test_links_are_found_in_linear_time(piece):
+    text = piece * (2_000_000 // len(piece))  # where a character is read again for each bracket, this takes hours
+    assert student_copy.without_links(text) == ("a " * (len(text) // 7) if piece == "[a](b) " else text)
+
+
+def test_only_lines_end_lines():
+    text = 'x = "a\u2028b\x0cc"\n'
+    assert copied(code(text)) == [text]
+
+
 def test_the_notebook_that_is_given_is_not_changed():
     given = notebook(markdown("## Solutions"), code('solution("a.b")'))
     before = copy.deepcopy(given)
