@@ -356,7 +356,7 @@ TABLE = [
     *dense_heads(),
     *pretrainers(),
     *registered_names(),
-    *(Hostile(f".keras: weights: {name}", with_weights(edit), (WEIGHTS, "vars/")) for name, edit in HDF5.items()),
+    *(Hostile(f".keras: weights: {name}", with_weights(edit), (WEIGHTS, "vars")) for name, edit in HDF5.items()),
     Hostile(".keras: vocab is a path", preprocessor_vocab(lambda trap: str(trap.canary)), ("vocab",)),
     Hostile(".keras: vocab is a path to another text", preprocessor_vocab(lambda trap: str(trap.repeated)), ("vocab",)),
     Hostile(".keras: vocab is an object", preprocessor_vocab(lambda trap: functional()), ("vocab",)),

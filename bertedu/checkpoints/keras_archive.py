@@ -13,7 +13,6 @@ import contextlib
 import io
 import json
 import math
-import shutil
 import struct
 import tempfile
 import zipfile
@@ -23,7 +22,6 @@ from typing import Any, NamedTuple
 
 import keras
 
-from bertedu import defaults
 from bertedu.bert import Bert
 from bertedu.checkpoints import assembly, keras_paths, native, strict
 from bertedu.checkpoints.common import TensorInfo, no_vocabulary, preprocessor_for, weights
@@ -96,23 +94,13 @@ def write(bert, path):
     encoder = bert.encoder
     model = bert.classifier or bert.masked_lm or keras.Model(encoder.inputs, encoder(encoder.inputs), name="bert_model")
     settings = {"has_pooler": bert.has_pooler, **native.settings(bert)}
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        whole, tokenizer = Path(folder) / path.name, Path(folder) / TOKENIZER
-        model.save(whole)
-        bert.tokenizer.save(tokenizer)
-        with zipfile.ZipFile(whole) as archive, zipfile.ZipFile(path, "w") as new:
-            for name in archive.namelist():
-                with archive.open(name) as old, new.open(archive.getinfo(name), "w", force_zip64=True) as copy:
-                    portable_copy(old, copy) if name == CONFIG else shutil.copyfileobj(old, copy, 1 << 20)
-            new.write(tokenizer, TOKENIZER, zipfile.ZIP_DEFLATED)
-            new.writestr(SETTINGS, json.dumps(settings, indent=2), zipfile.ZIP_DEFLATED)
+    model.save(path)
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path, "a") as archive:
+        bert.tokenizer.save(Path(folder) / TOKENIZER)
+        archive.write(Path(folder) / TOKENIZER, TOKENIZER, zipfile.ZIP_DEFLATED)
+        archive.writestr(SETTINGS, json.dumps(settings, indent=2), zipfile.ZIP_DEFLATED)
     with open_archive(path):
         pass  # so that nothing is written that `read` would refuse
-
-
-def portable_copy(old, copy):
-    """Copy a configuration without what an older Keras would not know, and what says nothing at its default."""
-    copy.write(json.dumps(defaults.portable(json.loads(old.read()))).encode())
 
 
 def read(path, dtype=None):
