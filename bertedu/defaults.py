@@ -42,7 +42,7 @@ def initializer():
 
 
 NEWER_FIELDS = ("input_axes", "output_axes", "quantization_config")
-"""Fields that only newer versions of Keras than our lower bound, 3.10, know, and that say nothing where they are null."""
+"""Fields that versions of Keras after our lower bound, 3.10, write, and that say nothing where they are null."""
 
 
 def portable(config):
