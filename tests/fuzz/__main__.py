@@ -21,11 +21,16 @@ def report(results, file=sys.stdout):
     total = ("all", *(sum(row[i] for row in rows) for i in range(1, 5)), "", "")
     print("| " + " | ".join(head) + " |\n|---" + "|---:" * 6 + "|", file=file)
     for row in (*rows, total):
-        print("| " + " | ".join(f"{cell:.0f}" if isinstance(cell, float) else str(cell) for cell in row) + " |", file=file)
+        print(
+            "| " + " | ".join(f"{cell:.0f}" if isinstance(cell, float) else str(cell) for cell in row) + " |", file=file
+        )
     for group in run.findings(results):
         first = group[0]
         numbers = " ".join(str(result["index"]) for result in group[:8])
-        print(f"\n{first['family']}: {first['kind']}, {len(group)} x ({numbers}) at {' <- '.join(first['where'])}", file=file)
+        print(
+            f"\n{first['family']}: {first['kind']}, {len(group)} x ({numbers}) at {' <- '.join(first['where'])}",
+            file=file,
+        )
         print(f"    {first['message'][:300]!a}\n    input: {first['input'][:200]!a}", file=file)
 
 
@@ -61,7 +66,9 @@ def main(arguments=None):
     if "parquet" in options.families and importlib.util.find_spec("pyarrow") is None:
         print("parquet: left out, as pyarrow is not installed", file=sys.stderr)
         options.families = [name for name in options.families if name != "parquet"]
-    fuzzing = run.Run(options.families, 0 if options.report else options.count, options.seed, options.output, options.workers)
+    fuzzing = run.Run(
+        options.families, 0 if options.report else options.count, options.seed, options.output, options.workers
+    )
     start = time.monotonic()
     if not options.report:
         fuzzing.go()

@@ -34,7 +34,16 @@ def encoder(family, tree):
     """Return the encoder's arguments as the files state them: a dict, empty where they can't be read."""
     try:
         return {name: value for name, value in READERS[family](tree).items() if value is not None}
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, zipfile.BadZipFile, OSError):
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        StopIteration,
+        RecursionError,
+        zipfile.BadZipFile,
+        OSError,
+    ):
         return {}
 
 

@@ -1,4 +1,4 @@
-"""Mutations of a whole input: one file by its format or as bytes, an archive's member, or the files among themselves."""
+"""Mutations of a whole input: one file, by its format or as bytes; an archive's member; the files among themselves."""
 
 import io
 import random
@@ -98,7 +98,9 @@ def archive(data, rng, donor):
 def among_files(tree, rng, other):
     """Return a tree with a file removed, emptied, swapped, replaced or added, and a description."""
     name, second = rng.choice(sorted(tree)), rng.choice(sorted(tree))
-    operation = rng.choice(("remove", "empty", "swap", "folder", "link", "loop", "endless", "nowhere", "foreign", "both"))
+    operation = rng.choice(
+        ("remove", "empty", "swap", "folder", "link", "loop", "endless", "nowhere", "foreign", "both")
+    )
     if operation == "remove":
         del tree[name]
     elif operation == "empty":

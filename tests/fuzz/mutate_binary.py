@@ -16,7 +16,10 @@ def safetensors(data, rng, donor=b""):
         header = None
     if not header or rng.random() < 0.1:
         return mutate_bytes.mutate(data, rng, donor)
-    body, operation = data[8 + size :], rng.choice(("field", "field", "shape", "dtype", "offsets", "rename", "length", "nan"))
+    body, operation = (
+        data[8 + size :],
+        rng.choice(("field", "field", "shape", "dtype", "offsets", "rename", "length", "nan")),
+    )
     name = rng.choice(sorted(header.keys() - {"__metadata__"}) or [""])
     tensor = header.get(name, {})
     if operation == "shape":

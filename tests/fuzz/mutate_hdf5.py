@@ -23,7 +23,9 @@ def retype(file, name, rng):
     """Write a dataset in another type."""
     values = _values(file[name])
     del file[name]
-    kind = rng.choice(("float64", "float16", "int8", "int64", "bool", "complex64", "text", "compound", "opaque", "object"))
+    kind = rng.choice(
+        ("float64", "float16", "int8", "int64", "bool", "complex64", "text", "compound", "opaque", "object")
+    )
     if kind in ("text", "object"):
         file.create_dataset(name, values.shape, h5py.string_dtype() if kind == "text" else h5py.ref_dtype)
     elif kind == "compound":
@@ -36,7 +38,15 @@ def reshape(file, name, rng):
     """Write a dataset in another shape."""
     values = _values(file[name])
     del file[name]
-    shaped = (values.T, values.reshape(-1), values[None], values[..., None], values[:-1], values[:0], values.reshape(-1)[0])
+    shaped = (
+        values.T,
+        values.reshape(-1),
+        values[None],
+        values[..., None],
+        values[:-1],
+        values[:0],
+        values.reshape(-1)[0],
+    )
     file[name] = rng.choice(shaped)
 
 
@@ -163,5 +173,3 @@ def mutate(data, rng, donor=b""):
         if not done:
             return mutate_bytes.mutate(data, rng, donor)
     return held.getvalue(), "; ".join(done)
-
-

@@ -19,11 +19,30 @@ LITERALS = {  # what `json.dumps` can't write, put in place of a marker once the
 NUMBERS = [0, 1, -1, 2, 3, 7, 255, 65_537, 10**6, 10**9, 2**31, 2**63, 10**30, 0.5, -0.5, 1e-300, 1e308]
 NUMBERS += [float("nan"), float("inf"), float("-inf"), 1.0, 20.0]
 PATHS = ["../outside.txt", "../../outside.txt", "/etc/passwd", "..", ".", "/", "//", "~", "~/x", "a/../../outside.txt"]
-PATHS += ["/dev/zero", "file:///etc/passwd", "vocab.txt", "../fuzzed/vocab.txt", "C:\\x", "x\x00y", "http://localhost:9/x"]
+PATHS += [
+    "/dev/zero",
+    "file:///etc/passwd",
+    "vocab.txt",
+    "../fuzzed/vocab.txt",
+    "C:\\x",
+    "x\x00y",
+    "http://localhost:9/x",
+]
 STRINGS = ["", " ", "x", "\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\u202eabc", "\u2066", "\ud800", "a\ud800b", "\x00"]
 STRINGS += ["\r", "\n", "\u2028", "\x85", "A" * 5000, "é", "e\u0301", "\U0001f600", "%s%n", "{0}", "{x}", "[PAD]", "##"]
 STRINGS += ["true", "null", "NaN", "1e9", "relu", "tanh", "gelu", "float16", "bfloat16", "int8", "complex64", "string"]
-NAMES = ["Lambda", "TFSMLayer", "keras>Lambda", "function", "__lambda__", "os", "os.system", "builtins", "eval", "__init__"]
+NAMES = [
+    "Lambda",
+    "TFSMLayer",
+    "keras>Lambda",
+    "function",
+    "__lambda__",
+    "os",
+    "os.system",
+    "builtins",
+    "eval",
+    "__init__",
+]
 NAMES += ["keras.config", "set_floatx", "keras.layers", "Dense", "Functional", "__class__", "bertedu>BertEncoder"]
 OBJECTS = [
     [],
@@ -154,7 +173,9 @@ def mutate_lines(data, rng, donor=b""):
     operations = {
         "line dropped": lambda: lines[:at] + lines[at + 1 :],
         "line twice": lambda: [*lines[:at], lines[other], *lines[at:]],
-        "lines swapped": lambda: [lines[other] if i == at else lines[at] if i == other else x for i, x in enumerate(lines)],
+        "lines swapped": lambda: [
+            lines[other] if i == at else lines[at] if i == other else x for i, x in enumerate(lines)
+        ],
         "line replaced": lambda: [*lines[:at], text, *lines[at + 1 :]],
         "cell replaced": lambda: [*lines[:at], replaced, *lines[at + 1 :]],
         "cell dropped": lambda: [*lines[:at], separator.join(cells[:cell] + cells[cell + 1 :]), *lines[at + 1 :]],

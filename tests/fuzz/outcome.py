@@ -10,7 +10,9 @@ REFUSALS = (
 """The exact types that count; `UnicodeDecodeError` and `JSONDecodeError` are of other types, though they inherit."""
 
 LONGEST_MESSAGE = 5_000
-STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]")
+STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]"
+)
 
 
 class Finding(Exception):
@@ -72,5 +74,7 @@ def frames(error):
 
 def _short(path):
     parts = Path(path).parts
-    start = max((i for i, part in enumerate(parts) if part in ("bertedu", "site-packages", "fuzz")), default=len(parts) - 1)
+    start = max(
+        (i for i, part in enumerate(parts) if part in ("bertedu", "site-packages", "fuzz")), default=len(parts) - 1
+    )
     return "/".join(parts[start:])

@@ -53,12 +53,14 @@ def crashes(path, out):
 def hangs(path, out):
     """Never end."""
     while True:
-        time.sleep(0.1)
+        pass
 
 
 def dawdles(path, out):
     """Take longer than it may."""
-    time.sleep(2.2)
+    start = time.process_time()
+    while time.process_time() - start < 2.2:
+        pass
 
 
 def hoards(path, out):

@@ -15,13 +15,23 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 10
-START = 180
+"""Seconds of processor time for one input; a busy machine makes no finding."""
+
+WAIT = 60
+"""Seconds by the clock for one input, which catch what waits for ever."""
+
+START = 300
 GROWTH = 1_000_000_000
 BATCH = 50
 CONFIRMED = ("slow", "hang", "memory")
 """What may be the machine's fault, and is a finding only if the input does it again, alone."""
 
-ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
+ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+    "HF_HUB_OFFLINE": "1",
+}
 
 
 class Child:
@@ -31,10 +41,19 @@ class Child:
         self.family, self.numbers, self.current, self.rest = family, numbers, None, list(numbers)
         self.folder = tempfile.TemporaryDirectory(prefix="fuzz-")
         self.work = Path(self.folder.name)
+        (self.work / "tmp").mkdir()
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-        command = [sys.executable, "-m", f"{__package__}.worker", family, str(seed), str(self.work), json.dumps(numbers)]
+        command = [
+            sys.executable,
+            "-m",
+            f"{__package__}.worker",
+            family,
+            str(seed),
+            str(self.work),
+            json.dumps(numbers),
+        ]
         self.errors = open(self.work / "stderr", "wb")  # noqa: SIM115 (closed in `results`, with the process)
-        environment = os.environ | ENVIRONMENT | {"PYTHONPATH": path}
+        environment = os.environ | ENVIRONMENT | {"PYTHONPATH": path, "TMPDIR": str(self.work / "tmp")}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.errors, env=environment, cwd=ROOT)
 
     def results(self):
@@ -49,7 +68,7 @@ class Child:
             self.folder.cleanup()
 
     def _results(self):
-        buffer, limit, size = b"", time.monotonic() + START, 0
+        buffer, limit, size, used = b"", time.monotonic() + START, 0, 0
         while True:
             readable, _, _ = select.select([self.process.stdout], [], [], 0.05)
             if readable:
@@ -59,14 +78,14 @@ class Child:
                     return
                 *lines, buffer = (buffer + received).split(b"\n")
                 for line in map(json.loads, lines):
-                    limit, size = time.monotonic() + TIMEOUT, self._size()
+                    limit, size, used = time.monotonic() + WAIT, self._size(), self._seconds()
                     if "start" in line:
                         self.current = line["start"]
                     elif "index" in line:
                         self.rest.remove(line["index"])
                         self.current = None
                         yield line
-            elif time.monotonic() > limit:
+            elif time.monotonic() > limit or (self.current is not None and self._seconds() - used > TIMEOUT):
                 yield from self._ended("hang")
                 return
             elif self.current is not None and self._size() - size > GROWTH:
@@ -76,6 +95,14 @@ class Child:
     def _size(self):
         try:
             return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except (OSError, IndexError):
+            return 0
+
+    def _seconds(self):
+        """Return the processor time that the child has used."""
+        try:
+            fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+            return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
         except (OSError, IndexError):
             return 0
 
@@ -92,10 +119,15 @@ class Child:
                 raise RuntimeError(f"a worker for {self.family} ended ({status}) outside of an input:\n{said[-3000:]}")
             return
         self.rest.remove(self.current)
-        frames = [line.strip().rpartition("/bertedu/")[2] for line in said.splitlines() if '/bertedu/' in line]
+        frames = [line.strip().rpartition("/bertedu/")[2] for line in said.splitlines() if "/bertedu/" in line]
         reasons = [line for line in said.splitlines() if line.startswith("Fatal") or "Check failed" in line]
         result = {"family": self.family, "index": self.current, "input": "", "outcome": "finding", "kind": kind}
-        yield result | {"message": f"status {status}; {'; '.join(reasons)[:200]}", "where": frames[:2], "ms": None, "mb": None}
+        yield result | {
+            "message": f"status {status}; {'; '.join(reasons)[:200]}",
+            "where": frames[:2],
+            "ms": None,
+            "mb": None,
+        }
 
 
 class Run:

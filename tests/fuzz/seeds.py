@@ -46,7 +46,11 @@ def safetensors(tensors):
     header, body = {}, b""
     for name, value in tensors.items():
         content = np.ascontiguousarray(value).tobytes()
-        header[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [len(body), len(body) + len(content)]}
+        header[name] = {
+            "dtype": "F32",
+            "shape": list(value.shape),
+            "data_offsets": [len(body), len(body) + len(content)],
+        }
         body += content
     text = json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + body
@@ -58,7 +62,11 @@ def plain_huggingface(pooler=True):
 
     words = "".join(f"{word}\n" for word in tiny_bert.WORDS).encode()
     config = json.dumps(tiny_bert.CONFIG | {"hidden_dropout_prob": 0.1, "architectures": ["BertModel"]}).encode()
-    return {"config.json": config, "model.safetensors": safetensors(tiny_bert.tensors(pooler=pooler)), "vocab.txt": words}
+    return {
+        "config.json": config,
+        "model.safetensors": safetensors(tiny_bert.tensors(pooler=pooler)),
+        "vocab.txt": words,
+    }
 
 
 def sharded_huggingface():
@@ -106,60 +114,68 @@ def sentence_transformers():
 
 
 def keras():
-    """Keras archives of version 0.1: our models, one that starts from texts, one with an embedding layer."""
+    """Keras archives of version 0.1; without the one that holds no vocabulary, which `be.load` refuses."""
     return [
         Seed(path.parent.name, {"model.keras": path.read_bytes()}, "model.keras")
         for path in sorted(WRITTEN.glob("*/model.keras"))
+        if path.parent.name != "with_an_embedding_layer"
     ]
 
 
 def keras_hub():
-    """KerasHub's presets."""
+    """KerasHub's presets; the one that came without its tokenizer gets another's."""
     names = ("keras_hub_classifier", "keras_hub_embedder", "keras_hub_half", "keras_hub_masked_lm")
-    return [Seed(name, {"assets/tokenizer/vocabulary.txt": WORDS} | unzipped(name)) for name in names]
+    tokenizer = unzipped("keras_hub_embedder")["tokenizer.json"]
+    added = {"assets/tokenizer/vocabulary.txt": WORDS, "tokenizer.json": tokenizer}
+    return [Seed(name, added | unzipped(name)) for name in names]
 
 
 def shards():
     """Weights in shards: Hugging Face's and KerasHub's; and bare HDF5 weights, by folder and by file."""
-    bare, shard = unzipped("keras_hub_weights_uncased"), unzipped("keras_hub_masked_lm")
+    bare = unzipped("keras_hub_weights_uncased") | {"bert_config.json": b'{"do_lower_case": true}'}
     return [
         Seed("safetensors", sharded_huggingface()),
-        Seed("hdf5", shard),
+        Seed("hdf5", unzipped("keras_hub_masked_lm")),
         Seed("bare folder", bare),
         Seed("bare file", bare, "bert.weights.h5"),
     ]
 
 
-def tensorflow(names, config=None):
-    """Return TensorFlow checkpoints, with the vocabulary that `be.load` wants beside them."""
-    files = {"vocab.txt": WORDS} | ({"bert_config.json": config} if config else {})
-    return [Seed(name, files | without_answers(tree.read(CHECKPOINTS / name))) for name in names]
+def tensorflow(name, config, target="."):
+    """Return a TensorFlow checkpoint, with the vocabulary and the configuration that `be.load` wants beside it."""
+    files = {"vocab.txt": WORDS, "bert_config.json": json.dumps(config | {"do_lower_case": True}).encode()}
+    return Seed(name, without_answers(tree.read(CHECKPOINTS / name)) | files, target)
 
 
 def tf1():
     """The release of 2018, by folder and by prefix."""
-    (seed,) = tensorflow([TF1])
-    return [seed, seed._replace(name="prefix", target="bert_model.ckpt")]
+    config = json.loads((CHECKPOINTS / TF1 / "bert_config.json").read_bytes())
+    return [tensorflow(TF1, config), tensorflow(TF1, config, "bert_model.ckpt")]
 
 
 def tf2():
     """Object-based checkpoints of the TensorFlow Model Garden."""
-    config = (CHECKPOINTS / TF1 / "bert_config.json").read_bytes()
-    names = ("tf2_encoder", "tf2_pretrainer", "v1_classifier", "v2_classifier", "v2_encoder", "v2_narrow", "v2_pretrainer")
-    talking = tensorflow(["talking_heads"])
-    return [*tensorflow(names, config), *talking]
+    names = ("tf2_encoder", "tf2_pretrainer", "v1_classifier", "v2_classifier", "v2_encoder", "v2_narrow")
+    config = {"hidden_size": 21, "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "layer_norm_eps": 1e-12}
+    return [tensorflow(name, config) for name in (*names, "v2_pretrainer", "talking_heads")]
 
 
 def saved_model():
     """SavedModels of TensorFlow Hub, and of version 0.1."""
     hub = [Seed(name, without_answers(tree.read(CHECKPOINTS / name))) for name in ("hub_encoder", "hub_mlm")]
-    return [*hub, Seed("hub_talking_heads", without_answers(tree.read(CHECKPOINTS / "hub_talking_heads"))), *written("saved_model")]
+    return [
+        *hub,
+        Seed("hub_talking_heads", without_answers(tree.read(CHECKPOINTS / "hub_talking_heads"))),
+        *written("saved_model"),
+    ]
 
 
 def tokenizer_json():
     """tokenizer.json of version 0.1, and one with added tokens."""
     state = json.loads((WRITTEN / "encoder" / "bertedu" / "tokenizer.json").read_bytes())
-    added = state | {"added_tokens": [*state["added_tokens"], {**state["added_tokens"][-1], "id": 20, "content": "[NEW]"}]}
+    added = state | {
+        "added_tokens": [*state["added_tokens"], {**state["added_tokens"][-1], "id": 20, "content": "[NEW]"}]
+    }
     return [
         Seed(name, {"tokenizer.json": json.dumps(content, indent=2).encode()}, "tokenizer.json")
         for name, content in (("plain", state), ("added token", added))
@@ -177,7 +193,9 @@ COLUMNS = ("text", "pair", "label")
 
 def table(separator, ending, quoted):
     """Return a table of three columns as text."""
-    cells = [[f'"{cell.replace(chr(34), chr(34) * 2)}"' if quoted else cell for cell in row] for row in (COLUMNS, *ROWS)]
+    cells = [
+        [f'"{cell.replace(chr(34), chr(34) * 2)}"' if quoted else cell for cell in row] for row in (COLUMNS, *ROWS)
+    ]
     text = "".join(f"{separator.join(row)}\n" for row in cells)
     return data_seeds({f"examples{ending}": text.encode()})
 
@@ -233,13 +251,17 @@ def notebook():
     cells[1]["outputs"] = [stream, shown]
     without_ids = [{key: value for key, value in cell.items() if key != "id"} for cell in cells]
     kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-    state = {"widgets": {"application/vnd.jupyter.widget-state+json": {"state": {}, "version_major": 2, "version_minor": 0}}}
+    state = {
+        "widgets": {"application/vnd.jupyter.widget-state+json": {"state": {}, "version_major": 2, "version_minor": 0}}
+    }
     forms = {
         "4.5": {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5},
         "4.0": {"cells": without_ids, "metadata": kernel, "nbformat": 4, "nbformat_minor": 0},
         "widgets": {"cells": cells, "metadata": kernel | state, "nbformat": 4, "nbformat_minor": 5},
     }
-    return [Seed(n, {"chapter.ipynb": json.dumps(form, indent=1).encode()}, "chapter.ipynb") for n, form in forms.items()]
+    return [
+        Seed(n, {"chapter.ipynb": json.dumps(form, indent=1).encode()}, "chapter.ipynb") for n, form in forms.items()
+    ]
 
 
 FAMILIES = {

@@ -66,7 +66,9 @@ def check_model(family, bert, seed, said):
     stated, config = declared.encoder(family, seed.tree), encoder.get_config()
     for name, value in stated.items():
         expect(name not in config or config[name] == value, "not as stated", f"{name}: {value!r}, got {config[name]!r}")
-    expect(not any(SECRET in token for token in bert.tokenizer.vocabulary), "file outside", "its lines in the vocabulary")
+    expect(
+        not any(SECRET in token for token in bert.tokenizer.vocabulary), "file outside", "its lines in the vocabulary"
+    )
     weights = [*encoder.weights, *(bert.classifier.weights if bert.classifier else [])]
     finite = all(np.isfinite(np.asarray(weight, "float32")).all() for weight in weights)
     expect(finite or said, "silent NaN", "no warning names the tensor")
@@ -141,7 +143,7 @@ def table(family, path, seed, out, refused):
     expect(count > 0 and all(isinstance(text, str) and text.strip() for text in found.texts), "empty text")
     expect(len(found.labels) == count and (found.pairs is None) == ("pair" not in seed.options), "wrong length")
     expect(len(set(found.names)) == len(found.names) and all(found.names), "class names", found.names[:20])
-    expect(0 <= min(found.labels) and max(found.labels) < len(found.names), "labels out of range")
+    expect(min(found.labels) >= 0 and max(found.labels) < len(found.names), "labels out of range")
     if family == "jsonl":
         lines = [line for line in seed.tree[path.name].decode("utf-8-sig").split("\n") if line.strip()]
         expect(found.texts == [json.loads(line)["text"] for line in lines], "not as stated", "texts")
