@@ -46,7 +46,7 @@ class Child:
         command = [
             sys.executable,
             "-m",
-            f"{__package__}.worker",
+            "tests.fuzz.worker",
             family,
             str(seed),
             str(self.work),
