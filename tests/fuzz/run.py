@@ -1,6 +1,7 @@
 """The parent: hands inputs to workers, two at a time, ends those that hang or grow, and writes every result down."""
 
 import collections
+import contextlib
 import json
 import os
 import queue
@@ -157,13 +158,15 @@ class Run:
         lines = self.path.read_text().splitlines() if self.path.exists() else []
         found = {}
         for line in lines:
-            if line.endswith("}"):
+            with contextlib.suppress(json.JSONDecodeError):
                 result = json.loads(line)
                 found[result["family"], result["index"]] = result
         return list(found.values())
 
     def go(self):
         """Open all inputs that have no result yet, then those again whose fault may have been the machine's."""
+        lines = [f"{json.dumps(result)}\n" for result in self.results()]
+        self.path.write_text("".join(lines))  # without a last line that was cut off
         threads = [threading.Thread(target=self._work) for _ in range(self.workers)]
         for thread in threads:
             thread.start()
