@@ -1,8 +1,11 @@
 """Mutations of a whole input: one file, by its format or as bytes; an archive's member; the files among themselves."""
 
+import contextlib
 import io
 import random
+import struct
 import zipfile
+import zlib
 
 from . import mutate_binary, mutate_bytes, mutate_hdf5, mutate_json
 from .tree import FOLDER, Link
@@ -21,6 +24,16 @@ BY_ENDING = {
     ".index": mutate_binary.index,
 }
 EPOCH = (1980, 1, 1, 0, 0, 0)
+DAMAGED = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
 
 
 def make(seeds, seed, family, number):
@@ -69,10 +82,11 @@ def mutate_file(name, data, rng, donor):
 
 def archive(data, rng, donor):
     """Return a mutated zip archive and a description."""
-    if rng.random() < 0.15:
-        return mutate_bytes.mutate(data, rng, donor)
-    with zipfile.ZipFile(io.BytesIO(data)) as opened:
+    members = {}
+    with contextlib.suppress(*DAMAGED), zipfile.ZipFile(io.BytesIO(data)) as opened:  # by an earlier mutation
         members = {name: opened.read(name) for name in opened.namelist()}
+    if not members or rng.random() < 0.15:
+        return mutate_bytes.mutate(data, rng, donor)
     name = choose(members, rng)
     operation = rng.choice(("drop", "rename", "twice", "bomb", "method", *["inside"] * 9))
     if operation == "inside":
