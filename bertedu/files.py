@@ -1,23 +1,18 @@
 """Files: read within bounds, written whole or not at all.
 
-Every JSON file that comes from outside is parsed here, and every text from outside that is shown passes `escape`.
+Every JSON file that comes from outside is parsed here.
 """
 
 import json
-import re
 from pathlib import Path
+
+from bertedu.terminal import escape
 
 JSON_LIMIT = 8_000_000
 """Bytes of a configuration; the index of a model with thousands of shards has 1 MB."""
 
 VOCABULARY_LIMIT = 64_000_000
 """Bytes of a tokenizer.json or vocab.txt; the largest published vocabularies (500,000 tokens) have 17 MB."""
-
-STEERING = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls, without tab and newline
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks and overrides of writing direction
-    "\u2028\u2029\ud800-\udfff]"  # line and paragraph separators, lone surrogates
-)
 
 
 def read_bytes(path, limit=JSON_LIMIT):
@@ -70,13 +65,3 @@ def write_json(path, content):
     """Write `content` as indented JSON in UTF-8."""
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     Path(path).write_bytes(text.encode("utf-8", "backslashreplace"))
-
-
-def escape(text):
-    r"""Return `text` with what could steer a terminal or reorder a line written out: controls, bidi marks, surrogates.
-
-    Example:
-        >>> escape("a\x1b[31mb\u202ec")
-        'a\\x1b[31mb\\u202ec'
-    """
-    return STEERING.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), str(text))

@@ -15,7 +15,7 @@ from bertedu.checkpoints.common import shortened
 from bertedu.checkpoints.fields import shown
 from bertedu.checkpoints.huggingface.names import DECODER_BIAS, DECODER_WEIGHT, HEADS, canonical
 from bertedu.checkpoints.safetensors_files import read_tensor
-from bertedu.files import escape
+from bertedu.terminal import escape
 
 READ_HEADS = {
     None: ("masked_lm",),
