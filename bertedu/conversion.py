@@ -81,7 +81,7 @@ class Inspection:
             yield row("classes", classes(bert.classifier))
         yield row("tokenizer", f"{bert.tokenizer.vocab_size:,} tokens, {'un' * bert.tokenizer.lowercase}cased")
         pooling, normalize, limit, prompt = bert.embed_settings
-        normalized, after = ", normalized" * normalize, f", after the prompt {escape(prompt)!r}" if prompt else ""
+        normalized, after = ", normalized" * normalize, f", after the prompt {prompt!r}" if prompt else ""
         yield row("embeds by", f"{pooling}{normalized}, up to {limit or bert.max_length} tokens{after}")
 
 
@@ -209,7 +209,7 @@ def table(tensors):
     rows = [("name", "shape", "type", "our weight")]
     for (_, shape, dtype), members in groups.items():
         times = f"{len(members)} x " if len(members) > 1 else ""
-        rows.append((escape(with_star([t.name for t in members])), f"{times}{list(shape)}", dtype, fate(members[0])))
+        rows.append((with_star([tensor.name for tensor in members]), f"{times}{list(shape)}", dtype, fate(members[0])))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(r, widths, strict=True)).rstrip() for r in rows]
 

@@ -42,7 +42,7 @@ def modules(*kinds, transformer=""):
     ]
 
 
-def sentence_model(tmp_path, kinds=MODULES, pooling=MEAN, config=None, **files):  # noqa: B006
+def sentence_model(tmp_path, kinds=MODULES, pooling=MEAN, config=None, **files):
     directory = tiny_bert.write(tmp_path / "model", config=config)
     put(directory, **{"1_Pooling__config": pooling, "modules": modules(*kinds)} | files)
     return directory
