@@ -126,6 +126,31 @@ def test_what_a_saved_model_has_no_place_for_is_told(tmp_path):
     assert "longest_first; now round_robin" in be.convert("minilm", tmp_path / "preprocessor", "preprocessor")[0]
 
 
+def test_what_the_preprocessor_and_the_classifier_lose_is_told(tmp_path):
+    bert = be.load(tiny_bert.write(tmp_path / "model"))
+    bert.preprocessor = be.BertPreprocessor(bert.tokenizer, 7)  # cuts pairs in turn
+    bert.classifier = be.BertClassifier(bert.encoder, 2, class_names=["good", "bad"])
+    be.save_checkpoint(bert, tmp_path / "ours")
+    assert be.convert(tmp_path / "ours", tmp_path / "bert.keras", "keras") == []
+    cut, length = be.convert(tmp_path / "ours", tmp_path / "hf", "huggingface")
+    assert "round_robin" in cut and "seq_length (7;" in length
+    left = be.convert(tmp_path / "ours", tmp_path / "saved", "saved_model")
+    assert any("good, bad" in part for part in left)
+
+
+def test_names_of_classes_that_a_training_learned_are_written(tmp_path):
+    bert = be.load(tiny_bert.write(tmp_path / "model"))
+    (tmp_path / "train.tsv").write_text("text\tlabel\nthe cat\tpositive\nthe mat\tnegative\n")
+    train = be.load_texts(tmp_path / "train.tsv")
+    classifier = bert.classifier_for(2)
+    be.fine_tune(classifier, bert.preprocessor, train, epochs=1, output_dir=tmp_path / "run", progress=False)
+    assert classifier.class_names == ("negative", "positive")
+    assert be.load(tmp_path / "run" / "model").classifier.class_names == ("negative", "positive")
+    again = bert.classifier_for(2)  # a finished training that is opened once more
+    be.fine_tune(again, bert.preprocessor, train, epochs=1, output_dir=tmp_path / "run", progress=False)
+    assert again.class_names == ("negative", "positive")
+
+
 def test_the_real_model_through_every_format_and_back_without_a_changed_bit(tmp_path):
     bert = copy = be.load("minilm")
     for form in TARGETS:

@@ -165,6 +165,16 @@ def test_classes_come_back_from_every_format(problem, form, tmp_path):
     assert "threat" in str(be.inspect(target))
 
 
+@pytest.mark.peers
+def test_transformers_reads_the_classes_that_are_written(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    fields = {"id2label": LABELS, "problem_type": "multi_label_classification", "classifier_dropout": 0.25}
+    be.convert(with_head(tmp_path, SENTENCES, CLASSIFIER, **fields), tmp_path / "copy", "huggingface")
+    config = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "copy").config
+    assert config.id2label == {int(i): name for i, name in LABELS.items()} and config.label2id["insult"] == 2
+    assert config.problem_type == "multi_label_classification" and config.classifier_dropout == 0.25
+
+
 def test_the_probabilities_of_a_multi_label_classifier_and_what_is_not_trained(tmp_path):
     directory = with_head(tmp_path, SENTENCES, CLASSIFIER, num_labels=3, problem_type="multi_label_classification")
     bert = be.load(directory)
