@@ -16,7 +16,8 @@ class EmbedSettings(NamedTuple):
     """How a model was meant to embed texts.
 
     Args:
-        pooling: "mean", "cls", "max" or "pooled".
+        pooling: "mean", "cls", "max" or "pooled"; from a checkpoint that embeds in another way, a description of that,
+            which `Bert.embed` refuses.
         normalize: bool, whether vectors are scaled to length 1.
         max_length: int, tokens that are read of a text. Defaults to None, the model's own limit.
         prompt: str, put before each text.
