@@ -22,7 +22,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from bertedu import student_copy
+from bertedu import files, student_copy
 
 PACKAGE = Path(__file__).resolve().parent
 MOST_CARRIED = 300_000  # bytes of the compressed wheel; a third more as text in a cell
@@ -327,7 +327,7 @@ def write(source, target=None, repository=None, branch="main", force=False):
         raise FileNotFoundError(f"there is no folder {target.parent} to write {target.name} in.")
     path = path_in_repository(target)
     made = make(student_copy.read(source), repository, branch, path)
-    student_copy.write_all({target: student_copy.to_text(made)})
+    files.write_text(target, student_copy.to_text(made))
     return target, f"{COLAB}/{repository}/blob/{branch}/{path}" if repository else None
 
 

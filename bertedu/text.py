@@ -20,6 +20,8 @@ import keras
 import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
+from bertedu import files
+
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 KEYS = ("input_word_ids", "input_mask", "input_type_ids")  # tf-models' names, in tf-models' order
 LONE_SURROGATES = re.compile("[\ud800-\udfff]")
@@ -152,13 +154,13 @@ class BertTokenizer:
 
     def save_vocabulary(self, path):
         """Writes `vocabulary` as a vocab.txt, one token a line."""
-        Path(path).write_bytes("".join(f"{token}\n" for token in self.vocabulary).encode())
+        files.write_text(path, "".join(f"{token}\n" for token in self.vocabulary))
 
     def save(self, path):
         """Writes a Hugging Face `tokenizer.json`, the reverse of `from_file`; used there, it adds [CLS] and [SEP]."""
         whole = Tokenizer.from_str(self._rust.to_str())
         whole.post_processor = processors.BertProcessing((self.sep_token, self.sep_id), (self.cls_token, self.cls_id))
-        Path(path).write_text(whole.to_str(pretty=True), encoding="utf-8")
+        files.write_text(path, whole.to_str(pretty=True))
 
     def get_config(self):
         return {**self._config, "vocab": list(self._config["vocab"])}

@@ -7,8 +7,8 @@ Chapter: notebooks/10_checkpoints.ipynb.
 
 from pathlib import Path
 
+from bertedu import files
 from bertedu.checkpoints import (
-    common,
     huggingface,
     huggingface_writer,
     keras_archive,
@@ -99,6 +99,6 @@ def save_checkpoint(bert, path, format="bertedu", *, overwrite=False):
     path = Path(path)
     if overwrite and path.is_dir() and any(path.iterdir()):
         recognise(path)  # a whole folder is replaced, so it has to be a checkpoint, not somebody's home
-    with common.into_place(path, overwrite) as new:
+    with files.replacing(path, overwrite) as new:
         WRITERS[format](bert, new)
     return path

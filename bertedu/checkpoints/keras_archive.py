@@ -35,7 +35,7 @@ def write(bert, path):
 
     Args:
         bert: a `Bert`.
-        path: a path that ends in .keras and is not there yet; see `common.into_place`.
+        path: a path that ends in .keras and is not there yet; see `files.replacing`.
 
     Raises:
         ValueError: another ending, or two heads, of which a file can hold one.

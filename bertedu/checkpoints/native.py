@@ -44,7 +44,7 @@ def write(bert, directory):
 
     Args:
         bert: a `Bert`.
-        directory: path that is not there yet; see `common.into_place`.
+        directory: path that is not there yet; see `files.replacing`.
     """
     directory.mkdir()
     write_json(directory / CONFIG, describe(bert))
