@@ -2,7 +2,7 @@
 
 Each row of the table is a writer of the package. A process overwrites one target again and again with two contents by
 turns; it is killed (SIGKILL) at a random moment while a temporary folder of its write exists. Then the target must be
-the old or the new content, whole, as its own reader sees it, and after the next write nothing else may be in the folder.
+the old or the new content, whole, as its own reader sees it, and alone in its folder after the next write.
 """
 
 import argparse
@@ -24,7 +24,7 @@ import bertedu as be
 from bertedu import temporaries
 from bertedu.fine_tuning import state
 
-WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat on mat".split()
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat", "on", "mat"]
 # TensorFlow hangs in a process that was forked after its first operation: this one never runs any.
 FORK = multiprocessing.get_context("fork")
 
@@ -32,7 +32,7 @@ FORK = multiprocessing.get_context("fork")
 @functools.cache
 def bert(number):
     """Return one of two tiny models, which differ in every weight."""
-    encoder = be.BertEncoder(len(WORDS), 32, num_layers=2, num_attention_heads=2, max_sequence_length=16, inner_dim=64)
+    encoder = be.BertEncoder(len(WORDS), 32, num_layers=1, num_attention_heads=2, max_sequence_length=16, inner_dim=64)
     rng = np.random.default_rng(number)
     encoder.set_weights([rng.normal(size=weight.shape) for weight in encoder.weights])
     return be.Bert(be.BertTokenizer(WORDS), encoder)
