@@ -24,6 +24,7 @@ with quiet.start_up():
 # In reading order: a module imports only what stands above it.
 # isort: off
 from bertedu import defaults
+from bertedu.registry import register
 from bertedu.text import BertPreprocessor, BertTokenizer
 from bertedu.embeddings import BertEmbeddings
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
@@ -33,10 +34,10 @@ from bertedu.encoder import BertEncoder
 from bertedu import pooling
 from bertedu.masked_lm import BertPretrainer, MaskedLM, mask_tokens
 from bertedu.classifier import BertClassifier, ClassificationHead
-from bertedu import presets
-from bertedu.checkpoints import export_preprocessor, export_saved_model, save_checkpoint
 from bertedu.reading import Reading
 from bertedu.bert import Bert
+from bertedu import presets
+from bertedu.checkpoints import export_preprocessor, export_saved_model, save_checkpoint
 from bertedu.loading import build, load
 from bertedu.conversion import convert, inspect
 from bertedu.data import load_texts
@@ -75,6 +76,7 @@ __all__ = [
     "fine_tune",
     "fine_tuning",
     "History",
+    "register",
     "defaults",
     "pooling",
     "presets",

@@ -13,9 +13,10 @@ import keras
 from keras import ops
 
 from bertedu import defaults
+from bertedu.registry import register
 
 
-@keras.saving.register_keras_serializable(package="bertedu")
+@register("bertedu")
 class MultiHeadAttention(keras.layers.Layer):
     """N attentions side by side, each in its own small space of H dimensions.
 
@@ -72,8 +73,8 @@ class MultiHeadAttention(keras.layers.Layer):
         self.key_dim = key_dim
         self.value_dim = value_dim or key_dim
         self.use_bias = use_bias
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_initializer = defaults.get_initializer(kernel_initializer)
+        self.bias_initializer = defaults.get_initializer(bias_initializer)
         self.query_dense = self._projection(self.key_dim, "query")
         self.key_dense = self._projection(self.key_dim, "key")
         self.value_dense = self._projection(self.value_dim, "value")
@@ -163,12 +164,12 @@ class MultiHeadAttention(keras.layers.Layer):
             "value_dim": self.value_dim,
             "dropout": self.dropout.rate,
             "use_bias": self.use_bias,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_initializer": defaults.serialize(self.kernel_initializer),
+            "bias_initializer": defaults.serialize(self.bias_initializer),
         }
 
 
-@keras.saving.register_keras_serializable(package="bertedu")
+@register("bertedu")
 class TalkingHeadsAttention(MultiHeadAttention):
     """Multi-head attention whose heads talk: their logits are mixed before the softmax, their scores after it.
 

@@ -10,10 +10,9 @@ import numpy as np
 from tqdm import tqdm
 
 from bertedu import fast_path
-from bertedu.checkpoints.common import EmbedSettings
 from bertedu.classifier import BertClassifier
 from bertedu.encoder import BertEncoder, check_values
-from bertedu.pooling import POOLINGS, pool
+from bertedu.pooling import POOLINGS, EmbedSettings, pool
 from bertedu.reading import Reading
 from bertedu.text import BertPreprocessor, BertTokenizer, pack
 
@@ -34,7 +33,7 @@ class Bert:
         name: what it was loaded as.
         has_pooler: whether the source had a pooler; where not, `pooled_output` would be noise and is not given.
         max_length: int, the longest text it reads, in tokens.
-        embed_settings: pooling, normalisation and length that `embed` follows unless told otherwise.
+        embed_settings: pooling, normalisation, length and prompt that `embed` follows unless told otherwise.
 
     Example:
         >>> import bertedu as be
@@ -79,7 +78,7 @@ class Bert:
         self.has_pooler = has_pooler
         self.max_length = encoder.max_sequence_length
         self.embed_settings = embed_settings or EmbedSettings()
-        self._make_guesser, self._guesser = make_guesser, None
+        self.make_guesser, self._guesser = make_guesser, None
         self._functions = {}  # what `fast_path` has compiled, by name
 
     def __repr__(self):
@@ -169,6 +168,8 @@ class Bert:
         limit = self._limit(max_length, min(settings.max_length or self.max_length, self.max_length))
         self._check_pooling(pooling)
 
+        if settings.prompt:
+            sentences = [settings.prompt + s if isinstance(s, str) else s for s in sentences]
         rows = self.preprocessor.encode_batch(sentences, max_length=limit)
         vectors = np.zeros((len(rows), self.encoder.hidden_size), "float32")  # [n, D]
         with tqdm(total=len(rows), unit="text", delay=PROGRESS_AFTER, disable=not progress, leave=False) as bar:
@@ -183,7 +184,7 @@ class Bert:
     @property
     def can_fill_mask(self):
         """Whether there is somebody for `fill_mask` to ask: bool, found out without making it."""
-        return self.masked_lm is not None or self._guesser is not None or self._make_guesser is not None
+        return self.masked_lm is not None or self._guesser is not None or self.make_guesser is not None
 
     @property
     def guesser(self):
@@ -195,8 +196,8 @@ class Bert:
         """
         if self.masked_lm is not None:
             return self
-        if self._guesser is None and self._make_guesser is not None:
-            self._guesser = self._make_guesser()
+        if self._guesser is None and self.make_guesser is not None:
+            self._guesser = self.make_guesser()
         return self._guesser
 
     def fill_mask(self, text, pair=None, top_k=5):

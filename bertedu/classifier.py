@@ -56,7 +56,7 @@ class ClassificationHead(keras.layers.Layer):
         self.num_classes = num_classes
         self.cls_token_idx = cls_token_idx
         self.activation = keras.activations.get(activation)
-        self.initializer = keras.initializers.get(initializer)
+        self.initializer = defaults.get_initializer(initializer)
         self.dropout = keras.layers.Dropout(dropout_rate, dtype=self.dtype_policy)
         self.pooler_dense = self._dense(inner_dim, "pooler_dense", self.activation) if inner_dim else None
         self.logits_dense = self._dense(num_classes, "logits")
@@ -94,7 +94,7 @@ class ClassificationHead(keras.layers.Layer):
             "cls_token_idx": self.cls_token_idx,
             "activation": keras.activations.serialize(self.activation),
             "dropout_rate": self.dropout.rate,
-            "initializer": keras.initializers.serialize(self.initializer),
+            "initializer": defaults.serialize(self.initializer),
         }
 
 
@@ -111,6 +111,9 @@ class BertClassifier(keras.Model):
         head_name: str, the head's name.
         cls_head: None, or a layer to use as the head. It is called with what `use_encoder_pooler` selects:
             `pooled_output` `[B, D]` or `sequence_output` `[B, T, D]`; the other arguments are then not used.
+        class_names: list of `num_classes` strings, what the classes are called. Defaults to None, not known.
+        multi_label: bool, whether several classes may apply to a text, each with a probability of its own (a sigmoid);
+            by default exactly one does (a softmax over the classes).
 
     Call arguments:
         inputs: the encoder's inputs, see `BertEncoder`.
@@ -120,7 +123,7 @@ class BertClassifier(keras.Model):
         `[B, num_classes]`, logits.
 
     Raises:
-        ValueError: fewer than one class.
+        ValueError: fewer than one class, or another number of `class_names`.
 
     Example:
         >>> from bertedu.encoder import BertEncoder
@@ -139,17 +142,22 @@ class BertClassifier(keras.Model):
         use_encoder_pooler=True,
         head_name="sentence_prediction",
         cls_head=None,
+        *,
+        class_names=None,
+        multi_label=False,
         **kwargs,
     ):
         # The encoder's precision is the model's: where that is float16, Keras scales the loss, lest gradients become 0.
         super().__init__(**{"dtype": network.dtype_policy} | kwargs)
         self.network = network
         self.num_classes = num_classes
-        self.initializer = keras.initializers.get(initializer)
+        self.initializer = defaults.get_initializer(initializer)
         self.dropout_rate = dropout_rate
         self.use_encoder_pooler = use_encoder_pooler
         self.head_name = head_name
         self.cls_head = cls_head
+        self.multi_label = multi_label
+        self.class_names = class_names
         self.classifier = cls_head or ClassificationHead(
             0 if use_encoder_pooler else network.hidden_size,
             num_classes,
@@ -159,6 +167,17 @@ class BertClassifier(keras.Model):
             name=head_name,
         )
         self.build()  # the encoder has its weights, so that the head can have its own
+
+    @property
+    def class_names(self):
+        """Tuple of the classes' names, or None."""
+        return self._class_names
+
+    @class_names.setter
+    def class_names(self, names):
+        if names is not None and len(names) != self.num_classes:
+            raise ValueError(f"class_names: expected {self.num_classes} names, one for each class, got {len(names)}.")
+        self._class_names = None if names is None else tuple(str(name) for name in names)
 
     def build(self, input_shape=None):
         if not self.classifier.built:
@@ -178,13 +197,15 @@ class BertClassifier(keras.Model):
 
     def get_config(self):
         return {
-            "network": keras.saving.serialize_keras_object(self.network),
+            "network": defaults.serialize(self.network),
             "num_classes": self.num_classes,
-            "initializer": keras.initializers.serialize(self.initializer),
+            "initializer": defaults.serialize(self.initializer),
             "dropout_rate": self.dropout_rate,
             "use_encoder_pooler": self.use_encoder_pooler,
             "head_name": self.head_name,
-            "cls_head": keras.saving.serialize_keras_object(self.cls_head),
+            "cls_head": defaults.serialize(self.cls_head),
+            "class_names": self.class_names and list(self.class_names),
+            "multi_label": self.multi_label,
             "name": self.name,
         }
 

@@ -14,8 +14,9 @@ from collections import Counter
 from pathlib import Path
 
 from bertedu import checkpoints
-from bertedu.checkpoints.common import EmbedSettings, shortened
+from bertedu.checkpoints.common import shortened
 from bertedu.loading import load, locate
+from bertedu.pooling import EmbedSettings
 
 FORMATS = (*checkpoints.WRITERS, "saved_model", "preprocessor")
 """What `convert` writes; every format but the last holds the weights."""
@@ -76,10 +77,9 @@ class Inspection:
         heads = {"pooler": bert.has_pooler, "masked-LM head": bert.masked_lm, "classifier": bert.classifier}
         yield row("heads", ", ".join(name for name, there in heads.items() if there) or "none, nor a pooler")
         yield row("tokenizer", f"{bert.tokenizer.vocab_size:,} tokens, {'un' * bert.tokenizer.lowercase}cased")
-        pooling, normalize, limit = bert.embed_settings
-        yield row(
-            "embeds by", f"{pooling}{', normalized' if normalize else ''}, up to {limit or bert.max_length} tokens"
-        )
+        pooling, normalize, limit, prompt = bert.embed_settings
+        normalized, after = ", normalized" * normalize, f", after the prompt {prompt!r}" if prompt else ""
+        yield row("embeds by", f"{pooling}{normalized}, up to {limit or bert.max_length} tokens{after}")
 
 
 def inspect(source):

@@ -41,13 +41,45 @@ def initializer():
     return keras.initializers.TruncatedNormal(stddev=INITIALIZER_STDDEV)
 
 
+NEWER_FIELDS = {"input_axes": None, "output_axes": None, "quantization_config": None, "ragged": False}
+"""Fields that only newer versions of Keras than our lower bound, 3.10, know -> the value at which they say nothing."""
+
+
+def portable(config):
+    """Return a serialised configuration without those of `NEWER_FIELDS` that say nothing.
+
+    Example:
+        >>> portable({"class_name": "GlorotUniform", "config": {"seed": 1, "input_axes": None}})
+        {'class_name': 'GlorotUniform', 'config': {'seed': 1}}
+    """
+    if isinstance(config, list | tuple):
+        return [portable(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        name: portable(value)
+        for name, value in config.items()
+        if name not in NEWER_FIELDS or value is not NEWER_FIELDS[name]
+    }
+
+
+def serialize(item):
+    """Return Keras' record of an initializer or a layer (None: None), in fields that our lower bound of Keras knows."""
+    return portable(keras.saving.serialize_keras_object(item))
+
+
+def get_initializer(value):
+    """Return the Keras initializer that `value` is, names or records; also a record that a newer Keras wrote."""
+    return keras.initializers.get(portable(value) if isinstance(value, dict) else value)
+
+
 def fresh(initializer):
     """A copy of `initializer`, to be used for one weight.
 
     Keras 3 draws an initializer's random seed once, when it is made: one *instance* used for two weights of the same
     shape fills both with the same numbers, and queries would start out equal to keys. A copy draws its own.
     """
-    initializer = keras.initializers.get(initializer)
+    initializer = get_initializer(initializer)
     if isinstance(initializer, keras.initializers.Initializer):
         return initializer.__class__.from_config(initializer.get_config())
     return initializer

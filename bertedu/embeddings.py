@@ -68,7 +68,7 @@ class BertEmbeddings(keras.layers.Layer):
         self.type_vocab_size = type_vocab_size
         self.embedding_width = embedding_width or hidden_size
         self.embedding_layer = embedding_layer
-        self.initializer = keras.initializers.get(initializer or defaults.initializer())
+        self.initializer = defaults.get_initializer(initializer or defaults.initializer())
 
         self.word_embeddings = embedding_layer or self._table(vocab_size, "word_embeddings")
         self.position_embedding = self._table(max_sequence_length, "position_embedding")
@@ -135,10 +135,10 @@ class BertEmbeddings(keras.layers.Layer):
             "max_sequence_length": self.max_sequence_length,
             "type_vocab_size": self.type_vocab_size,
             "embedding_width": self.embedding_width,
-            "embedding_layer": keras.saving.serialize_keras_object(self.embedding_layer),
+            "embedding_layer": defaults.serialize(self.embedding_layer),
             "dropout": self.dropout.rate,
             "layer_norm_epsilon": self.layer_norm.epsilon,
-            "initializer": keras.initializers.serialize(self.initializer),
+            "initializer": defaults.serialize(self.initializer),
         }
 
     @classmethod

@@ -117,7 +117,7 @@ class BertEncoder(keras.layers.Layer):
         self.inner_activation = keras.activations.get(inner_activation)
         self.output_dropout = output_dropout
         self.attention_dropout = attention_dropout
-        self.initializer = keras.initializers.get(initializer or defaults.initializer())
+        self.initializer = defaults.get_initializer(initializer or defaults.initializer())
         self.output_range = output_range
         self.embedding_width = embedding_width or hidden_size
         self.embedding_layer = embedding_layer
@@ -269,8 +269,8 @@ class BertEncoder(keras.layers.Layer):
         return super().get_config() | {
             **{name: getattr(self, name) for name in PLAIN_ARGUMENTS},
             "inner_activation": keras.activations.serialize(self.inner_activation),
-            "initializer": keras.initializers.serialize(self.initializer),
-            "embedding_layer": keras.saving.serialize_keras_object(self.embedding_layer),
+            "initializer": defaults.serialize(self.initializer),
+            "embedding_layer": defaults.serialize(self.embedding_layer),
             "attention_cls": keras.saving.get_registered_name(self.attention_cls),
             "feedforward_cls": keras.saving.get_registered_name(self.feedforward_cls),
         }

@@ -11,9 +11,10 @@ import keras
 from keras import ops
 
 from bertedu import defaults
+from bertedu.registry import register
 
 
-@keras.saving.register_keras_serializable(package="bertedu")
+@register("bertedu")
 class Feedforward(keras.layers.Layer):
     """Widen to F neurons, keep what the activation lets through, and come back to D.
 
@@ -52,8 +53,8 @@ class Feedforward(keras.layers.Layer):
             raise ValueError(f"inner_dim must be at least 1, got {inner_dim}.")
         self.inner_dim = inner_dim
         self.inner_activation = keras.activations.get(inner_activation)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_initializer = defaults.get_initializer(kernel_initializer)
+        self.bias_initializer = defaults.get_initializer(bias_initializer)
         self.supports_masking = True
 
     def build(self, input_shape):
@@ -80,12 +81,12 @@ class Feedforward(keras.layers.Layer):
         return super().get_config() | {
             "inner_dim": self.inner_dim,
             "inner_activation": keras.activations.serialize(self.inner_activation),
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_initializer": defaults.serialize(self.kernel_initializer),
+            "bias_initializer": defaults.serialize(self.bias_initializer),
         }
 
 
-@keras.saving.register_keras_serializable(package="bertedu")
+@register("bertedu")
 class GatedFeedforward(Feedforward):
     """A feed-forward network in which a second, linear layer decides how much of each neuron passes.
 

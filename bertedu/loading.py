@@ -44,23 +44,13 @@ def load(source="minilm", *, name=None, dtype=None):
     """
     source = str(source)
     path = locate(source)
-    contents = checkpoints.read(path, dtype)
-    if contents.preprocessor is None:
-        raise FileNotFoundError(f"{path} comes without its vocabulary: put its vocab.txt beside it.")
     try:
-        return Bert(
-            contents.preprocessor.tokenizer,
-            contents.encoder,
-            contents.preprocessor,
-            name=name or short_name(source),
-            has_pooler=contents.has_pooler,
-            embed_settings=contents.embed_settings,
-            masked_lm=contents.masked_lm,
-            classifier=contents.classifier,
-            make_guesser=guesser_of(source, path, dtype),
-        )
+        bert = checkpoints.read(path, dtype)
     except ValueError as error:
         raise ValueError(error if str(path) in str(error) else f"{path}: {error}") from None
+    bert.name = name or short_name(source)
+    bert.make_guesser = guesser_of(source, path, dtype)
+    return bert
 
 
 def build(name, weights=None, **options):
@@ -114,8 +104,8 @@ def adapted(path, changes, dtype=None):
     Raises:
         ValueError: the file belongs to another model.
     """
-    contents = checkpoints.read(path, dtype)
-    encoder = contents.encoder
+    bert = checkpoints.read(path, dtype)
+    encoder = bert.encoder
     pretrainer = BertPretrainer(encoder, encoder.inner_activation)
     variables, found = weights(encoder, pretrainer), load_file(changes)
     unknown = {name.removesuffix("/down").removesuffix("/up") for name in found} - variables.keys()
@@ -128,8 +118,7 @@ def adapted(path, changes, dtype=None):
             variable.assign(value + np.reshape(down @ up, value.shape))
         elif name in found:
             variable.assign(found[name] if name.startswith("masked_lm/") else value + found[name])
-    tokenizer = contents.preprocessor.tokenizer
-    return Bert(tokenizer, encoder, contents.preprocessor, name=changes.stem, has_pooler=False, masked_lm=pretrainer)
+    return Bert(bert.tokenizer, encoder, bert.preprocessor, name=changes.stem, has_pooler=False, masked_lm=pretrainer)
 
 
 def short_name(source):

@@ -64,7 +64,7 @@ class MaskedLM(keras.layers.Layer):
             )
         self.embedding_table = embedding_table
         self.activation = keras.activations.get(activation)
-        self.initializer = keras.initializers.get(initializer)
+        self.initializer = defaults.get_initializer(initializer)
         self.output_kind = output
         self.layer_norm = keras.layers.LayerNormalization(
             epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="layer_norm"
@@ -94,9 +94,9 @@ class MaskedLM(keras.layers.Layer):
 
     def get_config(self):
         return super().get_config() | {
-            "embedding_table": keras.saving.serialize_keras_object(self.embedding_table),
+            "embedding_table": defaults.serialize(self.embedding_table),
             "activation": keras.activations.serialize(self.activation),
-            "initializer": keras.initializers.serialize(self.initializer),
+            "initializer": defaults.serialize(self.initializer),
             "output": self.output_kind,
             "layer_norm_epsilon": self.layer_norm.epsilon,
         }
@@ -152,7 +152,7 @@ class BertPretrainer(keras.Model):
         super().__init__(name=name, **kwargs)
         self.encoder_network = encoder_network
         self.mlm_activation = keras.activations.get(mlm_activation)
-        self.mlm_initializer = keras.initializers.get(mlm_initializer)
+        self.mlm_initializer = defaults.get_initializer(mlm_initializer)
         self.classification_heads = list(classification_heads or [])
         self.customized_masked_lm = customized_masked_lm
         names = [head.name for head in self.classification_heads]
@@ -194,14 +194,14 @@ class BertPretrainer(keras.Model):
         return items
 
     def get_config(self):
-        head = keras.saving.serialize_keras_object(self.customized_masked_lm)
+        head = defaults.serialize(self.customized_masked_lm)
         if getattr(self.customized_masked_lm, "embedding_table", None) is self.encoder_network.get_embedding_layer():
             head["config"]["embedding_table"] = None  # the encoder's own: it must not come back as a copy
         return {
-            "encoder_network": keras.saving.serialize_keras_object(self.encoder_network),
+            "encoder_network": defaults.serialize(self.encoder_network),
             "mlm_activation": keras.activations.serialize(self.mlm_activation),
-            "mlm_initializer": keras.initializers.serialize(self.mlm_initializer),
-            "classification_heads": [keras.saving.serialize_keras_object(head) for head in self.classification_heads],
+            "mlm_initializer": defaults.serialize(self.mlm_initializer),
+            "classification_heads": [defaults.serialize(head) for head in self.classification_heads],
             "customized_masked_lm": head,
             "name": self.name,
         }

@@ -7,7 +7,25 @@ Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3 (cls, pooled); 
 (https://arxiv.org/abs/1908.10084), section 3 (mean, max). Chapter: notebooks/07_pooling.ipynb.
 """
 
+from typing import NamedTuple
+
 from keras import ops
+
+
+class EmbedSettings(NamedTuple):
+    """How a model was meant to embed texts.
+
+    Args:
+        pooling: "mean", "cls", "max" or "pooled".
+        normalize: bool, whether vectors are scaled to length 1.
+        max_length: int, tokens that are read of a text. Defaults to None, the model's own limit.
+        prompt: str, put before each text.
+    """
+
+    pooling: str = "mean"
+    normalize: bool = False
+    max_length: int | None = None
+    prompt: str = ""
 
 
 def cls_pooling(sequence_output, input_mask=None):

@@ -79,8 +79,8 @@ class TransformerEncoder(keras.layers.Layer):
         self.num_heads = num_heads
         self.activation = keras.activations.get(activation)
         self.layer_norm_epsilon = layer_norm_epsilon
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_initializer = defaults.get_initializer(kernel_initializer)
+        self.bias_initializer = defaults.get_initializer(bias_initializer)
         self.normalize_first = normalize_first
         self.attention_dropout = attention_dropout
         self.attention_cls = attention_cls
@@ -159,8 +159,8 @@ class TransformerEncoder(keras.layers.Layer):
             "dropout": self.dropout.rate,
             "activation": keras.activations.serialize(self.activation),
             "layer_norm_epsilon": self.layer_norm_epsilon,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_initializer": defaults.serialize(self.kernel_initializer),
+            "bias_initializer": defaults.serialize(self.bias_initializer),
             "normalize_first": self.normalize_first,
             "attention_dropout": self.attention_dropout,
             "attention_cls": keras.saving.get_registered_name(self.attention_cls),

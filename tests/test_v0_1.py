@@ -46,7 +46,7 @@ def test_a_model_opens_with_equal_outputs(path):
         outputs["embedding"] = bert.embed(TEXTS[:2], "max", True, max_length=7)
     else:
         outputs["embedding"] = bert.embed(TEXTS[:2])
-        assert bert.embed_settings == ("max", True, 7)
+        assert bert.embed_settings[:3] == ("max", True, 7)
     assert_equal_outputs(path, outputs)
     assert bert.tokenizer.vocabulary == VOCABULARY
 

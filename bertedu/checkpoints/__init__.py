@@ -1,14 +1,19 @@
 """Checkpoints: published weights, read by name into our layers, and ours written. One file a format, with its names.
 
-A format is a module with `LOOKED_FOR` (in words), `recognises(path)`, `read(path, dtype)` -> `common.Contents` and
-`tensors(path)` -> list of `common.TensorInfo`. Writers are functions of a `Bert` and a new path.
+A format is a module or package with `LOOKED_FOR` (what it looks for), `recognises(path)`, `read(path, dtype)` -> `Bert`
+and `tensors(path)` -> list of `common.TensorInfo`. Writers are functions of a `Bert` and a new path.
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
+import contextlib
+import glob
+import itertools
 from pathlib import Path
 
 from bertedu import files
+from bertedu.bert import Bert
 from bertedu.checkpoints import (
+    common,
     huggingface,
     huggingface_writer,
     keras_archive,
@@ -52,20 +57,65 @@ def recognise(path):
 
 
 def read(path, dtype=None):
-    """What the checkpoint at `path` holds, as `common.Contents`.
+    """Return the `Bert` that the checkpoint at `path` holds.
 
     Args:
         path: directory, file or prefix.
-        dtype: name of the type that the weights shall have (None: the one they have there).
+        dtype: name of the type that the weights shall have. Defaults to the one they have there.
 
     Raises:
-        FileNotFoundError, ValueError: a file, field or tensor is missing, unknown, mis-shaped or damaged.
+        FileNotFoundError, ValueError: a file, field or tensor is missing, unknown, mis-shaped or damaged; or another
+        process changes the files all the time.
     """
-    contents = FORMATS[recognise(path)].read(path, dtype)
-    if not contents.has_pooler:  # a new head will want one to start from, as a new model does
-        kernel = contents.encoder.pooler_layer.kernel
-        kernel.assign(contents.encoder.initializer(kernel.shape, dtype=kernel.dtype))
-    return contents
+    for _ in range(TRIES):
+        before = fingerprint(path)
+        try:
+            bert = FORMATS[recognise(path)].read(path, dtype)
+        except (OSError, ValueError):
+            if fingerprint(path) == before:
+                raise
+            continue  # half of it was another version's
+        if fingerprint(path) == before:
+            break
+    else:
+        raise ValueError(f"{path}: another process changes it while it is read. Load it again once that is done.")
+    if isinstance(bert, common.Contents):
+        c = bert
+        if c.preprocessor is None:
+            raise common.no_vocabulary(path)
+        bert = Bert(
+            c.preprocessor.tokenizer,
+            c.encoder,
+            c.preprocessor,
+            has_pooler=c.has_pooler,
+            embed_settings=c.embed_settings,
+            masked_lm=c.masked_lm,
+            classifier=c.classifier,
+        )
+    if not bert.has_pooler:  # a new head will want one to start from, as a new model does
+        kernel = bert.encoder.pooler_layer.kernel
+        kernel.assign(bert.encoder.initializer(kernel.shape, dtype=kernel.dtype))
+    return bert
+
+
+TRIES = 3  # a directory that is replaced is whole again at once
+
+
+def fingerprint(path):
+    """Return what tells one version of the files at `path` from another: identity, size and time of each."""
+    path = Path(path)
+    files = [path, *sorted(path.parent.glob(f"{glob.escape(path.name)}.*"))]  # a prefix names no file itself
+    if path.is_dir():
+        files = sorted(itertools.islice(path.rglob("*"), MOST_FILES))
+    found = []
+    for file in files:
+        with contextlib.suppress(OSError):
+            stat = file.stat()
+            found.append((file, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    return found
+
+
+MOST_FILES = 10_000
 
 
 def save_checkpoint(bert, path, format="bertedu", *, overwrite=False):

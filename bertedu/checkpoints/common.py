@@ -1,50 +1,21 @@
-"""What all formats share: what a checkpoint holds and how damage is reported.
+"""What all formats share: what a tensor is, the weights of a model by their paths, and small helpers.
 
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from safetensors.numpy import save_file
 
+from bertedu.files import escape, read_json, write_json  # noqa: F401
+from bertedu.pooling import EmbedSettings
 from bertedu.text import BertPreprocessor
 
 PREPROCESSOR_LENGTH = 128  # what a model's own preprocessor pads to, as the Hub's do
 FLOATS = ("float32", "float16", "bfloat16", "float64")
 """What weights are read from; others are quantised, and numbers beside them say how."""
-
-
-class EmbedSettings(NamedTuple):
-    """How a model was meant to embed texts: pooling, unit length or not, and how many tokens it reads."""
-
-    pooling: str = "mean"
-    normalize: bool = False
-    max_length: int | None = None
-
-
-class Contents(NamedTuple):
-    """What a checkpoint holds, as objects of ours.
-
-    Args:
-        encoder: its `BertEncoder`.
-        has_pooler: whether it holds the pooler's weights; where not, the encoder's are noise.
-        preprocessor: its `BertPreprocessor`, None where it comes without a vocabulary.
-        spares: names of its tensors that were left aside.
-        masked_lm: its `BertPretrainer` on `encoder`, or None.
-        classifier: its `BertClassifier` on `encoder`, or None.
-        embed_settings: its `EmbedSettings`.
-    """
-
-    encoder: Any
-    has_pooler: bool
-    preprocessor: Any
-    spares: list
-    masked_lm: Any = None
-    classifier: Any = None
-    embed_settings: EmbedSettings = EmbedSettings()
 
 
 class TensorInfo(NamedTuple):
@@ -66,8 +37,20 @@ class TensorInfo(NamedTuple):
     known: bool
 
 
+class Contents(NamedTuple):  # TODO: goes once every reader returns a Bert
+    """What a checkpoint holds."""
+
+    encoder: Any
+    has_pooler: bool
+    preprocessor: Any
+    spares: list
+    masked_lm: Any = None
+    classifier: Any = None
+    embed_settings: EmbedSettings = EmbedSettings()
+
+
 def weights(encoder, masked_lm=None, classifier=None):
-    """Every weight of a model by its path in the words of our layers; what name tables translate to.
+    """Return every weight of a model by its path in our layers; what name tables translate to.
 
     Args:
         encoder: a `BertEncoder`.
@@ -77,66 +60,64 @@ def weights(encoder, masked_lm=None, classifier=None):
     Returns:
         dict, path -> variable. The paths of the heads begin with "masked_lm/" and "classifier/".
     """
+    table = encoder.get_embedding_layer()
     parts = {
         "": encoder,
         "masked_lm/": masked_lm and masked_lm.masked_lm,
         "classifier/": classifier and classifier.classifier,
     }
-    return {
-        prefix + variable.path.partition(f"{part.name}/")[2]: variable
-        for prefix, part in parts.items()
-        if part is not None
-        for variable in part.weights
-        if f"{part.name}/" in variable.path  # the word table is among the weights of two parts
-    }
+    found = {f"embeddings/{table.name}/embeddings": table.embeddings}  # its own path may begin in another model
+    shared = {id(table.embeddings)}
+    for prefix, part in parts.items():
+        for variable in part.weights if part is not None else ():
+            path = prefix + path_within(variable, part)
+            if id(variable) in shared:
+                continue
+            if path in found:
+                raise ValueError(f"Two weights have the path {path!r}: give the layers that hold them different names.")
+            found[path] = variable
+    return found
+
+
+def path_within(variable, part):
+    """Return the path of a weight within the layer `part`; the whole path if it was made outside of it."""
+    return variable.path.partition(f"{part.name}/")[2] or variable.path
 
 
 def weights_of(bert):
-    """The weights of a `Bert` that are worth keeping, as `weights`: all but a pooler that was never trained."""
+    """Return the weights of a `Bert` that are worth keeping, as `weights`: all but a pooler that was never trained."""
     if bert.masked_lm is not None and bert.masked_lm.classification_heads:
         raise ValueError('masked_lm has classification_heads, which only format="keras" can hold.')
     with_pooler = bert.has_pooler or bert.classifier is not None
     found = weights(bert.encoder, bert.masked_lm, bert.classifier)
-    return {ours: found[ours] for ours in found if with_pooler or not ours.startswith("pooler_transform/")}
+    return {path: found[path] for path in found if with_pooler or not path.startswith("pooler_transform/")}
 
 
 def preprocessor_for(tokenizer, encoder, truncation):
-    """The `BertPreprocessor` of a checkpoint that does not say how long its texts are; None without a tokenizer."""
+    """Return the `BertPreprocessor` of a checkpoint that does not say how long its texts are."""
     if tokenizer is None:
         return None
     return BertPreprocessor(tokenizer, min(PREPROCESSOR_LENGTH, encoder.max_sequence_length), truncation)
 
 
+def no_vocabulary(path):
+    """Return the error for a checkpoint without its tokenizer."""
+    return FileNotFoundError(f"{path} comes without its vocabulary: put its vocab.txt beside it.")
+
+
 def common_dtype(dtypes):
-    """The dtype that all of `dtypes` (names) are, or float32 where they differ, as in half-converted files."""
+    """Return the dtype that all of `dtypes` (names) are, or float32 where they differ, as in half-converted files."""
     dtypes = set(dtypes)
     return dtypes.pop() if len(dtypes) == 1 and dtypes <= set(FLOATS) else "float32"
 
 
-def read_json(path, kind=dict):
-    """What a JSON file holds, a `kind`; errors name the file."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path.parent} holds no {path.name}: is it the directory of a whole model?")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON ({error}): download it again.") from None
-    if not isinstance(content, kind):
-        raise ValueError(f"{path} must hold a JSON {'object' if kind is dict else 'list'}, it holds {content!r:.50}.")
-    return content
-
-
-def write_json(path, content):
-    """Writes `content` as JSON for people: indented, and in the letters of its language."""
-    Path(path).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 def write_tensors(path, tensors, **metadata):
-    """Writes arrays, a dict by name, as a safetensors file; readable to whom the JSON files beside it are."""
+    """Write arrays, a dict by name, as a safetensors file; readable to whom the JSON files beside it are."""
     save_file(tensors, path, metadata=metadata or None)
     shutil.copymode(next(Path(path).parent.glob("*.json")), path)  # the library lets nobody but the owner read it
 
 
 def shortened(items, most=4):
-    """The first few of a list of names, in words."""
-    return (", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")) or "nothing"
+    """Return the first few of a list of names as one string."""
+    first = ", ".join(escape(item) for item in items[:most])
+    return (first + (f" and {len(items) - most} more" if len(items) > most else "")) or "nothing"

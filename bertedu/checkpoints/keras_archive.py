@@ -1,155 +1,339 @@
 """`.keras` files: what `keras.models.load_model` opens, with the tokenizer beside the model in the same archive.
 
-Any `.keras` file with a `BertEncoder` somewhere in its model can be read, also one that `model.save` made. Its
-configuration may name only Keras' classes, ours, and those that the reader has imported.
+A `.keras` file is a zip of a configuration, which names every object to be made, and of weights. Keras' loader makes
+whatever is named; ours recognises the models below, reads the configuration as data and fills the weights by path:
+
+    BertEncoder, BertPretrainer, BertClassifier                     as `save_checkpoint` and `model.save` write them
+    InputLayer -> (BertPreprocessor ->) one of these                a functional model around them
+
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
+import contextlib
+import io
 import json
+import math
+import shutil
+import struct
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 
-from bertedu.checkpoints.common import Contents, EmbedSettings, TensorInfo, preprocessor_for, weights
-from bertedu.checkpoints.native import check_harmless
-from bertedu.classifier import BertClassifier
-from bertedu.encoder import BertEncoder
-from bertedu.masked_lm import BertPretrainer
+from bertedu import defaults
+from bertedu.bert import Bert
+from bertedu.checkpoints import assembly, keras_paths, native, strict
+from bertedu.checkpoints.common import TensorInfo, no_vocabulary, preprocessor_for, weights
+from bertedu.checkpoints.configuration import LAYER, WAY_OUT, encoder_arguments, record
+from bertedu.checkpoints.fields import ANYTHING, FLAG, IGNORED, read_fields, shown
+from bertedu.checkpoints.hdf5 import list_datasets, open_h5, read_dataset
+from bertedu.files import JSON_LIMIT, VOCABULARY_LIMIT, escape, parse_json
+from bertedu.pooling import EmbedSettings
 from bertedu.text import BertPreprocessor, BertTokenizer
 
 LOOKED_FOR = "Keras: a file that ends in .keras"
 TRUNCATION = "round_robin"
+CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 SETTINGS, TOKENIZER = "bertedu.json", "tokenizer.json"  # members that we add to Keras' own
+MOST_COMPRESSED = 30  # times: weights do not shrink that much, and zeros that fill the memory do
+ROOTS = ("bertedu>BertEncoder", "bertedu>BertPretrainer", "bertedu>BertClassifier")
+PREPROCESSOR = "bertedu>BertPreprocessor"
+FUNCTIONAL = ("Functional", "Model")
+FUNCTIONAL_FIELDS = {
+    "layers": ANYTHING,
+    **dict.fromkeys(("name", "trainable", "dtype", "input_layers", "output_layers"), IGNORED),
+}
+MEMBERS = (CONFIG, WEIGHTS, "metadata.json", SETTINGS, TOKENIZER)
+FIELDS = {"has_pooler": FLAG, "preprocessor": ANYTHING, "embed": ANYTHING}
+
+
+class Archive(NamedTuple):
+    """What an open `.keras` file says, checked, no weight of it read.
+
+    Args:
+        source: its path, for messages.
+        zip: the open zip file.
+        root: registered name of the model's class, of `ROOTS`.
+        prefix: path of the model in the weights.
+        arguments: of its `BertEncoder`.
+        heads: `assembly.Heads`.
+        preprocessor: its `BertPreprocessor`, or None.
+    """
+
+    source: str
+    zip: Any
+    root: str
+    prefix: str
+    arguments: dict
+    heads: assembly.Heads
+    preprocessor: Any
 
 
 def recognises(path):
-    """Whether `path` is a `.keras` file."""
+    """Return whether `path` is a `.keras` file."""
     return Path(path).is_file() and Path(path).suffix == ".keras"
 
 
 def write(bert, path):
-    """Writes a `Bert` as a `.keras` file: its classifier, its pretrainer, or else its encoder as a functional model.
+    """Write a `Bert` as a `.keras` file: its classifier, its pretrainer, or else its encoder as a functional model.
 
     Args:
         bert: a `Bert`.
         path: a path that ends in .keras and is not there yet; see `files.replacing`.
 
     Raises:
-        ValueError: another ending, or two heads, of which a file can hold one.
+        ValueError: another ending, two heads, of which a file can hold one, or what `read` would refuse.
     """
     if path.suffix != ".keras":
         raise ValueError(f'path must end in ".keras" for format="keras", got {path.name!r}.')
     if bert.masked_lm is not None and bert.classifier is not None:
         raise ValueError('A .keras file holds one model, and this has two heads: choose format="bertedu".')
+    if bert.masked_lm is not None:
+        native.check_table(bert)
     encoder = bert.encoder
     model = bert.classifier or bert.masked_lm or keras.Model(encoder.inputs, encoder(encoder.inputs), name="bert_model")
-    model.save(path)
-    settings = {
-        "has_pooler": bert.has_pooler,
-        "preprocessor": {"seq_length": bert.preprocessor.seq_length, "truncation": bert.preprocessor.truncation},
-        "embed": bert.embed_settings._asdict(),
-    }
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path, "a") as archive:
-        bert.tokenizer.save(Path(folder) / TOKENIZER)
-        archive.write(Path(folder) / TOKENIZER, TOKENIZER, zipfile.ZIP_DEFLATED)
-        archive.writestr(SETTINGS, json.dumps(settings, indent=2), zipfile.ZIP_DEFLATED)
+    settings = {"has_pooler": bert.has_pooler, **native.settings(bert)}
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        whole, tokenizer = Path(folder) / path.name, Path(folder) / TOKENIZER
+        model.save(whole)
+        bert.tokenizer.save(tokenizer)
+        with zipfile.ZipFile(whole) as archive, zipfile.ZipFile(path, "w") as new:
+            for name in archive.namelist():
+                with archive.open(name) as old, new.open(archive.getinfo(name), "w", force_zip64=True) as copy:
+                    portable_copy(old, copy) if name == CONFIG else shutil.copyfileobj(old, copy, 1 << 20)
+            new.write(tokenizer, TOKENIZER, zipfile.ZIP_DEFLATED)
+            new.writestr(SETTINGS, json.dumps(settings, indent=2), zipfile.ZIP_DEFLATED)
+    with open_archive(path):
+        pass  # so that nothing is written that `read` would refuse
+
+
+def portable_copy(old, copy):
+    """Copy a configuration without what an older Keras would not know, and what says nothing at its default."""
+    copy.write(json.dumps(defaults.portable(json.loads(old.read()))).encode())
 
 
 def read(path, dtype=None):
-    """The `Contents` of a `.keras` file.
+    """Return the `Bert` of a `.keras` file.
 
     Args:
         path: the file.
         dtype: name of the type that the weights shall have (None: the one they have there).
 
     Raises:
-        ValueError: damaged, without a BERT in it, or with classes that nobody here knows.
+        FileNotFoundError: neither the file nor a vocab.txt beside it holds the vocabulary.
+        ValueError: damaged, or another model than those that are recognised.
     """
-    parts = parts_of(load(path))
-    if BertEncoder not in parts:
-        raise ValueError(f"{path} holds a Keras model, but no BertEncoder in it.")
-    settings = json.loads(member(path, SETTINGS) or "{}")
-    encoder, masked_lm, classifier = recast(parts, dtype)
-    preprocessor = parts.get(BertPreprocessor) or preprocessor_for(read_tokenizer(path), encoder, TRUNCATION)
+    with open_archive(path, dtype) as archive:
+        settings = read_settings(archive)
+        tokenizer = archive.preprocessor.tokenizer if archive.preprocessor else read_tokenizer(archive)
+        encoder, masked_lm, classifier = read_model(archive, dtype)
+    preprocessor = archive.preprocessor or preprocessor_for(tokenizer, encoder, TRUNCATION)
     if "preprocessor" in settings:
-        preprocessor = BertPreprocessor(preprocessor.tokenizer, **settings["preprocessor"])
-    return Contents(
+        preprocessor = BertPreprocessor(tokenizer, **settings["preprocessor"])
+    return Bert(
+        tokenizer,
         encoder,
-        settings.get("has_pooler", True),
         preprocessor,
-        [],
-        masked_lm,
-        classifier,
-        EmbedSettings(**settings.get("embed", {})),
+        has_pooler=settings.get("has_pooler", True),
+        embed_settings=EmbedSettings(**settings.get("embed", {})),
+        masked_lm=masked_lm,
+        classifier=classifier,
     )
 
 
-def load(path):
-    """The Keras model in a file, its configuration checked before anything of it is built."""
-    text = member(path, "config.json")
+@contextlib.contextmanager
+def open_archive(path, dtype=None):
+    """Open a `.keras` file once, check what it says, and yield the `Archive`."""
+    source = str(path)
+    with open(path, "rb") as file:
+        with damage_named(source):
+            opened = zipfile.ZipFile(file)
+        with opened:
+            check_members(opened, source)
+            yield describe(opened, source, dtype)
+
+
+@contextlib.contextmanager
+def damage_named(source):
+    """Turn what the standard library raises for a damaged archive into a ValueError that names it."""
     try:
-        check_harmless(json.loads(text), path)
-        return keras.saving.load_model(path, compile=False)
-    except (zipfile.BadZipFile, KeyError, OSError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path} is damaged or no Keras model ({reason:.150}): save or download it again.") from None
+        yield
+    except ZIP_ERRORS as error:
+        reason = escape(error)[:150]
+        raise ValueError(f"{source} is damaged or cut off ({reason}): save or download it again.") from None
 
 
-def member(path, name):
-    """The bytes of a member of the archive, None where there is none."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.read(name) if name in archive.namelist() else None
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise ValueError(f"{path} is damaged or cut off ({error}): save or download it again.") from None
+ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, struct.error, zlib.error)
+"""What the standard library raises for damaged, encrypted or unknown archives."""
 
 
-def read_tokenizer(path):
-    """The `BertTokenizer` that `write` put into the archive, or of a vocab.txt beside it; None without either."""
-    content = member(path, TOKENIZER)
+def check_members(opened, source):
+    """Raise ValueError where an archive has a member twice, one that is unknown, or one that fills the memory."""
+    names = opened.namelist()
+    unknown = [name for name in names if name not in MEMBERS]
+    if unknown or len(set(names)) < len(names):
+        what = f"{shown(unknown[0])}, which is unknown here" if unknown else "a member twice"
+        raise ValueError(f"{source}: expected {', '.join(MEMBERS)} in the archive, got {what}. {WAY_OUT}")
+    missing = [name for name in (CONFIG, WEIGHTS) if name not in names]
+    if missing:
+        raise ValueError(f"{source} holds no {missing[0]}, and is no Keras model: save or download it again.")
+    for member in opened.infolist():
+        if member.file_size > MOST_COMPRESSED * max(member.compress_size, 1000):
+            raise ValueError(
+                f"{source}: {member.filename} says that it unpacks to {member.file_size:,} bytes, from "
+                f"{member.compress_size:,}: expected at most {MOST_COMPRESSED} times as much."
+            )
+
+
+def member(opened, name, source, limit):
+    """Return the bytes of a member, at most `limit`; None where there is none."""
+    if name not in opened.namelist():
+        return None
+    if opened.getinfo(name).file_size > limit:
+        raise ValueError(f"{source}: expected at most {limit:,} bytes in {name}, got more. Is it the right file?")
+    with damage_named(source):
+        return opened.read(name)
+
+
+def describe(opened, source, dtype=None):
+    """Return the `Archive`: which model it holds, where its weights are, and what it is made of."""
+    config = parse_json(member(opened, CONFIG, source, VOCABULARY_LIMIT), f"{source}, {CONFIG}")
+    prefix, preprocessor = "", None
+    if config.get("class_name") in FUNCTIONAL:
+        config, prefix, preprocessor = in_functional(config, source)
+    root, config = record(config, source, "the model", ROOTS)
+    if not isinstance(config, dict):
+        raise ValueError(f"{source}: expected an object with fields, got {shown(config)}.")
+    encoder, heads = config, assembly.Heads()
+    inside = {"bertedu>BertPretrainer": "encoder_network", "bertedu>BertClassifier": "network"}.get(root)
+    if inside:
+        _, encoder = record(config.get(inside), source, inside, ("bertedu>BertEncoder",))
+        config = {name: value for name, value in config.items() if name != inside}
+        heads = assembly.Heads(**{"pretrainer" if inside == "encoder_network" else "classifier": config})
+    return Archive(source, opened, root, prefix, encoder_arguments(encoder, source, dtype), heads, preprocessor)
+
+
+def in_functional(config, source):
+    """Return the record of the BERT in a functional model, its path in the weights, and its `BertPreprocessor`."""
+    _, inside = record(config, source, "the model", FUNCTIONAL)
+    fields = read_fields(inside, FUNCTIONAL_FIELDS, source, required=("layers",))
+    if not isinstance(fields["layers"], list):
+        raise ValueError(f"{source}: layers must be a list; got {shown(fields['layers'])}.")
+    found = {}
+    for layer in fields["layers"]:
+        name, config = record(layer, source, "a layer of the model", ("InputLayer", PREPROCESSOR, *ROOTS))
+        kind = name if name in ("InputLayer", PREPROCESSOR) else "model"
+        if kind in found and kind != "InputLayer":
+            raise ValueError(f"{source}: expected one {name.removeprefix('bertedu>')} in the model, got two. {WAY_OUT}")
+        found[kind] = layer, config
+    if "model" not in found:
+        raise ValueError(f"{source} holds a Keras model, but no BertEncoder in it.")
+    layer, _ = found["model"]
+    preprocessor = found.get(PREPROCESSOR)
+    preprocessor = preprocessor and preprocessor_from_config(preprocessor[1], f"{source}, BertPreprocessor")
+    return layer, f"layers/{keras_paths.snake_case(layer['class_name'])}", preprocessor
+
+
+def preprocessor_from_config(config, source):
+    """Return a `BertPreprocessor` from its configuration, its vocabulary inline."""
+    fields = read_fields(config, LAYER | native.PREPROCESSOR | {"tokenizer": ANYTHING}, source)
+    _, tokenizer = record(fields["tokenizer"], source, "tokenizer", ("bertedu>BertTokenizer",))
+    return BertPreprocessor(BertTokenizer(**tokenizer), fields["seq_length"], fields["truncation"])
+
+
+def read_settings(archive):
+    """Return what we have written beside Keras' own members, checked; {} where there is nothing."""
+    content = member(archive.zip, SETTINGS, archive.source, JSON_LIMIT)
     if content is None:
-        vocabulary = Path(path).with_name("vocab.txt")
-        return BertTokenizer(vocabulary) if vocabulary.is_file() else None
+        return {}
+    place = f"{archive.source}, {SETTINGS}"
+    settings = read_fields(parse_json(content, place), FIELDS, place)
+    for field, table in (("preprocessor", native.PREPROCESSOR), ("embed", native.EMBED)):
+        if field in settings:
+            settings[field] = read_fields(settings[field], table, f"{place}, {field}")
+    return settings
+
+
+def read_tokenizer(archive):
+    """Return the `BertTokenizer` that `write` put into the archive, or that of a vocab.txt beside it."""
+    content = member(archive.zip, TOKENIZER, archive.source, VOCABULARY_LIMIT)
+    if content is None:
+        vocabulary = Path(archive.source).with_name("vocab.txt")
+        if not vocabulary.is_file():
+            raise no_vocabulary(archive.source)
+        return BertTokenizer(vocabulary)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / TOKENIZER
         file.write_bytes(content)
         return BertTokenizer.from_file(file)
 
 
-def parts_of(model):
-    """The parts of a BERT in a Keras model, a dict by class; the model itself may be one."""
-    found = {}
-    for layer in (model, *getattr(model, "layers", ())):
-        for kind in (BertEncoder, BertPretrainer, BertClassifier, BertPreprocessor):
-            if isinstance(layer, kind):
-                found.setdefault(kind, layer)
-        if layer is not model and hasattr(layer, "layers"):
-            found = parts_of(layer) | found
+def read_model(archive, dtype=None):
+    """Return the encoder, pretrainer and classifier of an archive, filled with its weights."""
+    with open_weights(archive) as opened:
+        datasets = list_datasets(opened, archive.source)
+        check_size(archive, datasets)
+        encoder, masked_lm, classifier = assembly.build(archive.arguments, archive.heads, archive.source, dtype)
+        model = masked_lm or classifier or encoder
+        variables = all_weights(encoder, masked_lm, classifier)
+        found = to_infos(datasets, variables, keras_paths.stored_paths(model, archive.prefix))
+        dtypes = {tensor.name: tensor.dtype for tensor in found}
+        strict.fill(
+            variables,
+            found,
+            lambda tensor: read_dataset(opened, tensor.name, dtypes[tensor.name]),
+            archive.source,
+            CONFIG,
+        )
+    return encoder, masked_lm, classifier
+
+
+def open_weights(archive):
+    """Open the weights of an archive."""
+    with damage_named(archive.source):
+        content = archive.zip.read(WEIGHTS)
+    return open_h5(io.BytesIO(content), archive.source)
+
+
+def check_size(archive, datasets):
+    """Raise ValueError where the configuration describes a larger model than the weights that are there fill."""
+    classifier = assembly.classifier_shapes(archive.heads.classifier, archive.arguments["hidden_size"], archive.source)
+    shapes, _ = strict.model_shapes(archive.arguments, archive.heads.pretrainer is not None, classifier)
+    needed, there = (sum(map(math.prod, found)) for found in (shapes.values(), (shape for _, shape, _ in datasets)))
+    if needed > there:
+        raise ValueError(
+            f"{archive.source}: {CONFIG} describes a model of {needed:,} weights, and {WEIGHTS} holds {there:,}: "
+            "save or download it again."
+        )
+
+
+def all_weights(encoder, masked_lm, classifier):
+    """Return `common.weights`, and those of a pretrainer's further heads."""
+    found = weights(encoder, masked_lm, classifier)
+    for i, head in enumerate(masked_lm.classification_heads if masked_lm else ()):
+        found |= {f"classification_heads/{i}/{j}": variable for j, variable in enumerate(head.weights)}
     return found
 
 
-def recast(parts, dtype):
-    """Encoder, pretrainer and classifier of `parts`, with weights of another `dtype` if one is asked for."""
-    encoder, masked_lm, classifier = (parts.get(kind) for kind in (BertEncoder, BertPretrainer, BertClassifier))
-    if dtype is None or dtype == encoder.dtype_policy.name:
-        return encoder, masked_lm, classifier
-    copy = BertEncoder.from_config(encoder.get_config() | {"dtype": dtype})
-    heads = [
-        head
-        and type(head)(copy, **{k: v for k, v in head.get_config().items() if k not in ("network", "encoder_network")})
-        for head in (masked_lm, classifier)
+def to_infos(datasets, variables, stored):
+    """Return the `TensorInfo` of each array, by the paths at which Keras stores each weight."""
+    paths = {id(variable): path for path, variable in variables.items()}
+    ours = {key: paths.get(id(variable)) for key, variable in stored.items()}
+    return [
+        TensorInfo(key, shape, dtype, ours.get(key), key in ours or keras_paths.is_of_training(key))
+        for key, shape, dtype in datasets
     ]
-    new = weights(copy, *heads)
-    for ours, variable in weights(encoder, masked_lm, classifier).items():
-        new[ours].assign(np.asarray(keras.ops.convert_to_numpy(variable), "float32"))
-    return copy, *heads
 
 
 def tensors(path):
-    """The `TensorInfo` of every weight in a file."""
-    parts = parts_of(load(path))
-    named = weights(*(parts.get(kind) for kind in (BertEncoder, BertPretrainer, BertClassifier)))
-    return [TensorInfo(v.path, tuple(v.shape), v.dtype, ours, True) for ours, v in named.items()]
+    """Return the `TensorInfo` of every weight in a file."""
+    with open_archive(path) as archive:
+        with open_weights(archive) as opened:
+            datasets = list_datasets(opened, archive.source)
+        check_size(archive, datasets)
+        parts = assembly.build(archive.arguments, archive.heads, archive.source)
+    model = parts[1] or parts[2] or parts[0]
+    return to_infos(datasets, all_weights(*parts), keras_paths.stored_paths(model, archive.prefix))

@@ -1,0 +1,115 @@
+"""Fields of a configuration, checked one by one: names, types and ranges, before anything is made of them.
+
+A table says for every field that the writers of a format are known to write what we do with it:
+
+    whole(1, 100), number(0, 1), FLAG, TEXT, ...   follow it: the value is checked and returned
+    only("absolute")                               refuse any other value, which we would not follow
+    IGNORED                                        nothing that it can say changes the numbers
+
+Chapter: notebooks/10_checkpoints.ipynb.
+"""
+
+import math
+import reprlib
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from bertedu.files import escape
+
+
+class Rule(NamedTuple):
+    """What is done with a field.
+
+    Args:
+        expected: what it must be, for messages.
+        accepts: function of its value.
+        followed: whether the value is returned by `read_fields`.
+    """
+
+    expected: str
+    accepts: Callable[[Any], bool]
+    followed: bool = True
+
+
+def whole(low, high):
+    """Follow a whole number from `low` to `high`."""
+    return Rule(f"a whole number from {low:,} to {high:,}", lambda value: type(value) is int and low <= value <= high)
+
+
+def number(low, high):
+    """Follow a finite number from `low` to `high`."""
+
+    def accepts(value):
+        return type(value) in (int, float) and math.isfinite(value) and low <= value <= high
+
+    return Rule(f"a number from {low:g} to {high:g}", accepts)
+
+
+def text(longest=1000):
+    """Follow a string of at most `longest` characters."""
+    return Rule(f"a string of at most {longest:,} characters", lambda v: isinstance(v, str) and len(v) <= longest)
+
+
+def one_of(names):
+    """Follow one of the strings `names`."""
+    return Rule(f"one of {', '.join(map(repr, names))}", lambda value: isinstance(value, str) and value in names)
+
+
+def optional(rule):
+    """Follow null as well as what `rule` follows."""
+    return Rule(f"null or {rule.expected}", lambda value: value is None or rule.accepts(value), rule.followed)
+
+
+def only(*values):
+    """Refuse everything but `values`, which say what we do anyway."""
+    return Rule(
+        f"{' or '.join(map(repr, values))}, as nothing else is supported",
+        lambda value: any(type(value) is type(known) and value == known for known in values),
+        followed=False,
+    )
+
+
+FLAG = Rule("true or false", lambda value: type(value) is bool)
+ANYTHING = Rule("anything", lambda value: True)
+IGNORED = Rule("anything", lambda value: True, followed=False)
+
+
+def read_fields(config, table, source, required=(), unknown="refuse"):
+    """Return the followed fields of a configuration, checked.
+
+    Args:
+        config: what should be a dict, from a file.
+        table: dict, field -> `Rule`.
+        source: the file, for messages.
+        required: names of fields that must be there.
+        unknown: what to do with fields that are not in `table`: "refuse", "warn" (one warning lists them), or "ignore".
+
+    Returns:
+        dict, the fields that are there and followed.
+
+    Raises:
+        ValueError: no dict, a field missing, unknown, of another type or out of its range; names file and field.
+    """
+    if not isinstance(config, dict):
+        raise ValueError(f"{source}: expected an object with fields, got {shown(config)}.")
+    missing = [field for field in required if field not in config]
+    if missing:
+        raise ValueError(f"{source} has no field {missing[0]!r}, which every such file has: download it again.")
+    surplus = [shown(field) for field in config if field not in table]
+    if surplus and unknown == "refuse":
+        raise ValueError(f"{source}: the field {surplus[0]} is unknown here, so that it cannot be followed.")
+    if surplus and unknown == "warn":
+        warnings.warn(
+            f"{source} has fields that are unknown here and not followed: {', '.join(surplus[:20])}.", stacklevel=2
+        )
+    found = {field: (value, table[field]) for field, value in config.items() if field in table}
+    for field, (value, rule) in found.items():
+        if not rule.accepts(value):
+            raise ValueError(f"{source}: {field} must be {rule.expected}; got {shown(value)}.")
+    return {field: value for field, (value, rule) in found.items() if rule.followed}
+
+
+def shown(value):
+    """Return a value from a file as a message may show it: short, and with nothing in it that steers a terminal."""
+    return escape(reprlib.repr(value))

@@ -1,0 +1,88 @@
+"""HDF5 files of Keras', read as data: arrays that lie in the file itself, in one piece, as large as they say.
+
+HDF5 can name other files: soft and external links, external storage, virtual datasets. None of it is followed; a file
+that has any is refused. Chapter: notebooks/10_checkpoints.ipynb.
+"""
+
+import contextlib
+import math
+
+import ml_dtypes
+
+from bertedu.files import escape
+
+MOST_OBJECTS = 100_000  # groups and datasets; a BERT of 48 layers has 1,500
+
+
+@contextlib.contextmanager
+def open_h5(file, name=None):
+    """Open an HDF5 file; a damaged one is a ValueError that says so, also while it is read.
+
+    Args:
+        file: path, or an open binary file.
+        name: what to call it in messages. Defaults to `file`.
+    """
+    import h5py
+
+    name = file if name is None else name
+    try:
+        with h5py.File(file, "r") as opened:
+            yield opened
+    except HDF5_ERRORS as error:
+        if isinstance(error, ValueError) and str(name) in str(error):
+            raise
+        raise ValueError(f"{name} is damaged or cut off ({escape(error)[:150]}): download it again.") from None
+
+
+HDF5_ERRORS = (AttributeError, IndexError, KeyError, OSError, OverflowError, RuntimeError, TypeError, ValueError)
+"""What h5py raises for damaged files; MemoryError is not among them, as no array is read before its size is known."""
+
+
+def list_datasets(opened, name):
+    """Return path, shape and dtype (its name) of each array in an open HDF5 file.
+
+    Raises:
+        ValueError: something in it leads elsewhere, is compressed, or is larger than the bytes that are there.
+    """
+    found, groups = [], [("", opened)]
+    while groups:
+        prefix, group = groups.pop()
+        for key in group:
+            path = f"{prefix}/{key}".removeprefix("/")
+            item = _item(group, key, f"{name}: {path!r}")
+            if len(found) + len(groups) > MOST_OBJECTS or path.count("/") > 100:
+                raise ValueError(f"{name}: expected at most {MOST_OBJECTS:,} arrays, 100 levels deep, got more.")
+            if item is None:
+                groups.append((path, group[key]))
+            else:
+                found.append((path, *item))
+    return sorted(found)
+
+
+def _item(group, key, place):
+    """Return (shape, dtype) of a dataset, or None for a group."""
+    import h5py
+
+    if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+        raise ValueError(f"{place} is a link, which is not followed.")
+    item = group[key]
+    if isinstance(item, h5py.Group):
+        return None
+    if not isinstance(item, h5py.Dataset):
+        raise ValueError(f"{place} is neither a group nor an array.")
+    if item.external or item.is_virtual:
+        raise ValueError(f"{place} lies in another file, which is not followed.")
+    shape = tuple(item.shape or ())
+    layout = item.id.get_create_plist().get_layout()
+    if layout not in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT) or math.prod(shape) * item.dtype.itemsize > max(
+        item.id.get_storage_size(), 0
+    ):
+        raise ValueError(f"{place} is compressed, or smaller than its shape {shape} says: save it again with Keras.")
+    dtype = item.attrs.get("dtype", item.dtype)
+    return shape, dtype if isinstance(dtype, str) else str(dtype)
+
+
+def read_dataset(opened, path, dtype):
+    """Return an array; bfloat16, which HDF5 does not know, is kept there as two bytes."""
+    array = opened[path][()]
+    return array.view(ml_dtypes.bfloat16) if dtype == "bfloat16" else array

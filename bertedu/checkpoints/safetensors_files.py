@@ -1,0 +1,42 @@
+"""safetensors files: names, shapes and dtypes without reading, and single tensors.
+
+Chapter: notebooks/10_checkpoints.ipynb.
+"""
+
+import ml_dtypes  # noqa: F401  (comes with Keras, and teaches NumPy what bfloat16 is)
+from safetensors import SafetensorError, safe_open
+
+from bertedu.files import escape
+
+DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}  # safetensors' names, NumPy's
+
+
+def open_safetensors(file):
+    """Return an open safetensors file.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is damaged.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(f"{file.parent} holds no {file.name}: is it the directory of a whole model?")
+    try:
+        return safe_open(file, framework="numpy")
+    except SafetensorError as error:
+        raise ValueError(f"{file} is damaged or cut off ({escape(error)}): download it again.") from None
+
+
+def list_tensors(file):
+    """Return (name, shape, dtype as NumPy says it) of each tensor in a file."""
+    with open_safetensors(file) as opened:
+        views = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118  (not a dict)
+        return [
+            (name, tuple(view.get_shape()), DTYPES.get(view.get_dtype(), view.get_dtype()))
+            for name, view in views.items()
+        ]
+
+
+def read_tensor(file, name):
+    """Return a tensor; the file is opened for it alone, as its pages stay in memory while it is open."""
+    with open_safetensors(file) as opened:
+        return opened.get_tensor(name)

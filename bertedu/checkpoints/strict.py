@@ -1,0 +1,194 @@
+"""Strict filling: every weight of a model from one named tensor, and no tensor left unexplained. For all formats.
+
+A reader lists its tensors (`TensorInfo`), `check` compares names, types and shapes with those of the model that the
+configuration describes, before a byte of that model is allocated, and `fill` reads them into its weights.
+Chapter: notebooks/10_checkpoints.ipynb.
+"""
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
+from bertedu.checkpoints.common import FLOATS, shortened
+from bertedu.feedforward import Feedforward, GatedFeedforward
+
+POOLER = "pooler_transform/"
+
+
+class Layout(NamedTuple):
+    """How a format stores weights; the defaults are for formats that store them as our layers hold them.
+
+    Args:
+        shape: function of a weight's path and shape here: its shape in the format.
+        array: function of an array in that shape, the weight's path and its shape here: the array in that shape.
+        name: function of a weight's path: its name in the format, for messages.
+    """
+
+    shape: Callable = lambda path, shape: shape
+    array: Callable = lambda array, path, shape: array
+    name: Callable = lambda path: path
+
+
+def model_shapes(arguments, masked_lm=False, classifier=None):
+    """Return the shape of every weight of a model, by its path, without making the model.
+
+    Args:
+        arguments: dict, the arguments of a `BertEncoder`, sizes and classes.
+        masked_lm: bool, with a masked-LM head.
+        classifier: None, or dict: the shapes of its classifier by their paths in it.
+
+    Returns:
+        shapes: dict, path -> tuple; and the list of prefixes of those parts whose class is not one of ours, of which
+        only the made layer knows the shapes.
+    """
+    vocab, hidden, layers, positions, types, inner, heads = (
+        arguments[name]
+        for name in (
+            *("vocab_size", "hidden_size", "num_layers", "max_sequence_length", "type_vocab_size"),
+            *("inner_dim", "num_attention_heads"),
+        )
+    )
+    width = arguments.get("embedding_width") or hidden
+    table = arguments.get("embedding_layer")
+    name, rows = (table.name, (table.input_dim, table.output_dim)) if table else ("word_embeddings", (vocab, width))
+    shapes = {
+        f"embeddings/{name}/embeddings": rows,
+        "embeddings/position_embedding/embeddings": (positions, width),
+        "embeddings/type_embeddings/embeddings": (types, width),
+        **norm("embeddings/layer_norm", width),
+        **(dense("embeddings/embedding_projection", width, hidden) if width != hidden else {}),
+    }
+    attention = attention_shapes(arguments.get("attention_cls", MultiHeadAttention), hidden, heads)
+    feedforward = feedforward_shapes(arguments.get("feedforward_cls", Feedforward), hidden, inner)
+    others = []
+    for layer in (f"layer_{i}" for i in range(layers)):
+        for part, found in (("self_attention", attention), ("feedforward", feedforward)):
+            shapes |= {f"{layer}/{part}/{name}": shape for name, shape in (found or {}).items()}
+            others += [f"{layer}/{part}/"] if found is None else []
+        shapes |= norm(f"{layer}/self_attention_layer_norm", hidden) | norm(f"{layer}/output_layer_norm", hidden)
+    shapes |= dense("pooler_transform", hidden, hidden)
+    if masked_lm:
+        shapes |= dense("masked_lm/transform", hidden, width) | norm("masked_lm/layer_norm", width)
+        shapes |= {"masked_lm/output_bias": (vocab,)}
+    return shapes | {f"classifier/{path}": shape for path, shape in (classifier or {}).items()}, others
+
+
+def dense(path, width, units):
+    """Return the shapes of a dense layer by their paths."""
+    return {f"{path}/kernel": (width, units), f"{path}/bias": (units,)}
+
+
+def norm(path, width):
+    """Return the shapes of a normalisation by their paths."""
+    return {f"{path}/gamma": (width,), f"{path}/beta": (width,)}
+
+
+def attention_shapes(attention_cls, hidden, heads):
+    """Return the shapes of an attention layer by their paths in it; None for a class that is not ours."""
+    if attention_cls not in (MultiHeadAttention, TalkingHeadsAttention):
+        return None
+    size = hidden // heads
+    shapes = {"attention_output/kernel": (heads, size, hidden), "attention_output/bias": (hidden,)}
+    for name in ("query", "key", "value"):
+        shapes |= {f"{name}/kernel": (hidden, heads, size), f"{name}/bias": (heads, size)}
+    if attention_cls is TalkingHeadsAttention:
+        shapes |= {"pre_softmax_weight": (heads, heads), "post_softmax_weight": (heads, heads)}
+    return shapes
+
+
+def feedforward_shapes(feedforward_cls, hidden, inner):
+    """Return the shapes of a feed-forward network by their paths in it; None for a class that is not ours."""
+    if feedforward_cls not in (Feedforward, GatedFeedforward):
+        return None
+    gate = dense("gate", hidden, inner) if feedforward_cls is GatedFeedforward else {}
+    return dense("intermediate", hidden, inner) | dense("output", inner, hidden) | gate
+
+
+def has_pooler(tensors):
+    """Return whether a pooler is among the tensors; many checkpoints for embeddings have none."""
+    return any((tensor.ours or "").startswith(POOLER) for tensor in tensors)
+
+
+def check(shapes, tensors, source, described_by, layout=Layout(), others=()):  # noqa: B008
+    """Compare the tensors of a checkpoint with the weights of a model.
+
+    Args:
+        shapes: dict, the path of a weight -> its shape, as `model_shapes` gives them.
+        tensors: list of `TensorInfo`, all that the checkpoint holds.
+        source: the file or directory, for messages.
+        described_by: what says which model it is ("config.json"), for messages.
+        layout: the format's `Layout`.
+        others: prefixes of parts that are not in `shapes` and are not checked yet.
+
+    Raises:
+        ValueError: a weight has no tensor (a whole pooler may be absent), or two; a tensor is unknown, is no array of
+            floats, or has another shape.
+    """
+    by_path = {}
+    for tensor in tensors:
+        by_path.setdefault(tensor.ours, []).append(tensor)
+    optional = not has_pooler(tensors)
+    missing = [path for path in shapes if path not in by_path and not (optional and path.startswith(POOLER))]
+    unknown = [tensor.name for tensor in by_path.pop(None, ()) if not tensor.known]
+    for path, found in by_path.items():
+        wanted = path in shapes or path.startswith(tuple(others))
+        unknown += [tensor.name for tensor in found[wanted:]]
+    if missing or unknown:
+        raise ValueError(
+            f"{source} does not hold the BERT that {described_by} describes. "
+            f"Missing: {shortened([layout.name(path) for path in missing])}. Unknown: {shortened(sorted(unknown))}."
+        )
+    for path, (tensor,) in by_path.items():
+        if tensor.dtype not in FLOATS:
+            raise ValueError(
+                f"{source}: the tensor {tensor.name!r} holds {tensor.dtype}; weights are read from "
+                f"{', '.join(FLOATS)} only."
+            )
+        expected = layout.shape(path, shapes[path]) if path in shapes else tensor.shape
+        if tensor.shape != expected:
+            raise ValueError(
+                f"{source}: the tensor {tensor.name!r} has shape {tensor.shape}, but {described_by} makes it "
+                f"{expected}."
+            )
+
+
+def fill(variables, tensors, read, source, described_by, layout=Layout()):  # noqa: B008
+    """Check all tensors against a model's weights, and read them into it.
+
+    Args:
+        variables: dict, path -> variable, as `common.weights` gives them.
+        tensors, source, described_by, layout: as for `check`.
+        read: function of a `TensorInfo` that returns its array.
+
+    Returns:
+        whether the checkpoint has a pooler.
+
+    Raises:
+        ValueError: as `check`.
+    """
+    check({path: tuple(v.shape) for path, v in variables.items()}, tensors, source, described_by, layout)
+    not_finite = []
+    for tensor in tensors:
+        if tensor.ours is None:
+            continue
+        variable, array = variables[tensor.ours], read(tensor)
+        if not is_finite(array):
+            not_finite.append(tensor.name)
+        variable.assign(layout.array(array, tensor.ours, tuple(variable.shape)))
+    if not_finite:
+        warnings.warn(
+            f"{source}: {shortened(not_finite)} hold NaN or infinity, and so will what the model computes.",
+            stacklevel=2,
+        )
+    return has_pooler(tensors)
+
+
+def is_finite(array):
+    """Return whether all elements are finite; their sum tells at a fifth of the cost of looking at each."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = float(np.sum(array, dtype="float32"))
+    return math.isfinite(total) or bool(np.isfinite(array.astype("float32", copy=False)).all())
