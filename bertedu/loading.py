@@ -141,7 +141,7 @@ def locate(source):
             raise ValueError(f"{source!r} must look like hf://organisation/name, or hf://organisation/name@revision.")
         return presets.download(hub, revision or None)
     path = Path(source).expanduser()
-    if path.with_name(f"{path.name}.index").is_file() or files.recover(path):
+    if path.exists() or path.with_name(f"{path.name}.index").is_file() or files.recover(path):
         return path
     if source not in presets.PRESETS and (path.is_absolute() or len(path.parts) > 1 or source.startswith(".")):
         raise FileNotFoundError(f"There is no directory {source!r}.")

@@ -257,6 +257,13 @@ def test_load_finds_a_model_whose_writer_was_killed_between_two_renames(tmp_path
     assert (tmp_path / "model").is_dir()
 
 
+def test_load_says_so_where_there_is_no_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for source in ("no/model", ".", str(tmp_path)):
+        with pytest.raises(FileNotFoundError):
+            be.load(source)
+
+
 def test_recover_finds_nothing_where_nothing_is(tmp_path):
     assert files.recover(tmp_path) is True
     assert files.recover(tmp_path / "model") is files.recover(tmp_path / "no" / "folder") is False

@@ -122,25 +122,30 @@ def wait_for_temporary(process, folder, exists):
     return time.perf_counter()
 
 
-def kill_one(writer, path, rng):
-    """Start a process that overwrites `path`, kill it while it writes, and return the number of its last write."""
+def kill_one(writer, path, rng, duration=None):
+    """Start a process that overwrites `path`, and kill it while it writes.
+
+    Returns:
+        the number of its last write, and how many seconds a write takes (`duration` if that is known already).
+    """
     numbers, sender = FORK.Pipe(duplex=False)
     process = FORK.Process(target=overwrite_forever, args=(writer, path, sender), daemon=True)
     process.start()
     sender.close()
-    while numbers.recv() < 2:  # the first writes are slower
-        pass
+    number = -1
+    while number < 1:  # the first write is slower
+        number = numbers.recv()
     begun = wait_for_temporary(process, path.parent, True)
-    duration = wait_for_temporary(process, path.parent, False) - begun
-    wait_for_temporary(process, path.parent, True)
+    if duration is None:
+        duration = wait_for_temporary(process, path.parent, False) - begun
+        wait_for_temporary(process, path.parent, True)
     time.sleep(rng.uniform(0, duration))
     process.kill()
     process.join()
-    number = 2
     with contextlib.suppress(EOFError):
         while True:
             number = numbers.recv()
-    return number
+    return number, duration
 
 
 def row(name, kills, seed):
@@ -152,8 +157,10 @@ def row(name, kills, seed):
         questions, other_end = FORK.Pipe()
         checker = FORK.Process(target=answer_checks, args=(writer, path, other_end), daemon=True)
         checker.start()
+        duration = None
         for _ in range(kills):
-            questions.send(kill_one(writer, path, rng))
+            number, duration = kill_one(writer, path, rng, duration)
+            questions.send(number)
             found, leftovers = questions.recv()
             counts[found] += 1
             counts["leftovers"] += len(leftovers)
