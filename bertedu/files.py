@@ -1,17 +1,17 @@
 """Files: read within bounds, written whole or not at all.
 
-Every JSON file that comes from outside is parsed here, and every text from outside that is shown passes `escape`.
-Whatever the package writes to a path of the user's goes through `replacing`.
+Every JSON file that comes from outside is parsed here, and whatever the package writes to a path of the user's goes
+through `replacing`.
 """
 
 import contextlib
 import errno
 import json
 import os
-import re
 from pathlib import Path
 
 from bertedu import temporaries
+from bertedu.terminal import escape
 
 JSON_LIMIT = 8_000_000
 """Bytes of a configuration; the index of a model with thousands of shards has 1 MB."""
@@ -25,12 +25,6 @@ TAKEN = (errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDI
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
-
-STEERING = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls, without tab and newline
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks and overrides of writing direction
-    "\u2028\u2029\ud800-\udfff]"  # line and paragraph separators, lone surrogates
-)
 
 
 def read_bytes(path, limit=JSON_LIMIT):
@@ -83,16 +77,6 @@ def write_json(path, content):
     """Write `content` as indented JSON in UTF-8."""
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     Path(path).write_bytes(text.encode("utf-8", "backslashreplace"))
-
-
-def escape(text):
-    r"""Return `text` with what could steer a terminal or reorder a line written out: controls, bidi marks, surrogates.
-
-    Example:
-        >>> escape("a\x1b[31mb\u202ec")
-        'a\\x1b[31mb\\u202ec'
-    """
-    return STEERING.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), str(text))
 
 
 @contextlib.contextmanager

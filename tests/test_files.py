@@ -606,7 +606,7 @@ def test_of_several_files_none_is_replaced_before_all_are_complete(tmp_path, mon
         written.append(notebook)
         return None if len(written) == 3 else "new"  # None cannot be encoded
 
-    monkeypatch.setattr(student_copy, "to_text", complete_two)
+    monkeypatch.setattr(student_copy.notebook, "to_text", complete_two)
     with pytest.raises(AttributeError):
         student_copy.write(sources, folder, force=True)
     assert len(written) == 3

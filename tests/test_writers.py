@@ -294,7 +294,11 @@ SPOILED = {
         ValueError,
         r"layer_1/feedforward/output/bias' has shape \(1, 22\)",
     ),
-    "integers": (change_tensors(lambda t: t.update({BIAS: t[BIAS].astype("int8")})), ValueError, "output/bias' holds I8"),
+    "integers": (
+        change_tensors(lambda t: t.update({BIAS: t[BIAS].astype("int8")})),
+        ValueError,
+        "output/bias' holds I8",
+    ),
     "cut weights": (cut("model.safetensors"), ValueError, "model.safetensors is damaged or cut off"),
     "cut words": (cut("bertedu.json"), ValueError, r"bertedu\.json: expected JSON"),
     "a later format": (change_json("bertedu.json", lambda c: c.update(format=3)), ValueError, "format.*3.*[Uu]pgrade"),

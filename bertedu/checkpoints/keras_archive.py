@@ -27,7 +27,7 @@ from bertedu import defaults
 from bertedu.bert import Bert
 from bertedu.checkpoints import assembly, keras_paths, native, strict
 from bertedu.checkpoints.common import TensorInfo, no_vocabulary, preprocessor_for, weights
-from bertedu.checkpoints.configuration import LAYER, WAY_OUT, encoder_arguments, record
+from bertedu.checkpoints.configuration import WAY_OUT, encoder_arguments, record
 from bertedu.checkpoints.fields import ANYTHING, FLAG, IGNORED, read_fields, shown
 from bertedu.checkpoints.hdf5 import list_datasets, open_h5, read_dataset
 from bertedu.files import JSON_LIMIT, VOCABULARY_LIMIT, escape, parse_json
@@ -233,15 +233,8 @@ def in_functional(config, source):
         raise ValueError(f"{source} holds a Keras model, but no BertEncoder in it.")
     layer, _ = found["model"]
     preprocessor = found.get(PREPROCESSOR)
-    preprocessor = preprocessor and preprocessor_from_config(preprocessor[1], f"{source}, BertPreprocessor")
+    preprocessor = preprocessor and BertPreprocessor.from_config(preprocessor[1], f"{source}, BertPreprocessor")
     return layer, f"layers/{keras_paths.snake_case(layer['class_name'])}", preprocessor
-
-
-def preprocessor_from_config(config, source):
-    """Return a `BertPreprocessor` from its configuration, its vocabulary inline."""
-    fields = read_fields(config, LAYER | native.PREPROCESSOR | {"tokenizer": ANYTHING}, source)
-    _, tokenizer = record(fields["tokenizer"], source, "tokenizer", ("bertedu>BertTokenizer",))
-    return BertPreprocessor(BertTokenizer(**tokenizer), fields["seq_length"], fields["truncation"])
 
 
 def read_settings(archive):
