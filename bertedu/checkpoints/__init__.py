@@ -10,6 +10,7 @@ import glob
 import itertools
 from pathlib import Path
 
+from bertedu import files
 from bertedu.bert import Bert
 from bertedu.checkpoints import (
     common,
@@ -162,6 +163,6 @@ def save_checkpoint(bert, path, format="bertedu", *, overwrite=False):
     path = Path(path)
     if overwrite and path.is_dir() and any(path.iterdir()):
         recognise(path)  # a whole folder is replaced, so it has to be a checkpoint, not somebody's home
-    with common.into_place(path, overwrite) as new:
+    with files.replacing(path, overwrite) as new:
         WRITERS[format](bert, new)
     return path
