@@ -120,12 +120,12 @@ def check_links(path):
 
 
 def fingerprint(path):
-    """Return what tells one version of the files at `path` from another: identity, size and time of each."""
+    """Return what tells one version of the files at `path` from another: identity, size and times of each."""
     found = []
-    for file in files_at(path):
+    for file in [Path(path), *files_at(path)]:
         with contextlib.suppress(OSError):
             stat = file.stat()
-            found.append((file, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+            found.append((file, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
     return found
 
 
