@@ -24,7 +24,7 @@ import zipfile
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from bertedu import notebook, student_copy
+from bertedu import files, notebook, student_copy
 
 PACKAGE = Path(__file__).resolve().parent
 MOST_CARRIED = 300_000  # bytes of the compressed wheel; a third more as text in a cell
@@ -344,7 +344,7 @@ def write(source, target=None, repository=None, branch="main", force=False):
     path = path_in_repository(target)
     address = address_of(repository, branch, path) if repository is not None else None
     made = make(notebook.read(source), repository, branch, path)
-    student_copy.write_all({target: notebook.to_text(made)})
+    files.write_text(target, notebook.to_text(made))
     return target, address
 
 

@@ -5,14 +5,13 @@ What stays: everything else, word for word. A notebook is handled as the JSON it
 itself is needed.
 """
 
+import contextlib
 import copy
-import os
 import re
-import tempfile
 from pathlib import Path
 from urllib.parse import unquote
 
-from bertedu import exercise, notebook
+from bertedu import exercise, files, notebook
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 HEADING = re.compile(r"##? ")
@@ -105,22 +104,10 @@ def without_links(text, names=(), address=None):
 
 def write_all(texts):
     """Writes several files, `{path: text}`. Each is complete before the first takes its place, and no part stays."""
-    temporary = {}
-    mask = os.umask(0)
-    os.umask(mask)
-    try:
+    with contextlib.ExitStack() as stack:
         for path, text in texts.items():
-            handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", dir=path.parent)
-            temporary[path] = name
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            os.chmod(name, 0o666 & ~mask)  # as if `open` had made it; mkstemp lets only the owner read
-        for path, name in temporary.items():
-            os.replace(name, path)
-    except BaseException:
-        for name in temporary.values():
-            Path(name).unlink(missing_ok=True)
-        raise
+            new = stack.enter_context(files.replacing(path, overwrite=True))
+            new.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 def _without_section(text, inside):

@@ -11,13 +11,13 @@ section 3 and figure 2. Chapter 1 (01_text_to_tokens).
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import keras
 import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
+from bertedu import files
 from bertedu.tokenizer_json import read_tokenizer
 from bertedu.vocabulary import (
     LONE_SURROGATES,
@@ -161,13 +161,13 @@ class BertTokenizer:
 
     def save_vocabulary(self, path):
         """Writes `vocabulary` as a vocab.txt, one token a line."""
-        Path(path).write_bytes(vocabulary_text(self.vocabulary).encode())
+        files.write_text(path, vocabulary_text(self.vocabulary))
 
     def save(self, path):
         """Writes a Hugging Face `tokenizer.json`, the reverse of `from_file`; used there, it adds [CLS] and [SEP]."""
         whole = Tokenizer.from_str(self._rust.to_str())
         whole.post_processor = processors.BertProcessing((self.sep_token, self.sep_id), (self.cls_token, self.cls_id))
-        Path(path).write_text(whole.to_str(pretty=True), encoding="utf-8")
+        files.write_text(path, whole.to_str(pretty=True))
 
     def get_config(self):
         return {**self._config, "vocab": list(self._config["vocab"])}

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 import re
 from pathlib import Path
 
@@ -201,15 +200,14 @@ def test_a_failure_leaves_all_as_it_was(chapter, tmp_path, monkeypatch):
     folder.mkdir()
     calls = []
 
-    def full(handle, *arguments, **options):
-        calls.append(handle)
+    def full(path, content):
+        calls.append(path)
         if len(calls) == 2:
-            os.close(handle)
             raise OSError("disk full")
-        return real(handle, *arguments, **options)
+        return real(path, content)
 
-    real = os.fdopen
-    monkeypatch.setattr(student_copy.os, "fdopen", full)
+    real = Path.write_bytes
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="disk full"):
         student_copy.write([chapter, second], folder)
     assert list(folder.iterdir()) == []

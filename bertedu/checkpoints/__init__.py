@@ -10,6 +10,7 @@ import glob
 import itertools
 from pathlib import Path
 
+from bertedu import files
 from bertedu.bert import Bert
 from bertedu.checkpoints import (
     common,
@@ -118,12 +119,12 @@ def check_links(path):
 
 
 def fingerprint(path):
-    """Return what tells one version of the files at `path` from another: identity, size and time of each."""
+    """Return what tells one version of the files at `path` from another: identity, size and times of each."""
     found = []
-    for file in files_at(path):
+    for file in [Path(path), *files_at(path)]:
         with contextlib.suppress(OSError):
             stat = file.stat()
-            found.append((file, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+            found.append((file, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
     return found
 
 
@@ -161,6 +162,6 @@ def save_checkpoint(bert, path, format="bertedu", *, overwrite=False):
     path = Path(path)
     if overwrite and path.is_dir() and any(path.iterdir()):
         recognise(path)  # a whole folder is replaced, so it has to be a checkpoint, not somebody's home
-    with common.into_place(path, overwrite) as new:
+    with files.replacing(path, overwrite) as new:
         WRITERS[format](bert, new)
     return path

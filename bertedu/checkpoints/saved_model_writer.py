@@ -15,11 +15,12 @@ import keras
 
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
 from bertedu.checkpoints import tensorflow
-from bertedu.checkpoints.common import into_place, weights, write_json
+from bertedu.checkpoints.common import weights, write_json
 from bertedu.checkpoints.saved_model import MLM_ACTIVATION, MLM_EPSILON, TOKENIZER
 from bertedu.checkpoints.tensorflow_names import their_name
 from bertedu.encoder import DIALECTS
 from bertedu.feedforward import Feedforward, GatedFeedforward
+from bertedu.files import replacing
 from bertedu.masked_lm import MaskedLM
 
 INPUTS = DIALECTS["tf-models"]
@@ -72,7 +73,7 @@ def export_saved_model(bert, path, *, overwrite=False):
         outputs = tf.saved_model.load("minilm_saved")(inputs)
     """
     check(bert)
-    with into_place(path, overwrite) as new:
+    with replacing(path, overwrite) as new:
         vocabulary = new.parent / "vocab.txt"
         bert.tokenizer.save_vocabulary(vocabulary)
         model = hub_model(bert, vocabulary)
