@@ -14,6 +14,7 @@ from bertedu.pooling import EmbedSettings
 from bertedu.text import BertPreprocessor
 
 PREPROCESSOR_LENGTH = 128  # what a model's own preprocessor pads to, as the Hub's do
+LONGEST_NAME = 200  # characters of a name from a file that a message shows
 FLOATS = ("float32", "float16", "bfloat16", "float64")
 """What weights are read from; others are quantised, and numbers beside them say how."""
 
@@ -119,5 +120,5 @@ def write_tensors(path, tensors, **metadata):
 
 def shortened(items, most=4):
     """Return the first few of a list of names as one string."""
-    first = ", ".join(escape(item) for item in items[:most])
+    first = ", ".join(escape(item)[:LONGEST_NAME] for item in items[:most])
     return (first + (f" and {len(items) - most} more" if len(items) > most else "")) or "nothing"

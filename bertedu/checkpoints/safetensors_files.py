@@ -23,7 +23,7 @@ def open_safetensors(file):
     try:
         return safe_open(file, framework="numpy")
     except SafetensorError as error:
-        raise ValueError(f"{file} is damaged or cut off ({escape(error)}): download it again.") from None
+        raise ValueError(f"{file} is damaged or cut off ({escape(error)[:150]}): download it again.") from None
 
 
 def list_tensors(file):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
-from bertedu.checkpoints.common import FLOATS, shortened
+from bertedu.checkpoints.common import FLOATS, LONGEST_NAME, shortened
 from bertedu.feedforward import Feedforward, GatedFeedforward
 
 POOLER = "pooler_transform/"
@@ -145,13 +145,13 @@ def check(shapes, tensors, source, described_by, layout=Layout(), others=()):  #
     for path, (tensor,) in by_path.items():
         if tensor.dtype not in FLOATS:
             raise ValueError(
-                f"{source}: the tensor {tensor.name!r} holds {tensor.dtype}; weights are read from "
+                f"{source}: the tensor {tensor.name[:LONGEST_NAME]!r} holds {tensor.dtype}; weights are read from "
                 f"{', '.join(FLOATS)} only."
             )
         expected = layout.shape(path, shapes[path]) if path in shapes else tensor.shape
         if tensor.shape != expected:
             raise ValueError(
-                f"{source}: the tensor {tensor.name!r} has shape {tensor.shape}, but {described_by} makes it "
+                f"{source}: the tensor {tensor.name[:LONGEST_NAME]!r} has shape {tensor.shape}, but {described_by} makes it "
                 f"{expected}."
             )
 
