@@ -21,8 +21,9 @@ FORMATS = {
     "bertedu": (("bertedu.json",), ("model.safetensors", "tokenizer.json", "vocab.txt")),
     "Hugging Face": (
         ("model.safetensors", "model.safetensors.index.json"),
-        ("config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json")
-        + ("*.safetensors", "modules.json", "sentence_bert_config.json", "*_Pooling/config.json"),
+        ("config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+        + ("added_tokens.json", "*.safetensors", "modules.json", "sentence_bert_config.json")
+        + ("config_sentence_transformers.json", "[0-9]_*/*.json", "0_*/vocab.txt", "0_*/*.safetensors"),
     ),
     "SavedModel": (("saved_model.pb",), ("variables/*", "assets/*")),
     "KerasHub": (("model.weights.h5", "model.weights.json"), ("*.json", "*.weights.h5", "assets/*")),
