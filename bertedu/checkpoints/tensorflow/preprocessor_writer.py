@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from bertedu.checkpoints.common import into_place
-from bertedu.checkpoints.saved_model_writer import hub_object, save
+from bertedu.checkpoints.tensorflow.saved_model_writer import hub_object, save
 from bertedu.text import KEYS, BertPreprocessor
 
 TRUNCATION = "round_robin"
