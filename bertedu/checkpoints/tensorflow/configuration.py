@@ -75,14 +75,12 @@ def encoder_arguments(checkpoint, dtype=None):
         dtype: name of the type that the weights shall have (None: the one they have there).
 
     Raises:
-        ValueError: shapes and bert_config.json disagree, or nothing says how many heads there are.
+        ValueError: nothing says how many heads there are, or a number that cannot be.
     """
     config, shapes = checkpoint.config, {tensor.ours: tensor.shape for tensor in checkpoint.tensors if tensor.ours}
-    layers = {path.partition("/")[0] for path in shapes if path.startswith("layer_")}
     kinds = {path.partition("/")[2] for path in shapes}
     return {
-        "num_layers": len(layers) or 1,
-        **read_sizes(checkpoint, shapes, len(layers)),
+        **read_sizes(checkpoint, shapes),
         "inner_activation": KNOWN_ACTIVATIONS[ACTIVATIONS[config.get(ACTIVATION, "gelu")]],
         "output_dropout": config.get(DROPOUT, defaults.DROPOUT),
         "attention_dropout": config.get(ATTENTION_DROPOUT, defaults.DROPOUT),
@@ -95,36 +93,40 @@ def encoder_arguments(checkpoint, dtype=None):
     }
 
 
-def read_sizes(checkpoint, shapes, num_layers):
-    """Return the sizes of an encoder by our argument, from the shapes of its weights, which bert_config.json confirms.
+def read_sizes(checkpoint, shapes):
+    """Return the sizes of an encoder by our argument, from the shapes of its weights; heads in TF1 by bert_config.json.
 
     Args:
         checkpoint: a `files.Checkpoint`.
         shapes: dict, the path of a weight -> its shape.
-        num_layers: int, how many layers have weights.
     """
-    config, path = checkpoint.config, checkpoint.prefix.parent / CONFIG
+    path = checkpoint.prefix.parent / CONFIG
     sizes = {argument: (*shapes.get(ours, ()), 1)[0] or 1 for argument, (ours, _) in SIZES.items()}
-    fields = {argument: (ours, field) for argument, (ours, field) in SIZES.items() if ours in shapes}
-    if checkpoint.form == "TF1" and config.get("num_attention_heads"):
-        sizes["num_attention_heads"] = config["num_attention_heads"]
-    elif checkpoint.form == "TF1" and num_layers:
+    layers = {path.partition("/")[0] for path in shapes if path.startswith("layer_")}
+    sizes["num_layers"] = len(layers) or 1
+    if checkpoint.form == "TF2":
+        return sizes
+    if "num_attention_heads" not in checkpoint.config:
         raise ValueError(
             f"{checkpoint.prefix}: a TF1 checkpoint does not say how many heads it has; {path} must hold "
             '"num_attention_heads", as it does beside each that Google published.'
         )
-    said = {"num_hidden_layers": num_layers} | {field: sizes[argument] for argument, (_, field) in fields.items()}
-    for field, found in said.items():
-        if num_layers and config.get(field) not in (None, found):
-            raise ValueError(
-                f"{path} says {field} {config[field]}, but the tensors of {checkpoint.prefix} say {found}."
-            )
-    if sizes["hidden_size"] % sizes["num_attention_heads"]:
+    sizes["num_attention_heads"] = heads = checkpoint.config["num_attention_heads"]
+    if SIZES["hidden_size"][0] in shapes and sizes["hidden_size"] % heads:
         raise ValueError(
-            f"{path if checkpoint.form == 'TF1' else checkpoint.prefix}: hidden_size={sizes['hidden_size']} must be a "
-            f"multiple of num_attention_heads={sizes['num_attention_heads']}."
+            f"{path}: hidden_size={sizes['hidden_size']} must be a multiple of num_attention_heads={heads}."
         )
     return sizes
+
+
+def check_sizes(checkpoint, arguments):
+    """Raise ValueError where bert_config.json says other sizes than the shapes of a checkpoint do."""
+    fields = {"num_layers": "num_hidden_layers"} | {argument: field for argument, (_, field) in SIZES.items()}
+    for argument, field in fields.items():
+        said, found = checkpoint.config.get(field), arguments[argument]
+        if said not in (None, found):
+            path = checkpoint.prefix.parent / CONFIG
+            raise ValueError(f"{path} says {field} {said}, but the tensors of {checkpoint.prefix} say {found}.")
 
 
 def heads(checkpoint, arguments):

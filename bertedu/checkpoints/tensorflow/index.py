@@ -42,6 +42,7 @@ def read_index(prefix):
         ImportError: TensorFlow is not installed.
     """
     try:
+        import tensorflow  # noqa: F401, what the next lines need
         from google.protobuf.message import DecodeError
         from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto, BundleHeaderProto
     except ImportError:

@@ -16,7 +16,7 @@ import warnings
 from bertedu.bert import Bert
 from bertedu.checkpoints import assembly, strict
 from bertedu.checkpoints.common import no_vocabulary, preprocessor_for, shortened, weights
-from bertedu.checkpoints.tensorflow.configuration import CONFIG, LOWERCASE, encoder_arguments, heads
+from bertedu.checkpoints.tensorflow.configuration import CONFIG, LOWERCASE, check_sizes, encoder_arguments, heads
 from bertedu.checkpoints.tensorflow.files import find_prefix, open_checkpoint, open_reader, read_value
 from bertedu.checkpoints.tensorflow.names import FINE_TUNED, FOREIGN, OPTIMIZER, their_name
 from bertedu.text import BertTokenizer
@@ -66,6 +66,7 @@ def read_model(checkpoint, make_tokenizer, dtype=None):
         strict.check(shapes, checkpoint.tensors, source, described_by, layout)
     except ValueError as error:
         raise ValueError(f"{error}{hint(checkpoint)}") from None
+    check_sizes(checkpoint, arguments)
     head = [t.name for t in checkpoint.tensors if FINE_TUNED.search(t.name) and not OPTIMIZER.search(t.name)]
     if head:
         warnings.warn(f"{source} holds a head that is not read, {shortened(head)}: classifier is None.", stacklevel=2)
