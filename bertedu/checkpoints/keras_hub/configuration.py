@@ -136,8 +136,9 @@ def read_preset(directory):
 def task_of(state):
     """Return the name of a task's class, and why its head cannot be read, or None."""
     name = state.get("class_name")
-    if not isinstance(name, str) or name not in TABLES["task"]:
-        return None, f"the task is {shown(name)}, and known are {', '.join(TABLES['task'])}"
+    if not is_known(state, TABLES["task"]):
+        kind = state.get("registered_name") or name
+        return None, f"the task is {shown(kind)}, and known are {', '.join(TABLES['task'])}"
     config = state.get("config")
     activation = config.get("activation") if HEADS.get(name) == "classifier/" and isinstance(config, dict) else None
     activation = "linear" if activation is None else activation
@@ -146,6 +147,12 @@ def task_of(state):
     if activation != "linear" and config.get("num_classes") == 1:
         return name, f"it applies {activation} to one class"
     return name, None
+
+
+def is_known(record, names):
+    """Return whether an object is of one of KerasHub's classes `names`, and not of one that is registered elsewhere."""
+    name, registered = record.get("class_name"), record.get("registered_name")
+    return name in list(names) and registered in (None, f"keras_hub>{name}", f"keras_nlp>{name}")
 
 
 def collect(state, kind, source, found, unknown):
@@ -160,11 +167,10 @@ def collect(state, kind, source, found, unknown):
     """
     record = read_known(state, OBJECT, source, ("class_name", "config"), unknown)
     name, tables = record["class_name"], TABLES[kind]
-    registered = record.get("registered_name") or f"keras_hub>{name}"
-    if name not in tables or registered not in (f"keras_hub>{name}", f"keras_nlp>{name}"):
+    if not is_known(record, tables):
         raise ValueError(
-            f"{source}: expected a {' or '.join(tables)} of KerasHub's, got class_name {shown(name)}, registered as "
-            f"{shown(registered)}, which computes something else."
+            f"{source}: expected a {' or '.join(tables)} of KerasHub's, got class_name {shown(name)}, registered_name "
+            f"{shown(record.get('registered_name'))}, which computes something else."
         )
     fields = read_known(record["config"], tables[name], source, REQUIRED[kind], unknown)
     for part in ("backbone", "preprocessor", "tokenizer"):
