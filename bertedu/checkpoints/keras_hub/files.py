@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bertedu.checkpoints.common import TensorInfo, shortened
-from bertedu.checkpoints.fields import shown
 from bertedu.checkpoints.hdf5 import list_datasets, open_h5, read_dataset
 from bertedu.checkpoints.keras_hub.configuration import BACKBONE, CONFIG, TASK, task_of
 from bertedu.checkpoints.keras_hub.names import INSIDE, canonical, our_path
 from bertedu.checkpoints.keras_paths import is_of_training
-from bertedu.files import read_json
+from bertedu.files import escape, read_json
 
 WEIGHTS, INDEX, TASK_WEIGHTS = "model.weights.h5", "model.weights.json", "task.weights.h5"
 MOST_SHARDS = 1000
@@ -110,7 +109,7 @@ def shards(index):
         raise ValueError(f"{index} has no 'weight_map' that names its files: download it again.")
     outside = sorted(name for name in names if Path(name).name != name or "\\" in name or "\0" in name)
     if outside:
-        raise ValueError(f"{index}: weight_map names {shown(outside[0])}, expected files beside it.")
+        raise ValueError(f"{index}: expected files beside it in weight_map, got {escape(outside[0])[-200:]!r}.")
     if len(names) > MOST_SHARDS:
         raise ValueError(f"{index}: expected at most {MOST_SHARDS:,} files in weight_map, got {len(names):,}.")
     absent = sorted(name for name in names if not (index.parent / name).is_file())

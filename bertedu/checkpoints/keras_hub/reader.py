@@ -112,22 +112,24 @@ def heads_of(shapes, preset, arguments, checkpoint):
                 f"{checkpoint.directory / TASK} says {preset.task_class}, which has a head of its own, but "
                 f"{TASK_WEIGHTS} is missing: download it again, or, to read the encoder alone, remove {TASK}."
             )
-    masked_lm = {
-        "name": "cls_predictions",
-        "activation": "gelu",  # the exact one, and Keras' own epsilon: not its encoder's in either
-        "initializer": defaults.serialize(defaults.initializer()),
-        "layer_norm_epsilon": 1e-5,
-        "dtype": arguments["dtype"],
-    }
-    classifier = {
-        "num_classes": task.get("num_classes", (*shapes.get("classifier/logits/bias", ()), 1)[0] or 1),
-        "dropout_rate": task.get("dropout", defaults.DROPOUT),
-        "multi_label": MULTI_LABEL[task.get("activation") or "linear"] if not (preset and preset.problem) else False,
-    }
-    return assembly.Heads(
-        masked_lm=masked_lm if "masked_lm/" in there else None,
-        classifier=classifier if "classifier/" in there else None,
-    )
+    heads = assembly.Heads()
+    if "masked_lm/" in there:
+        masked_lm = {
+            "name": "cls_predictions",
+            "activation": "gelu",  # the exact one, and Keras' own epsilon: not its encoder's in either
+            "initializer": defaults.serialize(defaults.initializer()),
+            "layer_norm_epsilon": 1e-5,
+            "dtype": arguments["dtype"],
+        }
+        heads = heads._replace(masked_lm=masked_lm)
+    if "classifier/" in there:
+        classifier = {
+            "num_classes": task.get("num_classes", (*shapes.get("classifier/logits/bias", ()), 1)[0] or 1),
+            "dropout_rate": task.get("dropout", defaults.DROPOUT),
+            "multi_label": MULTI_LABEL[task.get("activation") or "linear"],
+        }
+        heads = heads._replace(classifier=classifier)
+    return heads
 
 
 def read_tokenizer(directory, preset):
