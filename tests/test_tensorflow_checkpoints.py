@@ -540,7 +540,7 @@ TENSORS = {  # what is done to the tensors of a checkpoint: the checkpoint, a fu
     "a scalar for a size": (*("v2_encoder", put(WORDS, np.float32(1))), "has shape (), but"),
     "no layer": (
         *("v2_encoder", lambda t: [t.pop(key) for key in list(t) if "_transformer_layers" in key]),
-        "Missing: transformer/layer_0/self_attention/",
+        "transformer/layer_0/self_attention/",
     ),
     "a layer far away": (
         *(TF1, put("bert/encoder/layer_999999999/output/dense/bias", np.zeros(21, "float32"))),

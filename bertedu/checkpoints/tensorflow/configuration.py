@@ -113,9 +113,7 @@ def read_sizes(checkpoint, shapes):
         )
     sizes["num_attention_heads"] = heads = checkpoint.config["num_attention_heads"]
     if SIZES["hidden_size"][0] in shapes and sizes["hidden_size"] % heads:
-        raise ValueError(
-            f"{path}: hidden_size={sizes['hidden_size']} must be a multiple of num_attention_heads={heads}."
-        )
+        raise ValueError(f"{path}: num_attention_heads={heads} must divide hidden_size={sizes['hidden_size']}.")
     return sizes
 
 
