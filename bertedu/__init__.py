@@ -34,10 +34,10 @@ from bertedu.encoder import BertEncoder
 from bertedu import pooling
 from bertedu.masked_lm import BertPretrainer, MaskedLM, mask_tokens
 from bertedu.classifier import BertClassifier, ClassificationHead
-from bertedu import presets
-from bertedu.checkpoints import export_preprocessor, export_saved_model, save_checkpoint
 from bertedu.reading import Reading
 from bertedu.bert import Bert
+from bertedu import presets
+from bertedu.checkpoints import export_preprocessor, export_saved_model, save_checkpoint
 from bertedu.loading import build, load
 from bertedu.conversion import convert, inspect
 from bertedu.data import load_texts

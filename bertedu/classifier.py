@@ -211,5 +211,5 @@ class BertClassifier(keras.Model):
 
     @classmethod
     def from_config(cls, config):
-        nested = {key: keras.saving.deserialize_keras_object(config[key]) for key in ("network", "cls_head")}
+        nested = {key: defaults.deserialize(config[key]) for key in ("network", "cls_head")}
         return cls(**config | nested)

@@ -5,12 +5,14 @@ answers at once; `bertedu_command.py` beside the package says how that works.
 """
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import os
 import subprocess
 import sys
 import time
+import warnings
 import webbrowser
 from pathlib import Path
 
@@ -327,12 +329,12 @@ examples:
 @with_package
 def colab(package, _, options):
     """Write a notebook's copy for Colab; say where it is, and what to do with it."""
-    from bertedu import colab, student_copy
+    from bertedu import colab, notebook
 
     source = find_notebook(options.notebook, NOTEBOOKS)
     target, address = colab.write(source, options.output, options.repo, options.branch, options.force)
     print(f"{target}: {target.stat().st_size / 1000:.0f} KB")
-    asked = student_copy.read(source)
+    asked = notebook.read(source)
     if not address and colab.needs_head(asked) and not colab.carries_head(asked):
         print(
             "It guesses words with the trained masked-LM head, which is not here to be carried; fill_mask will say so."
@@ -460,16 +462,51 @@ def add_checkpoint_commands(commands):
     command.set_defaults(run=convert)
 
 
+class EscapedStream:
+    """A text stream that writes out what could steer a terminal: texts, names and tokens come from foreign files."""
+
+    def __init__(self, stream, escape):
+        self._stream, self._escape = stream, escape
+
+    def write(self, text):
+        """Write `text`, escaped."""
+        return self._stream.write(self._escape(text))
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def escaped_output():
+    """Escape all that is printed, and warnings; yield the error stream with the same done to it.
+
+    The error stream itself stays, since progress bars steer the terminal through it. What a terminal's encoding lacks
+    is written as a Python escape.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    escape, format_warning = module_beside("terminal").escape, warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"bertedu: warning: {escape(message)}\n"
+    try:
+        with contextlib.redirect_stdout(EscapedStream(sys.stdout, escape)):
+            yield EscapedStream(sys.stderr, escape)
+    finally:
+        warnings.formatwarning = format_warning
+
+
 def main(arguments=None):
     """Run the command line given, or this process's own; return the exit status."""
-    options = make_parser().parse_args(arguments)
-    try:
-        return options.run(options)
-    except UsageError as problem:
-        print(f"bertedu: {problem}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    with escaped_output() as errors:
+        try:
+            with contextlib.redirect_stderr(errors):
+                options = make_parser().parse_args(arguments)
+            return options.run(options)
+        except UsageError as problem:
+            print(f"bertedu: {problem}", file=errors)
+            return 1
+        except KeyboardInterrupt:
+            return 130
 
 
 if __name__ == "__main__":

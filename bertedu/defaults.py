@@ -41,12 +41,12 @@ def initializer():
     return keras.initializers.TruncatedNormal(stddev=INITIALIZER_STDDEV)
 
 
-NEWER_FIELDS = {"input_axes": None, "output_axes": None, "quantization_config": None, "ragged": False}
-"""Fields that only newer versions of Keras than our lower bound, 3.10, know -> the value at which they say nothing."""
+NEWER_FIELDS = ("input_axes", "output_axes", "quantization_config")
+"""Fields that versions of Keras after our lower bound, 3.10, write, and that say nothing where they are null."""
 
 
 def portable(config):
-    """Return a serialised configuration without those of `NEWER_FIELDS` that say nothing.
+    """Return a serialised configuration without those of `NEWER_FIELDS` that are null.
 
     Example:
         >>> portable({"class_name": "GlorotUniform", "config": {"seed": 1, "input_axes": None}})
@@ -56,16 +56,17 @@ def portable(config):
         return [portable(item) for item in config]
     if not isinstance(config, dict):
         return config
-    return {
-        name: portable(value)
-        for name, value in config.items()
-        if name not in NEWER_FIELDS or value is not NEWER_FIELDS[name]
-    }
+    return {name: portable(value) for name, value in config.items() if name not in NEWER_FIELDS or value is not None}
 
 
 def serialize(item):
     """Return Keras' record of an initializer or a layer (None: None), in fields that our lower bound of Keras knows."""
     return portable(keras.saving.serialize_keras_object(item))
+
+
+def deserialize(record):
+    """Return what Keras makes of a record, also of one that a newer Keras wrote."""
+    return keras.saving.deserialize_keras_object(portable(record))
 
 
 def get_initializer(value):

@@ -143,5 +143,5 @@ class BertEmbeddings(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        config["embedding_layer"] = keras.saving.deserialize_keras_object(config["embedding_layer"])
+        config["embedding_layer"] = defaults.deserialize(config["embedding_layer"])
         return cls(**config)

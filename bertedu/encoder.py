@@ -278,7 +278,7 @@ class BertEncoder(keras.layers.Layer):
     @classmethod
     def from_config(cls, config):
         config = defaults.classes_from_names(config, "attention_cls", "feedforward_cls")
-        config["embedding_layer"] = keras.saving.deserialize_keras_object(config["embedding_layer"])
+        config["embedding_layer"] = defaults.deserialize(config["embedding_layer"])
         return cls(**config)
 
 

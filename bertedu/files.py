@@ -1,11 +1,17 @@
 """Files: read within bounds, written whole or not at all.
 
-Every JSON file that comes from outside is parsed here, and every text from outside that is shown passes `escape`.
+Every JSON file that comes from outside is parsed here, and whatever the package writes to a path of the user's goes
+through `replacing`.
 """
 
+import contextlib
+import errno
 import json
-import re
+import os
 from pathlib import Path
+
+from bertedu import temporaries
+from bertedu.terminal import escape
 
 JSON_LIMIT = 8_000_000
 """Bytes of a configuration; the index of a model with thousands of shards has 1 MB."""
@@ -13,11 +19,12 @@ JSON_LIMIT = 8_000_000
 VOCABULARY_LIMIT = 64_000_000
 """Bytes of a tokenizer.json or vocab.txt; the largest published vocabularies (500,000 tokens) have 17 MB."""
 
-STEERING = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls, without tab and newline
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks and overrides of writing direction
-    "\u2028\u2029\ud800-\udfff]"  # line and paragraph separators, lone surrogates
-)
+ATTEMPTS = 100  # to take a place that other writers take at the same moment; each failure is another one's success
+TAKEN = (errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDIR)
+"""What a rename fails with when another writer has just changed what is at the target."""
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def read_bytes(path, limit=JSON_LIMIT):
@@ -72,11 +79,121 @@ def write_json(path, content):
     Path(path).write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
-def escape(text):
-    r"""Return `text` with what could steer a terminal or reorder a line written out: controls, bidi marks, surrogates.
+@contextlib.contextmanager
+def replacing(target, overwrite=False):
+    """Yield a new path to write a file or folder to; it takes the place of `target` when the block ends.
+
+    If the block or the last step fails, nothing new stays and `target` is what it was. After a kill at any moment
+    `target` is the old or the new content, whole, and the next write to its folder removes what the killed one left
+    there. Links are followed, and a file keeps the permissions of the one it replaces, as with `open`.
+
+    Args:
+        target: path; its folder is made if need be. The new path has the same name, in a temporary folder beside it.
+        overwrite: bool, whether `target` may exist (an empty folder always may). Of two writers the later one wins.
+
+    Raises:
+        FileExistsError: `target` exists, or is neither a file nor a folder.
+        OSError: the disk is full; PermissionError: writing is not allowed. The message names `target`.
 
     Example:
-        >>> escape("a\x1b[31mb\u202ec")
-        'a\\x1b[31mb\\u202ec'
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with replacing(f"{folder}/notes.txt") as new:
+        ...         _ = new.write_text("the cat")
+        ...     os.listdir(folder)
+        ['notes.txt']
     """
-    return STEERING.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), str(text))
+    target = _resolve(target)
+    with _explain(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for folder, handle in temporaries.abandoned(target.parent):
+            temporaries.remove(folder, handle)
+        _check_free(target, overwrite)
+        folder, handle = temporaries.create(target.parent)
+        try:
+            new = folder / temporaries.NEW / target.name
+            new.parent.mkdir()
+            yield new
+            _place(new, target, overwrite)
+        finally:
+            temporaries.remove(folder, handle)
+
+
+def recover(target):
+    """Return whether `target` exists, after putting back what a killed writer moved away.
+
+    Only where a folder cannot be replaced in one step can a kill leave it without its name. Where `target` exists,
+    nothing is read or changed.
+    """
+    target = _resolve(target)
+    if not target.exists():
+        for folder, handle in temporaries.abandoned(target.parent):
+            with contextlib.suppress(OSError):  # without permission to write here, a reader finds nothing
+                temporaries.put_back(folder)
+            os.close(handle)
+    return target.exists()
+
+
+def write_bytes(path, content):
+    """Write `content` to the file `path`, whole or not at all, with the permissions that `open` would give it."""
+    with replacing(path, overwrite=True) as new:
+        new.write_bytes(content)
+
+
+def write_text(path, text):
+    """Write `text` in UTF-8, as `write_bytes` does; lone surrogates are written out, as in JSON."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def _resolve(target):
+    return Path(os.path.realpath(Path(target).expanduser()))
+
+
+def _check_free(target, overwrite):
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    if not target.is_file() and not target.is_dir():
+        raise FileExistsError(f"{target}: expected a file or folder, got a device or pipe. Choose another path.")
+    if not overwrite:
+        raise FileExistsError(f"{target} is there already: choose another path, or replace it with overwrite=True.")
+
+
+def _place(new, target, overwrite):
+    for attempt in range(ATTEMPTS):
+        _check_free(target, overwrite)
+        try:
+            if overwrite or target.exists() or not temporaries.rename(new, target, temporaries.RENAME_NOREPLACE):
+                temporaries.place(new, target)
+            return
+        except OSError as error:
+            if error.errno not in TAKEN or not new.exists() or attempt == ATTEMPTS - 1:
+                raise
+
+
+@contextlib.contextmanager
+def _explain(target):
+    """Turn the errors of a full disk or a missing permission into an OSError that names `target` and the way out."""
+    try:
+        yield
+    except Exception as error:
+        code = _code_of(error, target.parent)
+        if code is None:
+            raise
+        way_out = "Make room there" if code in NO_ROOM else f"Allow writing in {target.parent}"
+        reason = f"{target}: could not be written ({os.strerror(code)}), and nothing was changed."
+        explained = type(OSError(code, ""))(f"{reason} {way_out}, or choose another path.")
+        explained.errno = code
+        raise explained from None
+
+
+def _code_of(error, folder):
+    """Return the error code of a full disk, or of a missing permission in `folder`, that `error` is about, or None."""
+    if isinstance(error, OSError) and error.errno in READ_ONLY:
+        elsewhere = isinstance(error.filename, str) and not Path(error.filename).is_relative_to(folder)
+        return None if elsewhere else error.errno
+    while error is not None:
+        for code in NO_ROOM:  # safetensors, h5py and TensorFlow have errors of their own, with the system's words
+            if getattr(error, "errno", None) == code or os.strerror(code) in str(error):
+                return code
+        error = error.__cause__ or error.__context__
+    return None

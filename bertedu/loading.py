@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from safetensors.numpy import load_file
 
-from bertedu import checkpoints, presets
+from bertedu import checkpoints, files, presets
 from bertedu.bert import Bert
 from bertedu.checkpoints.common import weights
 from bertedu.encoder import BertEncoder
@@ -141,7 +141,7 @@ def locate(source):
             raise ValueError(f"{source!r} must look like hf://organisation/name, or hf://organisation/name@revision.")
         return presets.download(hub, revision or None)
     path = Path(source).expanduser()
-    if path.exists() or path.with_name(f"{path.name}.index").is_file():
+    if path.exists() or path.with_name(f"{path.name}.index").is_file() or files.recover(path):
         return path
     if source not in presets.PRESETS and (path.is_absolute() or len(path.parts) > 1 or source.startswith(".")):
         raise FileNotFoundError(f"There is no directory {source!r}.")

@@ -103,7 +103,7 @@ class MaskedLM(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        table = keras.saving.deserialize_keras_object(config["embedding_table"])
+        table = defaults.deserialize(config["embedding_table"])
         return cls(**{**config, "embedding_table": table})
 
 
@@ -208,13 +208,13 @@ class BertPretrainer(keras.Model):
 
     @classmethod
     def from_config(cls, config):
-        encoder = keras.saving.deserialize_keras_object(config["encoder_network"])
-        heads = keras.saving.deserialize_keras_object(config["classification_heads"])
+        encoder = defaults.deserialize(config["encoder_network"])
+        heads = defaults.deserialize(config["classification_heads"])
         masked_lm = config["customized_masked_lm"]
         if masked_lm and masked_lm["config"].get("embedding_table", ...) is None:
             masked_lm = MaskedLM(**masked_lm["config"] | {"embedding_table": encoder.get_embedding_layer()})
         else:
-            masked_lm = keras.saving.deserialize_keras_object(masked_lm)
+            masked_lm = defaults.deserialize(masked_lm)
         own = {"encoder_network": encoder, "classification_heads": heads, "customized_masked_lm": masked_lm}
         return cls(**config | own)
 

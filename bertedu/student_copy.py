@@ -5,21 +5,22 @@ What stays: everything else, word for word. A notebook is handled as the JSON it
 itself is needed.
 """
 
+import contextlib
 import copy
-import json
-import os
 import re
-import tempfile
 from pathlib import Path
+from urllib.parse import unquote
 
-from bertedu import exercise
+from bertedu import exercise, files, notebook
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 HEADING = re.compile(r"##? ")
 CALLS = re.compile(r"^\s*solution\(.*\)\s*(#.*)?$")
 CHECKED = re.compile(r"^check\(\"([\w.]+)\"", re.MULTILINE)
 SENTENCES = re.compile(r"(?<=[.!?:])(\s+)")
-LINKS = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|#|mailto:)([^)\s#]+)(?:#[^)\s]*)?\)")
+LINKS = re.compile(  # to files; possessive, and no part goes past the next bracket, so that no character is read twice
+    r"(?<!!)\[([^\[\]]++)\]\((?![a-zA-Z][a-zA-Z0-9+.-]*+:|#|//)([^()\[\]\s#]++)(?:#[^()\[\]\s]*+)?\)"
+)
 
 
 def write(paths, folder, force=False):
@@ -34,7 +35,7 @@ def write(paths, folder, force=False):
         The list of the paths written.
 
     Raises:
-        ValueError: no notebooks, one that is none, one copied onto itself, or two of the same name.
+        ValueError: no notebooks, a file that is not one, one copied onto itself, or two of the same name.
         FileExistsError: copies are there already and `force` is False; nothing was written.
         NotADirectoryError: `folder` is a file.
     """
@@ -49,35 +50,20 @@ def write(paths, folder, force=False):
     present = sorted(name for name in names if (folder / name).exists())
     if present and not force:
         raise FileExistsError(f"{folder} holds {', '.join(present)} already. To replace what is there: --force")
-    copies = {folder / path.name: to_text(without_solutions(read(path), names)) for path in paths}
+    copies = {folder / path.name: notebook.to_text(without_solutions(notebook.read(path), names)) for path in paths}
     folder.mkdir(parents=True, exist_ok=True)
     write_all(copies)
     return list(copies)
 
 
-def read(path):
-    """The notebook at `path`, a dict. Raises ValueError for what is none, and FileNotFoundError."""
-    try:
-        notebook = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no notebook {path}.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError):
-        notebook = None
-    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
-        raise ValueError(f"{path} is not a notebook.")
-    if notebook.get("nbformat") != 4:
-        raise ValueError(f"{path} is a notebook of format {notebook.get('nbformat')}; format 4 is wanted.")
-    return notebook
-
-
-def without_solutions(notebook, names=()):
-    """A student's copy of `notebook`, a new dict.
+def without_solutions(original, names=()):
+    """Return a student's copy of a notebook, a new dict.
 
     Args:
-        notebook: dict, the JSON of a notebook.
+        original: dict, as `notebook.read` returns it.
         names: file names that will lie beside the copy; links to other files become plain text.
     """
-    made = copy.deepcopy(notebook)
+    made = copy.deepcopy(original)
     made["metadata"] = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     cells, inside = [], False
     for cell in made["cells"]:
@@ -91,7 +77,7 @@ def without_solutions(notebook, names=()):
             text = _blank(_without_calls(text))
             cell.update(outputs=[], execution_count=None)
             for key in ("execution", "ExecuteTime", "collapsed", "scrolled"):  # traces of a run
-                cell.setdefault("metadata", {}).pop(key, None)
+                cell["metadata"].pop(key, None)
         if text.strip():
             cells.append({**cell, "source": text.splitlines(keepends=True)})
     made["cells"] = cells
@@ -109,36 +95,19 @@ def without_links(text, names=(), address=None):
 
     def replaced(match):
         words, target = match.groups()
-        if target in names:
+        if unquote(target) in names:
             return match.group()
         return f"[{words}]({address(target)})" if address else words
 
     return LINKS.sub(replaced, text)
 
 
-def to_text(notebook):
-    """A notebook as the text of its file, written as Jupyter does."""
-    return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-
-
 def write_all(texts):
     """Writes several files, `{path: text}`. Each is complete before the first takes its place, and no part stays."""
-    temporary = {}
-    mask = os.umask(0)
-    os.umask(mask)
-    try:
+    with contextlib.ExitStack() as stack:
         for path, text in texts.items():
-            handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", dir=path.parent)
-            temporary[path] = name
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            os.chmod(name, 0o666 & ~mask)  # as if `open` had made it; mkstemp lets only the owner read
-        for path, name in temporary.items():
-            os.replace(name, path)
-    except BaseException:
-        for name in temporary.values():
-            Path(name).unlink(missing_ok=True)
-        raise
+            new = stack.enter_context(files.replacing(path, overwrite=True))
+            new.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 def _without_section(text, inside):
@@ -168,7 +137,7 @@ def _without_mention(text):
 
 def _without_calls(source):
     """Code without its lines `solution(...)`, and without the import of what is no longer called."""
-    lines = [line for line in source.splitlines() if not CALLS.match(line)]
+    lines = [line for line in source.split("\n") if not CALLS.match(line)]  # `splitlines` would cut strings at U+2028
     imported = re.compile(r"^(from bertedu\.exercise import .*?)(?:, solution\b|\bsolution, )")
     return "\n".join(imported.sub(r"\1", line) for line in lines)
 

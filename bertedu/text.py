@@ -8,21 +8,32 @@ WordPiece: Wu et al. 2016 (arXiv:1609.08144), section 4.1. BERT's input: Devlin 
 section 3 and figure 2. Chapter 1 (01_text_to_tokens).
 """
 
-import json
 import os
-import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
 import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+from bertedu import files
+from bertedu.tokenizer_json import read_tokenizer
+from bertedu.vocabulary import (
+    LONE_SURROGATES,
+    SPECIAL_TOKENS,
+    check_added_tokens,
+    check_fields,
+    check_vocabulary,
+    model_ids,
+    named,
+    shown,
+    vocabulary_text,
+)
+
 KEYS = ("input_word_ids", "input_mask", "input_type_ids")  # tf-models' names, in tf-models' order
-LONE_SURROGATES = re.compile("[\ud800-\udfff]")
+LENGTH_LIMIT = 1_000_000  # tokens; BERT's own limit is 512
+DTYPES = ("float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16")
 PARALLEL_FROM = 256  # fewer texts are done before Rust's threads have woken up
 PARALLELISM = "TOKENIZERS_PARALLELISM"  # the environment variable that the Rust library obeys
 
@@ -41,7 +52,7 @@ class BertTokenizer:
 
     Args:
         vocab: a vocab.txt (path; one token a line), a list of tokens in id order, or a dict token -> id. Must hold
-            [PAD], [UNK], [CLS], [SEP] and [MASK].
+            [PAD], [UNK], [CLS], [SEP] and [MASK]. A token that is listed twice has the id of its last line.
         lowercase: True for the "uncased" models.
         strip_accents: None strips accents when `lowercase` is set, as the original BERT does.
         tokenize_chinese_chars: make every CJK character a word of its own.
@@ -49,7 +60,8 @@ class BertTokenizer:
             the ids after it.
 
     Raises:
-        FileNotFoundError, ValueError: `vocab` is missing, empty, not UTF-8, has a token twice or no special tokens.
+        FileNotFoundError, TypeError, ValueError: `vocab` is missing, too large, empty, not UTF-8 or without the special
+            tokens; another argument has the wrong type.
 
     Example:
         >>> words = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat on mat dog ran it was warm un ##want ##ed . ,".split()
@@ -62,15 +74,18 @@ class BertTokenizer:
     pad_token, unk_token, cls_token, sep_token, mask_token = SPECIAL_TOKENS
 
     def __init__(self, vocab, lowercase=True, strip_accents=None, tokenize_chinese_chars=True, added_tokens=()):
-        words = _check_vocabulary(vocab)
+        words, added_tokens = check_vocabulary(vocab), check_added_tokens(added_tokens)
+        _check_choice("lowercase", lowercase, (True, False))
+        _check_choice("strip_accents", strip_accents, (True, False, None))
+        _check_choice("tokenize_chinese_chars", tokenize_chinese_chars, (True, False))
         self._config = {
             "vocab": words,
             "lowercase": lowercase,
             "strip_accents": strip_accents,
             "tokenize_chinese_chars": tokenize_chinese_chars,
-            "added_tokens": list(added_tokens),
+            "added_tokens": added_tokens,
         }
-        ids = {token: i for i, token in enumerate(words)}
+        ids = model_ids(words, added_tokens)
         self._rust = Tokenizer(models.WordPiece(ids, unk_token=self.unk_token, max_input_chars_per_word=100))
         self._rust.normalizer = normalizers.BertNormalizer(
             handle_chinese_chars=tokenize_chinese_chars, strip_accents=strip_accents, lowercase=lowercase
@@ -78,32 +93,26 @@ class BertTokenizer:
         self._rust.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         self._rust.decoder = decoders.WordPiece(prefix="##")
         self._rust.add_special_tokens([AddedToken(t, normalized=False) for t in (*SPECIAL_TOKENS, *added_tokens)])
-        self.lowercase = bool(lowercase)
+        self.lowercase = lowercase
         self.vocabulary = [*words, *(t for t in added_tokens if t not in ids)]  # in id order
         self.vocab_size = len(self.vocabulary)
         self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (ids[t] for t in SPECIAL_TOKENS)
 
     @classmethod
-    def from_file(cls, path):
-        """Reads a Hugging Face `tokenizer.json`: vocabulary, lower case, accents and added tokens.
+    def from_file(cls, path, **settings):
+        """Read a Hugging Face `tokenizer.json`: vocabulary, lower case, accents and added tokens.
 
-        Raises: FileNotFoundError; ValueError (not JSON, or a tokenizer that computes something else than BERT's).
+        Args:
+            path: the file.
+            settings: `lowercase`, `strip_accents` or `tokenize_chinese_chars`, in place of the file's.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is not a `tokenizer.json`, or computes something else than BERT's; names file and field.
         """
-        state = _read_tokenizer_json(path)
-        added = sorted(state.get("added_tokens", ()), key=lambda token: token["id"])
-        tokenizer = cls(
-            state["model"]["vocab"],
-            lowercase=state["normalizer"]["lowercase"],
-            strip_accents=state["normalizer"]["strip_accents"],
-            tokenize_chinese_chars=state["normalizer"]["handle_chinese_chars"],
-            added_tokens=[token["content"] for token in added if token["content"] not in SPECIAL_TOKENS],
-        )
-        for token in added:
-            if tokenizer.vocabulary[token["id"] : token["id"] + 1] != [token["content"]]:
-                raise ValueError(
-                    f"path: {str(path)!r}: id {token['id']} of added token {token['content']!r} leaves a gap"
-                )
-        return tokenizer
+        arguments = read_tokenizer(path)
+        with named(path):
+            return cls(**{**arguments, **settings})
 
     def encode(self, text):
         """str -> `tokenizers.Encoding` with the lists `tokens`, `ids` and `offsets`, without special tokens.
@@ -132,13 +141,13 @@ class BertTokenizer:
 
     def tokens_to_ids(self, tokens):
         """Tokens -> list of ids; a token that is not in the vocabulary becomes `unk_id`, as in Hugging Face."""
-        ids = [self._rust.token_to_id(token) for token in tokens]
+        ids = [self._rust.token_to_id(_as_text(token, "tokens")) for token in tokens]
         return [self.unk_id if i is None else i for i in ids]
 
     def decode(self, ids, skip_special_tokens=False):
         """Ids -> text, pieces joined and spaces before punctuation removed; case and accents do not come back."""
-        self.ids_to_tokens(ids)
-        return self._rust.decode([int(i) for i in ids], skip_special_tokens=skip_special_tokens)
+        ids = self.tokens_to_ids(self.ids_to_tokens(ids))  # rows of the same token share its id
+        return self._rust.decode(ids, skip_special_tokens=skip_special_tokens)
 
     def special_tokens_dict(self):
         """Sizes and ids under tf-models' names, as its `BertPackInputs` takes them."""
@@ -152,20 +161,28 @@ class BertTokenizer:
 
     def save_vocabulary(self, path):
         """Writes `vocabulary` as a vocab.txt, one token a line."""
-        Path(path).write_bytes("".join(f"{token}\n" for token in self.vocabulary).encode())
+        files.write_text(path, vocabulary_text(self.vocabulary))
 
     def save(self, path):
         """Writes a Hugging Face `tokenizer.json`, the reverse of `from_file`; used there, it adds [CLS] and [SEP]."""
         whole = Tokenizer.from_str(self._rust.to_str())
         whole.post_processor = processors.BertProcessing((self.sep_token, self.sep_id), (self.cls_token, self.cls_id))
-        Path(path).write_text(whole.to_str(pretty=True), encoding="utf-8")
+        files.write_text(path, whole.to_str(pretty=True))
 
     def get_config(self):
         return {**self._config, "vocab": list(self._config["vocab"])}
 
     @classmethod
-    def from_config(cls, config):
-        return cls(**config)
+    def from_config(cls, config, source="config"):
+        """Return the tokenizer of a `get_config` dict, whose vocabulary is a list or a dict, never a path.
+
+        Raises: ValueError for an unknown field, or a value that the constructor refuses; names `source` and the field.
+        """
+        check_fields(config, ("vocab", "lowercase", "strip_accents", "tokenize_chinese_chars", "added_tokens"), source)
+        if not isinstance(config.get("vocab"), list | tuple | dict):
+            raise ValueError(f"{source}: expected the tokens as vocab, got {shown(config.get('vocab'))}.")
+        with named(source):
+            return cls(**config)
 
     def __repr__(self):
         return f"BertTokenizer(vocab_size={self.vocab_size}, lowercase={self._config['lowercase']})"
@@ -327,8 +344,28 @@ class BertPreprocessor(keras.layers.Layer):
         return {**super().get_config(), **own}
 
     @classmethod
-    def from_config(cls, config):
-        return cls(**{**config, "tokenizer": keras.saving.deserialize_keras_object(config["tokenizer"])})
+    def from_config(cls, config, source="config"):
+        """Return the preprocessor of a `get_config` dict, with a `BertTokenizer` and without looking up any class.
+
+        Raises: ValueError for an unknown field, or a value that the constructor refuses; names `source` and the field.
+        """
+        check_fields(config, ("name", "trainable", "dtype", "tokenizer", "seq_length", "truncation"), source)
+        tokenizer, name = config.get("tokenizer"), config.get("name")
+        fields = ("module", "class_name", "config", "registered_name", "shared_object_id")
+        check_fields(tokenizer, fields, f"{source}: tokenizer")
+        if (tokenizer.get("class_name"), tokenizer.get("registered_name")) != (
+            "BertTokenizer",
+            "bertedu>BertTokenizer",
+        ):
+            raise ValueError(f"{source}: expected a BertTokenizer as tokenizer, got {shown(tokenizer)}.")
+        if name is not None and not (isinstance(name, str) and len(name) <= 200 and name.isprintable()):
+            raise ValueError(f"{source}: expected a name of at most 200 characters, got {shown(name)}.")
+        arguments = {**config, "tokenizer": BertTokenizer.from_config(tokenizer.get("config"), f"{source}: tokenizer")}
+        with named(source):
+            _check_choice("trainable", config.get("trainable", True), (True, False))
+            if config.get("dtype") is not None:
+                arguments["dtype"] = _dtype_name(config["dtype"])
+            return cls(**arguments)
 
 
 def _places(sizes, budget, truncation):
@@ -363,8 +400,25 @@ def _as_text(item, name):
 
 def _check_length(length, segments):
     least = segments + 1  # [CLS], and a [SEP] after each
-    if length is not None and (not isinstance(length, int | np.integer) or length < least):
-        raise ValueError(f"seq_length (max_length): expected None or a whole number from {least} on, got {length!r}")
+    if length is not None and (not isinstance(length, int | np.integer) or not least <= length <= LENGTH_LIMIT):
+        raise ValueError(
+            f"seq_length (max_length): expected None or a whole number from {least} to {LENGTH_LIMIT:,}, "
+            f"got {shown(length)}."
+        )
+
+
+def _check_choice(name, value, allowed):
+    if not any(value is one for one in allowed):
+        raise TypeError(f"{name}: expected {' or '.join(map(str, allowed))}, got {shown(value)}.")
+
+
+def _dtype_name(dtype):
+    """Return the name of a dtype, or of a serialized `keras.DTypePolicy`."""
+    if isinstance(dtype, dict) and dtype.get("class_name") == "DTypePolicy" and isinstance(dtype.get("config"), dict):
+        dtype = dtype["config"].get("name")
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise ValueError(f"dtype: expected one of {', '.join(DTYPES)}, got {shown(dtype)}.")
+    return dtype
 
 
 def _refuse_to_be_saved():
@@ -379,70 +433,3 @@ def _check_tensors(kinds):
     for dtype, rank in kinds:
         if dtype != "string" or rank not in (0, 1, None):
             raise ValueError(f"text, pair: expected string tensors of shape [] or [B], got {dtype} with {rank} axes")
-
-
-def _check_vocabulary(vocab):
-    """vocab.txt, list or dict -> list of tokens in id order."""
-    if not isinstance(vocab, str | os.PathLike | Iterable):
-        raise TypeError(
-            f"vocab: expected the path of a vocab.txt, a list of tokens or a dict token -> id, got {vocab!r}"
-        )
-    words = _read_lines(vocab) if isinstance(vocab, str | os.PathLike) else list(vocab)
-    if isinstance(vocab, Mapping):
-        words.sort(key=vocab.get)
-        if [vocab[word] for word in words] != list(range(len(words))):
-            raise ValueError(f"vocab: the ids of {len(words)} tokens must be 0 to {len(words) - 1}, each of them once")
-    if not words:
-        raise ValueError("vocab: is empty; expected BERT's vocab.txt, a list of tokens, or a dict token -> id")
-    ids = {}
-    for i, word in enumerate(words):
-        if not isinstance(word, str):
-            raise ValueError(f"vocab: expected strings, got {word!r} at id {i}")
-        if ids.setdefault(word, i) != i:
-            raise ValueError(f"vocab: the token {word!r} is there twice, at ids {ids[word]} and {i}; remove one")
-    missing = [token for token in SPECIAL_TOKENS if token not in ids]
-    if missing:
-        raise ValueError(f"vocab: lacks the special tokens {', '.join(missing)}; is it really BERT's vocabulary?")
-    return words
-
-
-def _read_lines(path):
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"vocab: there is no file {str(path)!r}; expected a vocab.txt, a list or a dict")
-    try:
-        # Not splitlines(): it also splits at characters such as U+2028, which can be tokens.
-        with open(path, encoding="utf-8-sig") as file:
-            words = [line.rstrip("\n") for line in file]
-    except UnicodeDecodeError as error:
-        raise ValueError(f"vocab: {str(path)!r} is not UTF-8 ({error.reason}); is it really a vocab.txt?") from None
-    while words and not words[-1]:  # blank lines at the end
-        words.pop()
-    return words
-
-
-def _read_tokenizer_json(path):
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"path: there is no file {str(path)!r}; expected a tokenizer.json")
-    try:
-        state = json.loads(Path(path).read_bytes())
-        state["model"].setdefault("type", "WordPiece")  # absent in files of 2020, such as bert-base-uncased's
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise ValueError(
-            f"path: {str(path)!r} is no tokenizer.json; a vocab.txt goes to BertTokenizer itself"
-        ) from None
-    word_piece = {"unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100}
-    bert = {
-        "model": {"type": "WordPiece", **word_piece},
-        "normalizer": {"type": "BertNormalizer", "clean_text": True},
-        "pre_tokenizer": {"type": "BertPreTokenizer"},
-    }
-    for part, fields in bert.items():
-        for field, expected in fields.items():
-            if (found := (state.get(part) or {}).get(field)) != expected:
-                raise ValueError(
-                    f"path: {str(path)!r} is no BERT tokenizer: its {part} has {field} {found!r}, not {expected!r}"
-                )
-    for token in state.get("added_tokens", ()):
-        if any(token.get(flag) for flag in ("single_word", "lstrip", "rstrip", "normalized")):
-            raise ValueError(f"path: {str(path)!r}: the added token {token} is not found in the raw text; unsupported")
-    return state

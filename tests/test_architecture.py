@@ -173,6 +173,8 @@ CASES |= {
             "use_encoder_pooler": False,
             "head_name": "other",
             "cls_head": bertedu.ClassificationHead(5, 2, name="head"),
+            "class_names": ["no", "maybe", "yes"],
+            "multi_label": True,
         },
         (INPUTS,),
     ),

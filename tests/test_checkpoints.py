@@ -5,9 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_bert
+from small_world import VOCABULARY
 
 import bertedu as be
 from bertedu import checkpoints
+from bertedu.checkpoints import native
+from bertedu.checkpoints.safetensors_files import read_tensor
 
 WRITTEN = Path(__file__).parent / "golden" / "checkpoints"  # by tf-models' own tools
 INPUTS = dict(np.load(WRITTEN / "inputs.npz"))
@@ -64,3 +67,35 @@ def test_nothing_known_lists_what_was_looked_for(tmp_path):
 def test_a_checkpoint_without_a_vocabulary_says_so():
     with pytest.raises(FileNotFoundError, match=r"v2_encoder comes without its vocabulary.*vocab\.txt"):
         be.load(WRITTEN / "v2_encoder")
+
+
+def two_versions(folder):
+    """Two models of one size in our format, all weights of the first 1 and of the second 2."""
+    for number in (1, 2):
+        encoder = be.BertEncoder(20, 6, 1, 2, max_sequence_length=9, type_vocab_size=2, inner_dim=7)
+        for variable in encoder.weights:
+            variable.assign(np.full(variable.shape, number))
+        be.save_checkpoint(be.Bert(be.BertTokenizer(VOCABULARY), encoder), folder / str(number))
+    return folder / "1", folder / "2"
+
+
+@pytest.mark.parametrize("times", [1, 100])
+def test_a_directory_that_is_replaced_while_it_is_read_is_never_two_versions(times, tmp_path, monkeypatch):
+    first, second = two_versions(tmp_path)
+    reads = []
+
+    def read_and_replace(file, name):
+        reads.append(name)
+        if len(reads) > 3 and len(reads) % 5 == 0 and len(reads) <= 5 * times:  # in the middle of the weights
+            first.rename(tmp_path / "away")
+            second.rename(first)
+            (tmp_path / "away").rename(second)
+        return read_tensor(file, name)
+
+    monkeypatch.setattr(native, "read_tensor", read_and_replace)
+    if times > 1:
+        with pytest.raises(ValueError, match=f"{first}.*another process"):
+            be.load(first)
+        return
+    values = {float(np.ravel(variable)[0]) for variable in be.load(first).encoder.weights}
+    assert values == {2.0} and len(reads) > 23

@@ -13,11 +13,13 @@ import venv
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import unquote
 
 import nbformat
 import pytest
 
-from bertedu import cli, colab, student_copy
+from bertedu import cli, colab
+from bertedu import notebook as notebooks
 
 ROOT = Path(__file__).parent.parent
 CHAPTER = ROOT / "notebooks" / "03_attention.ipynb"
@@ -36,7 +38,7 @@ def built():
 @pytest.fixture(scope="module")
 def carrying():
     """Chapter 3, with the package in it."""
-    return colab.make(student_copy.read(CHAPTER))
+    return colab.make(notebooks.read(CHAPTER))
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +147,7 @@ def test_the_setup_cell_comes_before_all_code_and_is_folded(carrying):
     cell = carrying["cells"][kinds.index("code")]
     assert "".join(cell["source"]).startswith("# @title Setup: run this cell first")
     assert cell["metadata"] == {"cellView": "form", "jupyter": {"source_hidden": True}}
-    original = sources(student_copy.read(CHAPTER))
+    original = sources(notebooks.read(CHAPTER))
     assert len(carrying["cells"]) == len(original) + 2
     assert sources(carrying)[3] == original[1]
 
@@ -173,7 +175,7 @@ def test_another_copy_s_package_is_replaced(carrying, machine, tmp_path, monkeyp
     run_cell(machine, sources(carrying)[1], tmp_path)
     files = colab.package_files() | {"bertedu/newer.py": b"NEW = True\n"}
     monkeypatch.setattr(colab, "package_files", lambda: files)
-    newer = sources(colab.make(student_copy.read(CHAPTER)))[1]
+    newer = sources(colab.make(notebooks.read(CHAPTER)))[1]
     done = run_cell(machine, newer, tmp_path)
     assert ": installed from this notebook" in done.stdout.splitlines()[0], done.stderr
     done = run_cell(machine, sources(carrying)[1], tmp_path, "import sys\nsys.modules['bertedu'] = sys\n")
@@ -274,13 +276,13 @@ def test_an_installation_of_one_s_own_is_left_alone(empty, monkeypatch):
 
 
 def test_a_repository_gives_a_badge_and_installs_from_there():
-    made = colab.make(student_copy.read(CHAPTER), "owner/name", "v1", "colab/03_attention.ipynb")
+    made = colab.make(notebooks.read(CHAPTER), "owner/name", "v1", "colab/03_attention.ipynb")
     nbformat.validate(nbformat.from_dict(made))
     badge, cell, *rest = sources(made)
     link = "https://colab.research.google.com/github/owner/name/blob/v1/colab/03_attention.ipynb"
     assert badge == f"[![Open in Colab]({colab.BADGE})]({link})"
     assert cell.endswith(
-        f'set_up(lambda: install_from("https://github.com/owner/name/archive/v1.zip"), {colab.NEEDED!r}, '
+        f"set_up(lambda: install_from('https://github.com/owner/name/archive/v1.zip'), {colab.NEEDED!r}, "
         f"{colab.MODEL!r}, {colab.SHOWN!r})"
     )
     assert "WHEEL" not in cell.split("def ")[0]
@@ -293,10 +295,55 @@ def test_without_one_links_to_other_files_become_words(carrying):
     assert ".ipynb)" not in text and "chapter 0" in text
 
 
-@pytest.mark.parametrize("repository", ["name", "https://github.com/a/b", "a/b/c", "a b/c", ""])
+@pytest.mark.parametrize(
+    "repository", ["name", "https://github.com/a/b", "a/b/c", "a b/c", "", "a/..", "../b", "-a/b", "é/b", "a/b\n"]
+)
 def test_a_repository_is_owner_and_name(repository):
     with pytest.raises(ValueError, match="owner/name"):
-        colab.make(student_copy.read(CHAPTER), repository, path="x.ipynb")
+        colab.make(notebooks.read(CHAPTER), repository, path="x.ipynb")
+
+
+BRANCHES = ["", "-x", "a b", "a..b", 'a"b', "a'b", "a\nb", "a)b", "a]b", "<b>", "a\\b", "a//b", "/a", "a/", "a/.b",
+            "a.", "a.lock", "a`b", "a{b}", "a\u202eb", "é", 'x"); import os; ("', "main\n"]  # fmt: skip
+
+
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_a_branch_holds_nothing_that_code_markdown_or_an_address_would_read(branch, tmp_path, monkeypatch, capsys):
+    with pytest.raises(ValueError, match="--branch"):
+        colab.make(notebooks.read(CHAPTER), "owner/name", branch, "x.ipynb")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["colab", "03", "--repo", "owner/name", f"--branch={branch}"]) == 1
+    assert "--branch" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("branch", ["main", "v1.2.3", "feature/a_b-c+d", "4725396", "release/1.x/_y"])
+def test_a_branch_is_what_git_calls_one(branch):
+    made = colab.make(notebooks.read(CHAPTER), "owner/name", branch, "x.ipynb")
+    assert f"install_from('https://github.com/owner/name/archive/{branch}.zip')" in sources(made)[1]
+
+
+@pytest.mark.parametrize(
+    "name", ["a b.ipynb", "a(1).ipynb", "a'b\".ipynb", "a#b?c.ipynb", "ä.ipynb", "a\udcffb.ipynb", "<b>.ipynb"]
+)
+def test_a_file_s_name_is_quoted_in_addresses(name, tmp_path):
+    made = colab.make(notebooks.read(CHAPTER), "owner/name", "main", f"my copies/{name}")
+    link = re.fullmatch(r"\[!\[Open in Colab\]\(\S+\)\]\((\S+)\)", sources(made)[0])[1]
+    assert re.fullmatch(r"[\w:/.%-]+", link, re.ASCII)
+    assert unquote(link, errors="surrogatepass").endswith(f"/owner/name/blob/main/my copies/{name}")
+
+
+def test_links_of_a_copy_are_quoted_and_lead_to_the_repository():
+    cell = nbformat.v4.new_markdown_cell('[a](b"c.ipynb) [d](../data/e%20f.md#g)')
+    made = colab.make(nbformat.v4.new_notebook(cells=[cell]), "o/n", "main", "colab/x.ipynb")
+    base = "https://colab.research.google.com/github/o/n/blob/main"
+    assert sources(made)[-1] == f"[a]({base}/colab/b%22c.ipynb) [d]({base}/data/e%20f.md)"
+
+
+def test_the_copy_of_a_copy_has_each_id_once():
+    once = colab.make(notebooks.read(CHAPTER), "o/n", "main", "x.ipynb")
+    twice = colab.make(once, "o/n", "main", "x.ipynb")
+    assert len({cell["id"] for cell in twice["cells"]}) == len(twice["cells"]) == len(once["cells"]) + 2
 
 
 def test_the_badge_leads_to_where_the_file_is(tmp_path):
@@ -327,7 +374,7 @@ def guessing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cell = nbformat.v4.new_code_cell('bert.fill_mask("A [MASK] is raised.")')
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), "guess.ipynb")
-    return student_copy.read("guess.ipynb")
+    return notebooks.read("guess.ipynb")
 
 
 def test_a_chapter_that_guesses_brings_the_trained_head(guessing, machine, tmp_path):

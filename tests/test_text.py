@@ -434,13 +434,15 @@ def test_no_texts(tokenizer):
 
 
 def test_bad_lengths_and_rules(tokenizer):
-    for bad in (1, 0, -5, 3.5, "8"):
-        with pytest.raises(ValueError, match=f"seq_length .*from 2 on, got {bad!r}"):
+    for bad in (1, 0, -5, 3.5, "8", 10**9):
+        with pytest.raises(ValueError, match=f"seq_length .*from 2 to 1,000,000, got {bad!r}"):
             BertPreprocessor(tokenizer, seq_length=bad)
+    with pytest.raises(ValueError, match=r"max_length.*to 1,000,000, got 1000000000"):
+        BertPreprocessor(tokenizer).encode("the", max_length=10**9)
     assert BertPreprocessor(tokenizer, seq_length=2)("the cat")["input_word_ids"].tolist() == [[2, 3]]
-    with pytest.raises(ValueError, match="seq_length .*from 3 on, got 2"):
+    with pytest.raises(ValueError, match="seq_length .*from 3 to .*, got 2"):
         BertPreprocessor(tokenizer, seq_length=2)("the", "cat")
-    with pytest.raises(ValueError, match="max_length.*from 2 on, got 1"):
+    with pytest.raises(ValueError, match="max_length.*from 2 to .*, got 1"):
         BertPreprocessor(tokenizer).encode("the", max_length=1)
     with pytest.raises(ValueError, match="truncation: expected 'round_robin' or 'longest_first', got 'waterfall'"):
         BertPreprocessor(tokenizer, truncation="waterfall")
@@ -451,20 +453,25 @@ def test_bad_lengths_and_rules(tokenizer):
 @pytest.mark.parametrize(
     "vocab, message",
     [
-        ([], "vocab: is empty"),
+        ([], "vocab: expected 1 to 1,000,000 tokens, got 0"),
         (VOCABULARY[2:], r"vocab: lacks the special tokens \[PAD\], \[UNK\]; "),
-        ([*VOCABULARY, "cat"], "vocab: the token 'cat' is there twice, at ids 6 and 20"),
+        ([*VOCABULARY, "x" * 1001], "vocab: expected at most 1,000 characters, got 1,001 at id 20"),
+        ([*VOCABULARY, *["x"] * 2000], "vocab: expected different tokens, got only 21 in 2,020 rows"),
+        ([*VOCABULARY, "a\ud800"], r"vocab: .* lone surrogate '\\ud800'"),
         ([*VOCABULARY, 3], "vocab: expected strings, got 3 at id 20"),
         ({t: i + 1 for i, t in enumerate(VOCABULARY)}, "vocab: the ids of 20 tokens must be 0 to 19"),
+        ({**{t: i for i, t in enumerate(VOCABULARY)}, "x": 19}, "vocab: id 19 belongs to two tokens, ',' and 'x'"),
+        ({**{t: i for i, t in enumerate(VOCABULARY)}, "x": 10**10}, "vocab: expected ids .*, got 10000000000 for 'x'"),
+        ({**{t: i for i, t in enumerate(VOCABULARY)}, "x": 20.0}, "vocab: expected ids .*, got 20.0 for 'x'"),
     ],
 )
 def test_bad_vocabularies(vocab, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         BertTokenizer(vocab)
-    if isinstance(vocab, list) and all(isinstance(token, str) for token in vocab):
+    if isinstance(vocab, list) and all(isinstance(token, str) and token.isprintable() for token in vocab):
         file = tmp_path / "vocab.txt"
         file.write_text("".join(f"{token}\n" for token in vocab), encoding="utf-8")
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=f"{re.escape(str(file))}: {message}"):
             BertTokenizer(file)
 
 
@@ -478,71 +485,394 @@ def test_bad_vocabulary_files(tmp_path):
     with pytest.raises(FileNotFoundError, match="vocab: there is no file"):
         BertTokenizer(str(tmp_path))
     (tmp_path / "latin.txt").write_bytes("[PAD]\ncafé\n".encode("latin-1"))
-    with pytest.raises(ValueError, match="vocab: .*latin.txt' is not UTF-8"):
+    with pytest.raises(ValueError, match="latin.txt: expected UTF-8"):
         BertTokenizer(tmp_path / "latin.txt")
+    (tmp_path / "nul.txt").write_bytes(b"[PAD]\n[UN\x00K]\n")
+    with pytest.raises(ValueError, match="nul.txt: .* NUL character in line 2"):
+        BertTokenizer(tmp_path / "nul.txt")
+    (tmp_path / "long.txt").write_bytes(b"\n" * 1_000_001)
+    with pytest.raises(ValueError, match="long.txt: expected at most 1,000,000 lines"):
+        BertTokenizer(tmp_path / "long.txt")
+    if os.path.exists("/dev/zero"):
+        with pytest.raises(FileNotFoundError, match="/dev/zero"):
+            BertTokenizer("/dev/zero")
 
 
-def test_bad_tokenizer_files(tmp_path):
-    rust = BertTokenizer(VOCABULARY)._rust
-    good = json.loads(rust.to_str())
-    file = tmp_path / "tokenizer.json"
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("lowercase", None),
+        ("lowercase", "yes"),
+        ("strip_accents", 1),
+        ("tokenize_chinese_chars", None),
+        ("added_tokens", "[E1]"),
+        ("added_tokens", None),
+        ("added_tokens", [3]),
+        ("added_tokens", [""]),
+        ("added_tokens", ["x" * 1001]),
+        ("added_tokens", [f"{i:0999}" for i in range(300)]),
+        ("added_tokens", ["\ud800"]),
+    ],
+)
+def test_bad_settings(name, value):
+    with pytest.raises((TypeError, ValueError), match=f"^{name}: expected "):
+        BertTokenizer(VOCABULARY, **{name: value})
+    with pytest.raises(ValueError, match=f"^model.keras: {name}: expected "):
+        BertTokenizer.from_config({"vocab": VOCABULARY, name: value}, "model.keras")
 
-    def read(state):
+
+def tokenizer_json(**options):
+    """What `save` writes, as a dict."""
+    tokenizer = BertTokenizer(VOCABULARY, **options)
+    return {**json.loads(tokenizer._rust.to_str()), "post_processor": copy.deepcopy(BERT_PROCESSING)}
+
+
+BERT_PROCESSING = {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]}
+ADDED = {"id": 20, "content": "[E1]", "special": True}
+PADDING = {"direction": "Right", "pad_id": 0, "pad_token": "[PAD]", "pad_type_id": 0, "strategy": "BatchLongest"}
+NO_TEMPLATE = {"type": "TemplateProcessing", "single": [], "pair": [], "special_tokens": {}}
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Write a tokenizer.json and read it."""
+
+    def write_and_read(state, **settings):
+        file = tmp_path / "tokenizer.json"
         file.write_text(state if isinstance(state, str) else json.dumps(state), encoding="utf-8")
-        return BertTokenizer.from_file(file)
+        return BertTokenizer.from_file(file, **settings)
 
-    assert read(good).vocabulary == VOCABULARY
-    no_type = copy.deepcopy(good)
-    del no_type["model"]["type"]  # as in bert-base-uncased's file
-    assert read(no_type).tokenize("unwanted") == ["un", "##want", "##ed"]
+    return write_and_read
+
+
+def test_tokenizer_files_of_other_years(read):
+    state = tokenizer_json(added_tokens=["[E1]"])
+    del state["model"]["type"]  # as in bert-base-uncased's
+    del state["version"], state["decoder"], state["post_processor"]
+    state["truncation"] = {"max_length": 128, "strategy": "LongestFirst", "stride": 0}  # without its direction
+    state["padding"] = PADDING
+    tokenizer = read(state)
+    assert tokenizer.vocabulary == [*VOCABULARY, "[E1]"]
+    assert tokenizer.encode("the [E1]cat The").ids == [5, 20, 6, 5]
+
+
+def test_settings_replace_those_of_a_tokenizer_file(read):
+    state = tokenizer_json(lowercase=False, strip_accents=True, tokenize_chinese_chars=False)
+    assert read(state).get_config() == read(state, lowercase=False).get_config()
+    settings = {"lowercase": True, "strip_accents": None, "tokenize_chinese_chars": True}
+    config = read(state, **settings).get_config()
+    assert {name: config[name] for name in settings} == settings
+
+
+@pytest.mark.parametrize(
+    "part, field, value",
+    [
+        ("model", "type", "BPE"),
+        ("model", "unk_token", "the"),
+        ("model", "continuing_subword_prefix", "@@"),
+        ("model", "max_input_chars_per_word", 200),
+        ("model", "max_input_chars_per_word", 100.0),
+        ("model", "vocab", None),
+        ("model", "vocab", VOCABULARY),
+        ("model", "vocab", {**{t: i for i, t in enumerate(VOCABULARY)}, "x": 19}),
+        ("model", "vocab", {**{t: i for i, t in enumerate(VOCABULARY)}, "x": 2**31}),
+        ("model", "vocab", {**{t: i for i, t in enumerate(VOCABULARY)}, "x": True}),
+        ("model", "vocab", {**{t: i for i, t in enumerate(VOCABULARY)}, "x": float("nan")}),
+        ("model", "vocab", {**{t: i for i, t in enumerate(VOCABULARY)}, "\ud800": 20}),
+        ("model", "vocab", {**{t: i for i, t in enumerate(VOCABULARY)}, "x": 900_000}),
+        ("normalizer", "type", "NFC"),
+        ("normalizer", "type", "Sequence"),
+        ("normalizer", "clean_text", False),
+        ("normalizer", "lowercase", None),
+        ("normalizer", "lowercase", 1),
+        ("normalizer", "strip_accents", "no"),
+        ("normalizer", "handle_chinese_chars", []),
+        ("pre_tokenizer", "type", "Whitespace"),
+        ("decoder", "type", "ByteLevel"),
+        ("decoder", "cleanup", False),
+        ("truncation", "direction", "Left"),
+        ("padding", "direction", "Left"),
+        ("padding", "pad_id", 7),
+        ("padding", "pad_token", "the"),
+        ("post_processor", "type", "RobertaProcessing"),
+        ("post_processor", "cls", ["[CLS]", 3]),
+        ("post_processor", None, NO_TEMPLATE),
+        ("normalizer", None, None),
+        ("pre_tokenizer", None, None),
+        ("model", None, None),
+        ("model", None, [1]),
+        ("normalizer", None, "BertNormalizer"),
+        ("version", None, "2.0"),
+        ("added_tokens", None, {"[E1]": 20}),
+        ("added_tokens", None, ["[E1]"]),
+        ("added_tokens", None, [{**ADDED, "content": None}]),
+        ("added_tokens", None, [{**ADDED, "id": 20.0}]),
+        ("added_tokens", None, [{**ADDED, "id": 30}]),
+        ("added_tokens", None, [{**ADDED, "id": -1}]),
+        ("added_tokens", None, [{**ADDED, "content": "cat"}]),
+        ("added_tokens", None, [{**ADDED, "lstrip": True}]),
+        ("added_tokens", None, [{**ADDED, "normalized": True}]),
+        ("added_tokens", None, [{**ADDED, "special": False}]),
+        ("added_tokens", None, [{**ADDED, "content": "x" * 10_000_000}]),
+        ("added_tokens", None, [{**ADDED, "content": "\ud800"}]),
+        ("something", None, 3),
+    ],
+)
+def test_what_changes_ids_is_refused_by_file_and_field(read, part, field, value):
+    state = {**tokenizer_json(), "padding": PADDING, "truncation": {"direction": "Right"}}
+    if field is None:
+        state[part] = value
+    else:
+        state[part] = {**state[part], field: value}
+    name = "vocab" if field == "vocab" else field if field and part != "post_processor" else part
+    with pytest.raises(ValueError, match=rf"tokenizer\.json: .*{name}") as error:
+        read(state)
+    assert len(str(error.value)) < 1000
+
+
+def test_a_path_in_a_tokenizer_file_is_not_opened(read, tmp_path):
+    (tmp_path / "secret.txt").write_text("\n".join(VOCABULARY))
+    state = tokenizer_json()
+    state["model"]["vocab"] = str(tmp_path / "secret.txt")
+    with pytest.raises(ValueError, match="model.vocab: expected an object token -> id"):
+        read(state)
+    config = {**BertTokenizer(VOCABULARY).get_config(), "vocab": str(tmp_path / "secret.txt")}
+    with pytest.raises(ValueError, match="bertedu.json: expected the tokens as vocab"):
+        BertTokenizer.from_config(config, "bertedu.json")
+
+
+def test_fields_of_a_later_year_are_one_warning(read):
+    state = tokenizer_json()
+    state["model"]["later"], state["decoder"]["later"] = 1, 2
+    with pytest.warns(
+        UserWarning, match=r"tokenizer.json: .*model\.later.*decoder\.later|decoder\.later.*model\.later"
+    ):
+        assert read(state).vocabulary == VOCABULARY
+
+
+@pytest.mark.parametrize("content", ["[PAD]\n[UNK]\n", "[]", "{}", "null", '{"model": null}', "[" * 100_000, "\x00"])
+def test_other_files_are_no_tokenizer_files(read, content, tmp_path):
+    with pytest.raises(ValueError, match=r"tokenizer\.json: expected"):
+        read(content)
     with pytest.raises(FileNotFoundError, match="path: there is no file"):
         BertTokenizer.from_file(tmp_path / "nothing.json")
-    for wrong in ("[PAD]\n[UNK]\n", "[]", "{}", '{"model": null}'):
-        with pytest.raises(ValueError, match="path: .* is no tokenizer.json; a vocab.txt goes to BertTokenizer itself"):
-            read(wrong)
-    for part, field, value in [
-        ("model", "type", "BPE"),
-        ("model", "max_input_chars_per_word", 200),
-        ("normalizer", "type", "NFC"),
-        ("normalizer", "clean_text", False),
-        ("pre_tokenizer", "type", "Whitespace"),
-    ]:
-        state = copy.deepcopy(good)
-        state[part][field] = value
-        with pytest.raises(ValueError, match=f"is no BERT tokenizer: its {part} has {field} {value!r}"):
-            read(state)
-    with pytest.raises(ValueError, match="its normalizer has type None"):
-        read({**good, "normalizer": None})
 
 
-def test_added_tokens_in_tokenizer_files(tmp_path):
-    state = json.loads(BertTokenizer(VOCABULARY, lowercase=False, added_tokens=["[E1]"])._rust.to_str())
+JUNK = [
+    None,
+    True,
+    -1,
+    3,
+    2**70,
+    1e400,
+    "",
+    "x",
+    "[CLS]",
+    "\ud800",
+    [],
+    {},
+    [[]],
+    {"a": 1},
+    "/etc/hostname",
+    float("nan"),
+]
+
+
+def mutate(value, rng):
+    """A JSON value with one change at a random place."""
+    children = list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
+    if not children or rng.random() < 0.1:
+        return rng.choice(JUNK)
+    key = rng.choice(children)
+    changed = copy.copy(value)
+    match rng.randrange(6):
+        case 0:
+            del changed[key]
+        case 1 if isinstance(value, dict):
+            changed[rng.choice(["x", "", "type", "vocab", "\u202e"])] = changed.pop(key)
+        case _:
+            changed[key] = mutate(value[key], rng)
+    return changed
+
+
+@pytest.mark.filterwarnings("ignore:.*tokenizer.json. ignored the unknown fields")
+def test_damaged_tokenizer_files_are_refused_by_name(tmp_path):
+    rng = random.Random(13)
+    state = {**tokenizer_json(added_tokens=["[E1]", "[E2]"]), "padding": PADDING, "truncation": {"direction": "Right"}}
     file = tmp_path / "tokenizer.json"
-    file.write_text(json.dumps(state), encoding="utf-8")
-    read = BertTokenizer.from_file(file)
-    assert read.encode("the [E1]cat The").ids == [5, 20, 6, 1]
-    state["added_tokens"][-1]["id"] = 30
-    file.write_text(json.dumps(state), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"id 30 of added token '\[E1\]' leaves a gap"):
-        BertTokenizer.from_file(file)
-    state["added_tokens"][-1].update(id=20, lstrip=True)
-    file.write_text(json.dumps(state), encoding="utf-8")
-    with pytest.raises(ValueError, match="added token .* unsupported"):
-        BertTokenizer.from_file(file)
+    opened = 0
+    for n in range(400):
+        content = json.dumps(mutate(state, rng)).encode()
+        if n % 4 == 0:  # damage of bytes
+            content = bytearray(content)
+            for _ in range(rng.randint(1, 3)):
+                content[rng.randrange(len(content))] = rng.randrange(256)
+        file.write_bytes(content[: rng.randrange(len(content))] if n % 40 == 1 else content)
+        try:
+            tokenizer = BertTokenizer.from_file(file)
+        except ValueError as error:
+            assert str(file) in str(error) and str(error).isprintable(), content
+        else:
+            opened += 1
+            assert len(tokenizer.encode(SENTENCE).ids) >= 6
+            assert BertTokenizer.from_config(tokenizer.get_config()).vocabulary == tokenizer.vocabulary
+    assert 10 < opened < 200
+
+
+def test_damaged_vocabulary_files_are_refused_by_name(tmp_path):
+    rng = random.Random(14)
+    whole = "".join(f"{token}\n" for token in [*VOCABULARY, "中文", "", "café", "the"]).encode()
+    file = tmp_path / "vocab.txt"
+    opened = 0
+    for _ in range(300):
+        content = bytearray(whole)
+        for _ in range(rng.randint(1, 4)):
+            at = rng.randrange(len(content))
+            match rng.randrange(3):
+                case 0:
+                    content[at] = rng.choice([*range(256), 10, 10, 13, 32])
+                case 1:
+                    del content[at : at + rng.randint(1, 9)]
+                case 2:
+                    content[at:at] = rng.choice([b"\n", b" ", b"\r\n", b"\xe3\x80\x80", b"\xff", b"the\n", b"\0"])
+        file.write_bytes(content)
+        try:
+            tokenizer = BertTokenizer(file)
+        except ValueError as error:
+            assert str(file) in str(error) and str(error).isprintable(), content
+        else:
+            opened += 1
+            assert_survives(tokenizer, tmp_path)
+    assert opened > 50
 
 
 # Files, copies, processes
 
 
+def assert_survives(tokenizer, folder):
+    """Every way to write a tokenizer gives it back, with each row's token."""
+    tokenizer.save(folder / "copy.json")
+    tokenizer.save_vocabulary(folder / "copy.txt")
+    config = json.loads(json.dumps(tokenizer.get_config()))
+    text = " ".join(tokenizer.vocabulary)
+    for again in (
+        BertTokenizer.from_file(folder / "copy.json"),
+        BertTokenizer.from_config(config),
+        BertTokenizer(folder / "copy.txt"),
+    ):
+        assert again.vocabulary == tokenizer.vocabulary
+        assert again.encode(text).ids == tokenizer.encode(text).ids
+
+
 def test_vocabulary_files(tokenizer, tmp_path):
-    odd = [*VOCABULARY, "\u2028", "a\u0085b", "\u00a0"]  # what str.splitlines and str.strip would spoil
-    BertTokenizer(odd).save_vocabulary(tmp_path / "vocab.txt")
-    assert BertTokenizer(tmp_path / "vocab.txt").vocabulary == odd
+    odd = [*VOCABULARY, "a\u2028b", "a\u0085b", "\x1c", "\u200b", " x"]  # what str.splitlines and str.strip would spoil
+    assert_survives(BertTokenizer(odd), tmp_path)
     windows = "\ufeff" + "\r\n".join(VOCABULARY) + "\r\n\r\n"
     (tmp_path / "windows.txt").write_bytes(windows.encode())
     assert BertTokenizer(str(tmp_path / "windows.txt")).vocabulary == VOCABULARY
     shuffled = dict(sorted((token, i) for i, token in enumerate(VOCABULARY)))
     assert BertTokenizer(shuffled).vocabulary == VOCABULARY
+    BertTokenizer([*VOCABULARY, "\u2028", "\n", "\u3000"]).save_vocabulary(tmp_path / "blank.txt")
+    assert BertTokenizer(tmp_path / "blank.txt").vocabulary == [*VOCABULARY, "", "", ""]
+    for token in ("mat ", "a\nb", "a\0b"):
+        with pytest.raises(ValueError, match=r"vocab.txt: .* of id 20 cannot be a line"):
+            BertTokenizer([*VOCABULARY, token]).save_vocabulary(tmp_path / "vocab.txt")
+
+
+def test_repeated_tokens_keep_their_rows(tmp_path):
+    words = [*VOCABULARY, "sat", "x", "sat", "", "", "sat ", "dog", "[MASK]", ""]
+    (tmp_path / "vocab.txt").write_text("".join(f"{word}\n" for word in words[:-1]) + "\u3000\n", encoding="utf-8")
+    tokenizer = BertTokenizer(tmp_path / "vocab.txt")
+    assert tokenizer.vocabulary == [word.strip() for word in words]
+    assert tokenizer.encode("sat dog x").ids == tokenizer.tokens_to_ids(["sat", "dog", "x"]) == [25, 26, 21]
+    assert tokenizer.mask_id == 27 and tokenizer.encode("[MASK]").ids == [27]
+    assert tokenizer.ids_to_tokens([7, 20, 22, 25, 23]) == ["sat", "sat", "sat", "sat", ""]
+    assert tokenizer.decode([5, 7, 20, 25]) == "the sat sat sat"
+    assert_survives(tokenizer, tmp_path)
+    lines = (tmp_path / "copy.txt").read_text(encoding="utf-8").split("\n")
+    assert len(set(lines)) == len(words) + 1  # each once, as TensorFlow's tables need them
+    extended = BertTokenizer(tokenizer.vocabulary, added_tokens=["[E1]", "sat\t"])
+    extended.save(tmp_path / "extended.json")
+    for again in (extended, BertTokenizer.from_file(tmp_path / "extended.json")):
+        assert again.vocabulary[29:] == ["[E1]", "sat\t"]
+        assert again.encode("the[E1]sat\tsat").ids == [5, 29, 30, 25]
+
+
+def test_ids_without_a_token_are_empty_rows(read):
+    state = tokenizer_json()
+    state["model"]["vocab"] |= {"x": 22, "y": 23}
+    tokenizer = read(state)
+    assert tokenizer.vocabulary == [*VOCABULARY, "", "", "x", "y"] and tokenizer.encode("y x").ids == [23, 22]
+
+
+@pytest.mark.peers
+def test_vocabulary_files_give_hugging_faces_ids(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    rng = random.Random(15)
+    blanks = ["", "", "", " ", "  ", "\t", "\u3000", "\u2028", "\x85", "\x0b", "\x1c", "\u200b", "\u180e", "\xa0"]
+    words = [
+        "cat",
+        "sat",
+        "##ed",
+        "un",
+        "Cat",
+        "café",
+        "中",
+        "x",
+        "y",
+        "##y",
+        "[MASK]",
+        "a\u2028b",
+        "a\rb",
+        "",
+        "\u3000",
+    ]
+    text = "cat sat uned Cat café 中 x y xy [MASK] un-cat a"
+    for n in range(40):
+        chosen = [*VOCABULARY[5:7], *rng.choices(words, k=rng.randint(1, 20)), "end"]
+        lines = [*(f"{token} " for token in VOCABULARY[:5]), *(word + rng.choice(blanks) for word in chosen)]
+        content = "".join(line + rng.choice(["\n", "\n", "\r\n"]) for line in lines)
+        (tmp_path / "vocab.txt").write_bytes((content if n % 2 else content.rstrip("\r\n")).encode())
+        theirs = transformers.BertTokenizer.from_pretrained(tmp_path)
+        ours = BertTokenizer(tmp_path / "vocab.txt")
+        assert ours.encode(text).ids == theirs(text, add_special_tokens=False)["input_ids"], content
+        assert (ours.pad_id, ours.mask_id) == (theirs.pad_token_id, theirs.mask_token_id)
+        assert ours.vocab_size == len(lines) == max(theirs.get_vocab().values()) + 1
+        ours.save(tmp_path / "ours.json")
+        whole = transformers.PreTrainedTokenizerFast(tokenizer_file=str(tmp_path / "ours.json"))
+        assert whole(text, add_special_tokens=False)["input_ids"] == ours.encode(text).ids
+        theirs.save_pretrained(tmp_path / "theirs")
+        read = BertTokenizer.from_file(tmp_path / "theirs" / "tokenizer.json")
+        assert read.encode(text).ids == ours.encode(text).ids and read.vocab_size == ours.vocab_size
+        ours.save_vocabulary(tmp_path / "vocab.txt")
+        again = transformers.BertTokenizer.from_pretrained(tmp_path)
+        assert again(text, add_special_tokens=False)["input_ids"] == ours.encode(text).ids
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("tokenizer", "/etc/hostname"),
+        ("tokenizer", None),
+        ("tokenizer", {"module": "os", "class_name": "system", "config": "true", "registered_name": None}),
+        ("seq_length", 10**9),
+        ("seq_length", "8"),
+        ("truncation", "waterfall"),
+        ("truncation", []),
+        ("name", 3),
+        ("name", "a/b"),
+        ("name", "a\x1b[31m"),
+        ("trainable", "yes"),
+        ("dtype", "int32"),
+        ("dtype", {"module": "keras", "class_name": "Lambda", "config": {"name": "float32"}}),
+        ("dtype", {"class_name": "DTypePolicy", "config": {"name": []}}),
+        ("something", 3),
+    ],
+)
+def test_bad_preprocessor_configs(tokenizer, field, value):
+    config = {**BertPreprocessor(tokenizer, 8).get_config(), field: value}
+    with pytest.raises(ValueError, match=f"^model.keras: .*{field}"):
+        BertPreprocessor.from_config(config, "model.keras")
 
 
 def test_configs_are_complete():
@@ -560,6 +890,13 @@ def test_configs_are_complete():
     assert (layer.name, layer.seq_length, layer.truncation) == ("packer", 17, "longest_first")
     for text in ("Thé [E1] cat 中文", "thé"):
         assert layer(text, text)["input_word_ids"].tolist() == preprocessor(text, text)["input_word_ids"].tolist()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", None])
+def test_preprocessor_configs(tokenizer, dtype):
+    config = json.loads(json.dumps(BertPreprocessor(tokenizer, None, dtype=dtype, trainable=False).get_config()))
+    again = BertPreprocessor.from_config(config, "model.keras")
+    assert again.get_config() == config and not again.trainable
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])

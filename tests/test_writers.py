@@ -292,22 +292,26 @@ SPOILED = {
     "transposed": (
         change_tensors(lambda t: t.update({BIAS: t[BIAS][None]})),
         ValueError,
-        r"layer_1/feedforward/output/bias' is float32 \(1, 22\)",
+        r"layer_1/feedforward/output/bias' has shape \(1, 22\)",
     ),
-    "integers": (change_tensors(lambda t: t.update({BIAS: t[BIAS].astype("int8")})), ValueError, "output/bias' is I8"),
+    "integers": (
+        change_tensors(lambda t: t.update({BIAS: t[BIAS].astype("int8")})),
+        ValueError,
+        "output/bias' holds I8",
+    ),
     "cut weights": (cut("model.safetensors"), ValueError, "model.safetensors is damaged or cut off"),
-    "cut words": (cut("bertedu.json"), ValueError, r"bertedu\.json is not JSON"),
-    "a later format": (change_json("bertedu.json", lambda c: c.update(format=2)), ValueError, "format 2.*upgrade"),
-    "no sizes": (change_json("bertedu.json", lambda c: c.pop("encoder")), ValueError, "KeyError.*edited by hand"),
+    "cut words": (cut("bertedu.json"), ValueError, r"bertedu\.json: expected JSON"),
+    "a later format": (change_json("bertedu.json", lambda c: c.update(format=3)), ValueError, "format.*3.*[Uu]pgrade"),
+    "no sizes": (change_json("bertedu.json", lambda c: c.pop("encoder")), ValueError, "no field 'encoder'"),
     "unknown argument": (
         change_json("bertedu.json", lambda c: c["encoder"].update(x=1)),
         ValueError,
-        "edited by hand|x",
+        "field 'x' is unknown",
     ),
     "foreign code": (
         change_json("bertedu.json", lambda c: c["encoder"].update(inner_activation=EVIL)),
         ValueError,
-        "names 'function' of 'os', which is neither Keras' nor ours",
+        "inner_activation is 'system'",
     ),
 }
 
@@ -330,8 +334,9 @@ def test_keras_files_that_are_spoiled(tmp_path):
         be.load(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", json.dumps({"module": "os", "class_name": "popen", "config": {}}))
-    with pytest.raises(ValueError, match="names 'popen' of 'os'"):
+        archive.writestr("model.weights.h5", "")
+    with pytest.raises(ValueError, match="popen"):
         be.load(path)
     keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(path)
-    with pytest.raises(ValueError, match="no BertEncoder in it"):
+    with pytest.raises(ValueError, match="Sequential"):
         be.load(path)

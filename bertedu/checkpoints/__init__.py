@@ -10,6 +10,7 @@ import glob
 import itertools
 from pathlib import Path
 
+from bertedu import files
 from bertedu.bert import Bert
 from bertedu.checkpoints import (
     common,
@@ -66,6 +67,7 @@ def read(path, dtype=None):
         FileNotFoundError, ValueError: a file, field or tensor is missing, unknown, mis-shaped or damaged; or another
         process changes the files all the time.
     """
+    check_links(path)
     for _ in range(TRIES):
         before = fingerprint(path)
         try:
@@ -100,17 +102,30 @@ def read(path, dtype=None):
 TRIES = 3  # a directory that is replaced is whole again at once
 
 
-def fingerprint(path):
-    """Return what tells one version of the files at `path` from another: identity, size and time of each."""
+def files_at(path):
+    """Return the files of the checkpoint at `path`: a directory's, the file itself, or those of a prefix."""
     path = Path(path)
-    files = [path, *sorted(path.parent.glob(f"{glob.escape(path.name)}.*"))]  # a prefix names no file itself
     if path.is_dir():
-        files = sorted(itertools.islice(path.rglob("*"), MOST_FILES))
+        return sorted(itertools.islice(path.rglob("*"), MOST_FILES))
+    return [path, *sorted(path.parent.glob(f"{glob.escape(path.name)}.*"))]
+
+
+def check_links(path):
+    """Raise ValueError where a link in a directory leads out of it, but into the store of the Hugging Face cache."""
+    root = Path(path).resolve()
+    inside = [root, root.parent.parent / "blobs"] if root.parent.name == "snapshots" else [root]
+    for file in files_at(root) if root.is_dir() else ():
+        if file.is_symlink() and not any(file.resolve().is_relative_to(place) for place in inside):
+            raise ValueError(f"{file} is a link out of its directory, which is not followed: put a copy there.")
+
+
+def fingerprint(path):
+    """Return what tells one version of the files at `path` from another: identity, size and times of each."""
     found = []
-    for file in files:
+    for file in [Path(path), *files_at(path)]:
         with contextlib.suppress(OSError):
             stat = file.stat()
-            found.append((file, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+            found.append((file, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
     return found
 
 
@@ -148,6 +163,6 @@ def save_checkpoint(bert, path, format="bertedu", *, overwrite=False):
     path = Path(path)
     if overwrite and path.is_dir() and any(path.iterdir()):
         recognise(path)  # a whole folder is replaced, so it has to be a checkpoint, not somebody's home
-    with common.into_place(path, overwrite) as new:
+    with files.replacing(path, overwrite) as new:
         WRITERS[format](bert, new)
     return path

@@ -3,10 +3,7 @@
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-import contextlib
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -124,33 +121,3 @@ def shortened(items, most=4):
     """Return the first few of a list of names as one string."""
     first = ", ".join(escape(item) for item in items[:most])
     return (first + (f" and {len(items) - most} more" if len(items) > most else "")) or "nothing"
-
-
-@contextlib.contextmanager
-def into_place(target, overwrite=False):
-    """A new path beside `target` to write a file or a directory to; it takes the name `target` when all went well.
-
-    When anything goes wrong, nothing of it stays, and what `target` was stays as it was.
-
-    Args:
-        target: path; its folder is made if need be. The new path ends as `target` does (".keras").
-        overwrite: bool, whether `target` may be there already (an empty folder always may).
-
-    Raises:
-        FileExistsError: `target` is there.
-    """
-    target = Path(target).expanduser().absolute()
-    if target.exists() and not overwrite and not (target.is_dir() and not any(target.iterdir())):
-        raise FileExistsError(f"{target} is there already: choose another path, or replace it with overwrite=True.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.stem}-", dir=target.parent) as folder:
-        new = Path(folder) / target.name
-        yield new
-        if target.is_dir():
-            os.replace(target, Path(folder) / "old")  # a folder cannot be replaced in one step, but moved aside
-        try:
-            os.replace(new, target)
-        except OSError:
-            if (Path(folder) / "old").exists():
-                os.replace(Path(folder) / "old", target)
-            raise

@@ -177,10 +177,8 @@ def record(value, source, field, names):
     module = (found.get("module") or "keras").partition(".")[0]
     name = found.get("registered_name") or found["class_name"]
     if name not in names or (">" not in name and module != "keras"):
-        kind = found["class_name"] if module in ("keras", "builtins") else f"{module}>{found['class_name']}"
-        raise ValueError(
-            f"{source}: {field} is a {shown(kind)}, and only {', '.join(names)} can stand there. {WAY_OUT}"
-        )
+        kind = name if ">" in name or module in ("keras", "builtins") else f"{module}>{name}"
+        raise ValueError(f"{source}: {field} must be one of {', '.join(names)}; got {shown(kind)}. {WAY_OUT}")
     return name, found["config"]
 
 

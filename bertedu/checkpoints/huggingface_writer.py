@@ -23,7 +23,7 @@ def write(bert, directory):
 
     Args:
         bert: a `Bert`.
-        directory: path that is not there yet; see `common.into_place`.
+        directory: path that is not there yet; see `files.replacing`.
 
     Raises:
         ValueError: something in it has no place in this format; says what.

@@ -13,7 +13,6 @@ import contextlib
 import io
 import json
 import math
-import shutil
 import struct
 import tempfile
 import zipfile
@@ -23,11 +22,10 @@ from typing import Any, NamedTuple
 
 import keras
 
-from bertedu import defaults
 from bertedu.bert import Bert
 from bertedu.checkpoints import assembly, keras_paths, native, strict
 from bertedu.checkpoints.common import TensorInfo, no_vocabulary, preprocessor_for, weights
-from bertedu.checkpoints.configuration import LAYER, WAY_OUT, encoder_arguments, record
+from bertedu.checkpoints.configuration import WAY_OUT, encoder_arguments, record
 from bertedu.checkpoints.fields import ANYTHING, FLAG, IGNORED, read_fields, shown
 from bertedu.checkpoints.hdf5 import list_datasets, open_h5, read_dataset
 from bertedu.files import JSON_LIMIT, VOCABULARY_LIMIT, escape, parse_json
@@ -96,23 +94,13 @@ def write(bert, path):
     encoder = bert.encoder
     model = bert.classifier or bert.masked_lm or keras.Model(encoder.inputs, encoder(encoder.inputs), name="bert_model")
     settings = {"has_pooler": bert.has_pooler, **native.settings(bert)}
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        whole, tokenizer = Path(folder) / path.name, Path(folder) / TOKENIZER
-        model.save(whole)
-        bert.tokenizer.save(tokenizer)
-        with zipfile.ZipFile(whole) as archive, zipfile.ZipFile(path, "w") as new:
-            for name in archive.namelist():
-                with archive.open(name) as old, new.open(archive.getinfo(name), "w", force_zip64=True) as copy:
-                    portable_copy(old, copy) if name == CONFIG else shutil.copyfileobj(old, copy, 1 << 20)
-            new.write(tokenizer, TOKENIZER, zipfile.ZIP_DEFLATED)
-            new.writestr(SETTINGS, json.dumps(settings, indent=2), zipfile.ZIP_DEFLATED)
+    model.save(path)
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path, "a") as archive:
+        bert.tokenizer.save(Path(folder) / TOKENIZER)
+        archive.write(Path(folder) / TOKENIZER, TOKENIZER, zipfile.ZIP_DEFLATED)
+        archive.writestr(SETTINGS, json.dumps(settings, indent=2), zipfile.ZIP_DEFLATED)
     with open_archive(path):
         pass  # so that nothing is written that `read` would refuse
-
-
-def portable_copy(old, copy):
-    """Copy a configuration without what an older Keras would not know, and what says nothing at its default."""
-    copy.write(json.dumps(defaults.portable(json.loads(old.read()))).encode())
 
 
 def read(path, dtype=None):
@@ -148,14 +136,22 @@ def read(path, dtype=None):
 def open_archive(path, dtype=None):
     """Open a `.keras` file once, check what it says, and yield the `Archive`."""
     source = str(path)
-    try:
-        with open(path, "rb") as file, zipfile.ZipFile(file) as opened:
+    with open(path, "rb") as file:
+        with damage_named(source):
+            opened = zipfile.ZipFile(file)
+        with opened:
             check_members(opened, source)
             yield describe(opened, source, dtype)
+
+
+@contextlib.contextmanager
+def damage_named(source):
+    """Turn what the standard library raises for a damaged archive into a ValueError that names it."""
+    try:
+        yield
     except ZIP_ERRORS as error:
-        raise ValueError(
-            f"{source} is damaged or cut off ({escape(error)[:150]}): save or download it again."
-        ) from None
+        reason = escape(error)[:150]
+        raise ValueError(f"{source} is damaged or cut off ({reason}): save or download it again.") from None
 
 
 ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, struct.error, zlib.error)
@@ -186,7 +182,8 @@ def member(opened, name, source, limit):
         return None
     if opened.getinfo(name).file_size > limit:
         raise ValueError(f"{source}: expected at most {limit:,} bytes in {name}, got more. Is it the right file?")
-    return opened.read(name)
+    with damage_named(source):
+        return opened.read(name)
 
 
 def describe(opened, source, dtype=None):
@@ -224,15 +221,8 @@ def in_functional(config, source):
         raise ValueError(f"{source} holds a Keras model, but no BertEncoder in it.")
     layer, _ = found["model"]
     preprocessor = found.get(PREPROCESSOR)
-    preprocessor = preprocessor and preprocessor_from_config(preprocessor[1], f"{source}, BertPreprocessor")
+    preprocessor = preprocessor and BertPreprocessor.from_config(preprocessor[1], f"{source}, BertPreprocessor")
     return layer, f"layers/{keras_paths.snake_case(layer['class_name'])}", preprocessor
-
-
-def preprocessor_from_config(config, source):
-    """Return a `BertPreprocessor` from its configuration, its vocabulary inline."""
-    fields = read_fields(config, LAYER | native.PREPROCESSOR | {"tokenizer": ANYTHING}, source)
-    _, tokenizer = record(fields["tokenizer"], source, "tokenizer", ("bertedu>BertTokenizer",))
-    return BertPreprocessor(BertTokenizer(**tokenizer), fields["seq_length"], fields["truncation"])
 
 
 def read_settings(archive):
@@ -264,8 +254,7 @@ def read_tokenizer(archive):
 
 def read_model(archive, dtype=None):
     """Return the encoder, pretrainer and classifier of an archive, filled with its weights."""
-    content = io.BytesIO(archive.zip.read(WEIGHTS))
-    with open_h5(content, archive.source) as opened:
+    with open_weights(archive) as opened:
         datasets = list_datasets(opened, archive.source)
         check_size(archive, datasets)
         encoder, masked_lm, classifier = assembly.build(archive.arguments, archive.heads, archive.source, dtype)
@@ -281,6 +270,13 @@ def read_model(archive, dtype=None):
             CONFIG,
         )
     return encoder, masked_lm, classifier
+
+
+def open_weights(archive):
+    """Open the weights of an archive."""
+    with damage_named(archive.source):
+        content = archive.zip.read(WEIGHTS)
+    return open_h5(io.BytesIO(content), archive.source)
 
 
 def check_size(archive, datasets):
@@ -316,7 +312,7 @@ def to_infos(datasets, variables, stored):
 def tensors(path):
     """Return the `TensorInfo` of every weight in a file."""
     with open_archive(path) as archive:
-        with open_h5(io.BytesIO(archive.zip.read(WEIGHTS)), archive.source) as opened:
+        with open_weights(archive) as opened:
             datasets = list_datasets(opened, archive.source)
         check_size(archive, datasets)
         parts = assembly.build(archive.arguments, archive.heads, archive.source)

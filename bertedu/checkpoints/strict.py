@@ -73,7 +73,7 @@ def model_shapes(arguments, masked_lm=False, classifier=None):
     shapes |= dense("pooler_transform", hidden, hidden)
     if masked_lm:
         shapes |= dense("masked_lm/transform", hidden, width) | norm("masked_lm/layer_norm", width)
-        shapes |= {"masked_lm/output_bias": (vocab,)}
+        shapes |= {"masked_lm/output_bias": rows[:1]}
     return shapes | {f"classifier/{path}": shape for path, shape in (classifier or {}).items()}, others
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import keras
 
+from bertedu import files
+
 PACKAGES = ("bertedu", "keras", "tensorflow", "jax", "torch", "numpy", "tokenizers")
 
 
@@ -49,7 +51,7 @@ class History:
 
     def save(self, path):
         """Writes `to_json` to a file and returns its path."""
-        Path(path).write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
+        files.write_text(path, json.dumps(self.to_json(), indent=2) + "\n")
         return Path(path)
 
     def plot(self, metric="loss"):

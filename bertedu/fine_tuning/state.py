@@ -11,7 +11,7 @@ import keras
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from bertedu.checkpoints.common import into_place
+from bertedu import files
 
 
 def make_folder(path):
@@ -39,15 +39,8 @@ def save(path, variables, words):
         OSError: it cannot be written, as on a full disk; what stood there before is untouched.
     """
     arrays = {str(i): keras.ops.convert_to_numpy(variable) for i, variable in enumerate(variables)}
-    try:
-        with into_place(path, overwrite=True) as new:
-            save_file(arrays, new, metadata={"state": json.dumps(words)})
-    except (OSError, SafetensorError) as error:
-        kind = PermissionError if isinstance(error, PermissionError) else OSError
-        raise kind(
-            f"output_dir={str(path.parent)!r}: {path.name} could not be written ({error}). What was there before is "
-            "whole: make room or allow writing, and the same call goes on from it."
-        ) from None
+    with files.replacing(path, overwrite=True) as new:
+        save_file(arrays, new, metadata={"state": json.dumps(words)})
 
 
 def words_of(path):

@@ -27,7 +27,8 @@ def heat_map(ax, values, columns, rows, scale, unit, title):
     if max(values.shape) <= MOST_NUMBERS:
         _write_numbers(ax, image, values)
     bar = ax.figure.colorbar(image, ax=ax, fraction=0.05, pad=0.03)
-    bar.set_label(unit, parse_math=False)
+    text, family = shown(unit)
+    bar.set_label(text, family=family, parse_math=False)
     bar.ax.tick_params(labelsize=SMALL)
 
 
@@ -114,7 +115,8 @@ def panels(values, labels, names, scale, unit, lines):
         first, last = axes[0].get_position(), axes[columns - 1].get_position()
         width = axes[0].figure.get_size_inches()[0]
         bar = axes[0].figure.add_axes((last.x1 + 0.12 / width, first.y0, 0.09 / width, first.height))
-        axes[0].figure.colorbar(image, cax=bar).set_label(unit, parse_math=False)
+        text, family = shown(unit)
+        axes[0].figure.colorbar(image, cax=bar).set_label(text, family=family, parse_math=False)
         bar.tick_params(labelsize=SMALL)
     return axes
 
@@ -132,6 +134,7 @@ def clean_axes(ax, xlabel, ylabel, title):
     """Leaves of the frame what numbers stand at, and names the axes."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=SMALL)
-    ax.set_xlabel(xlabel, parse_math=False)
-    ax.set_ylabel(ylabel, parse_math=False)
+    for write, label in ((ax.set_xlabel, xlabel), (ax.set_ylabel, ylabel)):
+        text, family = shown(label)
+        write(text, family=family, parse_math=False)
     write_title(ax, title)

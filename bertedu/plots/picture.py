@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bertedu.plots.style import SCREEN_DPI, SHARP_DPI, STYLE
+from bertedu.terminal import escape
 
 
 class Picture(Figure):
@@ -28,7 +29,7 @@ class Picture(Figure):
     @property
     def alt(self):
         """The text alternative, str."""
-        return describe(self) if self._own_alt is None else self._own_alt
+        return describe(self) if self._own_alt is None else escape(self._own_alt)
 
     @alt.setter
     def alt(self, text):
@@ -50,7 +51,7 @@ class Picture(Figure):
 
 def describe(axes):
     """What the functions of this module say about the picture that `axes` (Axes, an array of them, a figure) is in."""
-    return " ".join(filter(None, (getattr(ax, "alt_text", "") for ax in figure_of(axes).axes)))
+    return escape(" ".join(filter(None, (getattr(ax, "alt_text", "") for ax in figure_of(axes).axes))))
 
 
 def tell(ax, title, words):
@@ -80,7 +81,10 @@ def drawn(figure, form, dpi):
     """The bytes of `figure` as "png", "svg" or "pdf", its words inside; the same figure gives the same bytes."""
     words = figure.alt if isinstance(figure, Picture) else describe(figure)
     titles = [figure.get_suptitle(), *(getattr(ax, "alt_title", None) for ax in figure.axes)]
-    metadata = {"Title": next(filter(None, titles), "Picture"), "Subject" if form == "pdf" else "Description": words}
+    metadata = {
+        "Title": escape(next(filter(None, titles), "Picture")),
+        "Subject" if form == "pdf" else "Description": words,
+    }
     metadata |= {} if form == "png" else {"CreationDate" if form == "pdf" else "Date": None}
     buffer = io.BytesIO()
     with matplotlib.rc_context(STYLE):

@@ -52,7 +52,7 @@ def vectors(points, labels, *, groups=None, shares=None, ax=None, title=None):
         ax = figure.add_subplot() if ax is None else ax
         for number, kind in enumerate(kinds):
             chosen = points[[group == kind for group in groups]]
-            ax.scatter(*chosen.T, s=36, label=shown(kind)[0], edgecolors="white", linewidths=0.5, **_style(number))
+            ax.scatter(*chosen.T, s=36, label=str(number), edgecolors="white", linewidths=0.5, **_style(number))
         ax.margins(0.12)
         clean_axes(ax, *_axis_names(shares), title)
         if any(kinds):
@@ -83,8 +83,8 @@ def _legend(ax, kinds):
     """Beside the picture, where it covers no point and no name."""
     legend = ax.legend(frameon=False, fontsize=SMALL, loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0,
                        ncols=_columns(kinds))  # fmt: skip
-    for text, kind in zip(legend.get_texts(), kinds, strict=True):
-        text.set_family(shown(kind)[1])
+    for text, kind in zip(legend.get_texts(), kinds, strict=True):  # here: matplotlib ignores labels such as "_x"
+        text.set(text=shown(kind)[0], family=shown(kind)[1])
 
 
 def _write_names(ax, points, labels):

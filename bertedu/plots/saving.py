@@ -1,9 +1,8 @@
 """Saving a picture: as bytes, or as a file that is there whole or not at all."""
 
-import os
-import tempfile
 from pathlib import Path
 
+from bertedu import files
 from bertedu.plots.picture import drawn, figure_of
 from bertedu.plots.style import SHARP_DPI, SUFFIXES
 
@@ -41,20 +40,5 @@ def save(axes, path, dpi=200):
         raise FileNotFoundError(
             f"path: there is no folder {str(path.parent)!r} to save {path.name!r} in; make it first."
         )
-    content = drawn(figure_of(axes), path.suffix.lower()[1:], dpi)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o666 & ~_umask())  # as if `open` had made it; mkstemp lets only the owner read
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    files.write_bytes(path, drawn(figure_of(axes), path.suffix.lower()[1:], dpi))
     return path
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

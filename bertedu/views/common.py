@@ -11,15 +11,14 @@ import functools
 import html
 import io
 import json
-import os
 import re
-import tempfile
 import textwrap
 import zlib
 from pathlib import Path
 
 import numpy as np
 
+from bertedu import files
 from bertedu.views.arrays import label
 
 HERE = Path(__file__).parent
@@ -234,7 +233,8 @@ class View:
             return self._save_picture(path)
         if not path.parent.is_dir():
             raise FileNotFoundError(f"path: there is no folder {str(path.parent)!r} to save {path.name!r} in.")
-        return write(path, self._page(self._chosen(layers)))
+        files.write_text(path, self._page(self._chosen(layers)))
+        return path
 
     def _save_picture(self, path):
         from bertedu import plots
@@ -354,22 +354,6 @@ def smaller(png):
 def _in_page(content):
     """Bytes as text, compressed; the highest level would take four times as long to save 1 %."""
     return base64.b64encode(zlib.compress(content, 6)).decode("ascii")
-
-
-def write(path, text):
-    """Writes `text` to `path`: what stood there is replaced only once the new file is complete. Returns the path."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)  # as if `open` had made it; mkstemp lets only the owner read
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
 
 
 def size(count):

@@ -201,17 +201,24 @@ def _mark(ax, values, known, name, side, pitch):
     from matplotlib.colors import Normalize
     from matplotlib.patches import Patch, Rectangle
 
+    from bertedu.plots.letters import shown
     from bertedu.plots.style import PALETTE
 
+    text, family = shown(name)
     if isinstance(known[0], str):
         labels = sorted(set(known))
         colour = {label: PALETTE[number % len(PALETTE)] for number, label in enumerate(labels)}.get
-        keys = [Patch(color=colour(label), label=label) for label in labels]
-        ax.figure.legend(handles=keys, title=name, loc="outside lower center", ncols=min(4, len(labels)), frameon=False)
+        keys = [Patch(color=colour(label), label=str(number)) for number, label in enumerate(labels)]
+        place = {"loc": "outside lower center", "ncols": min(4, len(labels)), "frameon": False}
+        legend = ax.figure.legend(handles=keys, title=text, **place)
+        legend.get_title().set_family(family)
+        for words, label in zip(legend.get_texts(), labels, strict=True):
+            words.set(text=shown(label)[0], family=shown(label)[1])
     else:
         scale = ScalarMappable(Normalize(min(known), max(known)), "cividis")
         colour = scale.to_rgba
-        ax.figure.colorbar(scale, ax=ax, orientation="horizontal", label=name, shrink=0.5, aspect=30, pad=0.02)
+        bar = ax.figure.colorbar(scale, ax=ax, orientation="horizontal", shrink=0.5, aspect=30, pad=0.02)
+        bar.set_label(text, family=family)
     bars, colours = [], []
     for row, line in enumerate(values):
         for column, value in enumerate(line):

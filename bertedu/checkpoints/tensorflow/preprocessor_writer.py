@@ -11,8 +11,8 @@ Chapter: notebooks/10_checkpoints.ipynb.
 import tempfile
 from pathlib import Path
 
-from bertedu.checkpoints.common import into_place
 from bertedu.checkpoints.tensorflow.saved_model_writer import hub_object, save
+from bertedu.files import replacing
 from bertedu.text import KEYS, BertPreprocessor
 
 TRUNCATION = "round_robin"
@@ -55,7 +55,7 @@ def export_preprocessor(preprocessor, path, *, truncation=None, overwrite=False)
     check(preprocessor, truncation)
     import_tensorflow_text()
 
-    with into_place(path, overwrite) as new, tempfile.TemporaryDirectory() as nowhere:
+    with replacing(path, overwrite) as new, tempfile.TemporaryDirectory() as nowhere:
         vocabulary = Path(nowhere) / "vocab.txt"  # its path gets into the graph, as a name, and shall give nothing away
         preprocessor.tokenizer.save_vocabulary(vocabulary)
         model = hub_model(preprocessor, vocabulary)

@@ -15,14 +15,14 @@ import keras
 
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
 from bertedu.checkpoints import native
-from bertedu.checkpoints.common import into_place, weights
+from bertedu.checkpoints.common import weights
 from bertedu.checkpoints.fields import read_fields
 from bertedu.checkpoints.tensorflow import configuration as conf
 from bertedu.checkpoints.tensorflow.names import their_name
 from bertedu.checkpoints.tensorflow.saved_model import TOKENIZER
 from bertedu.encoder import DIALECTS
 from bertedu.feedforward import Feedforward, GatedFeedforward
-from bertedu.files import write_json
+from bertedu.files import replacing, write_json
 from bertedu.masked_lm import MaskedLM
 
 INPUTS = DIALECTS["tf-models"]
@@ -76,7 +76,7 @@ def export_saved_model(bert, path, *, overwrite=False):
     """
     check(bert)
     beside_weights = config(bert)
-    with into_place(path, overwrite) as new:
+    with replacing(path, overwrite) as new:
         vocabulary = new.parent / "vocab.txt"
         bert.tokenizer.save_vocabulary(vocabulary)
         model = hub_model(bert, vocabulary)

@@ -1,0 +1,141 @@
+"""Hugging Face's tokenizer.json: each field is followed, compared with BERT's, or refused by name.
+
+Only data is read: a path or a class that a field names is never opened or looked up. Chapter 1 (01_text_to_tokens).
+"""
+
+import warnings
+
+from bertedu.files import parse_json
+from bertedu.vocabulary import SPECIAL_TOKENS, check_fields, file_content, rows_of, shown
+
+ANY = ()  # a field whose value cannot change ids
+FLAGS = (True, False)
+BERT = {
+    "truncation": {"direction": ("Right", None), "max_length": ANY, "strategy": ANY, "stride": ANY},
+    "padding": {
+        "direction": ("Right", None),
+        "pad_token": ("[PAD]",),
+        "pad_id": ANY,  # the id of [PAD]: compared in `_check_special_ids`
+        "pad_type_id": (0,),
+        "strategy": ANY,
+        "pad_to_multiple_of": ANY,
+    },
+    "normalizer": {
+        "type": ("BertNormalizer",),
+        "clean_text": (True,),
+        "handle_chinese_chars": FLAGS,
+        "strip_accents": (*FLAGS, None),
+        "lowercase": FLAGS,
+    },
+    "pre_tokenizer": {"type": ("BertPreTokenizer",)},
+    "decoder": {"type": ("WordPiece",), "prefix": ("##",), "cleanup": (True,)},
+    "model": {
+        "type": ("WordPiece", None),  # absent in files of 2020, such as bert-base-uncased's
+        "unk_token": ("[UNK]",),
+        "continuing_subword_prefix": ("##",),
+        "max_input_chars_per_word": (100,),
+        "vocab": ANY,  # read by `rows_of`
+    },
+}
+"""The parts of a tokenizer.json, and for each of their fields the values that BERT's tokenizer has."""
+OPTIONAL_PARTS = ("truncation", "padding", "decoder")
+ADDED_TOKEN = {
+    "id": ANY,  # both read by `_added_tokens`
+    "content": ANY,
+    **dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), (False, None)),
+    "special": (True,),
+}
+TEMPLATE = {  # [CLS] A [SEP], and [CLS] A [SEP] B [SEP]
+    "single": (("SpecialToken", "[CLS]", 0), ("Sequence", "A", 0), ("SpecialToken", "[SEP]", 0)),
+    "pair": (
+        *(("SpecialToken", "[CLS]", 0), ("Sequence", "A", 0), ("SpecialToken", "[SEP]", 0)),
+        *(("Sequence", "B", 1), ("SpecialToken", "[SEP]", 1)),
+    ),
+}
+
+
+def read_tokenizer(path):
+    """Return the arguments of `BertTokenizer` that a Hugging Face tokenizer.json stands for.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a tokenizer.json, or computes something else than BERT's; names file and field.
+    """
+    state = parse_json(file_content(path, "path: there is no file {!r}; expected a tokenizer.json"), path)
+    check_fields(state, ("version", *BERT, "post_processor", "added_tokens"), path)  # the Rust library refuses others
+    unknown = _check_part({"version": state.get("version")}, {"version": ("1.0", None)}, path, "")
+    for part, fields in BERT.items():
+        if state.get(part) is not None or part not in OPTIONAL_PARTS:
+            unknown += _check_part(state.get(part), fields, path, f"{part}.")
+    words = rows_of(state["model"].get("vocab"), f"{path}: model.vocab")
+    ids = {word: i for i, word in enumerate(words)}
+    added = state.get("added_tokens")
+    added_tokens = _added_tokens([] if added is None else added, ids, len(words), path, unknown)
+    _check_special_ids(state, ids, path)
+    if unknown:
+        warnings.warn(f"{path}: ignored the unknown fields {shown(unknown)}.", stacklevel=3)
+    normalizer = state["normalizer"]
+    return {
+        "vocab": words,
+        "lowercase": normalizer["lowercase"],
+        "strip_accents": normalizer.get("strip_accents"),
+        "tokenize_chinese_chars": normalizer["handle_chinese_chars"],
+        "added_tokens": added_tokens,
+    }
+
+
+def _check_part(part, fields, path, name):
+    """Raise ValueError where a field differs from BERT's; return the list of unknown fields."""
+    if not isinstance(part, dict):
+        raise ValueError(f"{path}: expected an object as {name[:-1]}, got {shown(part)}. Is it a BERT tokenizer.json?")
+    for field, allowed in fields.items():
+        value = part.get(field)
+        if allowed and not any(type(value) is type(one) and value == one for one in allowed):
+            expected = " or ".join(map(repr, allowed))
+            raise ValueError(f"{path}: expected {name}{field} {expected}, as in BERT's tokenizer, got {shown(value)}.")
+    return [f"{name}{field}" for field in part if field not in fields]
+
+
+def _added_tokens(tokens, ids, rows, path, unknown):
+    """Return the added tokens in the order of their ids, without the special ones that every BERT has."""
+    if not isinstance(tokens, list):
+        raise ValueError(f"{path}: expected a list as added_tokens, got {shown(tokens)}.")
+    for n, token in enumerate(tokens):
+        unknown += _check_part(token, ADDED_TOKEN, path, f"added_tokens[{n}].")
+        if type(token.get("id")) is not int or type(token.get("content")) is not str:
+            raise ValueError(f"{path}: expected an id and a content in added_tokens[{n}], got {shown(token)}.")
+    added = []
+    for token in sorted(tokens, key=lambda token: token["id"]):
+        content, i = token["content"], token["id"]
+        if ids.setdefault(content, rows) != i:
+            raise ValueError(
+                f"{path}: added_tokens: expected id {ids[content]} for {shown(content)}, got {shown(i)}. An added "
+                "token has its id in the vocabulary, or the next one after it."
+            )
+        rows += i == rows
+        if content not in SPECIAL_TOKENS:
+            added.append(content)
+    return added
+
+
+def _check_special_ids(state, ids, path):
+    """Raise ValueError unless [CLS], [SEP] and [PAD] are added as BERT does, with their ids."""
+    post_processor, padding = state.get("post_processor"), state.get("padding")
+    cls, sep, pad = (ids.get(token) for token in ("[CLS]", "[SEP]", "[PAD]"))
+    special = {token: {"id": token, "ids": [i], "tokens": [token]} for token, i in (("[CLS]", cls), ("[SEP]", sep))}
+    sides = {
+        side: [{kind: {"id": name, "type_id": type_id}} for kind, name, type_id in pieces]
+        for side, pieces in TEMPLATE.items()
+    }
+    known = (
+        None,
+        {"type": "BertProcessing", "sep": ["[SEP]", sep], "cls": ["[CLS]", cls]},
+        {"type": "TemplateProcessing", **sides, "special_tokens": special},
+    )
+    if post_processor not in known:
+        raise ValueError(
+            f"{path}: expected BERT's post_processor ([CLS] A [SEP] B [SEP], ids {cls} and {sep}), "
+            f"got {shown(post_processor)}."
+        )
+    if padding is not None and padding.get("pad_id") != pad:
+        raise ValueError(f"{path}: expected padding.pad_id {pad}, the id of [PAD], got {shown(padding.get('pad_id'))}.")
