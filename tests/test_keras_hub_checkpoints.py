@@ -15,10 +15,11 @@ import tiny_bert
 from small_world import VOCABULARY
 
 import bertedu as be
-from bertedu.checkpoints import huggingface, keras_hub, tensorflow
-from bertedu.checkpoints.common import EmbedSettings
+from bertedu.checkpoints import huggingface, keras_hub
+from bertedu.checkpoints.common import weights
+from bertedu.checkpoints.keras_hub import configuration, files
 from bertedu.encoder import DIALECTS
-from bertedu.pooling import pool
+from bertedu.pooling import EmbedSettings, pool
 
 h5py = pytest.importorskip("h5py")
 
@@ -27,6 +28,8 @@ WITHIN = 1e-5
 MLM, CLASSIFIER, EMBEDDER, HALF = (f"keras_hub_{name}" for name in ("masked_lm", "classifier", "embedder", "half"))
 BARE = "keras_hub_weights_uncased"
 FOLDERS = (MLM, CLASSIFIER, EMBEDDER, HALF, BARE)
+CLASSIFIES = {"class_name": "BertTextClassifier", "registered_name": "keras_hub>BertTextClassifier"}
+JSON = ("config.json", "task.json", "preprocessor.json", "tokenizer.json")
 SHARD = "model_00001.weights.h5"
 QUERY = "layers/transformer_encoder_1/_self_attention_layer/query_dense/vars/0"
 INNER = "layers/transformer_encoder/_feedforward_intermediate_dense/vars/0"
@@ -39,9 +42,17 @@ def unpacked(folder, tmp_path):
     return tmp_path / folder
 
 
+def with_vocabulary(directory, lowercase=True):
+    """Put a vocabulary beside weights that have none, and say its case."""
+    (directory / "vocab.txt").write_text("".join(f"{word}\n" for word in VOCABULARY), encoding="utf-8")
+    (directory / "bert_config.json").write_text(json.dumps({"do_lower_case": lowercase}), encoding="utf-8")
+    return directory
+
+
 @pytest.fixture
 def of(tmp_path):
-    return lambda folder: unpacked(folder, tmp_path)
+    """A function of a folder's name that unpacks it; the one without a vocabulary gets one."""
+    return lambda folder: with_vocabulary(unpacked(folder, tmp_path)) if folder == HALF else unpacked(folder, tmp_path)
 
 
 def expected_of(directory):
@@ -106,8 +117,8 @@ def test_heads_have_the_type_of_their_encoder(of):
 
 def test_sizes_and_dropout(of):
     for folder, dropout in {CLASSIFIER: 0.2, BARE: 0.1}.items():
-        encoder = keras_hub.read_encoder(of(folder))[0]
-        sizes = {name: getattr(encoder, name) for name in keras_hub.SIZES}
+        encoder = keras_hub.read(of(folder)).encoder
+        sizes = {name: getattr(encoder, name) for name in configuration.SIZES}
         assert sizes == {
             "vocab_size": 20,
             "hidden_size": 21,
@@ -132,12 +143,12 @@ def test_the_masked_lm_head_is_keras_hub_s_own(of):
 
 def test_what_is_left_aside(of):
     slots = [f"task.weights.h5/optimizer/vars/{i}" for i in range(84)]
-    logits = [f"task.weights.h5/layers/dense/vars/{i}" for i in (0, 1)]
-    assert sorted(keras_hub.read(of(CLASSIFIER)).spares) == sorted(slots + logits)
     steps = ["optimizer/vars/0", "optimizer/vars/1"]  # KerasHub compiles its tasks: a counter and a learning rate
-    assert sorted(keras_hub.read(of(MLM)).spares) == sorted(f"task.weights.h5/{key}" for key in HEAD + steps)
-    assert sorted(keras_hub.read(of(BARE)).spares) == sorted(HEAD + steps)
-    assert keras_hub.read(of(HALF)).spares == []
+    expected = {CLASSIFIER: slots, MLM: [f"task.weights.h5/{key}" for key in steps], BARE: steps, HALF: []}
+    for folder, names in expected.items():
+        listed, bert = keras_hub.tensors(of(folder)), keras_hub.read(of(folder))
+        assert sorted(t.name for t in listed if t.ours is None) == sorted(names)
+        assert {t.ours for t in listed} - {None} == set(weights(bert.encoder, bert.masked_lm, bert.classifier))
 
 
 @pytest.mark.parametrize("folder", [MLM, CLASSIFIER, EMBEDDER])
@@ -152,15 +163,16 @@ def test_the_preprocessor_is_keras_hub_s(folder, of):
 
 
 def test_case_and_accents(of):
-    assert keras_hub.read_tokenizer(of(MLM)).tokenize("The cät") == ["the", "[UNK]"]  # not "cat": accents stay
-    assert keras_hub.read_tokenizer(of(CLASSIFIER)).tokenize("The cat") == ["[UNK]", "cat"]
-    assert keras_hub.read_tokenizer(of(MLM)).vocabulary == VOCABULARY
+    masked_lm, classifier = (keras_hub.read(of(folder)).tokenizer for folder in (MLM, CLASSIFIER))
+    assert masked_lm.tokenize("The cät") == ["the", "[UNK]"]  # not "cat": accents stay
+    assert classifier.tokenize("The cat") == ["[UNK]", "cat"]
+    assert masked_lm.vocabulary == VOCABULARY
 
 
 def test_accents_are_stripped_where_a_preset_says_so(of):
     directory = of(MLM)
-    change(directory / "tokenizer.json", strip_accents=True)
-    assert keras_hub.read_tokenizer(directory).tokenize("The cät") == ["the", "cat"]
+    change_everywhere(directory, "BertTokenizer", strip_accents=True)
+    assert keras_hub.read(directory).tokenizer.tokenize("The cät") == ["the", "cat"]
 
 
 def test_embedding(of):
@@ -192,23 +204,21 @@ def test_what_is_recognised(of, tmp_path):
 
 
 def test_a_bare_backbone_reads_as_its_preset(of):
-    directory = of(CLASSIFIER)
+    directory = with_vocabulary(of(CLASSIFIER))
     whole, expected = keras_hub.read(directory), expected_of(directory)
-    contents = keras_hub.read(directory / "model.weights.h5")  # what backbone.save_weights writes, to the byte
-    assert (contents.preprocessor, contents.classifier, contents.masked_lm) == (None, None, None)
-    np.testing.assert_array_equal(
-        *(numpy(c.encoder(inputs_of(expected))["sequence_output"]) for c in (whole, contents))
-    )
+    bare = keras_hub.read(directory / "model.weights.h5")  # what backbone.save_weights writes, to the byte
+    assert (bare.classifier, bare.masked_lm) == (None, None)
+    np.testing.assert_array_equal(*(numpy(b.encoder(inputs_of(expected))["sequence_output"]) for b in (whole, bare)))
 
 
 def test_bare_shards(of):
-    directory = of(MLM)
+    directory = with_vocabulary(of(MLM))
     expected = expected_of(directory)
     for name in ("config.json", "task.json", "task.weights.h5"):
         (directory / name).unlink()
     for path in (directory, directory / "model.weights.json"):
         assert keras_hub.recognises(path)
-        ours = keras_hub.read_encoder(path)[0](inputs_of(expected))["sequence_output"]
+        ours = keras_hub.read(path).encoder(inputs_of(expected))["sequence_output"]
         np.testing.assert_allclose(numpy(ours), expected["sequence_output"], rtol=0, atol=WITHIN)
 
 
@@ -219,10 +229,16 @@ def test_a_bare_file_s_vocabulary(of):
         assert preprocessor.tokenizer.vocabulary == VOCABULARY and preprocessor.seq_length == 17
         assert preprocessor.tokenizer.tokenize("The cät") == ["the", "cat"]
     (directory / "vocab.txt").rename(directory / "vocabulary.txt")
-    (directory / tensorflow.CONFIG).write_text('{"do_lower_case": false}')
-    assert keras_hub.read_tokenizer(directory).tokenize("The cat") == ["[UNK]", "cat"]
-    (directory / "vocabulary.txt").unlink()
-    assert keras_hub.read(directory).preprocessor is None
+    (directory / "bert_config.json").write_text('{"do_lower_case": false}')
+    assert keras_hub.read(directory).tokenizer.tokenize("The cat") == ["[UNK]", "cat"]
+
+
+@pytest.mark.parametrize("folder", [BARE, HALF])
+def test_weights_without_a_vocabulary(folder, of):
+    directory = of(folder)
+    (directory / "vocab.txt").unlink()
+    with pytest.raises(FileNotFoundError, match="comes without its vocabulary: put its vocab.txt beside it"):
+        keras_hub.read(directory)
 
 
 def test_the_case_of_a_bare_file_is_asked_for(tmp_path):
@@ -250,7 +266,8 @@ def test_paths_of_older_keras(of):
     rewrite(directory / "bert.weights.h5", rename)
     contents = keras_hub.read(directory)
     assert_outputs(contents, expected_of(directory))
-    assert "_layer_checkpoint_dependencies/dropout/seed_generator/vars/0" in contents.spares
+    seeds = [t for t in keras_hub.tensors(directory) if "seed_generator" in t.name]
+    assert len(seeds) == 1 and seeds[0].known and seeds[0].ours is None
 
 
 def test_tensors_without_a_model(of):
@@ -295,6 +312,22 @@ def change(path, **fields):
 def change_top(path, **fields):
     state = json.loads(path.read_text(encoding="utf-8")) | fields
     path.write_text(json.dumps({k: v for k, v in state.items() if v is not None}), encoding="utf-8")
+
+
+def change_everywhere(directory, class_name, **fields):
+    """Changes arguments in every copy of an object that a preset holds."""
+
+    def visit(state):
+        if isinstance(state, dict):
+            if state.get("class_name") == class_name:
+                state["config"] |= fields
+            for value in state.values():
+                visit(value)
+
+    for path in (directory / name for name in JSON if (directory / name).is_file()):
+        state = json.loads(path.read_text(encoding="utf-8"))
+        visit(state)
+        path.write_text(json.dumps(state), encoding="utf-8")
 
 
 def shorten(path, share=0.5):
@@ -361,7 +394,7 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
     ),
     "a config that is none": (
         *(HALF, lambda d: (d / "config.json").write_text("{"), ValueError),
-        "config.json is not JSON",
+        "config.json: expected JSON",
     ),
     "a config without arguments": (
         *(HALF, lambda d: change_top(d / "config.json", config=None), ValueError),
@@ -369,23 +402,23 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
     ),
     "a config without a field": (
         *(HALF, lambda d: change(d / "config.json", num_heads=None), ValueError),
-        "config.json has no field 'num_heads' in its 'config'",
+        "config.json has no field 'num_heads'",
     ),
     "a field that is no number": (
         *(HALF, lambda d: change(d / "config.json", num_layers="two"), ValueError),
-        "config.json: num_layers must be a whole number of at least 1, it is 'two'",
+        "config.json: num_layers must be a whole number from 1 to 1,000; got 'two'",
     ),
     "heads that do not divide": (
         *(HALF, lambda d: change(d / "config.json", num_heads=4), ValueError),
-        "describes no BERT: hidden_size=21 must be a multiple of num_attention_heads=4",
+        "config.json: hidden_dim 21 must be a multiple of num_heads 4",
     ),
     "another number of heads": (
         *(HALF, lambda d: change(d / "config.json", num_heads=7), ValueError),
-        "has shape (21, 3, 7), but the model's sizes make it (21, 7, 3)",
+        "has shape (21, 3, 7), but config.json makes it (21, 7, 3)",
     ),
     "more layers than there are": (
         *(HALF, lambda d: change(d / "config.json", num_layers=3), ValueError),
-        "Missing: layers/transformer_encoder_2/self_attention_layer/query_dense/vars/0",
+        "Missing: layers/transformer_encoder_2/",
     ),
     "fewer layers than there are": (
         *(HALF, lambda d: change(d / "config.json", num_layers=1), ValueError),
@@ -396,16 +429,12 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
         "says BertMaskedLM, which has a head of its own, but task.weights.h5 is missing",
     ),
     "another head": (
-        *(MLM, lambda d: change_top(d / "task.json", class_name="BertTextClassifier"), ValueError),
-        "says BertTextClassifier, which has a head of its own, but task.weights.h5 does not hold it",
-    ),
-    "another task": (
-        *(MLM, lambda d: change_top(d / "task.json", class_name="BertParser"), ValueError),
-        "the task is 'BertParser', known are BertMaskedLM",
+        *(MLM, lambda d: change_top(d / "task.json", **CLASSIFIES), ValueError),
+        "Missing: layers/dense/vars/0, layers/dense/vars/1. Unknown: task.weights.h5/layers/masked_lm_head/",
     ),
     "more classes than there are": (
         *(CLASSIFIER, lambda d: change(d / "task.json", num_classes=4), ValueError),
-        "task.weights.h5: the tensor 'layers/dense/vars/0' has shape (21, 3), but the model's sizes make it (21, 4)",
+        "'task.weights.h5/layers/dense/vars/0' has shape (21, 3), but config.json with task.json makes it (21, 4)",
     ),
     "classes that are no number": (
         *(CLASSIFIER, lambda d: change(d / "task.json", num_classes="many"), ValueError),
@@ -420,16 +449,16 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
         "vocabulary.txt: ",
     ),
     "a vocabulary alone": (
-        *(MLM, lambda d: (d / "tokenizer.json").unlink(), FileNotFoundError),
+        *(MLM, lambda d: [(d / name).unlink() for name in JSON[1:]], FileNotFoundError),
         "holds no tokenizer.json",
     ),
     "another tokenizer": (
         *(MLM, lambda d: change_top(d / "tokenizer.json", class_name="RobertaTokenizer"), ValueError),
-        "this one has or is a RobertaTokenizer",
+        "tokenizer.json: expected a BertTokenizer of KerasHub's, got class_name 'RobertaTokenizer'",
     ),
     "another tokenizer's argument": (
         *(MLM, lambda d: change(d / "tokenizer.json", suffix_indicator="@@"), ValueError),
-        "this one has or is suffix_indicator '@@'",
+        "tokenizer.json: suffix_indicator must be '##', as nothing else is supported; got '@@'",
     ),
     "no length": (
         *(MLM, lambda d: change(d / "preprocessor.json", sequence_length=None), ValueError),
@@ -437,7 +466,7 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
     ),
     "another pooling": (
         *(EMBEDDER, lambda d: change(d / "task.json", pooling_mode="sum"), ValueError),
-        "task.json: pooling_mode must be one of mean, cls, max, it is 'sum'",
+        "task.json: pooling_mode must be one of 'mean', 'cls', 'max'; got 'sum'",
     ),
 }
 
@@ -460,7 +489,9 @@ def test_spoiled_files(spoil, of):
 def test_another_architecture_is_named(architecture, of):
     directory = of(HALF)
     change_top(directory / "config.json", class_name=architecture, registered_name=f"keras_hub>{architecture}")
-    with pytest.raises(ValueError, match=f"a BertBackbone is needed, this is a {architecture}") as caught:
+    with pytest.raises(
+        ValueError, match=f"expected a BertBackbone of KerasHub's, got class_name '{architecture}'"
+    ) as caught:
         keras_hub.read(directory)
     assert_one_error(caught.value)
 
@@ -481,7 +512,7 @@ TENSORS = {  # what is done to the tensors of a file: folder, file, a function, 
     ),
     "missing in a shard": (
         *(MLM, "model_00000.weights.h5", lambda t: t.pop("layers/embedding/vars/0")),
-        "does not hold the BERT that its config.json describes. Missing: layers/embedding/vars/0. Unknown: nothing.",
+        "config.json with task.json describes. Missing: layers/embedding/vars/0. Unknown: nothing.",
     ),
     "missing in a bare file": (
         *(BARE, "bert.weights.h5", lambda t: t.pop(f"{TASK}layers/reversible_embedding/vars/0")),
@@ -493,11 +524,11 @@ TENSORS = {  # what is done to the tensors of a file: folder, file, a function, 
     ),
     "half a head": (
         *(MLM, "task.weights.h5", lambda t: t.pop("layers/masked_lm_head/vars/0")),
-        "holds a head without layers/masked_lm_head/vars/0: download it again",
+        "Missing: layers/masked_lm_head/vars/0. Unknown: nothing.",
     ),
     "half a classifier": (
         *(CLASSIFIER, "task.weights.h5", lambda t: t.pop("layers/dense/vars/1")),
-        "holds a head without layers/dense/vars/1: download it again",
+        "Missing: layers/dense/vars/1. Unknown: nothing.",
     ),
     "unknown": (
         *(HALF, "model.weights.h5", put("layers/adapter/vars/0", np.zeros((3, 5), "float32"))),
@@ -517,27 +548,27 @@ TENSORS = {  # what is done to the tensors of a file: folder, file, a function, 
     ),
     "transposed": (
         *(HALF, "model.weights.h5", transpose(QUERY)),
-        f"model.weights.h5: the tensor '{QUERY}' has shape (7, 3, 21), but the model's sizes make it (21, 3, 7)",
+        f"the tensor '{QUERY}' has shape (7, 3, 21), but config.json makes it (21, 3, 7)",
     ),
     "transposed in a bare file": (
         *(BARE, "bert.weights.h5", transpose(f"{TASK}{INNER}")),
-        f"the tensor '{TASK}{INNER}' has shape (13, 21), but the model's sizes make it (21, 13)",
+        f"the tensor '{TASK}{INNER}' has shape (13, 21), but the rest of it makes it (21, 13)",
     ),
     "a scalar": (
         *(BARE, "bert.weights.h5", put(f"{TASK}layers/layer_normalization/vars/0", np.float32(3))),
-        "describes no BERT",
+        ", but the rest of it makes it (1",
     ),
     "whole numbers": (
         *(HALF, "model.weights.h5", put(QUERY, np.zeros((21, 3, 7), "int8"))),
-        f"model.weights.h5: the tensor '{QUERY}' holds int8; weights are read from float32, float16, bfloat16",
+        f"the tensor '{QUERY}' holds int8; weights are read from float32, float16, bfloat16",
     ),
     "two bytes of nothing": (
         *(HALF, "model.weights.h5", put(QUERY, np.zeros((21, 3, 7), "V2"))),
-        f"model.weights.h5: the tensor '{QUERY}' holds |V2; weights are read from",
+        f"the tensor '{QUERY}' holds |V2; weights are read from",
     ),
     "words": (
         *(HALF, "model.weights.h5", put(QUERY, "cat")),
-        f"model.weights.h5: the tensor '{QUERY}' holds object; weights are read from",
+        f"the tensor '{QUERY}' holds object; weights are read from",
     ),
 }
 
@@ -555,17 +586,21 @@ def test_spoiled_tensors(spoil, of):
 
 def test_nothing_outside_of_a_file_is_read(of, tmp_path):
     (tmp_path / "secret").write_bytes(bytes(21 * 21 * 2))
-    for what in ("tensor", "link"):
+    for what in ("tensor", "link", "soft link"):
         directory = of(HALF)
         with h5py.File(directory / "model.weights.h5", "a") as file:
             del file["layers/dense/vars/0"]
             if what == "tensor":
                 outside = [(str(tmp_path / "secret"), 0, h5py.h5f.UNLIMITED)]
                 file.create_dataset("layers/dense/vars/0", (21, 21), "float16", external=outside)
-            else:
+            elif what == "link":
                 file["layers/dense/vars/0"] = h5py.ExternalLink(str(tmp_path / "secret"), "x")
-        words = {"tensor": "lies in another file, which is not followed", "link": "Missing: layers/dense/vars/0"}
-        with pytest.raises(ValueError, match=words[what]) as caught:
+            else:
+                file["layers/dense/vars/0"] = h5py.SoftLink("/layers/dense/vars/1")
+        words = {"tensor": "lies in another file, which is not followed"}
+        with pytest.raises(
+            ValueError, match=words.get(what, "'layers/dense/vars/0' is a link, which is not followed")
+        ) as caught:
             keras_hub.read(directory)
         assert_one_error(caught.value)
 
@@ -598,26 +633,194 @@ def test_changed_bytes_never_end_in_a_dependency_s_error(of):
 # -- what is done, and said --------------------------------------------------------------------------------------------
 
 
-def test_an_activation_is_not_applied_and_said(of):
+@pytest.mark.parametrize(
+    ("activation", "multi_label"), [("linear", False), ("softmax", False), ("sigmoid", True), (None, False)]
+)
+def test_an_activation_says_what_the_probabilities_are(activation, multi_label, of):
+    """KerasHub applies it to the logits; here the classifier gives logits, and `predict` applies the same."""
     directory = of(CLASSIFIER)
-    change(directory / "task.json", activation="softmax")
-    with pytest.warns(UserWarning, match="task.json ends in softmax, .*: the classifier gives logits"):
-        contents = keras_hub.read(directory)
-    assert_outputs(contents, expected_of(directory))
+    change_everywhere(directory, "BertTextClassifier", activation=activation)
+    bert = keras_hub.read(directory)
+    assert bert.classifier.multi_label is multi_label
+    assert_outputs(bert, expected_of(directory))
 
 
-def test_another_truncation_is_said(of):
+def test_precision_and_freezing_are_followed(of):
+    directory = of(CLASSIFIER)
+    policy = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "mixed_bfloat16"}}
+    change_everywhere(directory, "BertBackbone", dtype=policy, trainable=False)
+    bert = keras_hub.read(directory)
+    assert bert.encoder.dtype_policy.name == bert.classifier.dtype_policy.name == "mixed_bfloat16"
+    assert not bert.encoder.trainable and {v.dtype for v in bert.encoder.weights} == {"float32"}
+    change_everywhere(directory, "BertBackbone", dtype="float16")  # as Keras writes it where it is the layer's own
+    assert {v.dtype for v in keras_hub.read(directory).encoder.weights} == {"float16"}
+
+
+UNKNOWN_HEADS = {  # what is done to a preset: fields of its task.json, words of the warning
+    "another task": (
+        {"class_name": "BertParser", "registered_name": None},
+        "the task is 'BertParser', and known are BertMaskedLM",
+    ),
+    "a task of the user's": ({"registered_name": "mine>BertTextClassifier"}, "the task is 'mine>BertTextClassifier'"),
+    "no task": ({"class_name": ["BertParser"], "registered_name": None}, r"the task is \['BertParser'\]"),
+    "another activation": ({"config": {"activation": "tanh"}}, "its activation is 'tanh', and known are linear"),
+    "a function": ({"config": {"activation": {"class_name": "function"}}}, "its activation is {'class_name'"),
+    "one class": ({"config": {"activation": "sigmoid", "num_classes": 1}}, "it applies sigmoid to one class"),
+}
+
+
+@pytest.mark.parametrize("head", UNKNOWN_HEADS)
+def test_a_head_that_is_unknown_leaves_the_encoder(head, of):
+    fields, words = UNKNOWN_HEADS[head]
+    directory = of(CLASSIFIER)
+    state = json.loads((directory / "task.json").read_text(encoding="utf-8"))
+    config = state["config"] | fields.get("config", {})
+    (directory / "task.json").write_text(json.dumps(state | fields | {"config": config}), encoding="utf-8")
+    with pytest.warns(UserWarning, match=f"task.json: the head is not read, as {words}") as caught:
+        bert = keras_hub.read(directory)
+    assert len(caught) == 1 and bert.classifier is None and bert.masked_lm is None
+    expected = expected_of(directory)
+    assert_outputs(bert, {name: value for name, value in expected.items() if name != "logits"})
+    aside = {t.name for t in keras_hub.tensors(directory) if t.known and t.ours is None}
+    assert "task.weights.h5/layers/dense/vars/0" in aside
+
+
+REFUSED = {  # a setting of KerasHub's that is not followed: the class that has it, its value
+    "truncate": ("BertTextClassifierPreprocessor", "waterfall"),
+    "split": ("BertTokenizer", False),
+    "split_on_cjk": ("BertTokenizer", False),
+    "suffix_indicator": ("BertTokenizer", "@@"),
+    "oov_token": ("BertTokenizer", "<unk>"),
+    "special_tokens": ("BertTokenizer", ["[ENT]"]),
+    "vocabulary": ("BertTokenizer", "/somewhere/vocab.txt"),
+    "lowercase": ("BertTokenizer", "yes"),
+    "strip_accents": ("BertTokenizer", 1),
+    "pooling_mode": ("BertTextEmbedder", "sum"),
+    "normalize": ("BertTextEmbedder", None),
+    "dtype": ("BertBackbone", {"module": "keras", "class_name": "QuantizedDTypePolicy", "config": {}}),
+}
+
+
+@pytest.mark.parametrize("field", REFUSED)
+def test_a_setting_that_is_not_followed_is_refused(field, of):
+    class_name, value = REFUSED[field]
+    directory = of(EMBEDDER if class_name == "BertTextEmbedder" else CLASSIFIER)
+    change_everywhere(directory, class_name, **{field: value})
+    with pytest.raises(ValueError, match=rf"\.json.*: {field} (must be|is)") as caught:
+        keras_hub.read(directory)
+    assert_one_error(caught.value)
+
+
+NUMBERS = {  # file -> fields that are numbers
+    "config.json": [*configuration.SIZES.values(), "dropout"],
+    "task.json": ["num_classes", "dropout"],
+    "preprocessor.json": ["sequence_length"],
+}
+
+
+@pytest.mark.parametrize("value", ["2", float("nan"), float("inf"), None, -1, 10**9, 2.5, [2], {"a": 2}, True])
+def test_each_number_is_checked(value, of):
+    directory = of(CLASSIFIER)
+    for file, fields in NUMBERS.items():
+        before = (directory / file).read_bytes()
+        for field in fields:
+            state = json.loads(before)
+            state["config"][field] = value
+            (directory / file).write_text(json.dumps(state), encoding="utf-8")
+            with pytest.raises(ValueError, match=rf"{file}: {field} must be a (whole )?number") as caught:
+                keras_hub.read(directory)
+            assert_one_error(caught.value)
+        (directory / file).write_bytes(before)
+
+
+@pytest.mark.parametrize("file", [*JSON, "model.weights.json"])
+def test_json_that_is_nested_too_deeply(file, of):
     directory = of(MLM)
-    change(directory / "preprocessor.json", truncate="waterfall")
-    with pytest.warns(UserWarning, match="preprocessor.json truncates pairs by 'waterfall'"):
-        assert keras_hub.read(directory).preprocessor.truncation == "round_robin"
+    (directory / file).write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=rf"{file}: expected JSON, got values nested too deeply") as caught:
+        keras_hub.read(directory)
+    assert_one_error(caught.value)
+
+
+def test_one_warning_lists_the_fields_that_are_unknown(of):
+    directory = of(CLASSIFIER)
+    change(directory / "config.json", one=1)
+    change(directory / "tokenizer.json", two=2)
+    change_top(directory / "task.json", three=3)
+    with pytest.warns(UserWarning) as caught:
+        bert = keras_hub.read(directory)
+    assert len(caught) == 1
+    message = str(caught[0].message)
+    assert all(
+        words in message for words in ("'one' in config.json", "'two' in tokenizer.json", "'three' in task.json")
+    )
+    assert_outputs(bert, expected_of(directory))
+
+
+COPIES = {  # a file -> a field that a copy of it in another file says otherwise
+    "config.json": {"dropout": 0.3},
+    "preprocessor.json": {"sequence_length": 13},
+    "tokenizer.json": {"lowercase": True},
+}
+
+
+@pytest.mark.parametrize("file", COPIES)
+def test_copies_that_disagree_are_refused(file, of):
+    directory, (field, value) = of(CLASSIFIER), *COPIES[file].items()
+    change(directory / file, **{field: value})
+    with pytest.raises(ValueError, match=rf"{field} is .*, but .* says .*: they must agree") as caught:
+        keras_hub.read(directory)
+    assert str(directory) in str(caught.value) and file in str(caught.value) + "preprocessor.json"
+
+
+@pytest.mark.parametrize("name", ["../{}", "{folder}/{}", "sub/{}", ".", "..", "", "a\\{}"])
+def test_an_index_names_files_beside_it_only(name, of, tmp_path):
+    directory = of(MLM)
+    shutil.copy(directory / SHARD, tmp_path / SHARD)
+    named = name.format(SHARD, folder=tmp_path)
+    text = (directory / "model.weights.json").read_text(encoding="utf-8")
+    (directory / "model.weights.json").write_text(text.replace(SHARD, json.dumps(named)[1:-1]), encoding="utf-8")
+    with pytest.raises(
+        (ValueError, FileNotFoundError), match=r"model\.weights\.json(: expected files beside it in weight_map| names)"
+    ):
+        keras_hub.read(directory)
+
+
+def test_an_index_of_too_many_files(of):
+    directory = of(MLM)
+    names = {f"a{i}": f"model_{i:05}.weights.h5" for i in range(files.MOST_SHARDS + 1)}
+    (directory / "model.weights.json").write_text(json.dumps({"weight_map": names}))
+    with pytest.raises(ValueError, match="expected at most 1,000 files in weight_map, got 1,001"):
+        keras_hub.read(directory)
+
+
+def test_a_type_that_an_array_does_not_have(of):
+    directory = of(HALF)
+    with h5py.File(directory / "model.weights.h5", "a") as file:
+        file[QUERY].attrs["dtype"] = "bfloat16"
+        file["layers/dense/vars/1"].attrs["dtype"] = "bfloat16"
+        value = file["layers/dense/vars/0"][()].astype("float32")
+        del file["layers/dense/vars/0"]
+        file["layers/dense/vars/0"] = value
+        file["layers/dense/vars/0"].attrs["dtype"] = "bfloat16"
+    with pytest.raises(ValueError, match="layers/dense/vars/0' does not hold bfloat16|damaged") as caught:
+        keras_hub.read(directory)
+    assert_one_error(caught.value)
+
+
+def test_weights_that_are_not_finite_are_said(of):
+    directory = of(HALF)
+    rewrite(directory / "model.weights.h5", put(QUERY, np.full((21, 3, 7), np.inf, "float16")))
+    with pytest.warns(UserWarning, match=f"{QUERY} hold NaN or infinity"):
+        keras_hub.read(directory)
 
 
 def test_lengths(of):
     directory = of(MLM)
-    change(directory / "preprocessor.json", sequence_length=512)
+    change_everywhere(directory, "BertMaskedLMPreprocessor", sequence_length=512)
     assert keras_hub.read(directory).preprocessor.seq_length == 17  # as long as the model's positions
     (directory / "preprocessor.json").unlink()
+    (directory / "task.json").unlink()
     assert keras_hub.read(directory).preprocessor.seq_length == 17
 
 

@@ -12,8 +12,8 @@ import pytest
 from small_world import SENTENCE, VOCABULARY
 
 import bertedu as be
-from bertedu.checkpoints import preprocessor_writer, saved_model
-from bertedu.checkpoints.preprocessor_writer import export_preprocessor
+from bertedu.checkpoints.tensorflow import preprocessor_writer, saved_model
+from bertedu.checkpoints.tensorflow.preprocessor_writer import export_preprocessor
 
 tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")

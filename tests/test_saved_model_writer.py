@@ -17,9 +17,9 @@ import pytest
 from small_world import SENTENCE, VOCABULARY
 
 import bertedu as be
-from bertedu.checkpoints import saved_model, saved_model_writer, tensorflow
 from bertedu.checkpoints.common import weights
-from bertedu.checkpoints.saved_model_writer import export_saved_model
+from bertedu.checkpoints.tensorflow import files, saved_model, saved_model_writer
+from bertedu.checkpoints.tensorflow.saved_model_writer import export_saved_model
 
 tf = pytest.importorskip("tensorflow")
 if keras.backend.backend() != "tensorflow":
@@ -42,18 +42,8 @@ def a_bert(masked_lm=False, has_pooler=True, mlm_activation=be.defaults.gelu_tan
     draw = np.random.default_rng(3)
     for variable in (pretrainer or encoder).weights:
         variable.assign(draw.normal(variable.path.endswith("gamma"), 0.3, variable.shape))
-    tokenizer = tokenizer or be.BertTokenizer(VOCABULARY)
+    tokenizer = tokenizer or be.BertTokenizer([*VOCABULARY, "Cat", "##s", "!"])
     return SimpleNamespace(encoder=encoder, masked_lm=pretrainer, tokenizer=tokenizer, has_pooler=has_pooler)
-
-
-def from_the_hub(folder):
-    contents = saved_model.read(CHECKPOINTS / folder)
-    return SimpleNamespace(
-        encoder=contents.encoder,
-        masked_lm=contents.masked_lm,
-        tokenizer=contents.preprocessor.tokenizer,
-        has_pooler=contents.has_pooler,
-    )
 
 
 def tensors_of(inputs):
@@ -74,7 +64,7 @@ def assert_outputs(outputs, expected, atol=WITHIN):
 @pytest.fixture(scope="module", params=HUB)
 def exported(request, tmp_path_factory):
     """A BERT of the Hub, written again by us: (folder, bert, path, loaded)."""
-    bert = from_the_hub(request.param)
+    bert = saved_model.read(CHECKPOINTS / request.param)
     path = export_saved_model(bert, tmp_path_factory.mktemp("out") / request.param)
     return request.param, bert, path, tf.saved_model.load(str(path))
 
@@ -85,8 +75,8 @@ def exported(request, tmp_path_factory):
 def stored(directory):
     """Name -> array of every tensor in a SavedModel; numbers of scaffolds, which count on within a process, from 0."""
     prefix = saved_model.find_variables(directory)
-    reader = tensorflow.open_reader(prefix)
-    names = tensorflow.variable_names(reader, prefix)
+    reader = files.open_reader(prefix)
+    names = files.variable_names(files.read_index(prefix), prefix)
     pattern = re.compile(r"^transformer_scaffold(?:_(\d+))?/")
     counts = sorted({int(found[1] or 0) for found in map(pattern.match, names.values()) if found})
 
@@ -296,8 +286,8 @@ def test_what_was_written_is_read_bit_for_bit(written):
     expected, found = model(inputs), again(inputs)
     for name in ("sequence_output", "mlm_logits") if bert.masked_lm else ("sequence_output", "pooled_output"):
         np.testing.assert_array_equal(numpy(found[name]), numpy(expected[name]), err_msg=name)
-    assert [name for name in contents.spares if "cls/predictions" not in name] == ["do_lower_case"]
-    assert contents.preprocessor.tokenizer.get_config() == bert.tokenizer.get_config()
+    assert [tensor.name for tensor in saved_model.tensors(path) if tensor.ours is None] == ["do_lower_case"]
+    assert contents.tokenizer.get_config() == bert.tokenizer.get_config()
 
 
 def test_the_graph_computes_what_the_encoder_does(written):
@@ -320,7 +310,6 @@ def test_the_tokenizer_is_read_with_everything_it_has(tmp_path):
     for text in ("The cat [ENT] sat, unwanted.", "thé cat"):
         assert again.tokenize(text) == tokenizer.tokenize(text)
     assert again.vocabulary == tokenizer.vocabulary
-    assert saved_model.read_tokenizer(path, lowercase=False).tokenize("The") == ["[UNK]"]
 
 
 def test_tensors_are_listed_unread(tmp_path):
@@ -345,7 +334,7 @@ def test_an_unknown_activation_of_a_head_is_refused(tmp_path):
     path = export_saved_model(a_bert(masked_lm=True, mlm_activation=None), tmp_path / "saved")
     config = path / "variables" / "bert_config.json"
     config.write_text(config.read_text(encoding="utf-8").replace('"linear"', '"swoosh"'), encoding="utf-8")
-    with pytest.raises(ValueError, match="mlm_hidden_act is 'swoosh'; known are gelu"):
+    with pytest.raises(ValueError, match="mlm_hidden_act must be one of 'gelu', .*; got 'swoosh'"):
         saved_model.read(path)
 
 
@@ -387,14 +376,39 @@ REFUSED = {
     "the activation <function exact": {"inner_activation": exact},
     "the activation <function exact .*": {"masked_lm": True, "mlm_activation": exact},
 }
+UNREADABLE = {"layer_norm_eps": {"layer_norm_epsilon": 3.0}, "mlm_layer_norm_eps": {"masked_lm": True}}
 
 
 @pytest.mark.parametrize("why", REFUSED)
 def test_what_no_reader_would_find_is_refused(why, tmp_path):
-    with pytest.raises(ValueError, match=f"has no word for {why}") as caught:
+    with pytest.raises(ValueError, match=f"has no field for {why}") as caught:
         export_saved_model(a_bert(**REFUSED[why]), tmp_path / "saved")
     assert caught.value.__cause__ is None and "keras.Model.export" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("field", UNREADABLE)
+def test_what_the_reader_would_refuse_is_not_written(field, tmp_path):
+    bert = a_bert(**UNREADABLE[field])
+    if bert.masked_lm:
+        bert.masked_lm.masked_lm.layer_norm.epsilon = float("nan")
+    with pytest.raises(ValueError, match=f"bert_config.json of this model: {field} must be a number"):
+        export_saved_model(bert, tmp_path / "saved")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_masked_lm_head_has_besides_is_refused(tmp_path):
+    bert = a_bert(masked_lm=True)
+    table, *others = bert.encoder.get_embedding_layer(), be.BertEncoder(**SIZES).get_embedding_layer()
+    heads = {
+        "classification_heads": {"classification_heads": [be.ClassificationHead(0, 2)]},
+        "output='predictions'": {"customized_masked_lm": be.MaskedLM(table, output="predictions")},
+        "embedding_table": {"customized_masked_lm": be.MaskedLM(others[0])},
+    }
+    for why, options in heads.items():
+        bert.masked_lm = be.BertPretrainer(bert.encoder, **options)
+        with pytest.raises(ValueError, match=why):
+            export_saved_model(bert, tmp_path / "saved")
 
 
 def test_a_head_of_another_class_is_refused(tmp_path):

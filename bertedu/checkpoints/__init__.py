@@ -19,11 +19,11 @@ from bertedu.checkpoints import (
     keras_archive,
     keras_hub,
     native,
-    saved_model,
     tensorflow,
 )
-from bertedu.checkpoints.preprocessor_writer import export_preprocessor  # noqa: F401
-from bertedu.checkpoints.saved_model_writer import export_saved_model  # noqa: F401
+from bertedu.checkpoints.tensorflow import saved_model
+from bertedu.checkpoints.tensorflow.preprocessor_writer import export_preprocessor  # noqa: F401
+from bertedu.checkpoints.tensorflow.saved_model_writer import export_saved_model  # noqa: F401
 
 FORMATS = {
     "bertedu": native,  # before huggingface: its directories hold a model.safetensors too

@@ -63,14 +63,14 @@ TF2_LAYER = {
 
 LEAVES = ("kernel", "bias", "gamma", "beta", "embeddings", "pre_softmax_weight", "post_softmax_weight")
 LAYERS = {
-    "TF1": re.compile(r"(?:.*/)?bert/encoder/layer_(\d+)/(.+)"),
-    "TF2": re.compile(r"(?:.*/)?(?:transformer/layer|transformer_scaffold)(?:_(\d+))?/(.+)"),
+    "TF1": re.compile(r"(?:.*/)?bert/encoder/layer_(\d{1,9})/(.+)"),
+    "TF2": re.compile(r"(?:.*/)?(?:transformer/layer|transformer_scaffold)(?:_(\d{1,9}))?/(.+)"),
 }
 TABLES = {"TF1": (TF1, TF1_LAYER), "TF2": (TF2, TF2_LAYER)}
 
 KEYS = (
-    (r".*\b_transformer_layers/(\d+)/", r"transformer/layer_\1/"),
-    (r".*\blayer_with_weights-(\d+)/(?=_)", r"transformer_scaffold_\1/"),  # counted from the first one there is
+    (r"^.*\b_transformer_layers/(\d+)/", r"transformer/layer_\1/"),
+    (r"^.*\blayer_with_weights-(\d+)/(?=_)", r"transformer_scaffold_\1/"),  # counted from the first one there is
     (r"\b_attention_layer/_(query|key|value)_dense\b", r"self_attention/\1"),
     (r"\b_attention_layer/_output_dense\b", "self_attention/attention_output"),
     (r"\b_attention_layer\b", "self_attention"),
@@ -79,16 +79,16 @@ KEYS = (
     (r"\b_(intermediate|output)_dense\b", r"\1"),
     (r"\b_gate_dense\b", "feedforward/gate_0"),
     (r"\b_output_layer_norm\b", "output_layer_norm"),
-    (r".*(\b_embedding_layer|\blayer_with_weights-0)/embeddings$", "word_embeddings/embeddings"),
-    (r".*\bmasked_lm/embedding_table$", "word_embeddings/embeddings"),
-    (r".*(\b_position_embedding_layer|\blayer_with_weights-1)/embeddings$", "position_embedding/embeddings"),
-    (r".*(\b_type_embedding_layer|\blayer_with_weights-2)/embeddings$", "type_embeddings/embeddings"),
-    (r".*(\b_embedding_norm_layer|\blayer_with_weights-3)/(gamma|beta)$", r"embeddings/layer_norm/\2"),
-    (r".*(\b_embedding_projection|\blayer_with_weights-4)/(kernel|bias)$", r"embedding_projection/\2"),
-    (r".*(\b_pooler_layer|\blayer_with_weights-\d+)/(kernel|bias)$", r"pooler_transform/\2"),
-    (r".*\bmasked_lm/dense/", "cls/predictions/transform/dense/"),
-    (r".*\bmasked_lm/layer_norm/", "cls/predictions/transform/LayerNorm/"),
-    (r".*\bmasked_lm/output_bias\.Sbias$", "cls/predictions/output_bias/bias"),
+    (r"^.*(\b_embedding_layer|\blayer_with_weights-0)/embeddings$", "word_embeddings/embeddings"),
+    (r"^.*\bmasked_lm/embedding_table$", "word_embeddings/embeddings"),
+    (r"^.*(\b_position_embedding_layer|\blayer_with_weights-1)/embeddings$", "position_embedding/embeddings"),
+    (r"^.*(\b_type_embedding_layer|\blayer_with_weights-2)/embeddings$", "type_embeddings/embeddings"),
+    (r"^.*(\b_embedding_norm_layer|\blayer_with_weights-3)/(gamma|beta)$", r"embeddings/layer_norm/\2"),
+    (r"^.*(\b_embedding_projection|\blayer_with_weights-4)/(kernel|bias)$", r"embedding_projection/\2"),
+    (r"^.*(\b_pooler_layer|\blayer_with_weights-\d+)/(kernel|bias)$", r"pooler_transform/\2"),
+    (r"^.*\bmasked_lm/dense/", "cls/predictions/transform/dense/"),
+    (r"^.*\bmasked_lm/layer_norm/", "cls/predictions/transform/LayerNorm/"),
+    (r"^.*\bmasked_lm/output_bias\.Sbias$", "cls/predictions/output_bias/bias"),
 )
 """What stands in the keys of tf-models' own objects, and in its variables' names, for those saved without a name."""
 
@@ -98,13 +98,16 @@ OPTIMIZER = re.compile(
 )
 """What an optimizer keeps; much of it is named after a weight."""
 
-SPARES = re.compile(
+UNUSED = re.compile(
     r"(^|/)(save_counter|global_step|do_lower_case)($|/\.)"
     r"|/\.ATTRIBUTES/OBJECT_CONFIG_JSON$"
     r"|(^|/)cls/(seq_relationship|squad)/|^output_(weights|bias)$"  # heads of google-research/bert
     r"|(^|[/.])(pooler_dense|logits|out_proj)/(kernel|bias)$"  # heads of tf-models
 )
 """What belongs to a BERT's training or to its other heads."""
+
+FINE_TUNED = re.compile(r"(^|/)cls/squad/|^output_(weights|bias)$|(^|[/.])(logits|out_proj)/(kernel|bias)$")
+"""The heads among them that a fine-tuned model answers with, which are not read."""
 
 FOREIGN = {
     r"group_\d+/|transformer/self_attention/": "ALBERT",

@@ -11,7 +11,7 @@ Chapter: notebooks/10_checkpoints.ipynb.
 import tempfile
 from pathlib import Path
 
-from bertedu.checkpoints.saved_model_writer import hub_object, save
+from bertedu.checkpoints.tensorflow.saved_model_writer import hub_object, save
 from bertedu.files import replacing
 from bertedu.text import KEYS, BertPreprocessor
 

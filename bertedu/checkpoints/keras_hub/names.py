@@ -49,31 +49,19 @@ HEADS = {
 
 LAYERS = re.compile(r"layers/transformer_encoder(?:_([1-9]\d*))?/(.+)")
 INSIDE = "layers/bert_backbone/"  # where a task's file keeps its backbone
-SPARES = re.compile(r"(^optimizer/|(^|/)seed_generator/)")
-"""What training and dropout left behind."""
-
-SIZES = {
-    "vocab_size": ("vocabulary_size", "embeddings/word_embeddings/embeddings"),
-    "hidden_size": ("hidden_dim", "embeddings/layer_norm/gamma"),
-    "num_layers": ("num_layers", None),
-    "num_attention_heads": ("num_heads", "layer_0/self_attention/query/bias"),
-    "max_sequence_length": ("max_sequence_length", "embeddings/position_embedding/embeddings"),
-    "type_vocab_size": ("num_segments", "embeddings/type_embeddings/embeddings"),
-    "inner_dim": ("intermediate_dim", "layer_0/feedforward/intermediate/bias"),
+FIRST_AXES = {
+    "vocab_size": "embeddings/word_embeddings/embeddings",
+    "hidden_size": "embeddings/layer_norm/gamma",
+    "num_attention_heads": "layer_0/self_attention/query/bias",
+    "max_sequence_length": "embeddings/position_embedding/embeddings",
+    "type_vocab_size": "embeddings/type_embeddings/embeddings",
+    "inner_dim": "layer_0/feedforward/intermediate/bias",
 }
-"""Our argument -> its field in config.json, and the weight whose first axis it is."""
-
-TASKS = {
-    "BertMaskedLM": "masked_lm/",
-    "BertTextClassifier": "classifier/",
-    "BertClassifier": "classifier/",  # its name until 2024
-    "BertTextEmbedder": None,
-}
-"""KerasHub's tasks for a BERT, and the head that each has."""
+"""Our argument -> the weight whose first axis it is."""
 
 
 def our_path(key, of_task=False):
-    """Our path of the weight that a tensor is, by its path in a file of a backbone or of a task; None if it is none."""
+    """Return our path of the weight that a tensor is, by its path in a file of a backbone or of a task, or None."""
     path = canonical(key)
     if of_task:
         if not path.startswith(INSIDE):
@@ -86,12 +74,12 @@ def our_path(key, of_task=False):
 
 
 def canonical(key):
-    """A path as in our tables: without leading underscores, and Keras 2's container of layers under Keras 3's name."""
+    """Return a path as in our tables: without leading underscores, and Keras 2's container of layers as Keras 3's."""
     return re.sub("(^|/)_+", r"\1", key).replace("layer_checkpoint_dependencies/", "layers/")
 
 
 def their_name(ours, inside=""):
-    """The (canonical) path in their files of one of our weights; `inside` stands before an encoder's."""
+    """Return the (canonical) path in their files of one of our weights; `inside` stands before an encoder's."""
     for table, before in ((OUTSIDE, inside), (HEADS, "")):
         for theirs, path in table.items():
             if path == ours:
@@ -100,13 +88,3 @@ def their_name(ours, inside=""):
     number = layer.removeprefix("layer_")
     count = "" if number == "0" else f"_{number}"
     return f"{inside}layers/transformer_encoder{count}/{next(k for k, path in LAYER.items() if path == rest)}"
-
-
-def encoder_paths(num_layers):
-    """Our paths of all weights of an encoder."""
-    return [*OUTSIDE.values(), *(f"layer_{i}/{path}" for i in range(num_layers) for path in LAYER.values())]
-
-
-def is_of_head(ours):
-    """Whether one of our paths is of a head."""
-    return ours.startswith(("masked_lm/", "classifier/"))

@@ -14,13 +14,15 @@ from pathlib import Path
 import keras
 
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
-from bertedu.checkpoints import tensorflow
-from bertedu.checkpoints.common import weights, write_json
-from bertedu.checkpoints.saved_model import MLM_ACTIVATION, MLM_EPSILON, TOKENIZER
-from bertedu.checkpoints.tensorflow_names import their_name
+from bertedu.checkpoints import native
+from bertedu.checkpoints.common import weights
+from bertedu.checkpoints.fields import read_fields
+from bertedu.checkpoints.tensorflow import configuration as conf
+from bertedu.checkpoints.tensorflow.names import their_name
+from bertedu.checkpoints.tensorflow.saved_model import TOKENIZER
 from bertedu.encoder import DIALECTS
 from bertedu.feedforward import Feedforward, GatedFeedforward
-from bertedu.files import replacing
+from bertedu.files import replacing, write_json
 from bertedu.masked_lm import MaskedLM
 
 INPUTS = DIALECTS["tf-models"]
@@ -73,13 +75,14 @@ def export_saved_model(bert, path, *, overwrite=False):
         outputs = tf.saved_model.load("minilm_saved")(inputs)
     """
     check(bert)
+    beside_weights = config(bert)
     with replacing(path, overwrite) as new:
         vocabulary = new.parent / "vocab.txt"
         bert.tokenizer.save_vocabulary(vocabulary)
         model = hub_model(bert, vocabulary)
         save(model, new, serving(model))
         beside = new / "variables"  # the weights' checkpoint is there, and what the graph does not say goes beside it
-        write_json(beside / tensorflow.CONFIG, config(bert))
+        write_json(beside / conf.CONFIG, beside_weights)
         bert.tokenizer.save(beside / TOKENIZER)
     return Path(path)
 
@@ -98,7 +101,7 @@ def save(model, path, signature):
 
 
 def check(bert):
-    """Raises ValueError unless Keras runs on TensorFlow and a SavedModel of `bert` would say all there is to it."""
+    """Raise ValueError unless Keras runs on TensorFlow and a reader would find all there is to `bert`."""
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             f"A SavedModel is a program of TensorFlow's, but Keras runs on {keras.backend.backend()!r}: export it in a "
@@ -112,41 +115,49 @@ def check(bert):
         why.append(f"feedforward_cls={encoder.feedforward_cls.__name__}")
     if encoder.embedding_layer is not None:
         why.append("an embedding_layer of its own")
-    if head is not None and not isinstance(head, MaskedLM):
+    activations = [encoder.inner_activation]
+    if isinstance(head, MaskedLM):
+        activations.append(head.activation)
+        why += [f"output={head.output_kind!r} of the masked-LM head"] if head.output_kind != "logits" else []
+        why += ["classification_heads"] if bert.masked_lm.classification_heads else []
+    elif head is not None:
         why.append(f"a masked-LM head of the class {type(head).__name__}")
-    activations = [encoder.inner_activation] + ([head.activation] if isinstance(head, MaskedLM) else [])
     why += [f"the activation {activation!r}" for activation in activations if name_of(activation) is None]
     if why:
         raise ValueError(
-            f"A SavedModel like the Hub's has no word for {' and '.join(why)}, and whoever reads it would take it for "
+            f"A SavedModel like the Hub's has no field for {' and '.join(why)}, and its readers would take it for "
             "another BERT. A program alone, without that interface, is what keras.Model.export writes."
         )
+    if head is not None:
+        native.check_table(bert)
 
 
 def name_of(activation):
-    """The name of an activation in bert_config.json, or None."""
-    ours = keras.activations.serialize(activation)
-    for name, known in tensorflow.ACTIVATIONS.items():
-        if keras.activations.serialize(keras.activations.get(known)) == ours:
-            return name
-    return None
+    """Return the name of an activation in bert_config.json, or None."""
+    names = (name for name, known in conf.ACTIVATIONS.items() if conf.KNOWN_ACTIVATIONS[known] is activation)
+    return next(names, None)
 
 
 def config(bert):
-    """What bert_config.json says, in the words of google-research/bert."""
+    """Return the content of bert_config.json, whose fields are google-research/bert's.
+
+    Raises:
+        ValueError: `saved_model.read` would refuse it.
+    """
     encoder, head = bert.encoder, bert.masked_lm and bert.masked_lm.masked_lm
-    fields = {field: getattr(encoder, argument) for argument, (_, field) in tensorflow.SIZES.items()}
+    fields = {field: getattr(encoder, argument) for argument, (_, field) in conf.SIZES.items()}
     fields |= {
         "num_hidden_layers": encoder.num_layers,
-        "hidden_act": name_of(encoder.inner_activation),
-        "hidden_dropout_prob": encoder.output_dropout,
-        "attention_probs_dropout_prob": encoder.attention_dropout,
-        "layer_norm_eps": encoder.layer_norm_epsilon,
-        "do_lower_case": bert.tokenizer.get_config()["lowercase"],
+        conf.ACTIVATION: name_of(encoder.inner_activation),
+        conf.DROPOUT: encoder.output_dropout,
+        conf.ATTENTION_DROPOUT: encoder.attention_dropout,
+        conf.EPSILON: encoder.layer_norm_epsilon,
+        conf.LOWERCASE: bert.tokenizer.lowercase,
     }
     if head is not None:
-        own = {MLM_ACTIVATION: name_of(head.activation), MLM_EPSILON: head.layer_norm.epsilon}
-        fields |= own if list(own.values()) != [fields["hidden_act"], fields["layer_norm_eps"]] else {}
+        own = {conf.MLM_ACTIVATION: name_of(head.activation), conf.MLM_EPSILON: head.layer_norm.epsilon}
+        fields |= own if list(own.values()) != [fields[conf.ACTIVATION], fields[conf.EPSILON]] else {}
+    read_fields(fields, conf.FIELDS, f"The {conf.CONFIG} of this model")
     return fields
 
 

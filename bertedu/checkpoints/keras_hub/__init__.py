@@ -1,0 +1,7 @@
+"""KerasHub's formats: the presets that `save_to_preset` writes, and bare `.weights.h5` files.
+
+Chapter: notebooks/10_checkpoints.ipynb.
+"""
+
+from bertedu.checkpoints.keras_hub.files import recognises, tensors  # noqa: F401
+from bertedu.checkpoints.keras_hub.reader import LOOKED_FOR, read  # noqa: F401

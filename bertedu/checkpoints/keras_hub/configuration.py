@@ -1,0 +1,201 @@
+"""The configurations in a KerasHub preset, read as data: what each says, and that they agree with each other.
+
+A preset says the same thing up to three times: task.json holds a copy of the backbone's configuration and of the
+preprocessor's, and both hold one of the tokenizer's. KerasHub uses one or another of them, depending on the class that
+is asked to open the preset; here copies that disagree are refused. metadata.json says nothing that is used.
+Chapter: notebooks/10_checkpoints.ipynb.
+"""
+
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+from bertedu.checkpoints.configuration import ENCODER, LAYER, RATE, RECORD, policy
+from bertedu.checkpoints.fields import ANYTHING, FLAG, IGNORED, number, one_of, only, read_fields, shown, whole
+from bertedu.files import read_json
+
+CONFIG, TASK, PREPROCESSOR, TOKENIZER = "config.json", "task.json", "preprocessor.json", "tokenizer.json"
+BACKBONE = "BertBackbone"
+SIZES = {
+    "vocab_size": "vocabulary_size",
+    "hidden_size": "hidden_dim",
+    "num_layers": "num_layers",
+    "num_attention_heads": "num_heads",
+    "max_sequence_length": "max_sequence_length",
+    "type_vocab_size": "num_segments",
+    "inner_dim": "intermediate_dim",
+}
+"""Our argument -> its field in config.json."""
+
+PACKING = LAYER | {
+    "tokenizer": ANYTHING,
+    "config_file": only(PREPROCESSOR),
+    "sequence_length": whole(2, 1_000_000),
+    "truncate": only("round_robin"),
+}
+MASKING = {  # of training examples
+    "mask_selection_rate": number(0, 1)._replace(followed=False),
+    "mask_selection_length": whole(0, 1_000_000)._replace(followed=False),
+    "mask_token_rate": number(0, 1)._replace(followed=False),
+    "random_token_rate": number(0, 1)._replace(followed=False),
+}
+OF_TASK = LAYER | {"backbone": ANYTHING, "preprocessor": ANYTHING}
+CLASSIFIER = OF_TASK | {"num_classes": whole(1, 10_000_000), "activation": ANYTHING, "dropout": RATE}
+TABLES = {
+    "backbone": {
+        BACKBONE: LAYER | {field: ENCODER[argument] for argument, field in SIZES.items()} | {"dropout": RATE},
+    },
+    "tokenizer": {
+        "BertTokenizer": LAYER
+        | {
+            "lowercase": FLAG,
+            "strip_accents": FLAG,
+            "config_file": only(TOKENIZER),
+            "vocabulary": only(None),  # it lies in a file of its own
+            "sequence_length": only(None),
+            "split": only(True),
+            "split_on_cjk": only(True),
+            "suffix_indicator": only("##"),
+            "oov_token": only("[UNK]"),
+            "special_tokens": only(None, []),
+            # Unless this is true, KerasHub splits "[MASK]" in a text; here it is always the token: fill_mask needs it.
+            "special_tokens_in_strings": FLAG._replace(followed=False),
+        },
+    },
+    "preprocessor": {
+        "BertTextClassifierPreprocessor": PACKING,
+        "BertTextEmbedderPreprocessor": PACKING,
+        "BertMaskedLMPreprocessor": PACKING | MASKING,
+        "BertPreprocessor": PACKING,  # its name until 2024
+    },
+    "task": {
+        "BertMaskedLM": OF_TASK,
+        "BertTextClassifier": CLASSIFIER,
+        "BertClassifier": CLASSIFIER,  # its name until 2024
+        "BertTextEmbedder": OF_TASK | {"pooling_mode": one_of(("mean", "cls", "max")), "normalize": FLAG},
+    },
+}
+"""Kind of object -> the names of its classes -> the fields of each."""
+
+REQUIRED = {"backbone": SIZES.values(), "tokenizer": (), "preprocessor": ("sequence_length",), "task": ()}
+OBJECT = RECORD | {
+    "weights": only(None, "model.weights.h5"),  # as KerasNLP wrote it
+    "assets": IGNORED,
+}
+HEADS = {"BertMaskedLM": "masked_lm/", "BertTextClassifier": "classifier/", "BertClassifier": "classifier/"}
+MULTI_LABEL = {"linear": False, "softmax": False, "sigmoid": True}
+"""Activation of a classifier -> whether its classes have probabilities of their own."""
+
+
+class Preset(NamedTuple):
+    """What the configurations of a preset say, checked; None or {} where there is no such file.
+
+    Args:
+        backbone, tokenizer, preprocessor, task: dict, fields of KerasHub's objects; a tokenizer or preprocessor that
+            no file describes is None.
+        task_class: the name of the task's class, or None.
+        problem: str, why the task's head cannot be read, or None.
+    """
+
+    backbone: dict
+    tokenizer: dict | None
+    preprocessor: dict | None
+    task: dict
+    task_class: str | None
+    problem: str | None
+
+
+def read_preset(directory):
+    """Return the `Preset` in a directory. One warning lists all fields that are unknown here.
+
+    Raises:
+        FileNotFoundError, ValueError: a file or field is missing, of another type, or not followed here.
+    """
+    found, unknown = {kind: [] for kind in TABLES}, []
+    task_class, problem = None, None
+    for name, kind in ((CONFIG, "backbone"), (PREPROCESSOR, "preprocessor"), (TOKENIZER, "tokenizer"), (TASK, "task")):
+        file = directory / name
+        if kind != "backbone" and not file.is_file():
+            continue
+        state = read_json(file)
+        if kind == "task":
+            task_class, problem = task_of(state)
+        if kind != "task" or task_class in TABLES["task"]:
+            collect(state, kind, str(file), found, unknown)
+    if unknown:
+        warnings.warn(
+            f"{directory}: fields that are unknown here are not followed: {', '.join(unknown[:20])}.", stacklevel=2
+        )
+    agreed = {kind: agree(copies) for kind, copies in found.items()}
+    hidden, heads = agreed["backbone"]["hidden_dim"], agreed["backbone"]["num_heads"]
+    if hidden % heads:
+        raise ValueError(f"{directory / CONFIG}: hidden_dim {hidden} must be a multiple of num_heads {heads}.")
+    return Preset(**agreed | {"task": agreed["task"] or {}}, task_class=task_class, problem=problem)
+
+
+def task_of(state):
+    """Return the name of a task's class, and why its head cannot be read, or None."""
+    name = state.get("class_name")
+    if not is_known(state, TABLES["task"]):
+        kind = state.get("registered_name") or name
+        return None, f"the task is {shown(kind)}, and known are {', '.join(TABLES['task'])}"
+    config = state.get("config")
+    activation = config.get("activation") if HEADS.get(name) == "classifier/" and isinstance(config, dict) else None
+    activation = "linear" if activation is None else activation
+    if not isinstance(activation, str) or activation not in MULTI_LABEL:
+        return name, f"its activation is {shown(activation)}, and known are {', '.join(MULTI_LABEL)}"
+    if activation != "linear" and config.get("num_classes") == 1:
+        return name, f"it applies {activation} to one class"
+    return name, None
+
+
+def is_known(record, names):
+    """Return whether an object is of one of KerasHub's classes `names`, and not of one that is registered elsewhere."""
+    name, registered = record.get("class_name"), record.get("registered_name")
+    return name in list(names) and registered in (None, f"keras_hub>{name}", f"keras_nlp>{name}")
+
+
+def collect(state, kind, source, found, unknown):
+    """Check the record of an object and of those in it, and add the fields of each to `found`.
+
+    Args:
+        state: what the file holds.
+        kind: one of `TABLES`.
+        source: where, for messages.
+        found: dict, kind -> list of (source, fields).
+        unknown: list, to which unknown fields are added.
+    """
+    record = read_known(state, OBJECT, source, ("class_name", "config"), unknown)
+    name, tables = record["class_name"], TABLES[kind]
+    if not is_known(record, tables):
+        raise ValueError(
+            f"{source}: expected a {' or '.join(tables)} of KerasHub's, got class_name {shown(name)}, registered_name "
+            f"{shown(record.get('registered_name'))}, which computes something else."
+        )
+    fields = read_known(record["config"], tables[name], source, REQUIRED[kind], unknown)
+    for part in ("backbone", "preprocessor", "tokenizer"):
+        inner = fields.pop(part, None)
+        if inner is not None:
+            collect(inner, part, f"{source}, {part}", found, unknown)
+    fields["dtype"] = policy(fields.get("dtype"), source) if kind == "backbone" else None
+    found[kind].append((source, {field: value for field, value in fields.items() if field != "name"}))
+
+
+def read_known(state, table, source, required, unknown):
+    """Return the fields of an object that are known, as `read_fields`, and add the names of the others to `unknown`."""
+    fields = read_fields(state, table, source, required, unknown="ignore")
+    unknown += [f"{shown(field)} in {Path(source).name}" for field in state if field not in table]
+    return fields
+
+
+def agree(copies):
+    """Return the fields of the first of several copies of an object, which must all say the same; None of none."""
+    for source, fields in copies[1:]:
+        first, expected = copies[0]
+        for field in expected.keys() | fields.keys():
+            if expected.get(field) != fields.get(field):
+                raise ValueError(
+                    f"{source}: {field} is {shown(fields.get(field))}, but {Path(first).name} says "
+                    f"{shown(expected.get(field))}: they must agree."
+                )
+    return copies[0][1] if copies else None

@@ -1,0 +1,7 @@
+"""TensorFlow's formats: checkpoints (TF1 and TF2), and the SavedModels of the Hub, which hold one.
+
+Chapter: notebooks/10_checkpoints.ipynb.
+"""
+
+from bertedu.checkpoints.tensorflow.files import recognises, tensors  # noqa: F401
+from bertedu.checkpoints.tensorflow.reader import LOOKED_FOR, read  # noqa: F401

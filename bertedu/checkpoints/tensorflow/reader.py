@@ -1,0 +1,136 @@
+"""TensorFlow checkpoints: google-research/bert's (TF1, by name) and tf-models' (TF2, object graphs), read as data.
+
+The keys of a TF2 checkpoint follow the Python objects that were saved and differ from program to program. Beside each
+key stands its variable's full name, though, and those are the same in tf-models' encoders of both generations, its
+pretrainer, its classifiers, its scaffold and the Hub's SavedModels: one table of names serves them all. Sizes come from
+the tensors' shapes; TF1's do not say how many heads there are, so that bert_config.json has to.
+
+Nothing in a checkpoint is executed. What it does not say is taken to be as in all the published ones: post-norm,
+epsilon 1e-12, and the tanh form of GELU. Chapter: notebooks/10_checkpoints.ipynb.
+"""
+
+import math
+import re
+import warnings
+
+from bertedu.bert import Bert
+from bertedu.checkpoints import assembly, strict
+from bertedu.checkpoints.common import no_vocabulary, preprocessor_for, shortened, weights
+from bertedu.checkpoints.tensorflow.configuration import CONFIG, LOWERCASE, check_sizes, encoder_arguments, heads
+from bertedu.checkpoints.tensorflow.files import find_prefix, open_checkpoint, open_reader, read_value
+from bertedu.checkpoints.tensorflow.names import FINE_TUNED, FOREIGN, OPTIMIZER, their_name
+from bertedu.text import BertTokenizer
+
+LOOKED_FOR = (
+    "TensorFlow: a checkpoint (NAME.index with NAME.data-…); from google-research/bert with its bert_config.json"
+)
+TRUNCATION = "round_robin"
+
+
+def read(path, dtype=None):
+    """Return the `Bert` of a TensorFlow checkpoint.
+
+    Args:
+        path: a directory with one checkpoint, or a checkpoint's prefix ("bert_model.ckpt", "ckpt-1000").
+        dtype: name of the type that the weights shall have (None: the one they have there).
+
+    Raises:
+        FileNotFoundError, ValueError: a file, field or tensor is missing, unknown, mis-shaped or damaged.
+        ImportError: TensorFlow is not installed.
+    """
+    prefix = find_prefix(path)
+    checkpoint = open_checkpoint(prefix)
+    return read_model(
+        checkpoint, lambda: read_tokenizer(prefix.parent / "vocab.txt", checkpoint.config.get(LOWERCASE)), dtype
+    )
+
+
+def read_model(checkpoint, make_tokenizer, dtype=None):
+    """Return the `Bert` of a checkpoint.
+
+    Args:
+        checkpoint: a `files.Checkpoint`.
+        make_tokenizer: function that returns its `BertTokenizer`; called once the tensors are known to fit.
+        dtype: as for `read`.
+    """
+    arguments = encoder_arguments(checkpoint, dtype)
+    parts, form, source = heads(checkpoint, arguments), checkpoint.form, str(checkpoint.prefix)
+    layout = strict.Layout(
+        shape=lambda path, shape: stored_shape(path, shape, form),
+        array=lambda array, path, shape: array.reshape(shape),
+        name=lambda path: their_name(path, form),
+    )
+    described_by = "the rest of it"
+    shapes, _ = strict.model_shapes(arguments, parts.masked_lm is not None)
+    try:
+        strict.check(shapes, checkpoint.tensors, source, described_by, layout)
+    except ValueError as error:
+        raise ValueError(f"{error}{hint(checkpoint)}") from None
+    check_sizes(checkpoint, arguments)
+    head = [t.name for t in checkpoint.tensors if FINE_TUNED.search(t.name) and not OPTIMIZER.search(t.name)]
+    if head:
+        warnings.warn(f"{source} holds a head that is not read, {shortened(head)}: classifier is None.", stacklevel=2)
+    tokenizer = make_tokenizer()
+    encoder, masked_lm, _ = assembly.build(arguments, parts, source, dtype)
+    reader = open_reader(checkpoint.prefix)
+    keys = {tensor.ours: key for tensor, key in zip(checkpoint.tensors, checkpoint.keys, strict=True)}
+    has_pooler = strict.fill(
+        weights(encoder, masked_lm),
+        checkpoint.tensors,
+        lambda tensor: read_value(reader, keys[tensor.ours], checkpoint.prefix),
+        source,
+        described_by,
+        layout,
+    )
+    preprocessor = preprocessor_for(tokenizer, encoder, TRUNCATION)
+    return Bert(tokenizer, encoder, preprocessor, has_pooler=has_pooler, masked_lm=masked_lm)
+
+
+def hint(checkpoint):
+    """Return a sentence on what a checkpoint without a BERT seems to hold, or nothing."""
+    unknown = [tensor.name for tensor in checkpoint.tensors if not tensor.known]
+    kinds = [kind for sign, kind in FOREIGN.items() if any(re.search(sign, name, re.I) for name in unknown)]
+    if kinds:
+        return f" It looks like a checkpoint of {kinds[0]}, which is another architecture."
+    if not unknown and not any(tensor.ours for tensor in checkpoint.tensors):
+        return " There are no weights in it at all, as in the SavedModel of a preprocessor."
+    return ""
+
+
+def stored_shape(path, shape, form):
+    """Return the shape of a weight in a checkpoint: ours in TF2; in TF1 heads are not split."""
+    if form == "TF2" or len(shape) < 2:
+        return shape
+    if path.endswith("bias"):
+        return (math.prod(shape),)
+    split = len(shape) - 1 if "attention_output" in path else 1  # the axes of `shape` that are inputs
+    return math.prod(shape[:split]), math.prod(shape[split:])
+
+
+def read_tokenizer(vocabulary, lowercase=None):
+    """Return the `BertTokenizer` of a vocab.txt.
+
+    Args:
+        vocabulary: path of the file.
+        lowercase: bool, or None: as google-research/bert's own check does, what the name of the file's directory says,
+            "uncased" or "cased" in it or in the two above it.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: a damaged vocabulary, or nothing says whether it is lower case.
+    """
+    directory = vocabulary.parent
+    if not vocabulary.is_file():
+        raise no_vocabulary(directory)
+    for folder in [directory.absolute(), *directory.absolute().parents][:3]:
+        if lowercase is None and "cased" in folder.name.lower():
+            lowercase = "uncased" in folder.name.lower()
+    if lowercase is None:
+        raise ValueError(
+            f"Nothing says whether {vocabulary} is for lower-case text: write "
+            f'"{LOWERCASE}": true (or false) into {directory / CONFIG}, or name the directory "uncased" or "cased".'
+        )
+    try:
+        return BertTokenizer(vocabulary, lowercase=lowercase)
+    except ValueError as error:
+        raise ValueError(f"{vocabulary}: {error}") from None
