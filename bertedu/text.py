@@ -18,22 +18,29 @@ import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from bertedu import files
+from bertedu.fields import ANYTHING, read_fields, shown
 from bertedu.tokenizer_json import read_tokenizer
 from bertedu.vocabulary import (
     LONE_SURROGATES,
     SPECIAL_TOKENS,
     check_added_tokens,
-    check_fields,
     check_vocabulary,
     model_ids,
     named,
-    shown,
     vocabulary_text,
 )
 
 KEYS = ("input_word_ids", "input_mask", "input_type_ids")  # tf-models' names, in tf-models' order
 LENGTH_LIMIT = 1_000_000  # tokens; BERT's own limit is 512
 DTYPES = ("float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16")
+TOKENIZER_FIELDS, PREPROCESSOR_FIELDS, RECORD_FIELDS = (
+    dict.fromkeys(names, ANYTHING)
+    for names in (
+        ("vocab", "lowercase", "strip_accents", "tokenize_chinese_chars", "added_tokens"),
+        ("name", "trainable", "dtype", "tokenizer", "seq_length", "truncation"),
+        ("module", "class_name", "config", "registered_name", "shared_object_id"),
+    )
+)
 PARALLEL_FROM = 256  # fewer texts are done before Rust's threads have woken up
 PARALLELISM = "TOKENIZERS_PARALLELISM"  # the environment variable that the Rust library obeys
 
@@ -178,7 +185,7 @@ class BertTokenizer:
 
         Raises: ValueError for an unknown field, or a value that the constructor refuses; names `source` and the field.
         """
-        check_fields(config, ("vocab", "lowercase", "strip_accents", "tokenize_chinese_chars", "added_tokens"), source)
+        read_fields(config, TOKENIZER_FIELDS, source)
         if not isinstance(config.get("vocab"), list | tuple | dict):
             raise ValueError(f"{source}: expected the tokens as vocab, got {shown(config.get('vocab'))}.")
         with named(source):
@@ -349,10 +356,9 @@ class BertPreprocessor(keras.layers.Layer):
 
         Raises: ValueError for an unknown field, or a value that the constructor refuses; names `source` and the field.
         """
-        check_fields(config, ("name", "trainable", "dtype", "tokenizer", "seq_length", "truncation"), source)
+        read_fields(config, PREPROCESSOR_FIELDS, source)
         tokenizer, name = config.get("tokenizer"), config.get("name")
-        fields = ("module", "class_name", "config", "registered_name", "shared_object_id")
-        check_fields(tokenizer, fields, f"{source}: tokenizer")
+        read_fields(tokenizer, RECORD_FIELDS, f"{source}: tokenizer")
         if (tokenizer.get("class_name"), tokenizer.get("registered_name")) != (
             "BertTokenizer",
             "bertedu>BertTokenizer",

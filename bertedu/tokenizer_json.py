@@ -5,8 +5,9 @@ Only data is read: a path or a class that a field names is never opened or looke
 
 import warnings
 
+from bertedu.fields import ANYTHING, read_fields, shown
 from bertedu.files import parse_json
-from bertedu.vocabulary import SPECIAL_TOKENS, check_fields, file_content, rows_of, shown
+from bertedu.vocabulary import SPECIAL_TOKENS, file_content, rows_of
 
 ANY = ()  # a field whose value cannot change ids
 FLAGS = (True, False)
@@ -38,6 +39,7 @@ BERT = {
     },
 }
 """The parts of a tokenizer.json, and for each of their fields the values that BERT's tokenizer has."""
+FIELDS = dict.fromkeys(("version", *BERT, "post_processor", "added_tokens"), ANYTHING)
 OPTIONAL_PARTS = ("truncation", "padding", "decoder")
 ADDED_TOKEN = {
     "id": ANY,  # both read by `_added_tokens`
@@ -62,7 +64,7 @@ def read_tokenizer(path):
         ValueError: it is not a tokenizer.json, or computes something else than BERT's; names file and field.
     """
     state = parse_json(file_content(path, "path: there is no file {!r}; expected a tokenizer.json"), path)
-    check_fields(state, ("version", *BERT, "post_processor", "added_tokens"), path)  # the Rust library refuses others
+    read_fields(state, FIELDS, path)  # the Rust library refuses others, too
     unknown = _check_part({"version": state.get("version")}, {"version": ("1.0", None)}, path, "")
     for part, fields in BERT.items():
         if state.get(part) is not None or part not in OPTIONAL_PARTS:

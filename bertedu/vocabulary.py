@@ -7,13 +7,13 @@ Lines, blanks and repeated tokens are read as by Hugging Face's `BertTokenizer`.
 
 import os
 import re
-import reprlib
 from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
 from itertools import count, product
 from numbers import Integral
 from pathlib import Path
 
+from bertedu.fields import shown
 from bertedu.files import VOCABULARY_LIMIT, escape, read_bytes
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -32,19 +32,6 @@ def named(source):
         yield
     except (TypeError, ValueError) as error:
         raise ValueError(f"{source}: {escape(error)}") from None
-
-
-def shown(value):
-    """Return a short description of a value from outside that is safe to print."""
-    return escape(reprlib.repr(value))
-
-
-def check_fields(config, fields, source):
-    """Raise ValueError unless `config` is a dict whose keys are all among `fields`."""
-    if not isinstance(config, dict):
-        raise ValueError(f"{source}: expected an object, got {shown(config)}.")
-    if unknown := [name for name in config if name not in fields]:
-        raise ValueError(f"{source}: expected only the fields {', '.join(fields)}, got also {shown(unknown)}.")
 
 
 # -- vocabularies ------------------------------------------------------------------------------------------------------

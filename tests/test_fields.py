@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bertedu.checkpoints.fields import FLAG, IGNORED, number, one_of, only, optional, read_fields, text, whole
+from bertedu.fields import FLAG, IGNORED, number, one_of, only, optional, read_fields, text, whole
 
 TABLE = {
     "size": whole(1, 10),

@@ -12,9 +12,7 @@ import os
 from pathlib import Path
 
 from bertedu import files
-from bertedu.bert import Bert
 from bertedu.checkpoints import (
-    common,
     huggingface,
     keras_archive,
     keras_hub,
@@ -80,19 +78,6 @@ def read(path, dtype=None):
             break
     else:
         raise ValueError(f"{path}: another process changes it while it is read. Load it again once that is done.")
-    if isinstance(bert, common.Contents):
-        c = bert
-        if c.preprocessor is None:
-            raise common.no_vocabulary(path)
-        bert = Bert(
-            c.preprocessor.tokenizer,
-            c.encoder,
-            c.preprocessor,
-            has_pooler=c.has_pooler,
-            embed_settings=c.embed_settings,
-            masked_lm=c.masked_lm,
-            classifier=c.classifier,
-        )
     if not bert.has_pooler:  # a new head will want one to start from, as a new model does
         kernel = bert.encoder.pooler_layer.kernel
         kernel.assign(bert.encoder.initializer(kernel.shape, dtype=kernel.dtype))

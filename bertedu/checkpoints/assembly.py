@@ -8,10 +8,10 @@ from typing import NamedTuple
 import keras
 
 from bertedu.checkpoints import configuration as conf
-from bertedu.checkpoints.fields import read_fields, shown
 from bertedu.checkpoints.strict import dense
 from bertedu.classifier import BertClassifier, ClassificationHead
 from bertedu.encoder import BertEncoder
+from bertedu.fields import read_fields, shown
 from bertedu.masked_lm import BertPretrainer, MaskedLM
 
 

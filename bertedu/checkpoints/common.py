@@ -5,12 +5,11 @@ Chapter: notebooks/10_checkpoints.ipynb.
 
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from safetensors.numpy import save_file
 
-from bertedu.files import escape, read_json, write_json  # noqa: F401
-from bertedu.pooling import EmbedSettings
+from bertedu.files import escape
 from bertedu.text import BertPreprocessor
 
 PREPROCESSOR_LENGTH = 128  # what a model's own preprocessor pads to, as the Hub's do
@@ -36,18 +35,6 @@ class TensorInfo(NamedTuple):
     dtype: str
     ours: str | None
     known: bool
-
-
-class Contents(NamedTuple):  # TODO: goes once every reader returns a Bert
-    """What a checkpoint holds."""
-
-    encoder: Any
-    has_pooler: bool
-    preprocessor: Any
-    spares: list
-    masked_lm: Any = None
-    classifier: Any = None
-    embed_settings: EmbedSettings = EmbedSettings()
 
 
 def weights(encoder, masked_lm=None, classifier=None):

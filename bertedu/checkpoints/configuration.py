@@ -9,7 +9,8 @@ import keras
 
 from bertedu import defaults
 from bertedu.attention import MultiHeadAttention
-from bertedu.checkpoints.fields import (
+from bertedu.feedforward import Feedforward
+from bertedu.fields import (
     ANYTHING,
     FLAG,
     IGNORED,
@@ -22,7 +23,6 @@ from bertedu.checkpoints.fields import (
     text,
     whole,
 )
-from bertedu.feedforward import Feedforward
 from bertedu.registry import registered
 
 WAY_OUT = "If you trust the file, load it with keras.models.load_model and make a bertedu.Bert of its BertEncoder."

@@ -26,8 +26,8 @@ from bertedu.bert import Bert
 from bertedu.checkpoints import assembly, keras_paths, native, strict
 from bertedu.checkpoints.common import TensorInfo, no_vocabulary, preprocessor_for, weights
 from bertedu.checkpoints.configuration import WAY_OUT, encoder_arguments, record
-from bertedu.checkpoints.fields import ANYTHING, FLAG, IGNORED, read_fields, shown
 from bertedu.checkpoints.hdf5 import list_datasets, open_h5, read_dataset
+from bertedu.fields import ANYTHING, FLAG, IGNORED, read_fields, shown
 from bertedu.files import JSON_LIMIT, VOCABULARY_LIMIT, escape, parse_json
 from bertedu.pooling import EmbedSettings
 from bertedu.text import BertPreprocessor, BertTokenizer

@@ -12,8 +12,8 @@ from bertedu.bert import Bert
 from bertedu.checkpoints import assembly, strict
 from bertedu.checkpoints.common import TensorInfo, weights, weights_of, write_tensors
 from bertedu.checkpoints.configuration import encoder_arguments
-from bertedu.checkpoints.fields import ANYTHING, FLAG, one_of, optional, read_fields, text, whole
 from bertedu.checkpoints.safetensors_files import list_tensors, read_tensor
+from bertedu.fields import ANYTHING, FLAG, one_of, optional, read_fields, text, whole
 from bertedu.files import read_json, write_json
 from bertedu.pooling import POOLINGS, EmbedSettings
 from bertedu.text import BertPreprocessor, BertTokenizer

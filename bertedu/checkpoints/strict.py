@@ -151,8 +151,8 @@ def check(shapes, tensors, source, described_by, layout=Layout(), others=()):  #
         expected = layout.shape(path, shapes[path]) if path in shapes else tensor.shape
         if tensor.shape != expected:
             raise ValueError(
-                f"{source}: the tensor {tensor.name[:LONGEST_NAME]!r} has shape {tensor.shape}, but {described_by} makes it "
-                f"{expected}."
+                f"{source}: the tensor {tensor.name[:LONGEST_NAME]!r} has shape {tensor.shape}, but {described_by} "
+                f"makes it {expected}."
             )
 
 

@@ -8,9 +8,9 @@ import warnings
 from pathlib import Path
 
 from bertedu.checkpoints.common import shortened
-from bertedu.checkpoints.fields import read_fields, shown
 from bertedu.checkpoints.huggingface.names import POOLING_FLAGS
 from bertedu.checkpoints.huggingface.settings import POOLING, SENTENCE_TRANSFORMERS, TOKENIZER, TRANSFORMER
+from bertedu.fields import read_fields, shown
 from bertedu.files import read_json
 from bertedu.pooling import POOLINGS, EmbedSettings
 from bertedu.text import BertTokenizer

@@ -12,9 +12,9 @@ import numpy as np
 from bertedu import defaults
 from bertedu.checkpoints import strict
 from bertedu.checkpoints.common import shortened
-from bertedu.checkpoints.fields import shown
 from bertedu.checkpoints.huggingface.names import DECODER_BIAS, DECODER_WEIGHT, HEADS, canonical
 from bertedu.checkpoints.safetensors_files import read_tensor
+from bertedu.fields import shown
 from bertedu.terminal import escape
 
 READ_HEADS = {

@@ -10,7 +10,6 @@ from bertedu import defaults
 from bertedu.bert import Bert
 from bertedu.checkpoints import strict
 from bertedu.checkpoints.common import TensorInfo, common_dtype, preprocessor_for, shortened, weights
-from bertedu.checkpoints.fields import read_fields, shown
 from bertedu.checkpoints.huggingface import embedding
 from bertedu.checkpoints.huggingface.heads import (
     architecture,
@@ -34,6 +33,7 @@ from bertedu.checkpoints.huggingface.tokenizer import read_tokenizer
 from bertedu.checkpoints.safetensors_files import list_tensors, read_tensor
 from bertedu.classifier import BertClassifier
 from bertedu.encoder import BertEncoder
+from bertedu.fields import read_fields, shown
 from bertedu.files import read_json
 from bertedu.masked_lm import BertPretrainer
 

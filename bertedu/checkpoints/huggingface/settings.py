@@ -1,11 +1,11 @@
-"""Fields of a Hugging Face directory's JSON files, and what is done with each: see `checkpoints.fields`.
+"""Fields of a Hugging Face directory's JSON files, and what is done with each: see `fields`.
 
 The fields are those that transformers 2 to 5 and sentence-transformers 2 to 6 write.
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from bertedu.checkpoints.fields import ANYTHING, FLAG, IGNORED, Rule, number, one_of, only, optional, text, whole
 from bertedu.checkpoints.huggingface.names import ACTIVATIONS, POOLING_FLAGS
+from bertedu.fields import ANYTHING, FLAG, IGNORED, Rule, number, one_of, only, optional, text, whole
 from bertedu.text import SPECIAL_TOKENS
 
 LARGEST = 10_000_000

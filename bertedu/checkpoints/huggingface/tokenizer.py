@@ -7,8 +7,8 @@
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from bertedu.checkpoints.fields import read_fields, shown
 from bertedu.checkpoints.huggingface.settings import SPECIALS, TOKENIZER, is_token
+from bertedu.fields import read_fields, shown
 from bertedu.files import read_json
 from bertedu.text import SPECIAL_TOKENS, BertTokenizer
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from bertedu.attention import MultiHeadAttention
 from bertedu.checkpoints.common import weights_of, write_tensors
-from bertedu.checkpoints.fields import read_fields
 from bertedu.checkpoints.huggingface.names import ACTIVATIONS, POOLING_FLAGS, SIZES, hf_name, hf_shape
 from bertedu.checkpoints.huggingface.settings import MODEL
 from bertedu.feedforward import Feedforward
+from bertedu.fields import read_fields
 from bertedu.files import write_json
 from bertedu.pooling import POOLINGS, EmbedSettings
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bertedu.checkpoints.configuration import ENCODER, LAYER, RATE, RECORD, policy
-from bertedu.checkpoints.fields import ANYTHING, FLAG, IGNORED, number, one_of, only, read_fields, shown, whole
+from bertedu.fields import ANYTHING, FLAG, IGNORED, number, one_of, only, read_fields, shown, whole
 from bertedu.files import read_json
 
 CONFIG, TASK, PREPROCESSOR, TOKENIZER = "config.json", "task.json", "preprocessor.json", "tokenizer.json"

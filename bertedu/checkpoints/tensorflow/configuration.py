@@ -9,8 +9,8 @@ from bertedu.checkpoints import assembly
 from bertedu.checkpoints.common import common_dtype
 from bertedu.checkpoints.configuration import ACTIVATIONS as KNOWN_ACTIVATIONS
 from bertedu.checkpoints.configuration import ENCODER, RATE
-from bertedu.checkpoints.fields import FLAG, number, one_of, only, read_fields
 from bertedu.feedforward import Feedforward, GatedFeedforward
+from bertedu.fields import FLAG, number, one_of, only, read_fields
 from bertedu.files import read_json
 
 CONFIG = "bert_config.json"

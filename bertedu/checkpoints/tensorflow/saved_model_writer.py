@@ -16,12 +16,12 @@ import keras
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
 from bertedu.checkpoints import native
 from bertedu.checkpoints.common import weights
-from bertedu.checkpoints.fields import read_fields
 from bertedu.checkpoints.tensorflow import configuration as conf
 from bertedu.checkpoints.tensorflow.names import their_name
 from bertedu.checkpoints.tensorflow.saved_model import TOKENIZER
 from bertedu.encoder import DIALECTS
 from bertedu.feedforward import Feedforward, GatedFeedforward
+from bertedu.fields import read_fields
 from bertedu.files import replacing, write_json
 from bertedu.masked_lm import MaskedLM
 
