@@ -15,7 +15,7 @@ import keras
 from bertedu.bert import Bert
 from bertedu.checkpoints import assembly, native, strict
 from bertedu.checkpoints.common import TensorInfo, no_vocabulary, preprocessor_for, weights
-from bertedu.checkpoints.hdf5 import list_datasets, read_dataset
+from bertedu.checkpoints.hdf5 import is_of_training, list_datasets, read_dataset
 from bertedu.checkpoints.keras_archive.archive import (
     CONFIG,
     SETTINGS,
@@ -25,7 +25,7 @@ from bertedu.checkpoints.keras_archive.archive import (
     open_archive,
     open_weights,
 )
-from bertedu.checkpoints.keras_archive.paths import is_of_training, stored_paths
+from bertedu.checkpoints.keras_archive.paths import stored_paths
 from bertedu.fields import ANYTHING, FLAG, read_fields
 from bertedu.files import JSON_LIMIT, VOCABULARY_LIMIT, parse_json
 from bertedu.pooling import EmbedSettings
