@@ -99,18 +99,23 @@ def _whole(grads, clip_norm):
     return [None if gradient is None else next(rest) for gradient in grads]
 
 
-def optimizer(learning_rate, steps, warm_up=0.1, weight_decay=0.01, clip_norm=1.0):
+SCHEDULES = ("linear", "constant")
+
+
+def optimizer(learning_rate, steps, warm_up=0.1, weight_decay=0.01, clip_norm=1.0, schedule="linear"):
     """AdamW for `steps` steps.
 
     Args:
         learning_rate: float, the peak.
         steps: int, all steps of the training.
-        warm_up: float, the share of them in which the rate rises.
+        warm_up: float, the part of them in which the rate rises.
         weight_decay: float; not for biases, nor for the weights of LayerNorm.
         clip_norm: float or None, the length to which the gradient of all weights together is cut.
+        schedule: "linear", or "constant": the rate stays what it is, unless a callback sets it.
     """
+    constant = schedule == "constant"
     adam = AdamW(
-        WarmUpAndDecay(learning_rate, round(warm_up * steps), steps),
+        learning_rate if constant else WarmUpAndDecay(learning_rate, round(warm_up * steps), steps),
         weight_decay=weight_decay,
         epsilon=1e-6,  # as in the release
         global_clipnorm=clip_norm,
