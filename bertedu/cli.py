@@ -437,9 +437,7 @@ def add_training_commands(commands):
 
     command = commands.add_parser("predict", help="classify the texts of a file as in the training")
     command.add_argument("run_dir", help="the folder that `bertedu finetune` wrote")
-    command.add_argument(
-        "file", help="a table as for finetune; or .txt: a text a line, for pairs two with a tab between"
-    )
+    command.add_argument("file", help="a table as for finetune; or .txt: a text a line, for pairs two with a tab")
     command.add_argument("--text", default="text", help="the column of the texts (default: %(default)s)")
     command.add_argument("--pair", help='the column of the second texts (default: "pair" where pairs were trained)')
     command.set_defaults(run=predict)
