@@ -1,5 +1,6 @@
 """Fine-tuning: what is learned, what is refused, and that nothing is lost when a training is killed."""
 
+import gc
 import json
 import os
 import random
@@ -1004,9 +1005,52 @@ def test_the_commands(tmp_path, capsys):
     options += [str(tmp_path / "run"), "--epochs", "20", "--batch-size", "8", "--learning-rate", "5e-3"]
     assert cli.main(["finetune", *options]) == 0
     assert "bertedu predict" in capsys.readouterr().out
-    (tmp_path / "texts.txt").write_text("the cat sat\nit ran on the dog\n")
-    assert cli.main(["predict", str(tmp_path / "run"), str(tmp_path / "texts.txt")]) == 0
-    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert [row[0] for row in rows] == ["cat", "none"] and rows[0][2] == "the cat sat"
+    capsys.readouterr()
+
+    def predict(name, content, *options):
+        (tmp_path / name).write_text(content)
+        status = cli.main(["predict", str(tmp_path / "run"), str(tmp_path / name), *options])
+        output = capsys.readouterr()
+        return status, [line.split("\t") for line in output.out.splitlines()], output.err
+
+    status, rows, _ = predict("texts.txt", "the cat sat\nit ran on the dog\n")
+    assert status == 0 and [row[0] for row in rows] == ["cat", "none"] and rows[0][2] == "the cat sat"
+    for name, content, *options in (
+        ("table.tsv", "text\tlabel\nthe cat sat\tcat\nit ran on the dog\tnone\n"),
+        ("table.csv", "label,said\nx,the cat sat\n,it ran on the dog\n", "--text", "said"),
+        ("table.jsonl", '{"text": "the cat sat"}\n{"text": "it ran on the dog"}\n'),
+    ):
+        assert predict(name, content, *options) == (0, rows, "")
+    assert predict("odd.csv", 'text\n"the\x1b[31m\ncat"\n')[1][0][2] == "the\\x1b[31m\\ncat"
+    for name, content in (("pairs.txt", "a\tb\n"), ("pairs.tsv", "text\tpair\na\tb\n"), ("no.tsv", "a\nb\n")):
+        status, rows, message = predict(name, content)
+        assert status == 1 and rows == [] and name in message
     assert cli.main(["predict", str(tmp_path), str(tmp_path / "texts.txt")]) == 1
     assert "no finished training" in capsys.readouterr().err
+
+
+def test_a_run_of_version_0_1_is_opened_and_predicts(tmp_path):
+    """Its history says neither single nor pair, nor at how many tokens texts were cut."""
+    run(output_dir=tmp_path)
+    content = json.loads((tmp_path / "history.json").read_text())
+    del content["run"]["prediction"], content["run"]["arguments"]["schedule"]
+    (tmp_path / "history.json").write_text(json.dumps(content))
+    bert, names, conditions = be.fine_tuning.open_run(tmp_path)
+    assert names is None and conditions == (None, None, None)
+    for pairs in (None, TEXTS[::-1]):
+        assert be.fine_tuning.predict(bert.classifier, bert.preprocessor, TEXTS, pairs).shape == (48, 2)
+    (tmp_path / "history.json").write_text('{"run": []}')
+    with pytest.raises(ValueError, match="history.json"):
+        be.fine_tuning.open_run(tmp_path)
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="graphs are TensorFlow's")
+@pytest.mark.parametrize("clip_norm", [None, 1.0])
+def test_the_graph_of_a_training_is_forgotten_with_its_classifier(clip_norm):
+    def graphs():
+        gc.collect()
+        return sum(type(item).__name__ == "FuncGraph" for item in gc.get_objects())
+
+    before = graphs()
+    run(epochs=1, clip_norm=clip_norm)
+    assert graphs() <= before

@@ -236,7 +236,7 @@ def _texts_of_lines(path, pairs):
         fields = content.rstrip("\r\n").split("\t")
         if not content.strip():
             continue
-        if not rows and all(field.strip().casefold() in COLUMNS for field in fields):
+        if not rows and all(word.strip().casefold() in COLUMNS for word in re.split("[\t,;]", content)):
             raise ValueError(f"{path}, line {line}: it names columns. Give a table the ending .tsv or .csv")
         expected = len(rows[0]) if rows else 1 + (len(fields) > 1 if pairs is None else pairs)
         if len(fields) != expected or not all(field.strip() for field in fields):

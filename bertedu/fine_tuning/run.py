@@ -94,8 +94,11 @@ class Run:
         if words is None:
             return None
         saved = {name: words.pop(name, None) for name in ("callbacks", "stopped")}
-        before = History.from_json(words)
-        different = differences(before.run, self.history.run)
+        try:
+            before = History.from_json(words)
+            different = differences(before.run, self.history.run)
+        except (AttributeError, KeyError, TypeError):
+            raise ValueError(f"{self.folder / STATE} is no state of a training: delete it to begin anew.") from None
         if different:
             raise ValueError(
                 f"output_dir={str(self.folder)!r} holds another training (with other {', '.join(different)}): choose "

@@ -113,12 +113,13 @@ def _one_as_rows(grads):
     """
     import tensorflow as tf
 
-    sizes = [(gradient.shape.num_elements(), i) for i, gradient in enumerate(grads) if gradient is not None]
-    if not sizes or tf.distribute.get_strategy().num_replicas_in_sync > 1:
+    known = [i for i, gradient in enumerate(grads) if gradient is not None]
+    if not known or tf.distribute.get_strategy().num_replicas_in_sync > 1:
         return grads
-    smallest = min(sizes)[1]
+    # Of the fewest axes and rows that are known: under loss scaling, some are not.
+    smallest = min(known, key=lambda i: (grads[i].shape.rank or 9, grads[i].shape.num_elements() or 1 << 40))
     gradient = grads[smallest]
-    rows = tf.IndexedSlices(gradient, tf.range(gradient.shape[0]), tf.shape(gradient))
+    rows = tf.IndexedSlices(gradient, tf.range(tf.shape(gradient)[0]), tf.shape(gradient))
     return [*grads[:smallest], rows, *grads[smallest + 1 :]]
 
 
