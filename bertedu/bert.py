@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from bertedu import fast_path
-from bertedu.classifier import BertClassifier
+from bertedu.classifier import BertClassifier, copy_encoder
 from bertedu.encoder import BertEncoder, check_values
 from bertedu.pooling import POOLINGS, EmbedSettings, pool
 from bertedu.reading import Reading
@@ -247,15 +247,15 @@ class Bert:
         ]
 
     def classifier_for(self, num_classes, **options):
-        """A new `BertClassifier` on a copy of the encoder, so that training it leaves `read` and `embed` as they are.
+        """Return a new `BertClassifier` on a copy of the encoder: training it changes neither `read` nor `embed`.
+
+        What is frozen in the encoder (`trainable=False`) is frozen in the copy.
 
         Args:
             num_classes: int; 1 for a regression.
             options: further arguments of `BertClassifier`.
         """
-        copy = BertEncoder.from_config(self.encoder.get_config())
-        copy.set_weights(self.encoder.get_weights())
-        return BertClassifier(copy, num_classes, **options)
+        return BertClassifier(copy_encoder(self.encoder), num_classes, **options)
 
     def _limit(self, max_length, own):
         """The most tokens to read: `max_length` if it is given and possible, else `own`."""

@@ -213,3 +213,42 @@ class BertClassifier(keras.Model):
     def from_config(cls, config):
         nested = {key: defaults.deserialize(config[key]) for key in ("network", "cls_head")}
         return cls(**config | nested)
+
+
+def copy_encoder(encoder, dtype=None):
+    """Return a copy of an encoder: its weights, which of them are frozen, and its dropout rates as they are now.
+
+    Args:
+        encoder: a `BertEncoder`.
+        dtype: name of a dtype policy of the copy. Defaults to the encoder's own.
+    """
+    config = encoder.get_config() | ({"dtype": dtype} if dtype else {})
+    copy = type(encoder).from_config(config)
+    copy.set_weights(encoder.get_weights())
+    copy_settings(encoder, copy)
+    return copy
+
+
+def copy_settings(source, target):
+    """Set on `target`, a layer built as `source` was, what the user has changed since: `trainable`, dropout rates."""
+    for original, copy in _matching_layers(source, target):
+        copy.trainable = original.trainable
+        if isinstance(original, keras.layers.Dropout):
+            copy.rate = original.rate
+    for original, copy in zip(source.weights, target.weights, strict=True):
+        copy.trainable = original.trainable  # of single weights, and of layers in private attributes
+
+
+def _matching_layers(source, target):
+    """Yield (layer of `source`, the same layer of `target`), outer layers first: they pass `trainable` on."""
+    yield source, target
+    for name, value in vars(source).items():
+        if name.startswith("_") or not hasattr(target, name):
+            continue
+        for original, copy in zip(_layers_in(value), _layers_in(getattr(target, name)), strict=False):
+            yield from _matching_layers(original, copy)
+
+
+def _layers_in(value):
+    values = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
+    return [item for item in values if isinstance(item, keras.layers.Layer)]

@@ -238,7 +238,9 @@ def finetune(package, _, options):
     """Train a classifier on a file of texts and labels; what it learned is then in the output folder."""
     columns = {"text": options.text, "pair": options.pair, "label": options.label, "numbers": options.regression}
     train = package.load_texts(options.train, **columns)
-    validation = options.validation and package.load_texts(options.validation, names=train.names, **columns)
+    validation = None
+    if options.validation is not None:
+        validation = package.load_texts(options.validation, names=train.names, **columns)
     bert = package.load(options.preset)
     classifier = bert.classifier_for(1 if options.regression else len(train.names))
     names = ("epochs", "batch_size", "learning_rate", "max_length", "seed", "precision", "output_dir")
@@ -254,25 +256,21 @@ def finetune(package, _, options):
 
 @with_package
 def predict(package, _, options):
-    """Print a line for each line of a file: what the trained classifier says, how sure it is, and the text."""
-    folder = Path(options.run_dir)
-    if not (folder / "history.json").is_file():
-        raise ValueError(f"{folder} holds no finished training (history.json); `bertedu finetune` makes one")
-    names = json.loads((folder / "history.json").read_text(encoding="utf-8"))["run"]["names"]
-    bert = package.load(folder / "model")
-    with open(options.file, encoding="utf-8-sig") as file:
-        lines = [line.rstrip("\n").split("\t") for line in file if line.strip()]
-    if len({len(line) for line in lines}) > 1 or any(len(line) > 2 for line in lines):
-        raise ValueError(f"{options.file}: every line must be a text, or every line two texts with a tab between them")
-    texts, *pairs = zip(*lines, strict=True) if lines else [()]
-    found = package.fine_tuning.predict(bert.classifier, bert.preprocessor, list(texts), *map(list, pairs))
-    for line, answer in zip(lines, found, strict=True):
+    """Print a line for each text of a file: the classifier's answer, its probability, and the text."""
+    from bertedu.data import load_unlabelled
+    from bertedu.files import escape
+
+    bert, names, conditions = package.fine_tuning.open_run(options.run_dir)
+    texts, pairs = load_unlabelled(options.file, conditions.pairs, options.text, options.pair)
+    found = package.fine_tuning.predict(bert.classifier, bert.preprocessor, texts, pairs)
+    for answer, *read in zip(found, texts, *([] if pairs is None else [pairs]), strict=True):
         if answer.ndim:
             best = int(answer.argmax())
-            said = [str(names[best] if names else best), f"{answer[best]:.3f}"]
+            fields = [str(names[best] if names else best), f"{answer[best]:.3f}"]
         else:
-            said = [f"{answer:.4g}"]
-        print("\t".join(said + line))
+            fields = [f"{answer:.4g}"]
+        lines = (escape(field).replace("\t", "\\t").replace("\n", "\\n") for field in fields + read)
+        print("\t".join(lines))
     return 0
 
 
@@ -421,8 +419,8 @@ def add_class_commands(commands):
 def add_training_commands(commands):
     """Describe `finetune` and `predict`."""
     command = commands.add_parser("finetune", help="train a classifier on texts with labels")
-    command.add_argument("--train", required=True, help="a .tsv, .csv or .jsonl file, with a column text and one label")
-    command.add_argument("--validation", help="the same, to be judged by after each epoch")
+    command.add_argument("--train", required=True, help="a .tsv, .csv, .jsonl or .parquet file with the columns below")
+    command.add_argument("--validation", help="the same, to evaluate after each epoch")
     command.add_argument(
         "--output-dir", required=True, help="where the model goes; a run that was stopped goes on there"
     )
@@ -439,9 +437,11 @@ def add_training_commands(commands):
     command.add_argument("--precision", default="auto", help="auto, float32, mixed_bfloat16 or mixed_float16")
     command.set_defaults(run=finetune)
 
-    command = commands.add_parser("predict", help="let a trained classifier judge the lines of a file")
+    command = commands.add_parser("predict", help="classify the texts of a file as in the training")
     command.add_argument("run_dir", help="the folder that `bertedu finetune` wrote")
-    command.add_argument("file", help="one text a line; for pairs, two with a tab between them")
+    command.add_argument("file", help="a table as for finetune; or .txt: a text a line, for pairs two with a tab")
+    command.add_argument("--text", default="text", help="the column of the texts (default: %(default)s)")
+    command.add_argument("--pair", help='the column of the second texts (default: "pair" where pairs were trained)')
     command.set_defaults(run=predict)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bertedu.data import Texts, files, load_texts, sets, texts
+from bertedu.data import Texts, files, load_texts, load_unlabelled, sets, texts
 
 ROOT = Path(__file__).resolve().parent.parent
 LARGEST_FIELD = 131_072  # csv's limit
@@ -140,6 +140,173 @@ def test_parquet(tmp_path):
     assert error(path) == ", line 2, column 'text': expected a text, got None"
     path.write_bytes(b"PAR1 no more")
     assert "is no Parquet file" in error(path)
+
+
+# -- labels that are numbers -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "labels, names, numbers",
+    [
+        ([f"{i}.0" for i in range(12)], [str(i) for i in range(12)], list(range(12))),
+        (["1", "1.0", "01", " 1 ", "1e0", "+1", "2"], ["1", "2"], [0, 0, 0, 0, 0, 0, 1]),
+        (["-1", "-1.0", "10", "9.50", "9.5", ".5", "0"], ["-1", "0", "0.5", "9.5", "10"], [0, 0, 4, 3, 3, 2, 1]),
+        (["123456789012345678", "123456789012345679"], ["123456789012345678", "123456789012345679"], [0, 1]),
+        (["b", "10", "9", "010"], ["9", "10", "b"], [2, 1, 0, 1]),
+        (["1_0", "0x1", "1,5", "1"], ["1", "0x1", "1,5", "1_0"], [3, 1, 2, 0]),
+        (["none", "NONE", "x"], ["NONE", "none", "x"], [1, 0, 2]),
+    ],
+)
+@pytest.mark.parametrize("ending", ["tsv", "jsonl"])
+def test_a_number_is_one_class_however_it_is_spelled(write, labels, names, numbers, ending):
+    if ending == "jsonl":
+        rows = [json.dumps({"text": "a", "label": label}) + "\n" for label in labels]
+    else:
+        rows = ["text\tlabel\n", *(f"a\t{label}\n" for label in labels)]
+    result = load_texts(write(f"a.{ending}", "".join(rows)))
+    assert list(result.names) == names and result.labels.tolist() == numbers
+
+
+def test_numbers_in_json_are_the_classes_that_their_spellings_are(write):
+    path = write("a.jsonl", "".join(f'{{"text": "a", "label": {label}}}\n' for label in ("1", "1.0", '"01"', "2e0")))
+    result = load_texts(path)
+    assert result.names == ("1", "2") and result.labels.tolist() == [0, 0, 0, 1]
+
+
+def test_names_that_are_numbers_take_every_spelling(write):
+    path = write("a.csv", "text,label\na,1.0\nb,02\nc,3\n")
+    result = load_texts(path, names=["03", "2", 1])
+    assert result.labels.tolist() == [2, 1, 0] and result.names == ("03", "2", "1")
+    with pytest.raises(ValueError, match="names: expected each name once"):
+        load_texts(path, names=["1", "1.0", "2", "3"])
+
+
+@pytest.mark.parametrize("missing", ["nan", "NaN", "<NA>", "NULL", "None", "N/A"])
+@pytest.mark.parametrize("others", [("0.0", "1.0"), ("good", "bad")])
+def test_a_missing_label_is_refused_with_its_line_unless_it_is_named(write, missing, others):
+    path = write("a.csv", f"text,label\na,{others[0]}\nb,{missing}\nc,{others[1]}\n")
+    message = error(path)
+    assert message.startswith(", line 3, column 'label'") and repr(missing) in message
+    assert load_texts(path, names=[*others, missing]).labels.tolist() == [0, 2, 1]
+
+
+@pytest.mark.parametrize("label", ["NaN", "Infinity", "null", "1.5", "true"])
+def test_a_value_that_is_no_class_in_json_is_refused_with_its_line(write, label):
+    path = write("a.jsonl", f'{{"text": "a", "label": 1}}\n{{"text": "b", "label": {label}}}\n')
+    assert error(path).startswith(", line 2, column 'label'")
+
+
+# -- joined files ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("again", ["text{0}id{0}label", "label{0}text{0}id", " Text {0}ID{0}Label", "text{0}7{0}label"])
+@pytest.mark.parametrize("ending, delimiter", [("csv", ","), ("tsv", "\t")])
+def test_a_header_in_the_middle_is_refused_with_its_line(write, ending, delimiter, again, mark):
+    content = "text,id,label\na,1,x\nb,2,y\n".replace(",", delimiter)
+    path = write(
+        f"a.{ending}", mark + content + mark + again.format(delimiter) + "\n" + "c,3,x\n".replace(",", delimiter)
+    )
+    assert error(path).startswith(", line 4: ")
+    assert error(path, label=None, pair="label").startswith(", line 4: ")
+
+
+def test_a_byte_order_mark_in_the_middle_belongs_to_no_value(write):
+    rows = "\ufeff1,a\n2,b\n\ufeff1,c\n"
+    assert load_texts(write("a.csv", rows), text=1, label=0).labels.tolist() == [0, 1, 0]
+    rows = '\ufeff{"text": "a", "label": "x"}\n\ufeff{"text": "b", "label": "y"}\n'
+    assert load_texts(write("a.jsonl", rows)).texts == ["a", "b"]
+
+
+def test_a_line_of_old_macs_ends_with_a_carriage_return(write):
+    assert load_texts(write("a.csv", 'text,label\ra,x\r"b\rc",y\r')).texts == ["a", "b\rc"]
+
+
+# -- bounds ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["tsv", "csv", "jsonl"])
+def test_a_line_without_end_is_refused_before_it_is_read(write, ending, monkeypatch):
+    first = {"tsv": "text\tlabel", "csv": "text,label", "jsonl": '{"text": "a", "label": 1}'}[ending]
+    path = write(f"a.{ending}", first + "\n")
+    with open(path, "r+b") as file:
+        file.seek(2_000_000_000)  # sparse: takes no room on disk
+        file.write(b"\n")
+    assert "line 2" in error(path)
+    monkeypatch.setattr(files, "LINE_LIMIT", 100)
+    assert "more than 100 bytes in one line" in error(write(f"a.{ending}", "x" * 101))
+
+
+def parquet_of(path, **columns):
+    pyarrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet").write_table(pyarrow.table(columns), path)
+    return path
+
+
+def test_parquet_that_unpacks_to_more_than_it_can_hold_is_refused(tmp_path, monkeypatch):
+    path = parquet_of(tmp_path / "a.parquet", text=["a" * 1000] * 20_000, label=[1] * 20_000)
+    assert path.stat().st_size < 20_000
+    monkeypatch.setattr(files, "SMALLEST_BUDGET", 1_000_000)
+    assert "unpack to more than" in error(path)
+    monkeypatch.setattr(files, "EXPANSION_LIMIT", 2)
+    assert "20,000 rows in" in error(path)
+
+
+def test_parquet_of_other_types_and_damage_is_one_error(tmp_path):
+    for text, label in (([b"a"], [1]), ([["a"]], [1]), (["a"], [1.5]), (["a"], [None]), ([{"x": 1}], [1])):
+        assert ", line 1, column" in error(parquet_of(tmp_path / "a.parquet", text=text, label=label))
+    path = parquet_of(tmp_path / "a.parquet", text=["a", "b"] * 99, label=[1.0, 2.0] * 99)
+    assert load_texts(path).names == ("1", "2")
+    content = path.read_bytes()
+    for start in range(4, len(content) - 8, 7):
+        path.write_bytes(content[:start] + b"\xff\x00\x80" + content[start + 3 :])
+        try:
+            load_texts(path)
+        except ValueError as problem:
+            assert str(path) in str(problem)
+
+
+# -- texts without labels ----------------------------------------------------------------------------------------------
+
+
+def test_texts_to_classify_are_read_from_tables_and_from_lines(write):
+    for name, content in {
+        "a.csv": 'text,label\n"a, b",x\nc,y\n',
+        "a.tsv": "label\ttext\nx\ta, b\ny\tc\n",
+        "a.jsonl": '{"text": "a, b", "label": null}\n{"text": "c"}\n',
+        "a.txt": "a, b\r\n\nc",
+        "lines": "\ufeffa, b\nc\n",
+    }.items():
+        for pairs in (False, None):
+            assert load_unlabelled(write(name, content), pairs) == (["a, b", "c"], None)
+    path = write("a.tsv", "q1\tpair\na\tb\n")
+    assert load_unlabelled(path, True, "q1") == load_unlabelled(path, None, "q1", "pair") == (["a"], ["b"])
+    assert (
+        load_unlabelled(write("a.txt", "a\tb\n"), True) == (["a"], ["b"]) == load_unlabelled(write("a.txt", "a\tb\n"))
+    )
+
+
+@pytest.mark.parametrize(
+    "name, content, pairs, said",
+    [
+        ("a.txt", "a\nb\tc\n", False, "line 2: expected one text"),
+        ("a.txt", "a\tb\nc\n", True, "line 2: expected two texts"),
+        ("a.txt", "a\tb\nc\n", None, "line 2: expected two texts"),
+        ("a.txt", "text\tlabel\na\tx\n", True, "line 1: it names columns"),
+        ("a.txt", "text\na\n", False, "line 1: it names columns"),
+        ("a.txt", "text,label\na,x\n", False, "line 1: it names columns"),
+        ("a.txt", "\n \n", False, "is empty"),
+        ("a.tsv", "text\tpair\na\tb\n", False, "expected single texts"),
+        ("a.tsv", "text\tlabel\na\tx\n", True, "no column 'pair'"),
+        ("a.tsv", "a\tx\nb\ty\n", False, "no column 'text'"),
+        ("a.csv", "text,label\na,x\ntext,label\n", False, "line 3"),
+    ],
+)
+def test_texts_to_classify_that_do_not_fit_are_refused(write, name, content, pairs, said):
+    path = write(name, content)
+    with pytest.raises(ValueError, match=said) as raised:
+        load_unlabelled(path, pairs)
+    assert str(path) in str(raised.value)
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Fine-tuning: what is learned, what is refused, and that nothing is lost when a training is killed."""
 
+import gc
 import json
 import os
 import random
@@ -69,7 +70,7 @@ def test_a_short_batch_is_filled_up_with_texts_that_do_not_count():
     shapes = [
         (inputs["input_word_ids"].shape[0], weights.sum()) for inputs, _, weights in map(batches.__getitem__, (0, 1))
     ]
-    assert shapes == [(4, 4), (4, 1)] and batches.weight == 5
+    assert shapes == [(4, 4), (4, 1)] and batches.weights == [4, 1]
 
 
 def test_lengths_are_few():
@@ -249,14 +250,25 @@ sys.path.insert(0, {here!r})
 import numpy as np
 import test_fine_tuning as t
 t.running.SEGMENT = 2
-classifier, history = t.run(validation=(t.TEXTS, t.LABELS), epochs=4, output_dir=sys.argv[1])
-np.savez(sys.argv[2], *classifier.get_weights(), losses=[segment["loss"] for segment in history.segments])
+callbacks = t.keras.callbacks
+stopping = callbacks.EarlyStopping("loss", patience=2, min_delta=1.0, restore_best_weights=True)  # after 5 of 9 epochs
+stopping.start_from_epoch = 2
+best_only = {{"save_best_only": True, "save_weights_only": True}}
+checkpoint = callbacks.ModelCheckpoint(sys.argv[2] + ".weights.h5", "val_loss", **best_only)
+options = {{"validation": (t.TEXTS, t.LABELS), "epochs": 9, "output_dir": sys.argv[1], "restore_best": False}}
+classifier, history = t.run(**options, callbacks=[stopping, checkpoint])
+assert len(history.epochs) == 5 and history.best_epoch == 2
+weights = classifier.get_weights()
+classifier.load_weights(sys.argv[2] + ".weights.h5")
+arrays = [*weights, *classifier.get_weights()]
+np.savez(sys.argv[2], *arrays, losses=[segment["loss"] for segment in history.segments], best=checkpoint.best)
 """
 
 
 def start(folder, out):
     program = PROGRAM.format(here=str(Path(__file__).parent))
-    return subprocess.Popen([sys.executable, "-c", program, folder, out], stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-c", program, str(folder), str(out)]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
 
 def killed_and_finished(kills, tmp_path):
@@ -316,7 +328,428 @@ def test_stopped_at_every_segment_it_ends_the_same(precision, tmp_path, monkeypa
         assert {k: v for k, v in one.items() if k not in drop} == {k: v for k, v in two.items() if k not in drop}
 
 
+# -- frozen ------------------------------------------------------------------------------------------------------------
+
+PARTS = {
+    "everything but the head": lambda classifier: [classifier.network],
+    "the ends": lambda classifier: [classifier.network.embeddings, classifier.classifier],
+    "pieces": lambda classifier: [classifier.network.pooler_layer, classifier.network.transformer_layers[0].attention],
+}
+
+
+def bits(layers):
+    return [ops.convert_to_numpy(weight).tobytes() for layer in layers for weight in layer.weights]
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("part", PARTS)
+def test_what_is_frozen_stays_the_same_to_the_bit(part, precision):
+    classifier, preprocessor = small()
+    layers = PARTS[part](classifier)
+    for layer in layers:
+        layer.trainable = False
+    before, others = bits(layers), bits([classifier])
+    fine_tune(classifier, preprocessor, (TEXTS, LABELS), epochs=1, precision=precision, progress=False)
+    assert bits(layers) == before and bits([classifier]) != others
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
+def test_what_is_frozen_in_another_type_of_weights_stays_the_same_to_the_bit(dtype):
+    sizes = {"hidden_size": 16, "num_layers": 1, "num_attention_heads": 2, "inner_dim": 32, "max_sequence_length": 64}
+    classifier = be.BertClassifier(be.BertEncoder(len(small_world.VOCABULARY), **sizes, dtype=dtype), 2)
+    classifier.network.embeddings.trainable = False
+    before, others = bits([classifier.network.embeddings]), bits([classifier.classifier])
+    fine_tune(classifier, small()[1], (TEXTS, LABELS), epochs=1, learning_rate=1e-2, progress=False)
+    assert bits([classifier.network.embeddings]) == before and bits([classifier.classifier]) != others
+
+
+def test_a_frozen_head_is_not_drawn_anew_for_another_seed():
+    classifier, preprocessor = small()
+    classifier.classifier.trainable = False
+    before = bits([classifier.classifier])
+    fine_tune(classifier, preprocessor, (TEXTS, LABELS), epochs=1, seeds=[1, 2], progress=False)
+    assert bits([classifier.classifier]) == before
+
+
+def test_nothing_to_train_is_refused():
+    classifier, preprocessor = small()
+    classifier.trainable = False
+    with pytest.raises(ValueError, match="classifier: every weight is frozen"):
+        fine_tune(classifier, preprocessor, (TEXTS, LABELS), progress=False)
+
+
+def test_a_copy_of_the_encoder_keeps_what_was_set_on_it():
+    classifier, preprocessor = small()
+    bert = be.Bert(preprocessor.tokenizer, classifier.network)
+    bert.encoder.trainable = False
+    bert.encoder.transformer_layers[0].trainable = True  # and so its weights, inside a frozen encoder's other parts
+    bert.encoder.transformer_layers[0].weights[0].trainable = False
+    bert.encoder.embeddings.dropout.rate = 0.0
+    copy = bert.classifier_for(2).network
+    flags = [[weight.trainable for weight in encoder.weights] for encoder in (bert.encoder, copy)]
+    assert flags[0] == flags[1] and len(set(flags[0])) == 2
+    assert not copy.trainable and not copy.embeddings.trainable and copy.transformer_layers[0].trainable
+    assert copy.embeddings.dropout.rate == 0.0
+
+
+# -- classes by name ---------------------------------------------------------------------------------------------------
+
+THREE = ["cat" if "cat" in text.split() else "dog" if "dog" in text.split() else "mat" for text in TEXTS]
+
+
+def texts_of(labels, names, texts=TEXTS):
+    return be.data.Texts(texts, None, np.array([names.index(label) for label in labels], np.int32), names)
+
+
+def val_loss(validation, names=("cat", "dog", "mat")):
+    return run(texts_of(THREE, names), num_classes=3, validation=validation, epochs=1)[1].epochs[0]["val_loss"]
+
+
+def test_validation_labels_are_matched_by_name():
+    rows = [i for i, label in enumerate(THREE) if label != "cat"]
+    labels, texts = [THREE[i] for i in rows], [TEXTS[i] for i in rows]
+    right = val_loss(texts_of(labels, ("cat", "dog", "mat"), texts))
+    assert val_loss(texts_of(labels, ("dog", "mat"), texts)) == pytest.approx(right, abs=1e-6)
+    assert val_loss(texts_of(labels, ("mat", "dog", "rat"), texts)) == pytest.approx(right, abs=1e-6)
+    with pytest.raises(ValueError, match="validation: the class 'rat' is none of .*'cat', 'dog', 'mat'"):
+        val_loss(texts_of(["rat", *labels[1:]], ("dog", "mat", "rat"), texts))
+
+
+def test_names_that_are_numbers_are_matched_by_value_and_against_unnamed_classes():
+    numbers = [("cat", "dog", "mat").index(label) for label in THREE]
+    rows = [i for i, number in enumerate(numbers) if number]
+    validation = be.data.Texts([TEXTS[i] for i in rows], None, np.array([numbers[i] - 1 for i in rows]), ("01", "2.0"))
+    _, one = run((TEXTS, numbers), num_classes=3, validation=validation, epochs=1)
+    plain = (validation.texts, [numbers[i] for i in rows])
+    _, other = run((TEXTS, numbers), num_classes=3, validation=plain, epochs=1)
+    assert one.epochs[0]["val_loss"] == pytest.approx(other.epochs[0]["val_loss"], abs=1e-6)
+    with pytest.raises(ValueError, match="validation: the class 'dog' is none of"):
+        run((TEXTS, numbers), num_classes=3, validation=validation._replace(names=("dog", "mat")))
+
+
+def test_class_weights_by_name_and_by_number():
+    labels = np.array([0, 1, 2])
+
+    def weights(given, names=("10", "9", "cat")):
+        return examples.weights_of_classes(given, labels, 3, names)
+
+    assert weights({"cat": 3, "9.0": 2}) == weights({2: 3, np.int64(1): 2}) == weights([1, 2, 3]) == [1, 2, 3]
+    for wrong, said in (({"dog": 1}, "'dog'.*'cat'"), ({10: 1}, "10"), ({"cat": 1, 2: 2}, "twice")):
+        with pytest.raises(ValueError, match=f"class_weights: .*{said}"):
+            weights(wrong)
+
+
+def test_class_weights_by_name_are_the_same_training_when_it_resumes(tmp_path):
+    data = texts_of(THREE, ("cat", "dog", "mat"))
+    options = {"num_classes": 3, "output_dir": tmp_path, "epochs": 1}
+    _, first = run(data, class_weights={"dog": 2.0}, **options)
+    assert run(data, class_weights={1: 2}, **options)[1].epochs == first.epochs
+
+
+# -- prediction repeats training ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"max_length": 9}, {"precision": "mixed_bfloat16"}, {"batch_size": 32}],
+    ids=["as it is", "max_length", "precision", "a short last batch"],
+)
+def test_predictions_have_the_loss_that_validation_reported(options, tmp_path):
+    encoder, tokenizer = small()[0].network, small()[1].tokenizer
+    classifier, preprocessor = be.BertClassifier(encoder, 2), be.BertPreprocessor(tokenizer, 16)  # encoder: 64
+    data = (TEXTS[:45], np.array(LABELS[:45]))
+    options = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-2} | options
+    history = fine_tune(classifier, preprocessor, data, data, **options, output_dir=tmp_path, progress=False)
+    expected = history.epochs[history.best_epoch]["val_loss"]
+    opened, names, conditions = be.fine_tuning.open_run(tmp_path)
+    assert names is None and conditions.pairs is False
+    for model, reader in ((classifier, preprocessor), (opened.classifier, opened.preprocessor)):
+        found = be.fine_tuning.predict(model, reader, data[0])[np.arange(45), data[1]]
+        close = 1e-3 if "precision" in options else 1e-5  # batches of other lengths are rounded differently
+        assert -np.log(found).mean() == pytest.approx(expected, rel=close)
+    alone = be.load(tmp_path / "model")  # knows the length, too
+    assert alone.preprocessor.seq_length == conditions.max_length == options.get("max_length", 16)
+
+
+def test_pairs_are_not_asked_where_single_texts_were_trained_nor_the_reverse():
+    for train, texts in (((TEXTS, LABELS), (TEXTS, TEXTS)), ((TEXTS, TEXTS, LABELS), (TEXTS,))):
+        classifier, preprocessor = small()
+        fine_tune(classifier, preprocessor, train, epochs=1, progress=False)
+        with pytest.raises(ValueError, match="pairs: the classifier was trained on"):
+            be.fine_tuning.predict(classifier, preprocessor, *texts)
+
+
+class Column(dict):
+    """A column of a table whose rows were shuffled: square brackets find a row by its label, as pandas' do."""
+
+    def __init__(self, values):
+        super().__init__((len(values) - 1 - i, value) for i, value in enumerate(values))
+
+    def __iter__(self):
+        return iter(self.values())
+
+    def tolist(self):
+        return list(self.values())
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.tolist(), dtype)
+
+
+def test_columns_of_tables_are_read_by_position():
+    texts, labels, pairs = Column(TEXTS), Column(LABELS), Column(TEXTS[::-1])
+    same = [run(train, epochs=1)[1].run["train"] for train in ((TEXTS, TEXTS[::-1], LABELS), (texts, pairs, labels))]
+    assert same[0] == same[1]
+    classifier, preprocessor = small()
+    tools = be.fine_tuning
+    found = tools.predict(classifier, preprocessor, TEXTS, TEXTS[::-1])
+    assert np.array_equal(tools.predict(classifier, preprocessor, texts, pairs), found)
+    assert np.array_equal(tools.confusion(labels, found), tools.confusion(LABELS, found))
+    assert tools.calibration(labels, found)["error"] == tools.calibration(LABELS, found)["error"]
+    assert tools.mistakes(texts, labels, found, pairs=pairs) == tools.mistakes(TEXTS, LABELS, found, pairs=TEXTS[::-1])
+    bert = be.Bert(preprocessor.tokenizer, classifier.network, preprocessor)
+    assert np.array_equal(bert.embed(texts), bert.embed(TEXTS))
+
+
+@pytest.mark.parametrize(
+    "call, said",
+    [
+        (lambda tools, found: tools.mistakes(TEXTS[1:], LABELS, found), "texts: expected 48"),
+        (lambda tools, found: tools.mistakes(TEXTS, LABELS, found, pairs=TEXTS[1:]), "47 pairs"),
+        (lambda tools, found: tools.confusion(LABELS[1:], found), "labels: expected 48"),
+        (lambda tools, found: tools.confusion([2, *LABELS[1:]], found), "labels: label 0 is 2"),
+        (lambda tools, found: tools.calibration(np.eye(2)[LABELS], found), "labels: labels must be"),
+        (lambda tools, found: tools.calibration([], found[:0]), "probabilities: expected"),
+        (lambda tools, found: tools.confusion(LABELS, found[:, 0]), "probabilities: expected"),
+    ],
+)
+def test_what_is_wrong_with_answers_is_said(call, said):
+    with pytest.raises(ValueError, match=said):
+        call(be.fine_tuning, np.full((48, 2), 0.5))
+
+
+# -- callbacks ---------------------------------------------------------------------------------------------------------
+
+HOOKS = [
+    f"on_{part}_{end}" for part in ("train", "epoch", "train_batch", "test", "test_batch") for end in ("begin", "end")
+]
+
+
+class Recorder(keras.callbacks.Callback):
+    """Writes down which of its methods was called with which number, and the names of the logs."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+        for hook in HOOKS:
+            setattr(self, hook, self.recorder(hook))
+
+    def recorder(self, hook):
+        def record(number=None, logs=None):
+            number, logs = (None, number) if isinstance(number, dict) else (number, logs)
+            names = () if hook.endswith("begin") else tuple(sorted(logs or ()))
+            self.calls.append((hook, number, names))
+
+        return record
+
+
+def test_callbacks_are_called_as_by_one_fit_of_keras(monkeypatch):
+    monkeypatch.setattr(running, "SEGMENT", 2)
+    ours, keras_own = Recorder(), Recorder()
+    run(validation=(TEXTS[:16], LABELS[:16]), callbacks=[ours])
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(loss=loss, weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")])
+    x, y = np.ones((48, 3)), np.array(LABELS)
+    options = {"epochs": 2, "batch_size": 8, "verbose": 0, "validation_data": (x[:16], y[:16])}
+    model.fit(x, y, **options, callbacks=[keras_own])
+    assert ours.calls == keras_own.calls
+
+
+def test_the_last_batch_of_an_epoch_reports_the_epoch(monkeypatch):
+    monkeypatch.setattr(running, "SEGMENT", 2)
+    batches, epochs = [], []
+    watch = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: batches.append(logs["loss"]),
+        on_epoch_end=lambda epoch, logs: epochs.append(logs),
+    )
+    _, history = run((TEXTS[:45], LABELS[:45]), callbacks=[watch], validation=(TEXTS, LABELS))
+    assert batches[5::6] == pytest.approx([logs["loss"] for logs in epochs])
+    for logs, epoch in zip(epochs, history.epochs, strict=True):
+        assert logs == {name: value for name, value in epoch.items() if name not in ("epoch", "seconds")}
+
+
+@pytest.mark.parametrize("hook, batches", [("on_train_begin", 1), ("on_epoch_begin", 1), ("on_train_batch_end", 3),
+                                           ("on_epoch_end", 6)])  # fmt: skip
+def test_a_training_stops_when_a_callback_says_so(hook, batches, monkeypatch, tmp_path):
+    monkeypatch.setattr(running, "SEGMENT", 2)
+    stop = keras.callbacks.Callback()
+
+    def set_stop(number=None, logs=None):
+        if hook != "on_train_batch_end" or number == 2:
+            stop.model.stop_training = True
+
+    setattr(stop, hook, set_stop)
+    _, history = run(validation=(TEXTS, LABELS), callbacks=[stop], epochs=3, output_dir=tmp_path)
+    assert len(history.epochs) == 1 and history.finished and "val_loss" in history.epochs[0]
+    assert history.segments[-1]["step"] == batches
+    assert len(run(validation=(TEXTS, LABELS), epochs=3, output_dir=tmp_path)[1].epochs) == 1  # it has ended
+
+
+FLIPPED = [1 - label for label in LABELS]  # what is learned makes the validation worse
+
+
+def test_early_stopping_has_the_last_word_on_the_weights():
+    stopping = keras.callbacks.EarlyStopping("loss", patience=1, baseline=0.0, restore_best_weights=True)
+    classifier, history = run(validation=(TEXTS, FLIPPED), epochs=5, learning_rate=1e-2, callbacks=[stopping])
+    best = int(np.argmin([epoch["loss"] for epoch in history.epochs]))
+    assert history.best_epoch == stopping.best_epoch == best
+    for weight, expected in zip(classifier.get_weights(), stopping.best_weights, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def test_model_checkpoints_have_names_with_metrics_and_are_models(tmp_path):
+    options = {"validation": (TEXTS, FLIPPED), "epochs": 3, "learning_rate": 1e-2}
+    best = keras.callbacks.ModelCheckpoint(tmp_path / "best" / "{epoch}.keras", "val_loss", save_best_only=True)
+    often = keras.callbacks.ModelCheckpoint(
+        tmp_path / "{epoch}-{batch}.weights.h5", save_freq=4, save_weights_only=True
+    )
+    named = keras.callbacks.ModelCheckpoint(tmp_path / "named" / "{epoch}-{val_loss:.3f}.keras")
+    classifier, history = run(**options, callbacks=[best, often, named])
+    losses = [epoch["val_loss"] for epoch in history.epochs]
+    records = [i for i, loss in enumerate(losses) if loss == min(losses[: i + 1])]
+    assert {file.name for file in (tmp_path / "best").iterdir()} == {f"{i + 1}.keras" for i in records}
+    assert {file.name for file in tmp_path.glob("*.h5")} == {f"{n}.weights.h5" for n in ("1-4", "2-2", "2-6", "3-4")}
+    assert {file.name for file in (tmp_path / "named").iterdir()} == {
+        f"{i + 1}-{loss:.3f}.keras" for i, loss in enumerate(losses)
+    }
+    assert same_weights(keras.models.load_model(tmp_path / "best" / f"{history.best_epoch + 1}.keras"), classifier)
+
+
+def rates_of(callbacks, **options):
+    rates = []
+    watch = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: rates.append(float(watch.model.optimizer.learning_rate))
+    )
+    options = {"schedule": "constant", "epochs": 4, "learning_rate": 8e-3} | options
+    classifier, history = run(callbacks=[*callbacks, watch], **options)
+    return rates, classifier, history
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_a_constant_rate_is_what_callbacks_make_of_it(precision):
+    assert rates_of([], precision=precision)[0] == pytest.approx([8e-3] * 4)
+    halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    assert rates_of([halve], precision=precision)[0] == pytest.approx([4e-3, 2e-3, 1e-3, 5e-4])
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=1e9)
+    assert rates_of([plateau], precision=precision)[0] == pytest.approx([8e-3, 4e-3, 2e-3, 1e-3])
+
+
+def callbacks_that_remember(folder):
+    """New ones, as a program has them that is started again."""
+    weights = {"save_weights_only": True, "monitor": "val_loss", "save_best_only": True}
+    return [
+        keras.callbacks.EarlyStopping("loss", patience=3, min_delta=1e9, restore_best_weights=True),
+        keras.callbacks.ModelCheckpoint(folder / "{epoch}.weights.h5", **weights),
+        keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=2, min_delta=1e9),
+        keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.9),
+    ]
+
+
+def test_stopped_at_every_segment_callbacks_continue_where_they_were(tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "SEGMENT", 4)
+    options = {"schedule": "constant", "epochs": 9, "learning_rate": 1e-2, "validation": (TEXTS, FLIPPED)}
+    whole, history = run(callbacks=callbacks_that_remember(tmp_path / "whole"), **options)
+    assert len(history.epochs) == 4
+
+    class Stop(Exception):
+        pass
+
+    def once(self, keep=running.Run._keep):
+        keep(self)
+        if self.history.segments and not self.history.finished:
+            raise Stop
+
+    for _ in range(20):
+        with monkeypatch.context() as patch:
+            patch.setattr(running.Run, "_keep", once)
+            try:
+                given = callbacks_that_remember(tmp_path / "stopped")
+                again, resumed = run(callbacks=given, output_dir=tmp_path / "run", **options)
+                break
+            except Stop:
+                continue
+    assert len(resumed.epochs) == 4 and same_weights(whole, again) and resumed.best_epoch == history.best_epoch
+    files = [sorted(file.name for file in (tmp_path / name).iterdir()) for name in ("whole", "stopped")]
+    assert files[0] == files[1] != []
+    losses = [[segment["loss"] for segment in done.segments] for done in (history, resumed)]
+    assert losses[0] == losses[1]
+
+
+def test_a_callback_whose_state_is_lost_is_named_in_one_warning(tmp_path, monkeypatch):
+    class Stop(Exception):
+        pass
+
+    def cut(self, keep=running.Run._keep):
+        keep(self)
+        if self.history.segments:
+            raise Stop
+
+    given = [Recorder(), keras.callbacks.CSVLogger(tmp_path / "log.csv"), keras.callbacks.EarlyStopping("loss")]
+    with monkeypatch.context() as patch:
+        patch.setattr(running.Run, "_keep", cut)
+        with pytest.raises(Stop):
+            run(output_dir=tmp_path / "run", callbacks=given)
+    with pytest.warns(UserWarning, match="state.*Recorder, CSVLogger") as warned:
+        run(output_dir=tmp_path / "run", callbacks=given)
+    (message,) = [str(warning.message) for warning in warned if warning.category is UserWarning]
+    assert "EarlyStopping" not in message
+
+
+# -- the state ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_state_knows_its_variables_by_path(tmp_path):
+    from safetensors.numpy import load_file
+
+    run(output_dir=tmp_path, epochs=1)
+    arrays = load_file(tmp_path / "state.safetensors")
+    for path in ("encoder/layer_0/self_attention/query/kernel", "head/logits/kernel", "optimizer/iteration"):
+        assert path in arrays
+        assert path == "optimizer/iteration" or f"optimizer/{path}/momentum" in arrays
+    first = {path: variable.shape for path, variable in state.named(small()[0]).items()}
+    second = {path: variable.shape for path, variable in state.named(small()[0]).items()}
+    assert first == second and first.keys() <= arrays.keys()  # whatever Keras has numbered in the meantime
+
+
+def test_a_state_with_another_name_of_equal_shape_is_refused(tmp_path):
+    classifier = small()[0]
+    variables = state.named(classifier)
+    renamed = {path.replace("/query/", "/question/"): variable for path, variable in variables.items()}
+    state.save(tmp_path / "state", renamed, {})
+    with pytest.raises(ValueError, match="state of another model.*query"):
+        state.restore(tmp_path / "state", variables)
+
+
+def test_heads_that_keras_names_itself_have_the_same_paths_in_every_process():
+    def paths():
+        head = keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(4), keras.layers.Dense(2)])
+        classifier = be.BertClassifier(small()[0].network, 2, cls_head=head)
+        return [path for path in state.named(classifier) if path.startswith("head")]
+
+    assert paths() == paths() and len(set(paths())) == 6
+
+
 # -- wrong in, clear out -----------------------------------------------------------------------------------------------
+
+
+class Table:
+    """As much of a pandas DataFrame as makes it iterable: over the names of its columns."""
+
+    columns = ("text", "label")
+
+    def __iter__(self):
+        return iter(self.columns)
+
 
 WRONG = {
     "no text": ({"train": ([], [])}, ValueError, "train is empty"),
@@ -328,8 +761,35 @@ WRONG = {
     "label between": ({"train": (TEXTS, [0.5, *LABELS[1:]])}, ValueError, "num_classes=1"),
     "label is no number": ({"train": (TEXTS, [float("nan"), *LABELS[1:]])}, ValueError, "label 0 is nan"),
     "labels are words": ({"train": (TEXTS, ["yes"] * 48)}, ValueError, "must be a list of numbers"),
-    "a string": ({"train": ("the cat", [1])}, TypeError, "one string"),
-    "not data": ({"train": 7}, TypeError, r"\(texts, labels\)"),
+    "a string": ({"train": ("the cat", [1])}, ValueError, "one string"),
+    "not data": ({"train": 7}, ValueError, r"train.*\(texts, labels\)"),
+    "a table": ({"train": (Table(), LABELS)}, ValueError, "train: texts: expected a list"),
+    "no labels": ({"train": be.data.Texts(TEXTS, None, None, None)}, ValueError, "train has no labels"),
+    "empty validation": ({"validation": ()}, ValueError, "validation must be"),
+    "empty list": ({"validation": []}, ValueError, "validation must be"),
+    "false": ({"validation": False}, ValueError, "validation must be"),
+    "one-hot labels": ({"train": (TEXTS, np.eye(2)[LABELS])}, ValueError, "train: labels.*label 0 is.*argmax"),
+    "ragged labels": ({"train": (TEXTS, [[1, [2]], *LABELS[1:]])}, ValueError, "train: labels.*label 0"),
+    "None among labels": ({"train": (TEXTS, [*LABELS[:7], None, *LABELS[8:]])}, ValueError, "label 7 is None"),
+    "a number as text": ({"train": ([*TEXTS[:3], 7, *TEXTS[4:]], LABELS)}, ValueError, "train: .*text 3 is 7"),
+    "None as text": ({"validation": ([*TEXTS[:3], None], LABELS[:4])}, ValueError, "validation: .*text 3 is None"),
+    "a pair short": ({"train": (TEXTS, TEXTS[1:], LABELS)}, ValueError, "train has 48 texts, but 47 pairs"),
+    "pairs to validate": ({"validation": (TEXTS, TEXTS, LABELS)}, ValueError, "validation holds pairs"),
+    "warm-up": ({"schedule": "constant", "warm_up": 0.1}, ValueError, "warm_up"),
+    "schedule": ({"schedule": "cosine"}, ValueError, "schedule must be one of 'linear', 'constant'"),
+    "class by name": ({"class_weights": {"cat": 2.0}}, ValueError, "no class 'cat', only 0 to 1"),
+    "class by number": ({"class_weights": {2: 2.0}}, ValueError, "no class 2, only 0 to 1"),
+    "class by truth": ({"class_weights": {True: 2.0}}, ValueError, "no class True"),
+    "no class": ({"class_weights": {}}, ValueError, "class_weights"),
+    "a weight below 0": ({"class_weights": {0: -1.0}}, ValueError, "class_weights"),
+    "a weight as text": ({"class_weights": "equal"}, ValueError, "class_weights must be"),
+    "one callback": ({"callbacks": keras.callbacks.EarlyStopping("loss")}, ValueError, "callbacks: expected a list"),
+    "no callback": ({"callbacks": [print]}, ValueError, "callbacks: expected instances"),
+    "a class": ({"callbacks": [keras.callbacks.EarlyStopping]}, ValueError, "callbacks: expected instances"),
+    "plateau": ({"callbacks": [keras.callbacks.ReduceLROnPlateau("loss")]}, ValueError, "ReduceLROnPlateau.*constant"),
+    "scheduler": ({"callbacks": [keras.callbacks.LearningRateScheduler(abs)]}, ValueError, "LearningRateScheduler"),
+    "backup": ({"callbacks": [keras.callbacks.BackupAndRestore("b")]}, ValueError, "BackupAndRestore.*output_dir"),
+    "averages": ({"callbacks": [keras.callbacks.SwapEMAWeights()]}, ValueError, "SwapEMAWeights"),
     "epochs": ({"epochs": 0}, ValueError, "epochs must be a whole number from 1 on, got 0"),
     "batch_size": ({"batch_size": 2.5}, ValueError, "batch_size must be a whole number"),
     "learning_rate": ({"learning_rate": -1}, ValueError, "learning_rate must be above 0"),
@@ -441,13 +901,14 @@ def test_predictions_stand_in_the_order_of_the_texts():
 def test_tensorboard_gets_a_curve(tmp_path, monkeypatch):
     tensorflow = pytest.importorskip("tensorflow")
     monkeypatch.setattr(running, "SEGMENT", 2)
-    run(callbacks=[keras.callbacks.TensorBoard(tmp_path, write_graph=False)])
-    steps = []
-    for file in (tmp_path / "train").iterdir():
-        for record in tensorflow.data.TFRecordDataset([str(file)]):
-            event = tensorflow.compat.v1.Event.FromString(record.numpy())
-            steps += [event.step for value in event.summary.value if value.tag == "epoch_loss"]
-    assert sorted(steps) == [0, 1, 2, 3, 4, 5]  # two epochs of six steps
+    run(callbacks=[keras.callbacks.TensorBoard(tmp_path, write_graph=False)], validation=(TEXTS, LABELS))
+    for part in ("train", "validation"):
+        steps = []
+        for file in (tmp_path / part).iterdir():
+            for record in tensorflow.data.TFRecordDataset([str(file)]):
+                event = tensorflow.compat.v1.Event.FromString(record.numpy())
+                steps += [event.step for value in event.summary.value if value.tag == "epoch_loss"]
+        assert steps == [0, 1], part
 
 
 LIVE = """
@@ -460,10 +921,10 @@ from bertedu.fine_tuning import progress, run as running
 progress.LEAST_SECONDS, running.SEGMENT = 0.0, 4
 losses = []
 class Watch(here.keras.callbacks.Callback):
-    def on_train_batch_begin(self, batch, logs=None):
-        self.model.reset_metrics()  # so that what Keras reports is of this step alone
     def on_train_batch_end(self, batch, logs=None):
-        losses.append(logs["loss"])
+        before = self.sum if batch else 0.0
+        self.sum = (batch + 1) * logs["loss"]  # Keras reports the mean of the epoch so far
+        losses.append(self.sum - before)
 here.run(callbacks=[Watch()])
 alone, curves = losses, []
 make = running.progress_of
@@ -544,9 +1005,52 @@ def test_the_commands(tmp_path, capsys):
     options += [str(tmp_path / "run"), "--epochs", "20", "--batch-size", "8", "--learning-rate", "5e-3"]
     assert cli.main(["finetune", *options]) == 0
     assert "bertedu predict" in capsys.readouterr().out
-    (tmp_path / "texts.txt").write_text("the cat sat\nit ran on the dog\n")
-    assert cli.main(["predict", str(tmp_path / "run"), str(tmp_path / "texts.txt")]) == 0
-    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert [row[0] for row in rows] == ["cat", "none"] and rows[0][2] == "the cat sat"
+    capsys.readouterr()
+
+    def predict(name, content, *options):
+        (tmp_path / name).write_text(content)
+        status = cli.main(["predict", str(tmp_path / "run"), str(tmp_path / name), *options])
+        output = capsys.readouterr()
+        return status, [line.split("\t") for line in output.out.splitlines()], output.err
+
+    status, rows, _ = predict("texts.txt", "the cat sat\nit ran on the dog\n")
+    assert status == 0 and [row[0] for row in rows] == ["cat", "none"] and rows[0][2] == "the cat sat"
+    for name, content, *options in (
+        ("table.tsv", "text\tlabel\nthe cat sat\tcat\nit ran on the dog\tnone\n"),
+        ("table.csv", "label,said\nx,the cat sat\n,it ran on the dog\n", "--text", "said"),
+        ("table.jsonl", '{"text": "the cat sat"}\n{"text": "it ran on the dog"}\n'),
+    ):
+        assert predict(name, content, *options) == (0, rows, "")
+    assert predict("odd.csv", 'text\n"the\x1b[31m\ncat"\n')[1][0][2] == "the\\x1b[31m\\ncat"
+    for name, content in (("pairs.txt", "a\tb\n"), ("pairs.tsv", "text\tpair\na\tb\n"), ("no.tsv", "a\nb\n")):
+        status, rows, message = predict(name, content)
+        assert status == 1 and rows == [] and name in message
     assert cli.main(["predict", str(tmp_path), str(tmp_path / "texts.txt")]) == 1
     assert "no finished training" in capsys.readouterr().err
+
+
+def test_a_run_of_version_0_1_is_opened_and_predicts(tmp_path):
+    """Its history says neither single nor pair, nor at how many tokens texts were cut."""
+    run(output_dir=tmp_path)
+    content = json.loads((tmp_path / "history.json").read_text())
+    del content["run"]["prediction"], content["run"]["arguments"]["schedule"]
+    (tmp_path / "history.json").write_text(json.dumps(content))
+    bert, names, conditions = be.fine_tuning.open_run(tmp_path)
+    assert names is None and conditions == (None, None, None)
+    for pairs in (None, TEXTS[::-1]):
+        assert be.fine_tuning.predict(bert.classifier, bert.preprocessor, TEXTS, pairs).shape == (48, 2)
+    (tmp_path / "history.json").write_text('{"run": []}')
+    with pytest.raises(ValueError, match="history.json"):
+        be.fine_tuning.open_run(tmp_path)
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="graphs are TensorFlow's")
+@pytest.mark.parametrize("clip_norm", [None, 1.0])
+def test_the_graph_of_a_training_is_forgotten_with_its_classifier(clip_norm):
+    def graphs():
+        gc.collect()
+        return sum(type(item).__name__ == "FuncGraph" for item in gc.get_objects())
+
+    before = graphs()
+    run(epochs=1, clip_norm=clip_norm)
+    assert graphs() <= before

@@ -11,7 +11,7 @@ import pytest
 from small_world import VOCABULARY
 
 import bertedu as be
-from bertedu.checkpoints import keras_paths
+from bertedu.checkpoints.keras_archive import paths as keras_paths
 
 SIZES = {"vocab_size": 20, "hidden_size": 6, "num_layers": 2, "num_attention_heads": 2, "inner_dim": 7}
 SIZES |= {"max_sequence_length": 13, "type_vocab_size": 2}

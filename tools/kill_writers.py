@@ -57,7 +57,7 @@ def write_view(path, number):
 
 def write_state(path, number):
     """Overwrite `path` with a training state."""
-    state.save(path, bert(number).encoder.weights, {"number": number})
+    state.save(path, {weight.path: weight for weight in bert(number).encoder.weights}, {"number": number})
 
 
 def read_checkpoint(path, number):

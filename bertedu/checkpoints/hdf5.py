@@ -6,12 +6,14 @@ that has any is refused. Chapter: notebooks/10_checkpoints.ipynb.
 
 import contextlib
 import math
+import re
 
 import ml_dtypes
 
 from bertedu.files import escape
 
 MOST_OBJECTS = 100_000  # groups and datasets; a BERT of 48 layers has 1,500
+OF_TRAINING = re.compile(r"(^|/)(optimizer|seed_generator|_?metrics|_loss_tracker|_compile_metrics)(/|$)")
 
 
 @contextlib.contextmanager
@@ -86,3 +88,8 @@ def read_dataset(opened, path, dtype):
     """Return an array; bfloat16, which HDF5 does not know, is kept there as two bytes."""
     array = opened[path][()]
     return array.view(ml_dtypes.bfloat16) if dtype == "bfloat16" else array
+
+
+def is_of_training(key):
+    """Return whether an array is an optimizer's, a metric's, or the state of a random generator."""
+    return OF_TRAINING.search(key) is not None

@@ -1,5 +1,5 @@
 """Texts with labels: from TSV, CSV, JSONL and Parquet files, our own small sets (data/README.md), and public ones."""
 
-from bertedu.data.texts import Texts, load_texts
+from bertedu.data.texts import Texts, load_texts, load_unlabelled
 
-__all__ = ["Texts", "load_texts"]
+__all__ = ["Texts", "load_texts", "load_unlabelled"]

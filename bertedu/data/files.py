@@ -1,12 +1,21 @@
 """Tables of texts: each reader yields (line, values of the wanted columns), and says where a file is wrong."""
 
 import csv
-import io
+import itertools
 import json
+import re
 import reprlib
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+LINE_LIMIT = 4_000_000
+"""Bytes of a line; a whole novel has 1 MB."""
+
+EXPANSION_LIMIT = 1000
+"""Bytes, and rows, that one byte of a Parquet file may stand for; compressed prose has 3 to 10."""
+
+SMALLEST_BUDGET = 64_000_000
+"""Bytes that a Parquet file may hold in any case, however small it is."""
 
 
 def tsv(path, wanted):
@@ -21,7 +30,7 @@ def comma_separated(path, wanted):
 
 def json_lines(path, wanted):
     """A JSON object a line."""
-    for line, content in enumerate(_read(path).split("\n"), start=1):
+    for line, content in read_lines(path):
         if not content.strip():
             continue
         try:
@@ -44,52 +53,119 @@ def parquet(path, wanted):
     except ImportError:
         raise ImportError(f"{path} is a Parquet file, and reading it needs pyarrow: pip install pyarrow") from None
     try:
-        table = pyarrow.parquet.ParquetFile(path).read()
-    except Exception as error:  # its own types, and what its C++ raises
+        with pyarrow.parquet.ParquetFile(path) as file:
+            yield from _parquet_rows(path, file, wanted)
+    except Exception as error:  # pyarrow's own types, and what its C++ raises
+        if type(error) is ValueError and str(path) in str(error):
+            raise
         reason = (str(error).splitlines() or [""])[0]
-        raise ValueError(f"{path} is no Parquet file ({type(error).__name__}, {reason})") from None
-    columns = [table.column(_place(path, table.column_names, column)).to_pylist() for column in wanted]
-    yield from enumerate(zip(*columns, strict=True), start=1)
+        raise ValueError(f"{path} is no Parquet file ({type(error).__name__}, {reprlib.repr(reason)})") from None
+
+
+def _parquet_rows(path, file, wanted):
+    """Yield (row, values), a few rows at a time, so that a small file can't fill the memory before it is noticed."""
+    size, rows = path.stat().st_size, file.metadata.num_rows
+    names = file.schema_arrow.names
+    columns = [names[_place(path, names, column)] for column in wanted]
+    if any(names.count(column) > 1 for column in columns):
+        raise ValueError(f"{path}: expected one column of each name, got {_listed(names)}")
+    budget = max(SMALLEST_BUDGET, EXPANSION_LIMIT * size)
+    if rows > EXPANSION_LIMIT * size:
+        raise ValueError(f"{path}: {rows:,} rows in {size:,} bytes are more than a table of texts has")
+    row = itertools.count(1)
+    for batch in file.iter_batches(batch_size=64, columns=list(dict.fromkeys(columns))):
+        budget -= batch.nbytes
+        if budget < 0:
+            raise ValueError(f"{path}: {size:,} bytes unpack to more than {EXPANSION_LIMIT} times as many")
+        values = [batch.column(batch.schema.names.index(column)).to_pylist() for column in columns]
+        yield from ((next(row), list(fields)) for fields in zip(*values, strict=True))
 
 
 FORMATS = {".tsv": tsv, ".csv": comma_separated, ".jsonl": json_lines, ".parquet": parquet}
 
 
-def _read(path):
-    """What a text file holds: UTF-8 without NUL."""
-    data = path.read_bytes().removeprefix(BYTE_ORDER_MARK)
+def has_column(path, column):
+    """Whether a table can be read that has a column of this name."""
+    try:
+        next(iter(FORMATS[path.suffix.lower()](path, [column])), None)
+    except ValueError:
+        return False
+    return True
+
+
+def read_lines(path):
+    """Yield (number, content) of each line of a text file: UTF-8 without NUL, a byte order mark removed.
+
+    A mark is removed at the start of any line, because files that have one are joined.
+
+    Raises:
+        ValueError: something else, a line of more than `LINE_LIMIT` bytes, or nothing but blanks.
+    """
+    blank = True
+    with open(path, "rb") as file:
+        for number in itertools.count(1):
+            raw = file.readline(LINE_LIMIT + 1)
+            if number == 1 and raw.startswith(UTF_16):
+                raise ValueError(f"{path} is UTF-16; save it as UTF-8")
+            if not raw:
+                break
+            content = _decoded(path, number, raw)
+            blank = blank and not content.strip()
+            yield number, content
+    if blank:
+        raise ValueError(f"{path} is empty")
+
+
+def _decoded(path, number, raw):
+    start = len(BYTE_ORDER_MARK) if raw.startswith(BYTE_ORDER_MARK) else 0
 
     def place(byte):
-        line, column = data.count(b"\n", 0, byte) + 1, byte - data.rfind(b"\n", 0, byte)
-        return f"{path}, line {line}, byte {column}"
+        return f"{path}, line {number}, byte {byte + 1}"
 
-    if data.startswith(UTF_16):
-        raise ValueError(f"{path} is UTF-16; save it as UTF-8")
-    if b"\0" in data:
-        raise ValueError(f"{place(data.index(0))}: a NUL byte; is it really text?")
+    if len(raw) > LINE_LIMIT:
+        raise ValueError(f"{path}, line {number}: more than {LINE_LIMIT:,} bytes in one line; is it really text?")
+    if b"\0" in raw:
+        raise ValueError(f"{place(raw.index(0) - start)}: a NUL byte; is it really text?")
     try:
-        content = data.decode("utf-8")
+        return raw[start:].decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"{place(error.start)}: not UTF-8 ({error.reason}); save the file as UTF-8") from None
-    if not content.strip():
-        raise ValueError(f"{path} is empty")
-    return content
 
 
 def _table(path, wanted, **dialect):
-    rows = _rows(path, csv.reader(io.StringIO(_read(path), newline=""), strict=True, **dialect))
+    rows = _rows(path, csv.reader(_table_lines(path), strict=True, **dialect))
     line, first = next(rows, (1, None))
     if first is None:  # nothing but quotes
         raise ValueError(f"{path} is empty")
-    places = [_place(path, [field.strip() for field in first], column) for column in wanted]
-    if not isinstance(wanted[0], str):
+    header = [field.strip() for field in first]
+    places = [_place(path, header, column) for column in wanted]
+    names = sorted(name.casefold() for name in header) if isinstance(wanted[0], str) else None
+    if names is None:
         yield line, [first[place] for place in places]
     for line, fields in rows:
         if len(fields) != len(first):
             stray = {"\t": "a tab in a text", ",": "a comma outside of quotes"}[dialect["delimiter"]]
             hint = f"; is there {stray}?" if len(fields) > len(first) else ""
             raise ValueError(f"{path}, line {line}: {len(fields)} columns, the first line has {len(first)}{hint}")
+        if names and _is_header(fields, names, places, header):
+            raise ValueError(
+                f"{path}, line {line}: the names of the columns once more, {_listed(fields)}. "
+                "Where files were joined, remove this line, and check that their columns have the same order"
+            )
         yield line, [fields[place] for place in places]
+
+
+def _is_header(fields, names, places, header):
+    """Whether a row names the columns: all of them, in any order, or each of those that are read in its own place."""
+    if sorted(field.strip().casefold() for field in fields) == names:
+        return True
+    return len(places) > 1 and all(fields[p].strip().casefold() == header[p].casefold() for p in places)
+
+
+def _table_lines(path):
+    """Lines for `csv.reader`, which takes a lone carriage return for the end of one, as old Macs wrote it."""
+    for _, content in read_lines(path):
+        yield from re.split(r"(?<=\r)(?!\n|$)", content)
 
 
 def _rows(path, reader):

@@ -3,12 +3,20 @@
 import difflib
 import re
 import reprlib
+from decimal import Context, Decimal
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from bertedu.data import files, sets
+
+NUMBER = re.compile(r"[+-]?([0-9]{1,18}\.?[0-9]{0,18}|\.[0-9]{1,18})([eE][+-]?[0-9]{1,2})?")
+COLUMNS = {"text", "pair", "label"}  # what the columns of a table are called here, unless told otherwise
+EXACT = Context(prec=99)  # digits: all that `NUMBER` allows
+MISSING = {"nan", "NaN", "NAN", "-nan", "-NaN", "<NA>", "NA", "N/A", "n/a", "#N/A", "#NA", "NaT", "None"}
+MISSING |= {"NULL", "Null", "null", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
+"""What table programs write for a missing value, after pandas' list; words in small letters may be classes."""
 
 
 class Texts(NamedTuple):
@@ -41,7 +49,8 @@ def load_texts(path, text="text", pair=None, label="label", names=None, *, numbe
         pair: column of the second text, or None. The sets' own columns of texts need not be named.
         label: column of the label, or None: texts without labels.
         names: the names of the classes, in the order of their numbers; another label is an error. Give a validation
-            file those of the training file. None: the labels that are there, sorted (whole numbers by value).
+            file those of the training file. Defaults to the labels that are there, sorted, numbers by value. A number
+            is one class in every spelling: 1, 1.0 and 01 are "1".
         numbers: True for a regression: labels are read as numbers, not as classes.
         split: "train", "validation" or "test" of a set; None for a file.
 
@@ -102,7 +111,7 @@ def _collect(path, wanted, names, numbers):
     elif numbers:
         labels, names = np.array(labels, np.float32), None  # [n]
     else:
-        names = _names(path, labels) if names is None else tuple(str(name) for name in names)
+        names = _names(path, labels, places) if names is None else tuple(str(name) for name in names)
         labels = _places(labels, names, places)
     return Texts(columns["text"], columns.get("pair"), labels, names)
 
@@ -117,6 +126,8 @@ def _text(value, place):
 
 def _class(value, place):
     """A label as the name of a class."""
+    if isinstance(value, float) and value.is_integer():  # how table programs write a column with gaps
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError(f"{place}: expected a string or a whole number as label, got {reprlib.repr(value)}")
     name = str(value).strip()
@@ -136,11 +147,44 @@ def _number(value, place):
     return number
 
 
-def _names(path, labels):
-    """The labels that are there, sorted."""
-    found = set(labels)
-    whole = all(re.fullmatch(r"-?[0-9]{1,18}", name) for name in found)
-    names = tuple(sorted(found, key=int if whole else None))
+def number_of(name):
+    """The number that the name of a class spells, exactly, as a `Decimal`; None if it is a word.
+
+    Example:
+        >>> number_of("01") == number_of("1.0") == 1, number_of("one")
+        (True, None)
+    """
+    return Decimal(name) if NUMBER.fullmatch(name) else None
+
+
+def canonical(name):
+    """The name of a class in one spelling: that of its number if it is one.
+
+    Example:
+        >>> canonical("01"), canonical(" 1.50"), canonical("one")
+        ('1', '1.5', 'one')
+    """
+    name = str(name).strip()
+    number = number_of(name)
+    if number is None:
+        return name
+    return str(int(number)) if number == number.to_integral_value() else f"{number.normalize(EXACT):f}"
+
+
+def _order(name):
+    number = number_of(name)
+    return (1, 0, name) if number is None else (0, number, name)
+
+
+def _names(path, labels, places):
+    """The labels that are there, sorted: numbers by value, then words."""
+    for label, place in zip(labels, places, strict=True):
+        if label in MISSING:
+            raise ValueError(
+                f"{place}: the label {label!r} stands for a missing value. Remove the line, or give the names of all "
+                "classes, names=[...], if it is one of them"
+            )
+    names = tuple(sorted(set(map(canonical, labels)), key=_order))
     if len(names) == 1:
         raise ValueError(
             f"{path}: there is one class only, {reprlib.repr(names[0])}, and nothing to tell apart; "
@@ -151,10 +195,53 @@ def _names(path, labels):
 
 def _places(labels, names, places):
     """Names of classes -> int32 array of their places in `names`."""
-    if len(set(names)) != len(names):
+    numbers = {canonical(name): number for number, name in enumerate(names)}
+    if len(numbers) != len(names):
         raise ValueError(f"names: expected each name once, got {names}")
-    numbers = {name: number for number, name in enumerate(names)}
     for label, place in zip(labels, places, strict=True):
-        if label not in numbers:
+        if canonical(label) not in numbers:
             raise ValueError(f"{place}: the label {reprlib.repr(label)} is none of {', '.join(map(repr, names))}")
-    return np.array([numbers[label] for label in labels], np.int32)  # [n]
+    return np.array([numbers[canonical(label)] for label in labels], np.int32)  # [n]
+
+
+def load_unlabelled(path, pairs=None, text="text", pair=None):
+    """The texts of a file that a trained classifier is asked about: a table as for `load_texts`, or a text a line.
+
+    Args:
+        path: the file. Where its ending names no table, as `.txt`, it holds one text a line, or two with a tab between.
+        pairs: bool, whether the classifier was trained on pairs; None if unknown.
+        text, pair: columns of a table; the label's is not read. Where `pairs` is True, `pair` defaults to "pair".
+
+    Returns:
+        (list of texts, list of second texts or None).
+
+    Raises:
+        FileNotFoundError, ImportError, ValueError: as `load_texts`; or pairs where single texts were trained, or the
+            reverse.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {str(path)!r}")
+    if path.suffix.lower() not in files.FORMATS:
+        return _texts_of_lines(path, pairs)
+    if pairs is False and (pair is not None or files.has_column(path, "pair")):
+        raise ValueError(f"{path}: expected single texts, as in the training, got the column {pair or 'pair'!r}")
+    found = load_texts(path, text, pair or ("pair" if pairs else None), None)
+    return found.texts, found.pairs
+
+
+def _texts_of_lines(path, pairs):
+    rows = []
+    for line, content in files.read_lines(path):
+        fields = content.rstrip("\r\n").split("\t")
+        if not content.strip():
+            continue
+        if not rows and all(word.strip().casefold() in COLUMNS for word in re.split("[\t,;]", content)):
+            raise ValueError(f"{path}, line {line}: it names columns. Give a table the ending .tsv or .csv")
+        expected = len(rows[0]) if rows else 1 + (len(fields) > 1 if pairs is None else pairs)
+        if len(fields) != expected or not all(field.strip() for field in fields):
+            wanted = "one text" if expected == 1 else "two texts with a tab between them"
+            raise ValueError(f"{path}, line {line}: expected {wanted}, got {len(fields)}: {reprlib.repr(content)}")
+        rows.append(fields)
+    columns = [list(values) for values in zip(*rows, strict=True)]
+    return columns[0], columns[1] if len(columns) > 1 else None

@@ -3,8 +3,9 @@
 examples   texts with labels, encoded and checked       history    what happened, and how to do it again
 batches    texts of similar length together             progress   what is shown meanwhile
 schedule   AdamW, warm-up, decay                        run        one training, from where it is to its end
-state      put down on disk, and taken up again         seeds      how much of a result is luck
-judging    what it says, and where it errs              recipe     `fine_tune`
+model      precision, loss and optimizer                seeds      how much of a result is luck
+callbacks  Keras' own, in many calls of `fit`           recipe     `fine_tune`
+state      saved to disk, and resumed                   judging    what it says, and where it errs
 
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.2. Chapter: notebooks/11_fine_tuning.ipynb.
 """
@@ -17,7 +18,7 @@ from bertedu.fine_tuning.schedule import WarmUpAndDecay, optimizer
 from bertedu.fine_tuning.history import History
 from bertedu.fine_tuning.seeds import Runs
 from bertedu.fine_tuning.recipe import fine_tune
-from bertedu.fine_tuning.judging import Mistake, calibration, confusion, mistakes, predict
+from bertedu.fine_tuning.judging import Mistake, TrainedRun, calibration, confusion, mistakes, open_run, predict
 
 # isort: on
 
@@ -27,11 +28,13 @@ __all__ = [
     "History",
     "Mistake",
     "Runs",
+    "TrainedRun",
     "WarmUpAndDecay",
     "calibration",
     "confusion",
     "fine_tune",
     "mistakes",
+    "open_run",
     "optimizer",
     "plan",
     "predict",

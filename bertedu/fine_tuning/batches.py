@@ -83,9 +83,9 @@ class Batches(keras.utils.PyDataset):
         return inputs, self.texts.labels[filled], self.texts.weights[filled] * real.astype("float32")
 
     @property
-    def weight(self):
-        """The sum of the weights of all texts in it."""
-        return float(sum(self.texts.weights[batch].sum() for batch in self.batches))
+    def weights(self):
+        """The sum of the weights of the texts in each batch: list of floats."""
+        return [self.texts.weights[batch].sum() for batch in self.batches]
 
 
 def _two_lengths_first(batches, lengths):

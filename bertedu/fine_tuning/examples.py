@@ -5,9 +5,15 @@ Chapter: notebooks/11_fine_tuning.ipynb.
 
 import hashlib
 import json
+import reprlib
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
+
+from bertedu.data.texts import canonical
+
+AS_LIST = ("tolist", "to_list", "to_pylist", "numpy")  # of NumPy, pandas and torch; polars; pyarrow; TensorFlow
 
 
 class Examples(NamedTuple):
@@ -20,6 +26,7 @@ class Examples(NamedTuple):
         truncated: how many of the texts were cut.
         digest: sha256 of texts and labels, by which a run knows its data again.
         names: list of the classes' names, or None.
+        pairs: whether each example is a pair of texts.
     """
 
     rows: list
@@ -28,86 +35,208 @@ class Examples(NamedTuple):
     truncated: int
     digest: str
     names: list | None = None
+    pairs: bool = False
 
 
-def prepare(name, data, preprocessor, num_classes, max_length, class_weights=None):
-    """The `Examples` of what a user handed in.
+def prepare(name, data, preprocessor, num_classes, max_length, class_weights=None, names=None):
+    """Return the `Examples` of what a user handed in.
 
     Args:
         name: "train" or "validation", for messages.
         data: (texts, labels), (texts, pairs, labels), or an object with `texts`, `pairs` and `labels`. A text may be a
-            tuple of two.
+            tuple of two. Lists, arrays and table columns are read by position.
         preprocessor: a `BertPreprocessor`.
         num_classes: int, of the classifier; 1 for a regression.
         max_length: int, tokens to which a text is cut.
-        class_weights: None, "balanced", or a weight for each class.
+        class_weights: None, or as for `weights_of_classes`.
+        names: names of the classifier's classes in their order. Data with names of their own are matched by name.
 
     Raises:
-        TypeError, ValueError: data of another form, of different lengths, none at all, or labels that do not fit.
+        ValueError: data of another form, of different lengths, none at all, or labels that do not fit.
     """
     texts, pairs, labels = _parts(name, data)
     if len(texts) == 0:
         raise ValueError(f"{name} is empty: at least one text with its label is needed.")
     if len(labels) != len(texts):
         raise ValueError(f"{name} has {len(texts)} texts, but {len(labels)} labels: each text needs one.")
-    labels = _labels(name, labels, num_classes)
+    own_names = getattr(data, "names", None)
+    own_names = None if own_names is None else [str(own) for own in own_names]
+    if num_classes > 1 and own_names is not None:
+        labels = _matched(name, class_labels(name, labels, len(own_names)), own_names, names, num_classes)
+    labels = _numbers(name, labels) if num_classes == 1 else class_labels(name, labels, num_classes)
     if name == "train" and num_classes > 1 and len(np.unique(labels)) < 2:
         raise ValueError(f"train holds texts of one class only, {labels[0]}: there is nothing to tell apart.")
-    rows = preprocessor.encode_batch(list(texts), None if pairs is None else list(pairs), max_length=max_length)
-    weights = np.ones(len(rows), "float32") if class_weights is None else _weights(class_weights, labels, num_classes)
-    content = json.dumps([list(texts), None if pairs is None else list(pairs), labels.tolist()], default=str)
+    rows = preprocessor.encode_batch(texts, pairs, max_length=max_length)
+    names = own_names if names is None else list(names)
+    weights = np.ones(len(rows), "float32")  # [n]
+    if class_weights is not None:
+        weights = np.array(weights_of_classes(class_weights, labels, num_classes, names), "float32")[labels]
+    content = json.dumps([texts, pairs, labels.tolist()], default=str)
     digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
-    names = getattr(data, "names", None)
-    return Examples(rows, labels, weights, sum(row.truncated > 0 for row in rows), digest, names and list(names))
+    return Examples(rows, labels, weights, sum(row.truncated > 0 for row in rows), digest, names, pairs is not None)
+
+
+def column(name, values):
+    """Return the values of a list, an array or a table's column as a list, by position.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    for method in AS_LIST:
+        if hasattr(values, method):
+            values = getattr(values, method)()
+    is_table = hasattr(values, "columns")  # which would be read as the names of its columns
+    if is_table or isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise ValueError(f"{name}: expected a list, an array or one column of a table, got {reprlib.repr(values)}.")
+    return list(values)
+
+
+def strings(name, texts, pairs=None):
+    """Return texts and second texts as lists of strings; the second is None where there are no pairs.
+
+    Args:
+        name: of the argument, for messages.
+        texts: strings, or tuples of two; in any form that `column` takes.
+        pairs: None, or the second texts.
+
+    Raises:
+        ValueError: something that is no string, or a different number of texts and pairs.
+    """
+    texts = column(f"{name}: texts", texts)
+    if pairs is None and texts and all(isinstance(text, tuple | list) for text in texts):
+        if any(len(text) != 2 for text in texts):
+            raise ValueError(f"{name}: a text may be a tuple of two, the pair; there is one of another length.")
+        texts, pairs = map(list, zip(*texts, strict=True))
+    if pairs is not None:
+        pairs = column(f"{name}: pairs", pairs)
+        if len(pairs) != len(texts):
+            raise ValueError(f"{name} has {len(texts)} texts, but {len(pairs)} pairs: each text needs one.")
+    for kind, values in (("text", texts), ("pair", pairs or ())):
+        for i, value in enumerate(values):
+            if not isinstance(value, str | bytes):
+                raise ValueError(f"{name}: expected strings, but {kind} {i} is {reprlib.repr(value)}.")
+    return texts, pairs
 
 
 def _parts(name, data):
     if hasattr(data, "texts") and hasattr(data, "labels"):
-        return data.texts, getattr(data, "pairs", None), data.labels
-    if not isinstance(data, tuple | list) or len(data) not in (2, 3):
-        raise TypeError(f"{name} must be (texts, labels) or (texts, pairs, labels), got {type(data).__name__}.")
-    texts, pairs, labels = (data[0], None, data[1]) if len(data) == 2 else data
-    if isinstance(texts, str) or isinstance(labels, str):
-        raise TypeError(f"{name} must hold a list of texts and a list of labels, got one string.")
-    if pairs is None and len(texts) and all(isinstance(text, tuple | list) for text in texts):
-        if any(len(text) != 2 for text in texts):
-            raise ValueError(f"{name}: a text may be a tuple of two, the pair; there is one of another length.")
-        texts, pairs = zip(*texts, strict=True)
-    return texts, pairs, labels
-
-
-def _labels(name, labels, num_classes):
-    labels = np.asarray(labels)
-    if labels.dtype.kind not in "biuf" or labels.ndim != 1:
-        kind = f"{labels.ndim} axes" if labels.ndim != 1 else f"{labels.dtype} ({labels[0]!r})"
-        raise ValueError(f"{name}: labels must be a list of numbers, one a text; got {kind}.")
-    if not np.isfinite(labels).all():
+        texts, pairs, labels = data.texts, getattr(data, "pairs", None), data.labels
+    elif isinstance(data, tuple | list) and len(data) in (2, 3):
+        texts, pairs, labels = data if len(data) == 3 else (data[0], None, data[1])
+    else:
         raise ValueError(
-            f"{name}: label {np.flatnonzero(~np.isfinite(labels))[0]} is {labels[~np.isfinite(labels)][0]}."
+            f"{name} must be (texts, labels), (texts, pairs, labels) or what load_texts returns, "
+            f"got {reprlib.repr(data)}."
         )
-    if num_classes == 1:
-        return labels.astype("float32")[:, None]
-    whole = labels.astype("int32")
-    wrong = np.flatnonzero((whole != labels) | (whole < 0) | (whole >= num_classes))
-    if len(wrong):
+    if isinstance(texts, str) or isinstance(labels, str):
+        raise ValueError(f"{name} must hold a list of texts and a list of labels, got one string.")
+    if labels is None:
+        raise ValueError(f"{name} has no labels: each text needs one.")
+    return *strings(name, texts, pairs), column(f"{name}: labels", labels)
+
+
+def _numbers(name, labels):
+    """Return labels as float32 `[n, 1]`."""
+    values = np.array([_number(label) for label in labels])
+    for i in np.flatnonzero(~(np.abs(values) <= np.finfo("float32").max)):
+        raise ValueError(f"{name}: labels must be a list of numbers, one a text, but label {i} is {_shown(labels[i])}.")
+    return values.astype("float32")[:, None]
+
+
+def class_labels(name, labels, num_classes):
+    """Return labels as int32 `[n]`, each from 0 to `num_classes` - 1."""
+    values = np.array([_number(label) for label in labels])
+    for i in np.flatnonzero(~np.isfinite(values)):
+        hint = " Rows of 0 and 1 become numbers by argmax(-1)." if isinstance(labels[i], list | tuple) else ""
         raise ValueError(
-            f"{name}: label {wrong[0]} is {labels[wrong[0]]}, but a classifier of {num_classes} classes has labels "
+            f"{name}: labels must be a list of numbers, one a text, but label {i} is {_shown(labels[i])}.{hint}"
+        )
+    for i in np.flatnonzero((values % 1 != 0) | (values < 0) | (values >= num_classes)):
+        raise ValueError(
+            f"{name}: label {i} is {_shown(labels[i])}, but a classifier of {num_classes} classes has labels "
             f"from 0 to {num_classes - 1}. For a regression make it with num_classes=1."
         )
-    return whole
+    return values.astype("int32")
 
 
-def _weights(class_weights, labels, num_classes):
+def _number(label):
+    """Return a label as a float; NaN where it is no number."""
+    if isinstance(label, str | bytes | list | tuple | np.ndarray):
+        return np.nan
+    try:
+        return float(label)
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last is torch's
+        return np.nan
+
+
+def _shown(label):
+    return reprlib.repr(label.item() if isinstance(label, np.generic) else label)
+
+
+def _matched(name, labels, own_names, names, num_classes):
+    """Return `labels`, numbers of classes as `own_names` orders them, as numbers in the order of `names`."""
+    if names is None:
+        if name == "train" or len(own_names) == num_classes:
+            return labels
+        names = range(num_classes)
+    numbers = {canonical(other): number for number, other in enumerate(names)}
+    used = np.unique(labels)
+    unknown = [own_names[i] for i in used if canonical(own_names[i]) not in numbers]
+    if unknown:
+        raise ValueError(
+            f"{name}: the class {unknown[0]!r} is none of the names of the training, {', '.join(map(repr, names))}. "
+            "Read it with load_texts(..., names=train.names)."
+        )
+    return np.array([numbers.get(canonical(own), -1) for own in own_names])[labels]
+
+
+def weights_of_classes(class_weights, labels, num_classes, names=None):
+    """Return the weight of each class, a list of floats.
+
+    Args:
+        class_weights: "balanced", a weight for each class, or a dict from the name or the number of a class to its
+            weight, 1 for those that are not in it.
+        labels: int32 array `[n]`, of the training.
+        num_classes: int.
+        names: names of the classes in their order, or None.
+
+    Raises:
+        ValueError: another form, a class that there is not, or a weight below 0.
+    """
     if num_classes == 1:
         raise ValueError("class_weights are for classes, and a regression has none.")
     if isinstance(class_weights, str) and class_weights == "balanced":
         counts = np.maximum(np.bincount(labels, minlength=num_classes), 1)
-        class_weights = len(labels) / num_classes / counts
-    elif isinstance(class_weights, dict):
-        class_weights = [class_weights.get(i, 1.0) for i in range(num_classes)]
-    weights = np.asarray(class_weights, "float32") if not isinstance(class_weights, str) else np.empty(0)
+        return (len(labels) / num_classes / counts).tolist()
+    wanted = f'class_weights must be "balanced", {num_classes} numbers, none below 0, or a dict of such'
+    if hasattr(class_weights, "to_dict"):  # a column of a table, whose index says which class
+        class_weights = class_weights.to_dict()
+    if isinstance(class_weights, Mapping):
+        values = _weights_by_name(class_weights, num_classes, names)
+    elif isinstance(class_weights, str | bytes) or np.ndim(class_weights) != 1:
+        raise ValueError(f"{wanted}; got {class_weights!r}.")
+    else:
+        values = [_number(weight) for weight in class_weights]
+    weights = np.array(values, "float64")
     if weights.shape != (num_classes,) or not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
-        raise ValueError(
-            f'class_weights must be "balanced" or {num_classes} numbers, none below 0; got {class_weights!r}.'
-        )
-    return weights[labels]
+        raise ValueError(f"{wanted}; got {class_weights!r}.")
+    return weights.tolist()
+
+
+def _weights_by_name(class_weights, num_classes, names):
+    numbers = {canonical(name): number for number, name in enumerate(names or ())}
+    weights = {}
+    for key, weight in class_weights.items():
+        if isinstance(key, str):
+            number = numbers.get(canonical(key))
+        else:
+            number = int(key) if isinstance(key, int | np.integer) and not isinstance(key, bool) else None
+        if number is None or not 0 <= number < num_classes:
+            known = f"0 to {num_classes - 1}" + (f", or by name {', '.join(map(repr, names))}" if names else "")
+            raise ValueError(f"class_weights: there is no class {key!r}, only {known}.")
+        if number in weights:
+            raise ValueError(f"class_weights: the class {key!r} is there twice, by name and by number.")
+        weights[number] = _number(weight)
+    if not weights:
+        raise ValueError("class_weights: expected at least one class, got an empty dict.")
+    return [weights.get(number, 1.0) for number in range(num_classes)]

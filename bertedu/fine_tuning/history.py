@@ -24,7 +24,8 @@ class History:
         epochs: list of dicts, one an epoch: loss, metrics, the same of the validation ("val_loss", ...), seconds.
         segments: list of dicts, one for each stretch of steps: step, loss, learning rate.
         run: dict, all that the result depends on: arguments, data, sizes, seed, versions.
-        best_epoch: int, counted from 0, the epoch whose weights the classifier has; None without a validation.
+        best_epoch: int, counted from 0, the epoch with the lowest loss in validation, or the best of an EarlyStopping
+            that restores it; the classifier has its weights unless restore_best=False. None without either.
         finished: whether it came to its end.
     """
 

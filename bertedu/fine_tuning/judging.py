@@ -4,13 +4,19 @@ Calibration after Guo et al. 2017 (https://arxiv.org/abs/1706.04599), section 2.
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
+from bertedu.bert import Bert
+from bertedu.files import read_json
 from bertedu.fine_tuning.batches import Batches, plan
-from bertedu.fine_tuning.examples import Examples
+from bertedu.fine_tuning.examples import Examples, class_labels, column, strings
+from bertedu.fine_tuning.model import CONDITIONS, Conditions, limit_of, predicting
+from bertedu.fine_tuning.run import HISTORY, MODEL
+from bertedu.loading import load
 
 BATCH = 64
 BINS = 10
@@ -32,30 +38,43 @@ class Mistake(NamedTuple):
 
 
 def predict(classifier, preprocessor, texts, pairs=None, *, max_length=None):
-    """What a classifier says of texts.
+    """What a classifier says of texts; a classifier that was trained here reads them as it did in its training.
 
     Args:
         classifier: a `BertClassifier`.
         preprocessor: its `BertPreprocessor`.
-        texts: list of n strings.
-        pairs: None, or list of the n second texts.
-        max_length: int or None, tokens to which texts are cut (None: what the encoder reads).
+        texts: n strings, or tuples of two: a list, an array or a table's column.
+        pairs: None, or the n second texts.
+        max_length: int, tokens to which texts are cut. Defaults to the training's, or else to what `fine_tune` would
+            take: the preprocessor's `seq_length`, or the encoder's positions.
 
     Returns:
         float32 array `[n, classes]` of probabilities, which for a multi-label classifier are independent of each other;
         `[n]` of numbers for a regression.
 
+    Raises:
+        ValueError: pairs where single texts were trained, or the reverse; or an argument of another form.
+
     Example:
         predict(classifier, bert.preprocessor, ["What a film!"]).argmax(axis=-1)
     """
-    limit = max_length or classifier.network.max_sequence_length
+    conditions = CONDITIONS.get(classifier, Conditions(None))
+    alone = isinstance(texts, str | bytes)
+    texts, pairs = strings("predict", [texts] if alone else texts, [pairs] if alone and pairs is not None else pairs)
+    if texts and conditions.pairs not in (None, pairs is not None):
+        kinds = ("single texts", "pairs of texts")
+        raise ValueError(
+            f"pairs: the classifier was trained on {kinds[conditions.pairs]}, got {kinds[pairs is not None]}."
+        )
+    limit = limit_of(classifier, preprocessor, conditions.max_length if max_length is None else max_length)
     rows = preprocessor.encode_batch(texts, pairs, max_length=limit)
     outputs = np.zeros((len(rows), classifier.num_classes), "float32")  # [n, classes]
     if rows:
         nothing = np.zeros(len(rows), "float32")
         given = Examples(rows, nothing, nothing, 0, "")
         data = Batches(given, plan([len(row.ids) for row in rows], BATCH), BATCH, preprocessor.tokenizer.pad_id, limit)
-        found = classifier.predict(data, verbose=0).reshape(-1, BATCH, classifier.num_classes)
+        model = predicting(classifier, conditions.precision)
+        found = model.predict(data, verbose=0).reshape(-1, BATCH, classifier.num_classes)
         for batch, answers in zip(data.batches, found, strict=True):
             outputs[batch] = answers[: len(batch)]
     if classifier.multi_label:
@@ -65,6 +84,58 @@ def predict(classifier, preprocessor, texts, pairs=None, *, max_length=None):
     return keras.ops.convert_to_numpy(keras.ops.softmax(outputs, axis=-1))
 
 
+class TrainedRun(NamedTuple):
+    """A training that was read from its `output_dir`.
+
+    Args:
+        bert: its `Bert`; `bert.classifier` predicts as in the training.
+        names: list of the classes' names, or None.
+        conditions: `Conditions` of the training.
+    """
+
+    bert: Bert
+    names: list | None
+    conditions: Conditions
+
+
+def open_run(output_dir):
+    """Return the `TrainedRun` that a finished `fine_tune` left in its `output_dir`.
+
+    Raises:
+        ValueError: there is none, or its history.json is damaged.
+
+    Example:
+        bert, names, _ = open_run("runs/first")
+        predict(bert.classifier, bert.preprocessor, texts)
+    """
+    folder = Path(output_dir).expanduser()
+    if not (folder / HISTORY).is_file():
+        raise ValueError(f"{folder} holds no finished training ({HISTORY}); `bertedu finetune` makes one")
+    run = read_json(folder / HISTORY).get("run")
+    bert = load(folder / MODEL)
+    try:
+        old = {"max_length": run["arguments"]["max_length"]}  # version 0.1 wrote no more
+        conditions = Conditions(**run.get("prediction", old))
+        names = run["names"]
+    except (AttributeError, KeyError, TypeError):
+        raise ValueError(f"{folder / HISTORY}: expected the history of a training. Train again.") from None
+    if bert.classifier is None:
+        raise ValueError(f"{folder / MODEL}: expected a classifier, got a model without one.")
+    CONDITIONS[bert.classifier] = conditions
+    return TrainedRun(bert, names, conditions)
+
+
+def _checked(labels, probabilities):
+    """Labels as ints `[n]` and probabilities as an array `[n, classes]`, by position."""
+    probabilities = np.asarray(probabilities)
+    if probabilities.ndim != 2 or len(probabilities) == 0:
+        raise ValueError(f"probabilities: expected [n, classes], as of predict, got shape {probabilities.shape}.")
+    labels = class_labels("labels", column("labels", labels), probabilities.shape[1])
+    if len(labels) != len(probabilities):
+        raise ValueError(f"labels: expected {len(probabilities)}, one for each row, got {len(labels)}.")
+    return labels, probabilities
+
+
 def confusion(labels, probabilities):
     """How many texts of each class (rows) were taken for which (columns): int array `[classes, classes]`.
 
@@ -72,9 +143,9 @@ def confusion(labels, probabilities):
         >>> confusion([0, 0, 1], np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])).tolist()
         [[1, 1], [0, 1]]
     """
-    probabilities = np.asarray(probabilities)
+    labels, probabilities = _checked(labels, probabilities)
     counts = np.zeros((probabilities.shape[1],) * 2, int)
-    np.add.at(counts, (np.asarray(labels), probabilities.argmax(-1)), 1)
+    np.add.at(counts, (labels, probabilities.argmax(-1)), 1)
     return counts
 
 
@@ -85,11 +156,14 @@ def mistakes(texts, labels, probabilities, most=10, pairs=None):
         >>> mistakes(["so good", "so bad"], [1, 0], np.array([[0.9, 0.1], [0.6, 0.4]]))
         [Mistake(index=0, text='so good', label=1, predicted=0, confidence=0.9, pair=None)]
     """
-    probabilities = np.asarray(probabilities)
-    predicted, sure = probabilities.argmax(-1), probabilities.max(-1)
-    wrong = [i for i in np.argsort(-sure, kind="stable") if predicted[i] != labels[i]]
+    labels, probabilities = _checked(labels, probabilities)
+    texts, pairs = strings("mistakes", texts, pairs)
+    if len(texts) != len(labels):
+        raise ValueError(f"texts: expected {len(labels)}, one for each label, got {len(texts)}.")
+    predicted, confidence = probabilities.argmax(-1), probabilities.max(-1)
+    wrong = [i for i in np.argsort(-confidence, kind="stable") if predicted[i] != labels[i]]
     return [
-        Mistake(int(i), texts[i], int(labels[i]), int(predicted[i]), float(sure[i]), pairs and pairs[i])
+        Mistake(int(i), texts[i], int(labels[i]), int(predicted[i]), float(confidence[i]), pairs and pairs[i])
         for i in wrong[:most]
     ]
 
@@ -110,11 +184,11 @@ def calibration(labels, probabilities, bins=BINS):
         >>> calibration([0, 0, 1, 1], np.array([[0.9, 0.1]] * 2 + [[0.8, 0.2]] * 2))["error"]
         0.45
     """
-    probabilities = np.asarray(probabilities)
-    sure, right = probabilities.max(-1), probabilities.argmax(-1) == np.asarray(labels)
-    places = np.minimum((sure * bins).astype(int), bins - 1)
+    labels, probabilities = _checked(labels, probabilities)
+    confidences, right = probabilities.max(-1), probabilities.argmax(-1) == labels
+    places = np.minimum((confidences * bins).astype(int), bins - 1)
     used = np.unique(places)
-    confidence, accuracy = (np.array([values[places == b].mean() for b in used]) for values in (sure, right))
+    confidence, accuracy = (np.array([values[places == b].mean() for b in used]) for values in (confidences, right))
     count = np.array([np.sum(places == b) for b in used])
-    error = float(np.sum(count * np.abs(confidence - accuracy)) / len(sure))
+    error = float(np.sum(count * np.abs(confidence - accuracy)) / len(labels))
     return {"confidence": confidence, "accuracy": accuracy, "count": count, "error": round(error, 12)}

@@ -130,8 +130,10 @@ class Curves(keras.callbacks.Callback):
             if math.isfinite(epoch.get("val_loss", math.nan))
         ]
         axes = plots.training(self.losses, judged, steps=self.steps, epoch=self.steps_an_epoch, title=title)
-        data, metadata = axes.figure._repr_mimebundle_()
-        plots.close(axes)
+        try:
+            data, metadata = axes.figure._repr_mimebundle_()
+        finally:
+            plots.close(axes)
         if self.handle is None:  # raw: a picture that displays itself would not be replaced by the next
             self.handle = display(data, metadata=metadata, raw=True, display_id=True)
         else:

@@ -7,8 +7,12 @@ Chapter: notebooks/11_fine_tuning.ipynb.
 from pathlib import Path
 
 from bertedu.classifier import BertClassifier
+from bertedu.data.texts import canonical
 from bertedu.fine_tuning import examples
-from bertedu.fine_tuning.run import Run, compiled
+from bertedu.fine_tuning.callbacks import check
+from bertedu.fine_tuning.model import compiled, limit_of
+from bertedu.fine_tuning.run import Run
+from bertedu.fine_tuning.schedule import SCHEDULES
 from bertedu.fine_tuning.seeds import each
 from bertedu.text import BertPreprocessor
 
@@ -22,7 +26,8 @@ def fine_tune(
     epochs=3,
     batch_size=32,
     learning_rate=5e-5,
-    warm_up=0.1,
+    schedule="linear",
+    warm_up=None,
     weight_decay=0.01,
     clip_norm=1.0,
     max_length=None,
@@ -43,15 +48,17 @@ def fine_tune(
         preprocessor: its `BertPreprocessor`: `bert.preprocessor`.
         train: (texts, labels), (texts, pairs, labels), or what `load_texts` gives. Labels are whole numbers from 0, or
             any numbers for a regression (`num_classes=1`).
-        validation: the same, or None; read after each epoch.
+        validation: the same, or None; read after each epoch. Where both have `names`, classes are matched by name.
         epochs: int, how often each text is read.
         batch_size: int, texts a step.
-        learning_rate: float, the highest; it rises to it and falls to 0.
-        warm_up: float, the share of the steps in which it rises.
+        learning_rate: float, the highest.
+        schedule: "linear": the learning rate rises to it and falls to 0; or "constant", which callbacks may change.
+        warm_up: float, the part of the steps in which the rate rises. Defaults to 0.1; a constant rate has none.
         weight_decay: float, of AdamW; biases and LayerNorm do not decay.
         clip_norm: float or None, the length to which the gradient is cut.
-        max_length: int or None, tokens to which texts are cut (None: the preprocessor's, or the encoder's).
-        class_weights: None, "balanced", or a weight for each class.
+        max_length: int, tokens to which texts are cut, here and in `predict`. Defaults to the preprocessor's
+            `seq_length`, or else to the encoder's positions.
+        class_weights: None, "balanced", a weight for each class, or a dict of weights by a class's name or number.
         seed: int; the same seed, data and arguments give the same result on the same machine.
         seeds: None, or a list of ints: train once for each, from the same weights with a new head; see `Runs`.
         output_dir: None, or a folder in which the training is kept: killed at any moment, the same call goes on from
@@ -60,14 +67,16 @@ def fine_tune(
         jit_compile: bool, or "auto": XLA as Keras has it, on accelerators and not on a CPU, where it does not pay off.
         restore_best: bool, end with the weights of the epoch with the lowest loss in validation.
         progress: bool, show it: a bar in a terminal, in a notebook the loss, drawn while it falls.
-        callbacks: further Keras callbacks, such as `keras.callbacks.TensorBoard("logs")` (package tensorboard); an
-            epoch to them is what lies between two states on disk, at most 100 steps.
+        callbacks: list of Keras callbacks. Their methods are called as by one `fit`, with the metrics of the validation
+            at each epoch's end; `stop_training` is obeyed. Those that set the learning rate need schedule="constant".
+            A resumed training continues EarlyStopping, ModelCheckpoint, ReduceLROnPlateau and TensorBoard where they
+            were; another callback that keeps something is named in a warning.
 
     Returns:
         a `History`; for several `seeds`, `Runs`.
 
     Raises:
-        TypeError, ValueError: an argument or the data do not fit; before the training starts.
+        TypeError, ValueError: an argument, a callback or the data do not fit; before the training starts.
         FloatingPointError: the loss is no number any more; the last state on disk stays.
         OSError: `output_dir` cannot be written.
 
@@ -75,18 +84,30 @@ def fine_tune(
         classifier = bert.classifier_for(num_classes=2)
         history = be.fine_tune(classifier, bert.preprocessor, train=(texts, labels), output_dir="runs/first")
     """
+    warm_up = _warm_up(warm_up, schedule)
     settings = {name: value for name, value in locals().items() if name in SETTINGS}
     folder = None if output_dir is None else Path(output_dir).expanduser()
     _check(classifier, preprocessor, settings)
-    limit = _limit(classifier, preprocessor, max_length)
-    prepared = examples.prepare("train", train, preprocessor, classifier.num_classes, limit, class_weights)
-    judged = validation and examples.prepare("validation", validation, preprocessor, classifier.num_classes, limit)
+    callbacks = check(callbacks, schedule)
+    limit = limit_of(classifier, preprocessor, max_length)
+    num_classes = classifier.num_classes
+    names = _names(classifier, train)
+    prepared = examples.prepare("train", train, preprocessor, num_classes, limit, class_weights, names)
+    evaluated = None
+    if validation is not None:
+        evaluated = examples.prepare("validation", validation, preprocessor, num_classes, limit, names=prepared.names)
+        if evaluated.pairs != prepared.pairs:
+            kinds = ("single texts", "pairs")
+            raise ValueError(f"validation holds {kinds[evaluated.pairs]}, but train {kinds[prepared.pairs]}.")
+    if class_weights is not None and not isinstance(class_weights, str):  # in the one form that JSON keeps
+        labels = prepared.labels
+        settings["class_weights"] = examples.weights_of_classes(class_weights, labels, num_classes, prepared.names)
 
     model = compiled(classifier, prepared, settings)
 
     def train_with(seed, folder):
-        run = Run(classifier, model, preprocessor, prepared, judged, limit, settings | {"seed": seed}, folder)
-        return run.go(progress, list(callbacks))
+        run = Run(classifier, model, preprocessor, prepared, evaluated, limit, settings | {"seed": seed}, folder)
+        return run.go(progress, callbacks)
 
     if seeds is None:
         return train_with(seed, folder)
@@ -94,8 +115,8 @@ def fine_tune(
 
 
 SETTINGS = (
-    *("epochs", "batch_size", "learning_rate", "warm_up", "weight_decay", "clip_norm", "max_length", "class_weights"),
-    *("seed", "precision", "jit_compile", "restore_best"),
+    *("epochs", "batch_size", "learning_rate", "schedule", "warm_up", "weight_decay", "clip_norm", "max_length"),
+    *("class_weights", "seed", "precision", "jit_compile", "restore_best"),
 )
 """The arguments that the result depends on."""
 
@@ -113,7 +134,7 @@ def _check(classifier, preprocessor, settings):
         raise ValueError("preprocessor and classifier do not belong together: the vocabulary is larger than the table.")
     for name in ("epochs", "batch_size"):
         value = settings[name]
-        if not isinstance(value, int) or value < 1:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"{name} must be a whole number from 1 on, got {value!r}.")
     bounds = {"learning_rate": (0, 1), "warm_up": (-1e-9, 1), "weight_decay": (-1e-9, 1)}
     for name, (low, high) in bounds.items():
@@ -123,9 +144,19 @@ def _check(classifier, preprocessor, settings):
             )
 
 
-def _limit(classifier, preprocessor, max_length):
-    most = classifier.network.max_sequence_length
-    limit = min(max_length or preprocessor.seq_length or most, most)
-    if max_length is not None and not 3 <= max_length <= most:
-        raise ValueError(f"max_length must be from 3 to {most}, the positions of the encoder; got {max_length!r}.")
-    return limit
+def _warm_up(warm_up, schedule):
+    if schedule not in SCHEDULES:
+        raise ValueError(f"schedule must be one of {', '.join(map(repr, SCHEDULES))}, got {schedule!r}.")
+    if schedule == "constant" and warm_up:
+        raise ValueError(f'warm_up: a constant learning rate has none, got {warm_up!r}. Use schedule="linear".')
+    default = 0.1 if schedule == "linear" else 0.0
+    return default if warm_up is None else warm_up
+
+
+def _names(classifier, train):
+    """The names of the classes, in the order of the classifier's numbers, where it knows those of the data."""
+    names, known = getattr(train, "names", None), getattr(classifier, "class_names", None)
+    if names is None or known is None:
+        return None
+    known_names = {canonical(name) for name in known}
+    return list(known) if all(canonical(name) in known_names for name in names) else None

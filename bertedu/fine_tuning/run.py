@@ -1,28 +1,29 @@
 """A run: one training, where it is kept, and how far it is.
 
-It is Keras' own `fit`, in segments of `SEGMENT` steps; after each the training is put down on disk, so that a run that
-was killed goes on where it was. What happens in an epoch depends on the seed and the number of the epoch alone, so it
-happens again in the same way. Chapter: notebooks/11_fine_tuning.ipynb.
+It is Keras' own `fit`, in segments of `SEGMENT` steps; after each the training is saved to disk, so that a run that was
+killed resumes where it was. What happens in an epoch depends on the seed and the number of the epoch alone, so it
+happens again in the same way. Callbacks see one training all the same: `callbacks` passes the segments on to them.
+Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
+import json
 import time
+import warnings
 
 import keras
 import numpy as np
 
-from bertedu import fast_path
 from bertedu.bert import Bert
 from bertedu.checkpoints import save_checkpoint
-from bertedu.classifier import BertClassifier
-from bertedu.fine_tuning import state
+from bertedu.fine_tuning import callbacks, state
 from bertedu.fine_tuning.batches import SIZES, Batches, plan
+from bertedu.fine_tuning.callbacks import mean, set_state, state_of
 from bertedu.fine_tuning.history import History, surroundings
+from bertedu.fine_tuning.model import CONDITIONS, Conditions, policy_of, steps_an_epoch
 from bertedu.fine_tuning.progress import progress as progress_of
-from bertedu.fine_tuning.schedule import optimizer
 
 SEGMENT = 100  # steps between two states on disk
 STATE, BEST, MODEL, HISTORY = "state.safetensors", "best.safetensors", "model", "history.json"
-POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 class Run:
@@ -41,13 +42,13 @@ class Run:
 
     def _description(self):
         arguments = {
-            name: np.asarray(value).tolist() if isinstance(value, np.ndarray) else value
-            for name, value in self.settings.items()
+            name: value.item() if isinstance(value, np.generic) else value for name, value in self.settings.items()
         }
         return {
             "arguments": arguments,
             "num_classes": self.classifier.num_classes,
             "names": self.train.names,
+            "prediction": Conditions(self.limit, self.train.pairs, policy_of(self.settings["precision"]))._asdict(),
             "parameters": self.classifier.count_params(),
             "train": {"texts": len(self.train.rows), "cut": self.train.truncated, "sha256": self.train.digest},
             "validation": self.validation
@@ -60,15 +61,21 @@ class Run:
         }
 
     def go(self, progress, callbacks):
-        """Trains from where the run is to its end, and returns its `History`."""
-        self._begin_or_take_up()
-        if self.history.finished:
-            return self.history
+        """Train from where the run is to its end, and return its `History`."""
+        saved = self._saved()
         total = self.settings["epochs"] * self.steps_an_epoch
+        self.callbacks = callbacks
+        self.listeners = keras.callbacks.CallbackList(
+            callbacks, model=self.model, verbose=0, epochs=self.settings["epochs"], steps=self.steps_an_epoch
+        )
+        if self.history.finished:  # its callbacks have ended too, but another seed's training may follow
+            self._restore(saved)
+            return self.history
+        self._begin(saved)
         shown = progress_of(total, self.steps_an_epoch, self.history, progress)
         try:
-            while len(self.history.epochs) < self.settings["epochs"]:
-                self._epoch([shown, *callbacks])
+            while len(self.history.epochs) < self.settings["epochs"] and not self.ended:
+                self._epoch(shown)
                 shown.epoch_done()
         finally:
             shown.close()
@@ -76,35 +83,63 @@ class Run:
         return self.history
 
     def _variables(self):
-        return [*self.model.variables, *self.model.optimizer.variables]
+        return state.named(self.model, self.model.optimizer)
 
-    def _begin_or_take_up(self):
-        words = None
-        if self.folder is not None:
-            state.make_folder(self.folder)
-            words = state.words_of(self.folder / STATE)
+    def _saved(self):
+        """The words of the state on disk, None without; its history becomes this run's."""
+        if self.folder is None:
+            return None
+        state.make_folder(self.folder)
+        words = state.words_of(self.folder / STATE)
         if words is None:
-            self._begin()
-            self._keep()  # now, so that a folder that cannot be written is known before an hour of work
-            return
-        before = History.from_json(words)
-        theirs, ours = ({k: v for k, v in h.run.items() if k != "surroundings"} for h in (before, self.history))
-        different = [key for key in ours if ours[key] != theirs.get(key)]
+            return None
+        saved = {name: words.pop(name, None) for name in ("callbacks", "stopped")}
+        try:
+            before = History.from_json(words)
+            different = differences(before.run, self.history.run)
+        except (AttributeError, KeyError, TypeError):
+            raise ValueError(f"{self.folder / STATE} is no state of a training: delete it to begin anew.") from None
         if different:
             raise ValueError(
                 f"output_dir={str(self.folder)!r} holds another training (with other {', '.join(different)}): choose "
                 "another folder, or delete that one."
             )
-        state.restore(self.folder / STATE, self._variables())
+        before.run = {"prediction": self.history.run["prediction"]} | before.run
         self.history = before
+        return saved
+
+    def _begin(self, saved):
+        self.ended = False
+        self.model.stop_training = False
+        if saved is None:
+            self._reset()
+            self.listeners.on_train_begin()
+            self._keep()  # now, so that a folder that cannot be written is known before an hour of work
+            return
+        self.listeners.on_train_begin()
+        if self._batches_done():
+            self.listeners.on_epoch_begin(len(self.history.epochs))
+        self._restore(saved)  # after these calls, which may have set the learning rate or forgotten what was best
+
+    def _restore(self, saved):
+        arrays = state.restore(self.folder / STATE, self._variables())
+        without = set_state(self.callbacks, saved["callbacks"] or [], arrays)
+        if without and self.history.segments and not self.history.finished:
+            warnings.warn(
+                f"The training is resumed, but the state of these callbacks was not saved: {', '.join(without)}. "
+                "They begin anew.",
+                stacklevel=5,
+            )
+        self.model.stop_training = self.ended = bool(saved["stopped"])
         self._give_back()
 
-    def _begin(self):
+    def _reset(self):
         if self.model is not self.classifier:
             self.model.set_weights(self.classifier.get_weights())
+        first = {"learning_rate": self.settings["learning_rate"]}
+        first["dynamic_scale"] = getattr(self.model.optimizer, "initial_scale", 0.0)  # of mixed_float16
         for memory in self.model.optimizer.variables:  # another seed's training may have left something in them
-            first = self.model.optimizer.initial_scale if memory.name == "dynamic_scale" else 0.0  # of mixed_float16
-            memory.assign(np.full(memory.shape, first))
+            memory.assign(np.full(memory.shape, first.get(memory.name, 0.0)))
         weights = {id(variable) for variable in self.model.weights}
         draw = np.random.default_rng(self.settings["seed"])
         for variable in self.model.variables:
@@ -113,45 +148,53 @@ class Run:
 
     def _keep(self):
         if self.folder is not None:
-            state.save(self.folder / STATE, self._variables(), self.history.to_json())
+            callbacks, arrays = state_of(self.callbacks)
+            words = self.history.to_json() | {"callbacks": callbacks, "stopped": bool(self.model.stop_training)}
+            state.save(self.folder / STATE, self._variables(), words, arrays)
 
     def _steps_done(self):
         return self.history.segments[-1]["step"] if self.history.segments else 0
 
-    def _epoch(self, callbacks):
+    def _batches_done(self):
+        """How many batches of the epoch that is due have been trained on."""
+        return self._steps_done() - len(self.history.epochs) * self.steps_an_epoch
+
+    def _segments(self, epoch):
+        return [segment for segment in self.history.segments if segment["epoch"] == epoch]
+
+    def _epoch(self, shown):
         number, size = len(self.history.epochs), self.settings["batch_size"]
         draw = np.random.default_rng([self.settings["seed"], number])
         batches = plan([len(row.ids) for row in self.train.rows], size, draw)
-        done = self._steps_done() - number * self.steps_an_epoch
+        done = self._batches_done()
+        if not done:
+            self.listeners.on_epoch_begin(number)
         for start in range(done, len(batches), SEGMENT):
-            self._segment(number, batches[start : start + SEGMENT], callbacks)
-        parts = [segment for segment in self.history.segments if segment["epoch"] == number]
-        measured = {
-            name: float(np.average([part[name] for part in parts], weights=[part["weight"] for part in parts]))
-            for name in parts[0]
-            if name not in ("epoch", "step", "weight", "seconds")
-        }
-        judged = self._judge()
-        seconds = sum(part["seconds"] for part in parts)
-        self.history.epochs.append({"epoch": number, **measured, **judged, "seconds": seconds})
-        if judged and judged["val_loss"] <= min(epoch["val_loss"] for epoch in self.history.epochs):
+            self._segment(number, start, batches[start : start + SEGMENT], shown)
+            if self.model.stop_training:
+                break
+        measured = mean(self._segments(number))
+        evaluated = self._evaluate()
+        seconds = sum(segment["seconds"] for segment in self._segments(number))
+        self.history.epochs.append({"epoch": number, **measured, **evaluated, "seconds": seconds})
+        if evaluated and evaluated["val_loss"] <= min(epoch["val_loss"] for epoch in self.history.epochs):
             self.history.best_epoch = number
             self.best = [keras.ops.convert_to_numpy(weight) for weight in self.model.weights]
             if self.folder is not None:
-                state.save(self.folder / BEST, self.model.weights, {"epoch": number})
+                state.save(self.folder / BEST, state.named(self.model), {"epoch": number})
+        self.listeners.on_epoch_end(number, measured | evaluated)
+        self.ended = bool(self.model.stop_training)
         self._keep()
 
-    def _segment(self, epoch, batches, callbacks):
+    def _segment(self, epoch, first, batches, shown):
         started = time.perf_counter()
         data = self._batches(self.train, batches)
-        number = len(self.history.segments)  # what callbacks take for the epoch, so that TensorBoard's curves go on
-        callbacks = [keras.callbacks.LambdaCallback(on_train_begin=self._seed_torch), *callbacks]
-        fitted = self.model.fit(
-            data, initial_epoch=number, epochs=number + 1, verbose=0, shuffle=False, callbacks=callbacks
-        )
-        logs = fitted.history
-        measured = {name: float(values[-1]) for name, values in logs.items()}
-        step = self._steps_done() + len(batches)
+        before = self._segments(epoch)
+        passed_on = callbacks.Batches(self.listeners, data.weights, before, first, self.model.stop_training)
+        seed = keras.callbacks.LambdaCallback(on_train_begin=self._seed_torch)
+        fitted = self.model.fit(data, verbose=0, shuffle=False, callbacks=[seed, shown, passed_on])
+        measured = {name: float(values[-1]) for name, values in fitted.history.items()}
+        step = self._steps_done() + len(passed_on.losses)
         if not np.isfinite(measured["loss"]):
             raise FloatingPointError(
                 f"The loss is {measured['loss']} at step {step}: begin again with a lower learning_rate (it was "
@@ -159,9 +202,9 @@ class Run:
             )
         seconds = time.perf_counter() - started
         self.history.segments.append(
-            {"epoch": epoch, "step": step, **measured, "weight": data.weight, "seconds": seconds}
+            {"epoch": epoch, "step": step, **measured, "weight": passed_on.weight, "seconds": seconds}
         )
-        if step % self.steps_an_epoch:
+        if step % self.steps_an_epoch and not self.model.stop_training:
             self._keep()  # at the end of an epoch it is done after the validation
 
     def _seed_torch(self, logs=None):
@@ -177,21 +220,34 @@ class Run:
             texts, batches, self.settings["batch_size"], self.preprocessor.tokenizer.pad_id, self.limit, sizes
         )
 
-    def _judge(self):
+    def _evaluate(self):
         if self.validation is None:
             return {}
         batches = plan([len(row.ids) for row in self.validation.rows], self.settings["batch_size"])
-        found = self.model.evaluate(self._batches(self.validation, batches), verbose=0, return_dict=True)
+        data = self._batches(self.validation, batches)
+        passed_on = callbacks.Batches(self.listeners, data.weights)
+        self.listeners.on_test_begin()
+        found = self.model.evaluate(data, verbose=0, return_dict=True, callbacks=[passed_on])
+        if len(set(data.weights)) > 1:
+            found["loss"] = passed_on.loss
+        self.listeners.on_test_end(found)
         return {f"val_{name}": float(value) for name, value in found.items()}
 
     def _finish(self):
         if self.settings["restore_best"] and self.history.best_epoch is not None:
             self.model.set_weights(self._best_weights())
+        epoch = self.history.epochs[-1]
+        self.listeners.on_train_end({name: epoch[name] for name in epoch if name not in ("epoch", "seconds")})
+        for callback in self.callbacks:  # whose choice of the best epoch comes last, and so stands
+            if isinstance(callback, keras.callbacks.EarlyStopping) and callback.best_weights is not None:
+                self.history.best_epoch = int(callback.best_epoch)
         self._give_back()
         self.history.finished = True
         if self.folder is not None:
             encoder = self.classifier.network
-            bert = Bert(self.preprocessor.tokenizer, encoder, self.preprocessor, classifier=self.classifier)
+            length = {"seq_length": self.limit}
+            preprocessor = type(self.preprocessor).from_config(self.preprocessor.get_config() | length)
+            bert = Bert(preprocessor.tokenizer, encoder, preprocessor, classifier=self.classifier)
             save_checkpoint(bert, self.folder / MODEL, overwrite=True)
             self.history.save(self.folder / HISTORY)
             self._keep()
@@ -199,7 +255,7 @@ class Run:
     def _best_weights(self):
         if not hasattr(self, "best"):  # of a run that was taken up after its best epoch
             now = self.model.get_weights()
-            state.restore(self.folder / BEST, self.model.weights)
+            state.restore(self.folder / BEST, state.named(self.model))
             self.best = self.model.get_weights()
             self.model.set_weights(now)
         return self.best
@@ -207,59 +263,24 @@ class Run:
     def _give_back(self):
         if self.train.names and len(self.train.names) == self.classifier.num_classes:
             self.classifier.class_names = self.train.names
-        if self.model is not self.classifier:
-            self.classifier.set_weights(self.model.get_weights())
+        CONDITIONS[self.classifier] = Conditions(**self.history.run["prediction"])
+        if self.model is self.classifier:
+            return
+        for weight, trained in zip(self.classifier.weights, self.model.weights, strict=True):
+            old, new = keras.ops.convert_to_numpy(weight), keras.ops.convert_to_numpy(trained)
+            if not np.array_equal(old.astype(new.dtype), new):  # what is frozen keeps the bits that a cast would lose
+                weight.assign(new)
 
 
-def steps_an_epoch(train, settings):
-    """How many batches the texts make."""
-    return -(-len(train.rows) // settings["batch_size"])
+def differences(before, now):
+    """The names of what differs between two descriptions of a training, of all that must be the same to resume it.
 
-
-def compiled(classifier, train, settings):
-    """The classifier itself, or a copy that computes in the wanted precision, with loss and optimizer.
-
-    It serves any number of runs with other seeds, so that the step is traced (which takes seconds) only once.
+    Versions and machine may differ, and what version 0.1 did not write down yet.
     """
-    s = settings
-    model = _with_policy(classifier, _policy(s["precision"]))
-    steps = s["epochs"] * steps_an_epoch(train, s)
-    regression = classifier.num_classes == 1
-    losses, metrics = keras.losses, keras.metrics
-    # Dividing by the sum of the weights keeps a batch that was filled up from counting less.
-    options = {"reduction": "mean_with_sample_weight"}
-    model.compile(
-        optimizer(s["learning_rate"], steps, s["warm_up"], s["weight_decay"], s["clip_norm"]),
-        losses.MeanSquaredError(**options)
-        if regression
-        else losses.SparseCategoricalCrossentropy(from_logits=True, **options),
-        weighted_metrics=[
-            metrics.MeanAbsoluteError(name="mean_absolute_error")
-            if regression
-            else metrics.SparseCategoricalAccuracy(name="accuracy")
-        ],
-        jit_compile=s["jit_compile"],
-    )
-    model.optimizer.build(model.trainable_variables)
-    return model
-
-
-def _policy(precision):
-    if precision not in ("auto", *POLICIES):
-        raise ValueError(f'precision must be "auto" or one of {", ".join(POLICIES)}, got {precision!r}.')
-    if precision != "auto":
-        return precision
-    return "mixed_bfloat16" if fast_path.has_accelerator() else "float32"
-
-
-def _with_policy(classifier, policy):
-    """The classifier itself where it computes as `policy` says, or else a copy that does."""
-    if classifier.network.dtype_policy.name == policy:
-        return classifier
-    encoder = type(classifier.network).from_config(classifier.network.get_config() | {"dtype": policy})
-    config = {name: value for name, value in classifier.get_config().items() if name not in ("network", "cls_head")}
-    if classifier.cls_head is not None:
-        raise ValueError(f"precision={policy!r} cannot be given to a classifier with a cls_head of its own.")
-    copy = BertClassifier(encoder, **config)
-    copy.set_weights(classifier.get_weights())
-    return copy
+    ours, theirs = (json.loads(json.dumps(run)) for run in (now, {"prediction": None} | before))
+    theirs["arguments"] = {"schedule": "linear"} | theirs["arguments"]
+    if theirs["prediction"] is None:
+        theirs["prediction"] = dict(ours["prediction"])
+    for run in (ours, theirs):
+        run["prediction"].pop("precision", None)  # what "auto" stands for may differ
+    return [key for key in ours if key != "surroundings" and ours[key] != theirs.get(key)]

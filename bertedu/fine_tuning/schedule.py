@@ -59,10 +59,15 @@ class AdamW(keras.optimizers.AdamW):
     """
 
     def apply(self, grads, trainable_variables=None):
-        """Moves the variables, once the rows of each table and the parts of the batch are added up."""
-        if keras.config.backend() == "tensorflow":
-            grads = _whole(grads, self.global_clipnorm)
-        super().apply(grads, trainable_variables)
+        """Moves the variables, once the rows of each table and the parts of the batch are added up and clipped."""
+        if keras.config.backend() != "tensorflow":
+            return super().apply(grads, trainable_variables)
+        grads = _one_as_rows(_whole(grads, self.global_clipnorm))
+        clip_norm, self.global_clipnorm = self.global_clipnorm, None
+        try:
+            super().apply(grads, trainable_variables)
+        finally:
+            self.global_clipnorm = clip_norm
 
     def update_step(self, gradient, variable, learning_rate):
         """Moves one variable and its moments."""
@@ -82,35 +87,59 @@ class AdamW(keras.optimizers.AdamW):
             beta1=ops.cast(self.beta_1, variable.dtype),
             beta2=ops.cast(self.beta_2, variable.dtype),
             epsilon=ops.cast(self.epsilon, variable.dtype),
-            grad=ops.cast(gradient, variable.dtype),
+            grad=ops.cast(tf.convert_to_tensor(gradient), variable.dtype),
         )
 
 
 def _whole(grads, clip_norm):
-    """Gradients with the rows of each table added up; on several devices, each one's share of the clipped sum."""
+    """Clipped gradients, the rows of each table added up; on several devices, each one's part of the clipped sum."""
     import tensorflow as tf
 
-    there = [tf.convert_to_tensor(gradient) for gradient in grads if gradient is not None]
+    dense = [tf.convert_to_tensor(gradient) for gradient in grads if gradient is not None]
     devices = tf.distribute.get_strategy().num_replicas_in_sync
-    if devices > 1 and clip_norm:
-        together = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, there)
-        there = [gradient / devices for gradient in tf.clip_by_global_norm(together, clip_norm)[0]]
-    rest = iter(there)
+    if clip_norm:
+        if devices > 1:
+            dense = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, dense)
+        dense = [gradient / devices for gradient in tf.clip_by_global_norm(dense, clip_norm)[0]]
+    rest = iter(dense)
     return [None if gradient is None else next(rest) for gradient in grads]
 
 
-def optimizer(learning_rate, steps, warm_up=0.1, weight_decay=0.01, clip_norm=1.0):
+def _one_as_rows(grads):
+    """`grads` with the smallest of them as rows of a table, so that TensorFlow can forget the graph of the step.
+
+    Keras sums gradients over the devices, even over one. Where all are dense, TensorFlow (2.21) makes a gradient of
+    this sum and registers it for good under a new name, and with it the graph: 300 MB for each training of MiniLM.
+    """
+    import tensorflow as tf
+
+    known = [i for i, gradient in enumerate(grads) if gradient is not None]
+    if not known or tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        return grads
+    # Of the fewest axes and rows that are known: under loss scaling, some are not.
+    smallest = min(known, key=lambda i: (grads[i].shape.rank or 9, grads[i].shape.num_elements() or 1 << 40))
+    gradient = grads[smallest]
+    rows = tf.IndexedSlices(gradient, tf.range(tf.shape(gradient)[0]), tf.shape(gradient))
+    return [*grads[:smallest], rows, *grads[smallest + 1 :]]
+
+
+SCHEDULES = ("linear", "constant")
+
+
+def optimizer(learning_rate, steps, warm_up=0.1, weight_decay=0.01, clip_norm=1.0, schedule="linear"):
     """AdamW for `steps` steps.
 
     Args:
         learning_rate: float, the peak.
         steps: int, all steps of the training.
-        warm_up: float, the share of them in which the rate rises.
+        warm_up: float, the part of them in which the rate rises.
         weight_decay: float; not for biases, nor for the weights of LayerNorm.
         clip_norm: float or None, the length to which the gradient of all weights together is cut.
+        schedule: "linear", or "constant": the rate stays what it is, unless a callback sets it.
     """
+    constant = schedule == "constant"
     adam = AdamW(
-        WarmUpAndDecay(learning_rate, round(warm_up * steps), steps),
+        learning_rate if constant else WarmUpAndDecay(learning_rate, round(warm_up * steps), steps),
         weight_decay=weight_decay,
         epsilon=1e-6,  # as in the release
         global_clipnorm=clip_norm,

@@ -102,10 +102,10 @@ def each(classifier, seeds, train):
 
 
 def new_head(classifier, seed):
-    """Draws the head's weights anew, as `seed` has it."""
+    """Draw the head's weights anew, as `seed` has it; those that are frozen stay."""
     config = classifier.initializer.get_config()
     draw = np.random.default_rng(seed)
-    for variable in classifier.classifier.weights:
+    for variable in classifier.classifier.trainable_weights if classifier.trainable else ():
         if len(variable.shape) < 2:
             variable.assign(np.zeros(variable.shape))
             continue

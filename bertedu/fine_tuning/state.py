@@ -1,17 +1,21 @@
-"""State: a training put down on disk at a moment, whole or not at all, and taken up again.
+"""State: a training saved to disk at a moment, whole or not at all, and resumed.
 
-What a training is at a moment: the weights, the states of dropout's random numbers, the optimizer's moments, and the
-history so far. All of it stands in one safetensors file, which replaces the one before in a single step of the file
-system: whenever the process is killed, one whole file is there. Chapter: notebooks/11_fine_tuning.ipynb.
+What a training is at a moment: the weights, the states of dropout's random numbers, the optimizer's moments, what its
+callbacks remember, and the history so far. All of it stands in one safetensors file, which replaces the one before in a
+single step of the file system: whenever the process is killed, one whole file is there. Arrays stand under their
+variables' paths; version 0.1 numbered them. Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
 import json
+import re
 
 import keras
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from bertedu import files
+
+NUMBERED = re.compile(r"(?!layer_\d)(.+)_\d+")  # Keras' automatic names, "dense_3"; `layer_3` is an encoder's own
 
 
 def make_folder(path):
@@ -27,20 +31,67 @@ def make_folder(path):
         raise type(error)(words) from None
 
 
-def save(path, variables, words):
+def named(model, optimizer=None):
+    """Return all variables of a model by path: the same names in every process.
+
+    Args:
+        model: a `BertClassifier`.
+        optimizer: its optimizer, built, to have its variables too; None for the model's weights alone.
+
+    Returns:
+        dict, path -> variable; "encoder/layer_0/self_attention/query/kernel", "optimizer/<path>/momentum".
+    """
+    paths = {id(variable): variable.path for variable in model.variables}
+    for prefix, part in (("encoder", model.network), ("head", model.classifier)):
+        for variable in part.weights:
+            paths[id(variable)] = f"{prefix}/{variable.path.rpartition(f'{part.name}/')[2]}"
+    if optimizer is None:
+        return _unique([(paths[id(variable)], variable) for variable in model.weights])
+    found = [(paths[id(variable)], variable) for variable in model.variables]
+    flat = {variable.path.replace("/", "_"): paths[id(variable)] for variable in model.trainable_variables}
+    return _unique([*found, *((_slot(variable, flat), variable) for variable in optimizer.variables)])
+
+
+def _slot(variable, flat):
+    """The path of an optimizer's variable: Keras puts that of the weight it belongs to in front, with underscores."""
+    weight = max((path for path in flat if variable.name.startswith(path)), key=len, default=None)
+    if weight is None:
+        return f"optimizer/{variable.path.rpartition('/')[2]}"
+    return f"optimizer/{flat[weight]}/{variable.name.removeprefix(weight).strip('_')}"
+
+
+def _unique(variables):
+    """A dict of (path, variable): automatic numbers, which depend on what else the process made, are counted anew."""
+    found, counts = {}, {}
+    for path, variable in variables:
+        parts = []
+        for part in path.split("/"):
+            plain = match[1] if (match := NUMBERED.fullmatch(part)) else part
+            known = counts.setdefault(("/".join(parts), plain), {})
+            number = known.setdefault(part, len(known))
+            parts.append(f"{plain}_{number}" if number else plain)
+        name = "/".join(parts)
+        while name in found:
+            name += "_"
+        found[name] = variable
+    return found
+
+
+def save(path, variables, words, arrays=None):
     """Writes variables and words.
 
     Args:
         path: of the file; what is there is replaced once the new one is whole.
-        variables: list of Keras variables.
+        variables: dict, path -> Keras variable.
         words: dict that JSON can hold.
+        arrays: dict, name -> array, or None: further arrays, with names that no path of a variable has.
 
     Raises:
         OSError: it cannot be written, as on a full disk; what stood there before is untouched.
     """
-    arrays = {str(i): keras.ops.convert_to_numpy(variable) for i, variable in enumerate(variables)}
+    found = {name: keras.ops.convert_to_numpy(variable) for name, variable in variables.items()}
     with files.replacing(path, overwrite=True) as new:
-        save_file(arrays, new, metadata={"state": json.dumps(words)})
+        save_file(found | (arrays or {}), new, metadata={"state": json.dumps(words)})
 
 
 def words_of(path):
@@ -53,20 +104,34 @@ def words_of(path):
         return None
     try:
         with safe_open(path, framework="numpy") as file:
-            return json.loads(file.metadata()["state"])
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            words = json.loads(file.metadata()["state"])
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no state of a training ({error}): delete it to begin anew.") from None
+    if not isinstance(words, dict):
+        raise ValueError(f"{path} is no state of a training: delete it to begin anew.")
+    return words
 
 
 def restore(path, variables):
-    """Puts the arrays of a file that `save` wrote back into `variables`.
+    """Put the arrays of a file that `save` wrote back into `variables`, and return those that belong to none of them.
 
     Raises:
         ValueError: it holds others.
     """
     with safe_open(path, framework="numpy") as file:
-        shapes = [tuple(file.get_slice(str(i)).get_shape()) for i in range(len(file.keys()))]
-        if shapes != [tuple(variable.shape) for variable in variables]:
-            raise ValueError(f"{path} is the state of another model: choose another output_dir, or delete it.")
-        for i, variable in enumerate(variables):
-            variable.assign(file.get_tensor(str(i)))
+        names = set(file.keys())
+        if names == {str(i) for i in range(len(variables))}:  # version 0.1's, by position
+            variables = dict(zip(map(str, range(len(variables))), variables.values(), strict=True))
+        wrong = [
+            name
+            for name, variable in variables.items()
+            if name not in names or tuple(file.get_slice(name).get_shape()) != tuple(variable.shape)
+        ]
+        if wrong:
+            raise ValueError(
+                f"{path} is the state of another model (it differs in {wrong[0]}): choose another output_dir, or "
+                "delete it."
+            )
+        for name, variable in variables.items():
+            variable.assign(file.get_tensor(name))
+        return {name: file.get_tensor(name) for name in names - variables.keys()}

@@ -5,6 +5,7 @@ import io
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bertedu.plots.style import SCREEN_DPI, SHARP_DPI, STYLE
@@ -74,6 +75,10 @@ def new_figure(size, layout=None):
     """An empty `Picture` of `size` inches."""
     # Never inside `rc_context`: the first figure loads the backend, and a notebook's backend sets rcParams for good
     # ("interactive", without which no later figure is shown), and the context would take them back.
+    if plt.get_backend().lower() == "agg":  # which shows nothing: pyplot would keep every figure for ever
+        figure = Picture(figsize=size, layout=layout, facecolor="white")
+        FigureCanvasAgg(figure)
+        return figure
     return plt.figure(FigureClass=Picture, figsize=size, layout=layout, facecolor="white")
 
 

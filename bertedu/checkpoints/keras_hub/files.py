@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bertedu.checkpoints.common import TensorInfo, shortened
-from bertedu.checkpoints.hdf5 import list_datasets, open_h5, read_dataset
+from bertedu.checkpoints.hdf5 import is_of_training, list_datasets, open_h5, read_dataset
 from bertedu.checkpoints.keras_hub.configuration import BACKBONE, CONFIG, TASK, task_of
 from bertedu.checkpoints.keras_hub.names import INSIDE, canonical, our_path
-from bertedu.checkpoints.keras_paths import is_of_training
 from bertedu.files import escape, read_json
 
 WEIGHTS, INDEX, TASK_WEIGHTS = "model.weights.h5", "model.weights.json", "task.weights.h5"

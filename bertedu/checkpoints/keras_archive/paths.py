@@ -10,13 +10,6 @@ import re
 
 import keras
 
-OF_TRAINING = re.compile(r"(^|/)(optimizer|seed_generator|_?metrics|_loss_tracker|_compile_metrics)(/|$)")
-
-
-def is_of_training(key):
-    """Return whether an array is an optimizer's, a metric's, or the state of a random generator."""
-    return OF_TRAINING.search(key) is not None
-
 
 def stored_paths(layer, prefix="", visited=None):
     """Return where Keras stores the weights of a layer and of all layers in it: dict, path in the file -> variable."""

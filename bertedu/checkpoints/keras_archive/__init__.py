@@ -1,0 +1,5 @@
+"""`.keras` files: `archive` opens and checks them, `paths` says where Keras puts weights, `reader` reads and writes."""
+
+from bertedu.checkpoints.keras_archive.reader import LOOKED_FOR, read, recognises, tensors, write
+
+__all__ = ["LOOKED_FOR", "read", "recognises", "tensors", "write"]

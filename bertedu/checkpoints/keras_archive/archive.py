@@ -1,0 +1,156 @@
+"""An open `.keras` file: its members, and what its configuration says, read as data and checked.
+
+Keras' loader makes whatever a configuration names; here the models below are recognised, and all others refused:
+
+    BertEncoder, BertPretrainer, BertClassifier                     as `save_checkpoint` and `model.save` write them
+    InputLayer -> (BertPreprocessor ->) one of these                a functional model around them
+
+Chapter: notebooks/10_checkpoints.ipynb.
+"""
+
+import contextlib
+import io
+import struct
+import zipfile
+import zlib
+from typing import Any, NamedTuple
+
+from bertedu.checkpoints import assembly
+from bertedu.checkpoints.configuration import WAY_OUT, encoder_arguments, record
+from bertedu.checkpoints.hdf5 import open_h5
+from bertedu.checkpoints.keras_archive.paths import snake_case
+from bertedu.fields import ANYTHING, IGNORED, read_fields, shown
+from bertedu.files import VOCABULARY_LIMIT, escape, parse_json
+from bertedu.text import BertPreprocessor
+
+CONFIG, WEIGHTS = "config.json", "model.weights.h5"
+SETTINGS, TOKENIZER = "bertedu.json", "tokenizer.json"  # members that we add to Keras' own
+MOST_COMPRESSED = 30  # times: weights do not shrink that much, and zeros that fill the memory do
+ROOTS = ("bertedu>BertEncoder", "bertedu>BertPretrainer", "bertedu>BertClassifier")
+PREPROCESSOR = "bertedu>BertPreprocessor"
+FUNCTIONAL = ("Functional", "Model")
+FUNCTIONAL_FIELDS = {
+    "layers": ANYTHING,
+    **dict.fromkeys(("name", "trainable", "dtype", "input_layers", "output_layers"), IGNORED),
+}
+MEMBERS = (CONFIG, WEIGHTS, "metadata.json", SETTINGS, TOKENIZER)
+
+
+class Archive(NamedTuple):
+    """What an open `.keras` file says, checked, no weight of it read.
+
+    Args:
+        source: its path, for messages.
+        zip: the open zip file.
+        prefix: path of the model in the weights.
+        arguments: of its `BertEncoder`.
+        heads: `assembly.Heads`.
+        preprocessor: its `BertPreprocessor`, or None.
+    """
+
+    source: str
+    zip: Any
+    prefix: str
+    arguments: dict
+    heads: assembly.Heads
+    preprocessor: Any
+
+
+@contextlib.contextmanager
+def open_archive(path, dtype=None):
+    """Open a `.keras` file once, check what it says, and yield the `Archive`."""
+    source = str(path)
+    with open(path, "rb") as file:
+        with damage_named(source):
+            opened = zipfile.ZipFile(file)
+        with opened:
+            check_members(opened, source)
+            yield describe(opened, source, dtype)
+
+
+@contextlib.contextmanager
+def damage_named(source):
+    """Turn what the standard library raises for a damaged archive into a ValueError that names it."""
+    try:
+        yield
+    except ZIP_ERRORS as error:
+        reason = escape(error)[:150]
+        raise ValueError(f"{source} is damaged or cut off ({reason}): save or download it again.") from None
+
+
+ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, struct.error, zlib.error)
+"""What the standard library raises for damaged, encrypted or unknown archives."""
+
+
+def check_members(opened, source):
+    """Raise ValueError where an archive has a member twice, one that is unknown, or one that fills the memory."""
+    names = opened.namelist()
+    unknown = [name for name in names if name not in MEMBERS]
+    if unknown or len(set(names)) < len(names):
+        what = f"{shown(unknown[0])}, which is unknown here" if unknown else "a member twice"
+        raise ValueError(f"{source}: expected {', '.join(MEMBERS)} in the archive, got {what}. {WAY_OUT}")
+    missing = [name for name in (CONFIG, WEIGHTS) if name not in names]
+    if missing:
+        raise ValueError(f"{source} holds no {missing[0]}, and is no Keras model: save or download it again.")
+    for member in opened.infolist():
+        if member.file_size > MOST_COMPRESSED * max(member.compress_size, 1000):
+            raise ValueError(
+                f"{source}: {member.filename} says that it unpacks to {member.file_size:,} bytes, from "
+                f"{member.compress_size:,}: expected at most {MOST_COMPRESSED} times as much."
+            )
+
+
+def member(opened, name, source, limit):
+    """Return the bytes of a member, at most `limit`; None where there is none."""
+    if name not in opened.namelist():
+        return None
+    if opened.getinfo(name).file_size > limit:
+        raise ValueError(f"{source}: expected at most {limit:,} bytes in {name}, got more. Is it the right file?")
+    with damage_named(source):
+        return opened.read(name)
+
+
+def describe(opened, source, dtype=None):
+    """Return the `Archive`: which model it holds, where its weights are, and what it is made of."""
+    config = parse_json(member(opened, CONFIG, source, VOCABULARY_LIMIT), f"{source}, {CONFIG}")
+    prefix, preprocessor = "", None
+    if config.get("class_name") in FUNCTIONAL:
+        config, prefix, preprocessor = in_functional(config, source)
+    root, config = record(config, source, "the model", ROOTS)
+    if not isinstance(config, dict):
+        raise ValueError(f"{source}: expected an object with fields, got {shown(config)}.")
+    encoder, heads = config, assembly.Heads()
+    inside = {"bertedu>BertPretrainer": "encoder_network", "bertedu>BertClassifier": "network"}.get(root)
+    if inside:
+        _, encoder = record(config.get(inside), source, inside, ("bertedu>BertEncoder",))
+        config = {name: value for name, value in config.items() if name != inside}
+        heads = assembly.Heads(**{"pretrainer" if inside == "encoder_network" else "classifier": config})
+    return Archive(source, opened, prefix, encoder_arguments(encoder, source, dtype), heads, preprocessor)
+
+
+def in_functional(config, source):
+    """Return the record of the BERT in a functional model, its path in the weights, and its `BertPreprocessor`."""
+    _, inside = record(config, source, "the model", FUNCTIONAL)
+    fields = read_fields(inside, FUNCTIONAL_FIELDS, source, required=("layers",))
+    if not isinstance(fields["layers"], list):
+        raise ValueError(f"{source}: layers must be a list; got {shown(fields['layers'])}.")
+    found = {}
+    for layer in fields["layers"]:
+        name, config = record(layer, source, "a layer of the model", ("InputLayer", PREPROCESSOR, *ROOTS))
+        kind = name if name in ("InputLayer", PREPROCESSOR) else "model"
+        if kind in found and kind != "InputLayer":
+            raise ValueError(f"{source}: expected one {name.removeprefix('bertedu>')} in the model, got two. {WAY_OUT}")
+        found[kind] = layer, config
+    if "model" not in found:
+        raise ValueError(f"{source} holds a Keras model, but no BertEncoder in it.")
+    layer, _ = found["model"]
+    preprocessor = found.get(PREPROCESSOR)
+    preprocessor = preprocessor and BertPreprocessor.from_config(preprocessor[1], f"{source}, BertPreprocessor")
+    return layer, f"layers/{snake_case(layer['class_name'])}", preprocessor
+
+
+def open_weights(archive):
+    """Open the weights of an archive."""
+    with damage_named(archive.source):
+        content = archive.zip.read(WEIGHTS)
+    return open_h5(io.BytesIO(content), archive.source)
