@@ -8,6 +8,7 @@ import contextlib
 import errno
 import json
 import os
+import stat
 from pathlib import Path
 
 from bertedu import temporaries
@@ -150,9 +151,13 @@ def _resolve(target):
 
 
 def _check_free(target, overwrite):
-    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+    try:
+        mode = target.stat().st_mode
+        if stat.S_ISDIR(mode) and not any(target.iterdir()):
+            return
+    except FileNotFoundError:  # it is not there, or another writer is between its two renames
         return
-    if not target.is_file() and not target.is_dir():
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise FileExistsError(f"{target}: expected a file or folder, got a device or pipe. Choose another path.")
     if not overwrite:
         raise FileExistsError(f"{target} is there already: choose another path, or replace it with overwrite=True.")

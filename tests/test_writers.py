@@ -14,7 +14,8 @@ from safetensors.numpy import load_file, save_file
 
 import bertedu as be
 from bertedu import checkpoints
-from bertedu.checkpoints.common import EmbedSettings, weights
+from bertedu.checkpoints.common import weights
+from bertedu.pooling import EmbedSettings
 
 SIZES = {
     "vocab_size": len(small_world.VOCABULARY),
