@@ -145,9 +145,9 @@ def check(shapes, tensors, source, described_by, layout=Layout(), others=()):  #
         )
     for path, (tensor,) in by_path.items():
         if tensor.dtype not in FLOATS:
+            name, dtype = tensor.name[:LONGEST_NAME], escape(tensor.dtype)[:40]
             raise ValueError(
-                f"{source}: the tensor {tensor.name[:LONGEST_NAME]!r} holds {escape(tensor.dtype)[:40]}; weights are read "
-                f"from {', '.join(FLOATS)} only."
+                f"{source}: the tensor {name!r} holds {dtype}; weights are read from {', '.join(FLOATS)} only."
             )
         expected = layout.shape(path, shapes[path]) if path in shapes else tensor.shape
         if tensor.shape != expected:
