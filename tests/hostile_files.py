@@ -81,12 +81,27 @@ def attempt(reader, path, folder):
 
 
 def keras_own(path):
-    """Open a `.keras` file with Keras' own loader, whatever comes of it; return the bytes of its weights."""
+    """Open a `.keras` file with Keras' own loader, whatever comes of it; return the bytes of its weights.
+
+    Raises:
+        TimeoutError: it did not end in time.
+    """
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(SECONDS_LIMIT)
     try:
         model = keras.saving.load_model(path, compile=False)
         return b"".join(np.asarray(keras.ops.convert_to_numpy(w)).tobytes() for w in model.weights)
+    except TimeoutError:
+        raise
     except Exception as error:
         return str(error).encode(errors="replace")
+    finally:
+        signal.alarm(0)
+
+
+def too_long(number, frame):
+    """End a call that takes longer than `SECONDS_LIMIT`."""
+    raise TimeoutError("no end")
 
 
 def outcome(sprung, error):
@@ -112,8 +127,10 @@ def table():
             trap.reset()
             theirs = "–"
             if path.suffix == ".keras":
-                seen = keras_own(path)
-                theirs = (trap.sprung(seen) or ["no effect"])[0]
+                try:
+                    theirs = (trap.sprung(keras_own(path)) or ["no effect"])[0]
+                except TimeoutError:
+                    theirs = f"does not end in {SECONDS_LIMIT} s"
                 trap.reset()
             seen, error = attempt(load, path, place)
             print(f"| {case.name} | {theirs} | {outcome(trap.sprung(seen), error)} |", flush=True)

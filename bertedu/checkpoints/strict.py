@@ -15,6 +15,7 @@ import numpy as np
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
 from bertedu.checkpoints.common import FLOATS, LONGEST_NAME, shortened
 from bertedu.feedforward import Feedforward, GatedFeedforward
+from bertedu.files import escape
 
 POOLER = "pooler_transform/"
 
@@ -144,9 +145,9 @@ def check(shapes, tensors, source, described_by, layout=Layout(), others=()):  #
         )
     for path, (tensor,) in by_path.items():
         if tensor.dtype not in FLOATS:
+            name, dtype = tensor.name[:LONGEST_NAME], escape(tensor.dtype)[:40]
             raise ValueError(
-                f"{source}: the tensor {tensor.name[:LONGEST_NAME]!r} holds {tensor.dtype}; weights are read from "
-                f"{', '.join(FLOATS)} only."
+                f"{source}: the tensor {name!r} holds {dtype}; weights are read from {', '.join(FLOATS)} only."
             )
         expected = layout.shape(path, shapes[path]) if path in shapes else tensor.shape
         if tensor.shape != expected:

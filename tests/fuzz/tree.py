@@ -59,9 +59,11 @@ def snapshot(folder):
     for parent, folders, files in os.walk(folder):
         for name in folders + files:
             path = Path(parent, name)
-            if path.is_symlink():
-                content = os.readlink(path)
-            else:
-                content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+            content = os.readlink(path) if path.is_symlink() else _digest(path) if path.is_file() else "folder"
             found[str(path.relative_to(folder))] = content
     return found
+
+
+def _digest(path):
+    with open(path, "rb") as file:  # piece by piece, as its memory would count as the reader's
+        return hashlib.file_digest(file, "sha256").hexdigest()
