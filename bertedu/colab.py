@@ -14,6 +14,7 @@ import inspect
 import io
 import json
 import lzma
+import os
 import posixpath
 import re
 import shutil
@@ -335,7 +336,7 @@ def write(source, target=None, repository=None, branch="main", force=False):
     target = Path(target) if target else Path(f"{source.stem}_colab.ipynb")
     if target.suffix != ".ipynb":
         raise ValueError(f"-o must be a file that ends in .ipynb, got {str(target)!r}.")
-    if target.resolve() == source.resolve():
+    if os.path.realpath(target) == os.path.realpath(source):
         raise ValueError(f"{target} is the notebook itself; the copy must be another file.")
     if target.exists() and not force:
         raise FileExistsError(f"{target} is there already. To replace it: --force")
@@ -361,7 +362,7 @@ def carries_head(original):
 
 def path_in_repository(path):
     """A file's path below the checkout it lies in; outside of one, where the course's notebooks are."""
-    path = path.resolve()
+    path = Path(os.path.realpath(path))
     for folder in path.parents:
         if (folder / ".git").exists():
             return path.relative_to(folder).as_posix()

@@ -7,6 +7,7 @@ itself is needed.
 
 import contextlib
 import copy
+import os
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -45,7 +46,7 @@ def write(paths, folder, force=False):
         raise ValueError("there must be at least one notebook, and no two of the same name.")
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file, and should be a folder (or not there yet).")
-    if any(path.resolve().parent == folder.resolve() for path in paths):
+    if any(os.path.dirname(os.path.realpath(path)) == os.path.realpath(folder) for path in paths):
         raise ValueError(f"{folder} holds the notebooks themselves; copies must go to another folder.")
     present = sorted(name for name in names if (folder / name).exists())
     if present and not force:

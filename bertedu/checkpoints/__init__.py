@@ -97,10 +97,10 @@ def files_at(path):
 
 def check_links(path):
     """Raise ValueError where a link in a directory leads out of it, but into the store of the Hugging Face cache."""
-    root = Path(path).resolve()
+    root = Path(os.path.realpath(path))  # which, unlike Path.resolve, accepts links in a circle
     inside = [root, root.parent.parent / "blobs"] if root.parent.name == "snapshots" else [root]
     for file in files_at(root) if root.is_dir() else ():
-        target = Path(os.path.realpath(file))  # which, unlike Path.resolve, accepts links in a circle
+        target = Path(os.path.realpath(file))
         if file.is_symlink() and not any(target.is_relative_to(place) for place in inside):
             raise ValueError(f"{file} is a link out of its directory, which is not followed: put a copy there.")
 

@@ -146,7 +146,7 @@ def table(family, path, seed, out, refused):
     expect(min(found.labels) >= 0 and max(found.labels) < len(found.names), "labels out of range")
     if family == "jsonl":
         lines = [line for line in seed.tree[path.name].decode("utf-8-sig").split("\n") if line.strip()]
-        expect(found.texts == [json.loads(line)["text"] for line in lines], "not as stated", "texts")
+        expect(found.texts == [json.loads(line.lstrip("\ufeff"))["text"] for line in lines], "not as stated", "texts")
     return "opened"
 
 
