@@ -99,3 +99,14 @@ def test_a_directory_that_is_replaced_while_it_is_read_is_never_two_versions(tim
         return
     values = {float(np.ravel(variable)[0]) for variable in be.load(first).encoder.weights}
     assert values == {2.0} and len(reads) > 23
+
+
+def test_links_in_a_circle_are_refused_as_what_is_not_there(tmp_path):
+    (tmp_path / "model.keras").symlink_to(tmp_path / "model.keras")
+    with pytest.raises(FileNotFoundError, match=r"model\.keras"):
+        be.load(tmp_path / "model.keras")
+    folder = tiny_bert.write(tmp_path / "model")
+    (folder / "vocab.txt").unlink()
+    (folder / "vocab.txt").symlink_to(folder / "vocab.txt")
+    with pytest.raises((FileNotFoundError, ValueError), match=str(folder)):
+        be.load(folder)
