@@ -2,6 +2,7 @@
 
 import functools
 import json
+from pathlib import Path
 
 import lab_browser
 import nbformat
@@ -105,6 +106,22 @@ def test_a_saved_view_draws(kind, scheme, opened, artifacts):
     pixels(page, CANVAS[kind])
     assert page.evaluate("document.documentElement.scrollWidth") <= 600
     page.screenshot(path=artifacts / f"view-{kind}-{scheme}-narrow.png")
+
+
+class SavedByVersion01:
+    """A view that version 0.1 saved, in place of one that is saved now."""
+
+    kind = "head"
+
+    def save(self, path):
+        return Path(__file__).parents[1] / "golden" / "v0_1" / "head_view.html"
+
+
+def test_a_view_that_version_0_1_saved_still_draws(opened, artifacts):
+    page = opened(SavedByVersion01())
+    pixels(page, CANVAS["head"])
+    expect(page.locator("body")).to_contain_text("mat")
+    page.screenshot(path=artifacts / "view-head-0.1.png")
 
 
 def test_head_view_changes_with_every_control(opened):
