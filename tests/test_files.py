@@ -1,4 +1,4 @@
-"""Files and folders are written whole or not at all: whatever fails, whoever else writes, whenever the writer dies."""
+"""Files and folders are written whole or not at all, also when a write fails, a writer is killed, or two compete."""
 
 import errno
 import json

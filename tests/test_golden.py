@@ -605,8 +605,8 @@ def read_transformers(tmp_path_factory):
         (directory / "vocab.txt").write_text("\n".join(words))
         bert = load(directory)
         assert bert.has_pooler
-        spares = [tensor.name for tensor in huggingface.tensors(directory) if tensor.ours is None]
-        assert set(spares) == set(HF_NSP_HEAD)
+        unread = [tensor.name for tensor in huggingface.tensors(directory) if tensor.ours is None]
+        assert set(unread) == set(HF_NSP_HEAD)
         encoder = bert.encoder
         table, epsilon = encoder.get_embedding_layer(), encoder.layer_norm_epsilon
         masked_lm = MaskedLM(table, encoder.inner_activation, layer_norm_epsilon=epsilon, name="masked_lm")
