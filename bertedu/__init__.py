@@ -15,7 +15,7 @@ The letters of every shape in this package:
 
 import importlib
 
-from bertedu import coexist, quiet
+from bertedu.backend import coexist, quiet
 
 with quiet.start_up():
     coexist.triton_first()
@@ -88,12 +88,19 @@ __all__ = [
     "plots",
     "analysis",
     "bertviz",
+    "course",
     "exercise",
 ]
 
 # They import matplotlib and IPython, which training on a server needs not.
-LAZY_MODULES = ("plots", "views", "analysis", "bertviz", "exercise")
-LAZY_FUNCTIONS = {"head_view": "views", "model_view": "views", "neuron_view": "views", "explorer": "explore"}
+LAZY_MODULES = ("plots", "views", "analysis", "bertviz", "course")
+LAZY_FUNCTIONS = {
+    "exercise": "course",
+    "head_view": "views",
+    "model_view": "views",
+    "neuron_view": "views",
+    "explorer": "explore",
+}
 
 
 def __getattr__(name):

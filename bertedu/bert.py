@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from bertedu import fast_path
+from bertedu.backend import compiled
 from bertedu.classifier import BertClassifier, copy_encoder
 from bertedu.encoder import BertEncoder, check_values
 from bertedu.pooling import POOLINGS, EmbedSettings, pool
@@ -284,7 +284,7 @@ class Bert:
     def _run(self, name, function, inputs):
         check_values(inputs, self.encoder)
         if name not in self._functions:
-            self._functions[name] = fast_path.compiled(function, self.encoder)
+            self._functions[name] = compiled.compiled(function, self.encoder)
         return self._functions[name](inputs)
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from bertedu import coexist
+from bertedu.backend import coexist
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ from urllib.parse import unquote
 import nbformat
 import pytest
 
-from bertedu import cli, colab
-from bertedu import notebook as notebooks
+from bertedu import cli
+from bertedu.course import colab
+from bertedu.course import notebook as notebooks
 
 ROOT = Path(__file__).parent.parent
 CHAPTER = ROOT / "notebooks" / "03_attention.ipynb"
@@ -87,7 +88,13 @@ def test_the_wheel_s_record_is_true(built):
 
 def test_the_wheel_holds_what_runs_and_no_large_asset(built):
     names = zipfile.ZipFile(io.BytesIO(built[1])).namelist()
-    wanted = {"__init__.py", "explore.js", "views/head.css", "exercises/attention.py", "assets/data/reviews/train.tsv"}
+    wanted = {
+        "__init__.py",
+        "explore.js",
+        "views/head.css",
+        "course/exercises/attention.py",
+        "assets/data/reviews/train.tsv",
+    }
     assert {f"bertedu/{name}" for name in wanted} | {"bertedu_command.py"} <= set(names)
     assert not [name for name in names if re.search(r"__pycache__|\.pyc$|\.safetensors$|^tests|^data", name)]
 
@@ -124,7 +131,7 @@ def test_pip_installs_it_and_it_runs_from_there(built, tmp_path):
     assert done.returncode == 0, done.stderr
     script = """
 import bertedu as be
-from bertedu import colab, exercise
+from bertedu.course import colab, exercise
 print(be.__file__)
 print(len(be.load_texts("reviews", split="train").texts), len(exercise.names()) > 10)
 print(colab.build_wheel()[1] == open("wheel", "rb").read())

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import wrong_answers
 
-from bertedu import attention, exercise
-from bertedu.exercise import check, hint, names, show_source, solution
+from bertedu import attention
+from bertedu.course import check, exercise, hint, names, show_source, solution
 
 # For each exercise: wrong answers, and a word that its reason must hold; one file a chapter.
 WRONG = {}

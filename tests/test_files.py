@@ -544,13 +544,13 @@ def notebook(path):
 
 
 def student_copy(path):
-    from bertedu import student_copy
+    from bertedu.course import student_copy
 
     student_copy.write([notebook(path.parent.parent / path.name)], path.parent, force=True)
 
 
 def colab(path):
-    from bertedu import colab
+    from bertedu.course import colab
 
     colab.write(notebook(path.parent.parent / "source.ipynb"), path, "owner/name", force=True)
 
@@ -594,7 +594,7 @@ def test_every_writer_writes_whole_files(name, tmp_path, monkeypatch):
 
 
 def test_of_several_files_none_is_replaced_before_all_are_complete(tmp_path, monkeypatch):
-    from bertedu import student_copy
+    from bertedu.course import student_copy
 
     sources = [notebook(tmp_path / name) for name in ("a.ipynb", "b.ipynb", "c.ipynb")]
     folder = tmp_path / "class"

@@ -7,7 +7,7 @@ import random
 import nbformat
 import pytest
 
-from bertedu import colab, notebook, student_copy
+from bertedu.course import colab, notebook, student_copy
 
 STATE, VIEW = notebook.WIDGET_STATE, notebook.WIDGET_VIEW
 

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 import bertedu
-from bertedu import exercise
+from bertedu.course import exercise
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from bertedu import quiet
+from bertedu.backend import quiet
 
 NOISE = [
     "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",

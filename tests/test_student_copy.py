@@ -8,8 +8,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from bertedu import cli, exercise, student_copy
-from bertedu import notebook as notebooks
+from bertedu import cli
+from bertedu.course import exercise, student_copy
+from bertedu.course import notebook as notebooks
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -118,8 +119,11 @@ def test_a_comment_in_code_ends_no_section_and_a_word_begins_none():
     [
         ('hint("a.b")\nsolution("a.b")', 'hint("a.b")'),
         ('solution("a.b")  # now', None),
-        ("from bertedu.exercise import check, hint, solution", "from bertedu.exercise import check, hint"),
-        ("from bertedu.exercise import solution, hint", "from bertedu.exercise import hint"),
+        (
+            "from bertedu.course import check, hint, solution",
+            "from bertedu.course import check, hint",
+        ),
+        ("from bertedu.course import solution, hint", "from bertedu.course import hint"),
         ("solution = 3\nprint(solution)", "solution = 3\nprint(solution)"),
     ],
 )

@@ -83,7 +83,7 @@ def run_one(python, path):
 
 def run_runtime(name, base, place, notebooks):
     """Run the notebooks in one runtime; print a line for each and return how many things went wrong."""
-    from bertedu import colab
+    from bertedu.course import colab
 
     python = make_environment(base, place / name, RUNTIMES[name])
     before = versions(python)

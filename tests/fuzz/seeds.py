@@ -239,7 +239,12 @@ def parquet():
 def notebook():
     """A notebook of each format that is met: 4.5 with cell ids, 4.0, and one with widgets' state."""
     prose = ["# Title\n", "See [a chapter](01_text.ipynb#x) and [a page](https://example.org).\n", "`solution`, then."]
-    code = ["from bertedu.exercise import check, solution\n", "x = 1\n", 'check("attention.scale", 1)\n', "solution()"]
+    code = [
+        "from bertedu.course import check, solution\n",
+        "x = 1\n",
+        'check("attention.scale", 1)\n',
+        "solution()",
+    ]
     stream = {"output_type": "stream", "name": "stdout", "text": ["1\n"]}
     shown = {"output_type": "display_data", "data": {"text/plain": ["x"], "image/png": "aGk=\n"}, "metadata": {}}
     cells = [

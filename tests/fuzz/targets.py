@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 import bertedu as be
-from bertedu import colab, student_copy
+from bertedu.course import colab, student_copy
 
 from . import declared
 from .guard import SECRET

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bertedu.exercise import Exercise, NotYet, call, compare, numbers, one_number
+from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers, one_number
 
 # Three layers of four heads over five tokens: no two sizes are equal, so that a mix-up shows.
 SHARES = np.random.default_rng(12).dirichlet(np.ones(5), size=(3, 4, 5)) * 0.5

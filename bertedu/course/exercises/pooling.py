@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bertedu.exercise import Exercise, NotYet, call, compare, numbers
+from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers
 
 # Five tokens of three numbers, of which two are padding; the second number is negative at every real token, so that
 # zeros in place of padding would win a maximum.

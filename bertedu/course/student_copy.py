@@ -12,7 +12,8 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
-from bertedu import exercise, files, notebook
+from bertedu import files
+from bertedu.course import exercise, notebook
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 HEADING = re.compile(r"##? ")
@@ -139,7 +140,7 @@ def _without_mention(text):
 def _without_calls(source):
     """Code without its lines `solution(...)`, and without the import of what is no longer called."""
     lines = [line for line in source.split("\n") if not CALLS.match(line)]  # `splitlines` would cut strings at U+2028
-    imported = re.compile(r"^(from bertedu\.exercise import .*?)(?:, solution\b|\bsolution, )")
+    imported = re.compile(r"^(from bertedu\.(?:course|exercise) import .*?)(?:, solution\b|\bsolution, )")
     return "\n".join(imported.sub(r"\1", line) for line in lines)
 
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from bertedu.exercise import Exercise, NotYet, call, compare, numbers
+from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers
 
 # Four places to guess, five words: logits, what stood there, and the last place is only padding.
 LOGITS = np.round(np.random.default_rng(0).normal(size=(4, 5)) * 2, 1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bertedu.exercise import Exercise, NotYet, call, compare, numbers
+from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers
 
 # Three queries, four keys and values, of five numbers each: no two sizes are equal, so that a mix-up shows.
 Q, K, V = (np.round(np.random.default_rng(seed).normal(size=(size, 5)), 2) for seed, size in ((1, 3), (2, 4), (3, 4)))

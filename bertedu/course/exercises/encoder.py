@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bertedu.exercise import Exercise, NotYet, call, compare, numbers
+from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers
 
 # Tables of T=3 tokens and D=4 numbers; three layers that are no two alike and do not commute.
 X = np.round(np.random.default_rng(1).normal(size=(3, 4)), 2)

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from bertedu.exercise import Exercise, NotYet, call, compare, one_number
+from bertedu.course.exercise import Exercise, NotYet, call, compare, one_number
 
 
 def judge_count(answer):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from bertedu.exercise import Exercise, NotYet, call, compare, numbers, one_number
+from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers, one_number
 
 N, T, S, D, F = 3, 2, 5, 4, 7  # no two sizes are equal, so that a mix-up shows
 _random = np.random.default_rng(13)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bertedu.exercise import Exercise, call, compare
+from bertedu.course.exercise import Exercise, call, compare
 
 # Three tokens of five numbers, seven neurons: no two sizes are equal, so that a mix-up shows.
 X = np.round(np.random.default_rng(1).normal(size=(3, 5)), 2)

@@ -8,7 +8,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from bertedu.exercise import Exercise, NotYet, call, compare, one_number
+from bertedu.course.exercise import Exercise, NotYet, call, compare, one_number
 
 BERT_BASE = 109_482_240  # parameters of bert_en_uncased, pooler included
 

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from bertedu.exercise import Exercise, NotYet, call, compare, numbers
+from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers
 
 # Three tokens of five numbers, seven neurons: no two sizes are equal, so that a mix-up shows.
 X, W1, B1, W2, B2 = (

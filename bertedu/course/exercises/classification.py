@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bertedu.exercise import Exercise, NotYet, call, compare, numbers, one_number
+from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers, one_number
 
 # Two texts, a vector of three numbers each, four classes: no two sizes are equal, so that a mix-up shows.
 POOLED = np.array([[1.0, -2.0, 0.5], [0.0, 1.0, 3.0]])

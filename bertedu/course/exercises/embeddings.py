@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bertedu.exercise import Exercise, NotYet, call, compare, numbers, one_number
+from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers, one_number
 
 # Three tables: 7 words, 5 places, 2 types, of 3 numbers each; and a text of 4 tokens. No two sizes are equal.
 WORDS, POSITIONS, TYPES = (

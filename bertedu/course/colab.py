@@ -25,9 +25,10 @@ import zipfile
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from bertedu import files, notebook, student_copy
+from bertedu import files
+from bertedu.course import notebook, student_copy
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent.parent
 MOST_CARRIED = 300_000  # bytes of the compressed wheel; a third more as text in a cell
 LARGEST_ASSET = 100_000  # bytes; a trained head beside the package is larger, and stays out of the wheel
 HEAD = PACKAGE / "assets" / "minilm_mlm.safetensors"  # 2 MB: only a chapter that asks for it carries it

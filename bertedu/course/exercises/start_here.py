@@ -3,7 +3,7 @@
 import itertools
 import math
 
-from bertedu.exercise import Exercise, NotYet, call, compare, numbers, one_number
+from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers, one_number
 
 
 def judge_heads(answer):

@@ -16,9 +16,9 @@ import warnings
 import webbrowser
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = CHECKOUT / "notebooks"
-JUPYTER_DEFAULTS = Path(__file__).resolve().parent / "assets" / "jupyter"
+JUPYTER_DEFAULTS = Path(__file__).resolve().parents[1] / "assets" / "jupyter"
 FIRST_NOTEBOOK = "00_start_here.ipynb"
 SECONDS_A_CELL = 300  # a cell that takes longer has hung: a whole chapter should take less than two minutes
 MOST_PROCESSES = 4  # of unit tests at a time: each takes 2 GB
@@ -37,7 +37,7 @@ def is_installed(module):
 
 def module_beside(name):
     """Load a module of this folder by itself: `doctor` has to run where `import bertedu` fails."""
-    spec = importlib.util.spec_from_file_location(f"bertedu_{name}", Path(__file__).with_name(f"{name}.py"))
+    spec = importlib.util.spec_from_file_location(f"bertedu_{name}", Path(__file__).parents[1] / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -297,7 +297,7 @@ examples:
 @with_package
 def student_copy(package, _, options):
     """Write the notebooks without solutions; say where they are."""
-    from bertedu import student_copy
+    from bertedu.course import student_copy
 
     if options.only:
         paths = list(dict.fromkeys(find_notebook(name, NOTEBOOKS) for name in options.only))
@@ -327,7 +327,7 @@ examples:
 @with_package
 def colab(package, _, options):
     """Write a notebook's copy for Colab; say where it is, and what to do with it."""
-    from bertedu import colab, notebook
+    from bertedu.course import colab, notebook
 
     source = find_notebook(options.notebook, NOTEBOOKS)
     target, address = colab.write(source, options.output, options.repo, options.branch, options.force)

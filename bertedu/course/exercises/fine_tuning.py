@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from bertedu.exercise import Exercise, NotYet, call, compare, numbers
+from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers
 
 LENGTHS = (19, 8, 23, 11, 8, 30, 14, 9, 21, 12, 17)
 B1, B2, EPSILON = 0.9, 0.999, 1e-6

@@ -1,1 +1,0 @@
-"""The exercises, one file a chapter: a dict `EXERCISES` of `bertedu.exercise.Exercise`, by the name of the task."""
