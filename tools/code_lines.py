@@ -1,6 +1,6 @@
 """Count the lines of code of Python files: `python -m tools.code_lines [PATH ...]`.
 
-Annotations, and the imports that only they need, are removed, and ruff formats what is left, so that neither annotations
+Annotations, and the imports that only they need, are removed, and ruff formats what is left: neither annotations
 nor layout change the count. A line counts if it holds a token that is neither a comment nor part of a docstring.
 Without arguments, the package without its exercises is counted.
 """
