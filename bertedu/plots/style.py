@@ -1,4 +1,4 @@
-"""What every picture shares: letters large enough, colours that stay apart, the same file for the same picture."""
+"""What every figure shares: letters large enough, colours that stay apart, the same file for the same figure."""
 
 FONT = "DejaVu Sans"  # comes with matplotlib, so that a picture is the same everywhere
 SMALL = 8  # points; no text is smaller

@@ -1,35 +1,48 @@
 """Vectors as points in the plane, their names placed where none covers another."""
 
+from __future__ import annotations
+
 import itertools
 import math
+from collections.abc import Sequence
+from typing import Any
 
-import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.text import Text
+from numpy.typing import ArrayLike
 
+from bertedu.numeric import numbers, strings
+from bertedu.plots.descriptions import describe_vectors
 from bertedu.plots.drawing import clean_axes
-from bertedu.plots.inputs import numbers, strings_of
-from bertedu.plots.letters import shown
-from bertedu.plots.picture import new_figure, tell
-from bertedu.plots.style import MARKERS, PALETTE, SMALL, STYLE
-from bertedu.plots.words import vectors_in_words
+from bertedu.plots.figures import set_description, styled_axes
+from bertedu.plots.fonts import rewrite, write
+from bertedu.plots.style import MARKERS, PALETTE, SMALL
 
 DISTANCES = (5, 10, 16, 23)  # points from a point to its name, nearest first; the far ones get a line
 SIDES = ((1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1))  # right and above first, as one writes
 
 
-def vectors(points, labels, *, groups=None, shares=None, ax=None, title=None):
-    """Points in the plane with their names beside them; near each other means alike.
+def vectors(
+    points: ArrayLike,
+    labels: Sequence[str],
+    *,
+    groups: Sequence[str] | None = None,
+    shares: ArrayLike | None = None,
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> Axes:
+    """Points in the plane with their names beside them; near each other means similar.
 
     Names never cover one another: where it is crowded they move away from their points, with a thin line back; where
-    there is no room at all they are left out, and the picture says how many.
+    there is no room at all they are left out, and the figure says how many.
 
     Args:
         points: `[R, 2]`; ``points, shares = analysis.principal_components(vectors)`` makes them of any vectors.
         labels: R strings; an empty one is not written.
-        groups: None, or R strings: points of one group share colour and marker, and a legend names them.
-        shares: None, or 2 numbers: what part of the whole variance each axis shows.
-        ax: None (a new `Picture`), or the Axes to draw in.
+        groups: R strings: points of one group share colour and marker, and a legend names them. Defaults to none.
+        shares: 2 numbers, the share of the variance that each axis shows. Defaults to none.
+        ax: the Axes to draw in. Defaults to those of a new `Picture`.
         title: None, or a line above.
 
     Returns:
@@ -43,68 +56,60 @@ def vectors(points, labels, *, groups=None, shares=None, ax=None, title=None):
         "Scatter plot of 3 points. Nearest to 'a' is 'b', to 'b' 'a', to 'c' 'b'."
     """
     points = numbers("points", points, "R2")
-    labels = strings_of("labels", labels, len(points), "rows of points")
-    groups = [""] * len(points) if groups is None else strings_of("groups", groups, len(points), "rows of points")
+    labels = strings("labels", labels, len(points), "rows of points")
+    groups = [""] * len(points) if groups is None else strings("groups", groups, len(points), "rows of points")
     shares = None if shares is None else numbers("shares", shares, "2")
     kinds = list(dict.fromkeys(groups))
-    figure = new_figure((6.2 + any(kinds) * _columns(kinds), 4.8), "constrained") if ax is None else None
-    with matplotlib.rc_context(STYLE):
-        ax = figure.add_subplot() if ax is None else ax
+    columns = math.ceil(len(kinds) / 20) if any(kinds) else 0  # of the legend
+    with styled_axes(ax, (6.2 + columns, 4.8)) as ax:
         for number, kind in enumerate(kinds):
-            chosen = points[[group == kind for group in groups]]
-            ax.scatter(*chosen.T, s=36, label=str(number), edgecolors="white", linewidths=0.5, **_style(number))
+            marker = MARKERS[(number + number // len(PALETTE)) % len(MARKERS)]  # 49 groups look different
+            style = {"color": PALETTE[number % len(PALETTE)], "marker": marker, "edgecolors": "white"}
+            members = points[[group == kind for group in groups]]
+            ax.scatter(*members.T, s=36, label=str(number), linewidths=0.5, **style)
         ax.margins(0.12)
         clean_axes(ax, *_axis_names(shares), title)
-        if any(kinds):
-            _legend(ax, kinds)
+        if columns:
+            _legend(ax, kinds, columns)
         ax.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
         _write_names(ax, points, labels)
-    tell(ax, title, vectors_in_words(points, labels, groups, shares, title))
+    set_description(ax, title, describe_vectors(points, labels, groups, shares, title))
     return ax
 
 
-def _style(number):
-    """A colour and a marker, none of them twice for 49 groups."""
-    turn = number // len(PALETTE)
-    return {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[(number + turn) % len(MARKERS)]}
-
-
-def _axis_names(shares):
+def _axis_names(shares: np.ndarray | None) -> list[str]:
     if shares is None:
-        return "", ""
+        return ["", ""]
     return [f"component {number}: {share:.0%} of the variance" for number, share in enumerate(shares, start=1)]
 
 
-def _columns(kinds):
-    return math.ceil(len(kinds) / 20)
-
-
-def _legend(ax, kinds):
-    """Beside the picture, where it covers no point and no name."""
-    legend = ax.legend(frameon=False, fontsize=SMALL, loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0,
-                       ncols=_columns(kinds))  # fmt: skip
+def _legend(ax: Axes, kinds: Sequence[str], columns: int) -> None:
+    """Name the groups beside the plot, where it covers no point and no name."""
+    place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0}
+    legend = ax.legend(frameon=False, fontsize=SMALL, ncols=columns, **place)
     for text, kind in zip(legend.get_texts(), kinds, strict=True):  # here: matplotlib ignores labels such as "_x"
-        text.set(text=shown(kind)[0], family=shown(kind)[1])
+        rewrite(text, kind)
 
 
-def _write_names(ax, points, labels):
-    """Each name at the first free place around its point, those with the closest neighbours first."""
+def _write_names(ax: Axes, points: np.ndarray, labels: Sequence[str]) -> None:
+    """Write each name at the first free place around its point, those with the closest neighbours first."""
+    style = {"fontsize": SMALL, "color": "#333333", "textcoords": "offset points"}
+    arrow = {"arrowstyle": "-", "lw": 0.5, "color": "#777777", "shrinkA": 1}
     names = [
-        ax.annotate(shown(label)[0], point, (0, 0), textcoords="offset points", family=shown(label)[1], fontsize=SMALL,
-                    color="#333333", arrowprops={"arrowstyle": "-", "lw": 0.5, "color": "#777777", "shrinkA": 1})
+        write(ax.annotate, label, xy=point, xytext=(0, 0), arrowprops=arrow, **style)
         for point, label in zip(points, labels, strict=True)
-    ]  # fmt: skip
+    ]
     written = [bool(label) for label in labels]
     left_out = sum(written) - _place_names(ax, points, names, written)
-    if left_out:  # say so; that takes a line from the picture, so places are sought once more
+    if left_out:  # say so; that takes a line from the plot, so places are sought once more
         axis = f"{ax.get_xlabel()}\n".lstrip()
         ax.set_xlabel(f"{axis}({left_out} names left out: no room)")
         left_out = sum(written) - _place_names(ax, points, names, written)
         ax.set_xlabel(f"{axis}({left_out} names left out: no room)")
 
 
-def _place_names(ax, points, names, written):
-    """Moves each name to a free place, or hides it; returns how many are seen."""
+def _place_names(ax: Axes, points: np.ndarray, names: Sequence[Any], written: Sequence[bool]) -> int:
+    """Move each name to a free place, or hide it; return how many are visible."""
     ax.figure.draw_without_rendering()  # so that layout and limits are final, and places on the page are known
     unit = ax.figure.dpi / 72
     spots = ax.transData.transform(points)
@@ -125,8 +130,10 @@ def _place_names(ax, points, names, written):
     return sum(name.get_visible() for name in names)
 
 
-def _free_place(spot, size, unit, taken, limits):
-    """Where a name of `size` pixels fits: its offset from `spot` in points, and its box; (None, None) if nowhere."""
+def _free_place(
+    spot: np.ndarray, size: np.ndarray, unit: float, taken: np.ndarray, limits: Any
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return where a name of `size` pixels fits: its offset from `spot` in points, and its box; or (None, None)."""
     for distance, side in itertools.product(DISTANCES, SIDES):
         step = np.array(side) * distance * unit * (1 if 0 in side else 0.75)
         corner = spot + step - size * (1 - np.array(side)) / 2
