@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from bertedu.reading import Reading
 from bertedu.text import LONE_SURROGATES
 from bertedu.views import arrays
 from bertedu.views.explorer import Explorer
-from bertedu.views.reader import Description, Prediction, Projection, ReadingMessage, Similarity, Statistics
+from bertedu.views.reader import Edits, Message
 
 TEXT = "The cat sat on the mat."
 MOST_CHARACTERS = 20_000  # of a text; no BERT reads as many, and a book pasted by mistake should not take a minute
@@ -75,7 +74,7 @@ class BertReader:
     def __init__(self, bert: Bert) -> None:
         self.bert = bert
 
-    def describe(self) -> Description:
+    def describe(self) -> Message:
         """Return what the page says about the model."""
         encoder = self.bert.encoder
         return {
@@ -88,7 +87,7 @@ class BertReader:
             "measures": [[name, *words] for name, words in MEASURES.items()],
         }
 
-    def read(self, text: str, pair: str = "", edits: Mapping[str, Any] | None = None) -> BertReadText:
+    def read(self, text: str, pair: str = "", edits: Edits | None = None) -> BertReadText:
         """Read a text, or two.
 
         Raises:
@@ -111,7 +110,7 @@ class BertReader:
         notes += [str(warning.message) for warning in caught if warning.category is UserWarning]
         return BertReadText(self.bert, reading, notes, seconds)
 
-    def fill_mask(self, read_text: BertReadText, token: int) -> Prediction:
+    def fill_mask(self, read_text: BertReadText, token: int) -> Message:
         """Predict the word of a token from all others.
 
         Raises:
@@ -136,7 +135,7 @@ class BertReadText:
         self.nbytes = reading.attention.nbytes + reading.encoder_outputs.nbytes
         tokens = arrays.token_list(reading.tokens, len(reading.tokens))
         signed = arrays.signed_or_not(self.attention, None)
-        self.message: ReadingMessage = {
+        self.message = {
             "texts": [reading.text, reading.pair or ""],
             "tokens": tokens,
             "special": [int(arrays.is_special(token)) for token in tokens],
@@ -150,7 +149,7 @@ class BertReadText:
             "statistics": self._statistics(),
         }
 
-    def _statistics(self) -> Statistics:
+    def _statistics(self) -> Message:
         if self.attention.size > MOST_NUMBERS:
             return {"note": "So long a text has its statistics by be.analysis.head_statistics only: they take a while."}
         try:
@@ -160,7 +159,7 @@ class BertReadText:
         values = {name: np.round(getattr(statistics, name), 6).tolist() for name in MEASURES}
         return {"values": values, "labels": statistics.labels.tolist()}
 
-    def projection(self, place: int) -> Projection:
+    def projection(self, place: int) -> Message:
         """Return the tokens in two dimensions, from the embeddings (place 0) or the output of layer place - 1."""
         outputs = self.reading.encoder_outputs
         place = arrays.choice("place", place, len(outputs) + 1)
@@ -170,7 +169,7 @@ class BertReadText:
         points, variance = analysis.principal_components(vectors)
         return {"place": place, "points": np.round(points, 5).tolist(), "variance": np.round(variance, 5).tolist()}
 
-    def similarity(self) -> Similarity | None:
+    def similarity(self) -> Message | None:
         """Return the cosine similarity of the two texts, or None if there is only one."""
         if self.reading.pair is None:
             return None

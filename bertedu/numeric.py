@@ -3,8 +3,6 @@
 The plots, the views and the analysis take what the user has: lists, or arrays of NumPy, TensorFlow, JAX or torch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

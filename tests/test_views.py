@@ -420,7 +420,7 @@ def test_the_picture_and_its_words_come_with_the_view():
         data, metadata = view._repr_mimebundle_()
         assert data["image/png"].startswith(b"\x89PNG")
         assert data["text/plain"] == view.alt == metadata["image/png"]["alt"]
-        width, height = module.picture_size(view)
+        width, height = ask(view, ask="setup")[0]["setup"]["picture"]
         assert width > 100
         assert height > 100
 

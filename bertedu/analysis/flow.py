@@ -5,8 +5,6 @@
 Abnar and Zuidema 2020 (https://arxiv.org/abs/2005.00928), section 3. Chapter: 12.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike
 

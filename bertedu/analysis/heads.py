@@ -6,8 +6,6 @@ Clark et al. 2019 (https://arxiv.org/abs/1906.04341), section 3. What a head loo
 (Jain and Wallace 2019, https://arxiv.org/abs/1902.10186): these numbers describe, they do not explain. Chapter: 12.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import unicodedata
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """What comes in: attention weights whose rows sum to 1, or an error that names the argument."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike
 

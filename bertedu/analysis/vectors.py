@@ -6,8 +6,6 @@ That tokens of one text become more similar from layer to layer: Ethayarajh 2019
 Chapter: 12.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike
 

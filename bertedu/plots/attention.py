@@ -1,7 +1,5 @@
 """Attention: one head, a layer's heads, every head of a model, and what reaches a token through all layers."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
@@ -54,7 +52,7 @@ def head(
     queries = strings(name, rows, attention.shape[0], "rows of attention")
     axes_names = ("is looked at (key)", "looks (query)")
     ax = heat_map(attention, tokens, queries, scale_of(attention), unit, title, ax, axes_names)
-    set_description(ax, title, describe_head(attention, tokens, queries, title))
+    set_description(ax, "Heat map", title, describe_head(attention, tokens, queries))
     return ax
 
 
@@ -84,7 +82,7 @@ def layer(
     heads = list(range(len(attention)) if heads is None else heads)
     note = "Blue: above 0. Red: below." if attention.min() < 0 else "Darkest: the largest share of each head."
     axes = panels(attention[heads], tokens, [f"head {number}" for number in heads], title, f"{note} White: 0.")
-    set_description(axes[0], title, describe_layer(attention[heads], heads, tokens, title))
+    set_description(axes[0], "Heat maps", title, describe_layer(attention[heads], heads, tokens))
     return axes
 
 
@@ -156,8 +154,8 @@ def rollout(
         names = strings("names", names, len(values), "tables in values")
         note = "A row: a token as it comes out of the layer. A column: a token as it went into the first one."
         axes = panels(values, tokens, names, title, note, scale, ROLLOUT_UNIT)
-        set_description(axes[0], title, describe_rollout(values, tokens, names, title))
+        set_description(axes[0], "Rollout", title, describe_rollout(values, tokens, names))
         return axes
     ax = heat_map(values, tokens, tokens, scale, ROLLOUT_UNIT, title, names=("went in", "comes out"))
-    set_description(ax, title, describe_rollout(values[None], tokens, ["after all layers"], title))
+    set_description(ax, "Rollout", title, describe_rollout(values[None], tokens, ["after all layers"]))
     return ax

@@ -1,7 +1,5 @@
 """Lines: how numbers change, from layer to layer for instance, or from step to step of a training."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -61,7 +59,7 @@ def lines(
             write_ticks(ax.xaxis, x, names)
         clean_axes(ax, xlabel, ylabel, title)
         _label_lines(ax, x[-1], values[:, -1], labels)
-    set_description(ax, title, describe_lines(values, labels, names, xlabel, ylabel, title))
+    set_description(ax, "Line plot", title, describe_lines(values, labels, names, xlabel, ylabel))
     return ax
 
 
@@ -113,7 +111,7 @@ def training(
         last = [line[-1] for line in (means, validation[:, 1]) if len(line)]
         _label_lines(ax, steps, np.array(last), ["training", "validation"][: len(last)])
     done = int(losses[-1, 0]) if len(losses) else 0
-    set_description(ax, title, describe_training(means, validation, done, steps, title))
+    set_description(ax, "Loss of a training", title, describe_training(means, validation, done, steps))
     return ax
 
 

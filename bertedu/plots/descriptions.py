@@ -1,9 +1,7 @@
-"""Descriptions: the text alternative of each kind of plot, computed from the numbers that it draws."""
+"""Descriptions: the text alternative of each kind of plot, computed from the numbers that it draws.
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import Any
+Each begins after the plot's kind and title: "Heat map 'Layer 0'" + ": 6 tokens look at 6 tokens. ...".
+"""
 
 import numpy as np
 
@@ -11,29 +9,25 @@ MOST_ROWS = 14  # of a head that are all described
 CLEAREST = 10  # of a larger one
 
 
-def _titled(kind: str, title: str | None) -> str:
-    return f"{kind} '{title}'" if title else kind
-
-
-def _quoted(tokens: Sequence[str]) -> list[str]:
+def _quoted(tokens):
     """Return each token in quotes; with its position where it occurs twice."""
     tokens = list(tokens)
     return [f"'{t}'" if tokens.count(t) == 1 else f"'{t}' at position {i}" for i, t in enumerate(tokens)]
 
 
-def _chained(parts: Sequence[tuple[str, str]], first: str, rest: str, verb: str) -> str:
+def _chained(parts, first, rest, verb):
     """Return "Most like 'a' is 'b', like 'b' 'a'" from pairs; the words stand with the first pair only."""
     (one, other), *others = parts
     return ", ".join([f"{first} {one} {verb} {other}", *(f"{rest} {a} {b}" for a, b in others)])
 
 
-def _most_seen(attention: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _most_seen(attention):
     """Return for `[..., T, S]` the column with the largest mean over the rows, and that mean."""
     mean = attention.mean(axis=-2)
     return mean.argmax(axis=-1), mean.max(axis=-1)
 
 
-def describe_head(attention: np.ndarray, tokens: Sequence[str], queries: Sequence[str], title: str | None) -> str:
+def describe_head(attention, tokens, queries):
     """Return each query, and the key with its largest weight."""
     rows, columns = _quoted(queries), _quoted(tokens)
     order = range(len(rows))
@@ -45,22 +39,22 @@ def describe_head(attention: np.ndarray, tokens: Sequence[str], queries: Sequenc
         f"{rows[row]} {'looks most ' if row == first else ''}at {columns[best[row]]} ({attention[row, best[row]]:.2f})"
         for row in order
     ]
-    start = f"{_titled('Heat map', title)}: {len(rows)} tokens look at {len(columns)} tokens."
+    start = f": {len(rows)} tokens look at {len(columns)} tokens."
     signed = f" Shares run from {attention.min():.2f} to {attention.max():.2f}." if attention.min() < 0 else ""
     some = "" if len(order) == len(rows) else "The ten with the largest share: "
     return f"{start}{signed} {some}{', '.join(parts)}."
 
 
-def describe_layer(attention: np.ndarray, heads: Sequence[int], tokens: Sequence[str], title: str | None) -> str:
+def describe_layer(attention, heads, tokens):
     """Return each head, and the key with the largest weight on average."""
     columns, means = _most_seen(attention)
     names = _quoted(tokens)
     parts = [f"head {n} {names[c]} ({mean:.2f})" for n, c, mean in zip(heads, columns, means, strict=True)]
-    start = f"{_titled('Heat maps', title)}: {len(attention)} heads of a layer over {len(tokens)} tokens."
+    start = f": {len(attention)} heads of a layer over {len(tokens)} tokens."
     return f"{start} Looked at most, with its mean share: {', '.join(parts)}."
 
 
-def describe_model(attention: np.ndarray, tokens: Sequence[str], title: str | None) -> str:
+def describe_model(attention, tokens):
     """Return the keys with the largest weight on average, and in how many heads."""
     columns, _ = _most_seen(attention)
     names = _quoted(tokens)
@@ -68,11 +62,11 @@ def describe_model(attention: np.ndarray, tokens: Sequence[str], title: str | No
     order = np.argsort(-counts, kind="stable")[:5]
     parts = [f"{names[favourites[i]]} in {counts[i]}" for i in order]
     layers, heads = attention.shape[:2]
-    start = f"{_titled('Grid of heat maps', title)}: {layers} layers of {heads} heads over {len(tokens)} tokens."
+    start = f": {layers} layers of {heads} heads over {len(tokens)} tokens."
     return f"{start} Of the {layers * heads} heads, the token looked at most on average is {', '.join(parts)}."
 
 
-def describe_values(values: Sequence[Sequence[Any]], name: str) -> str:
+def describe_values(values, name):
     """Return which heads have the smallest and the largest value, or how many have each label; or nothing."""
     places = [(value, f"layer {layer}, head {head}") for layer, row in enumerate(values)
               for head, value in enumerate(row) if value is not None]  # fmt: skip
@@ -85,7 +79,7 @@ def describe_values(values: Sequence[Sequence[Any]], name: str) -> str:
     return f" {name}: from {least:.3g} ({first}) to {most:.3g} ({last})."
 
 
-def describe_rollout(values: np.ndarray, tokens: Sequence[str], names: Sequence[str], title: str | None) -> str:
+def describe_rollout(values, tokens, names):
     """Return for each layer what tokens keep of themselves, and the input token with the largest share in all."""
     columns, means = _most_seen(values)
     keep = np.trace(values, axis1=1, axis2=2) / len(tokens)
@@ -95,12 +89,10 @@ def describe_rollout(values: np.ndarray, tokens: Sequence[str], names: Sequence[
         for i, name in enumerate(names)
     )
     layers = f", {len(values)} layer{'s' if len(values) > 1 else ''}" if names[0] != "after all layers" else ""
-    return f"{_titled('Rollout', title)} of {len(tokens)} tokens{layers}. {text[:1].upper()}{text[1:]}."
+    return f" of {len(tokens)} tokens{layers}. {text[:1].upper()}{text[1:]}."
 
 
-def describe_lines(
-    values: np.ndarray, labels: Sequence[str], names: Sequence[str], xlabel: str, ylabel: str, title: str | None
-) -> str:
+def describe_lines(values, labels, names, xlabel, ylabel):
     """Return each line's first and last point, and its extremes between them."""
     parts = []
     for label, row in zip(labels, values, strict=True):
@@ -108,21 +100,21 @@ def describe_lines(
         turns = [f"{kind} {row[i]:.2f} at {names[i]}" for kind, i in extremes if row[i] not in (row[0], row[-1])]
         between = f" ({','.join(turns)})" if turns else ""
         parts.append(f"'{label}' goes from {row[0]:.2f} to {row[-1]:.2f}{between}")
-    start = f"{_titled('Line plot', title)} of {ylabel} over {xlabel}, {names[0]} to {names[-1]}."
+    start = f" of {ylabel} over {xlabel}, {names[0]} to {names[-1]}."
     return f"{start} {', '.join(parts)}."
 
 
-def describe_training(means: np.ndarray, validation: np.ndarray, done: int, steps: int, title: str | None) -> str:
+def describe_training(means, validation, done, steps):
     """Return how many steps are done, and first and last points of the two lines."""
-    start = f"{_titled('Loss of a training', title)}, {done} of {steps} steps."
+    start = f", {done} of {steps} steps."
     training = f" The mean of the last steps goes from {means[0]:.2f} to {means[-1]:.2f}." if len(means) else ""
     points = ", ".join(f"{loss:.2f} after {step:.0f} steps" for step, loss in validation[-10:])
     return f"{start}{training}{f' The validation: {points}.' if points else ''}"
 
 
-def describe_similarity(values: np.ndarray, labels: Sequence[str], unit: str, title: str | None) -> str:
+def describe_similarity(values, labels, unit):
     """Return each thing, and the one most similar to it."""
-    start = f"{_titled('Heat map', title)} of {unit} between {len(labels)} things."
+    start = f" of {unit} between {len(labels)} things."
     if len(labels) < 2:
         return start
     best = np.where(np.eye(len(values), dtype=bool), -np.inf, values).argmax(axis=1)
@@ -131,11 +123,9 @@ def describe_similarity(values: np.ndarray, labels: Sequence[str], unit: str, ti
     return f"{start} {_chained(parts, 'Most like', 'like', 'is')}."
 
 
-def describe_similarities(
-    values: np.ndarray, labels: Sequence[str], names: Sequence[str], unit: str, title: str | None
-) -> str:
+def describe_similarities(values, labels, names, unit):
     """Return for each table the mean, and the two things that are most similar."""
-    start = f"{_titled('Heat maps', title)} of {unit} between {len(labels)} things, {len(values)} of them."
+    start = f" of {unit} between {len(labels)} things, {len(values)} of them."
     if len(labels) < 2:
         return start
     others, things = ~np.eye(len(labels), dtype=bool), _quoted(labels)
@@ -147,12 +137,10 @@ def describe_similarities(
     return f"{start} The mean of two different ones, and the two most alike: {'; '.join(parts)}."
 
 
-def describe_vectors(
-    points: np.ndarray, labels: Sequence[str], groups: Sequence[str], shares: np.ndarray | None, title: str | None
-) -> str:
+def describe_vectors(points, labels, groups, shares):
     """Return each point, and the one nearest to it."""
     part = "" if shares is None else f" The two axes show {sum(shares):.0%} of the variance."
-    start = f"{_titled('Scatter plot', title)} of {len(points)} points.{part}"
+    start = f" of {len(points)} points.{part}"
     if len(points) < 2:
         return start
     apart = np.linalg.norm(points[:, None] - points[None], axis=-1) + np.diag(np.full(len(points), np.inf))

@@ -1,17 +1,10 @@
 """What several kinds of plot draw: heat maps large and small, grids of them, ticks, titles."""
 
-from __future__ import annotations
-
 import functools
 import math
-from collections.abc import Sequence
-from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.figure import Figure
 
 from bertedu.plots.figures import new_figure, styled_axes
 from bertedu.plots.fonts import drawable, write
@@ -21,16 +14,7 @@ LABELLED = 16  # more tokens than that are not written beside small heat maps
 COLUMNS = 4  # of small heat maps
 
 
-def heat_map(
-    values: np.ndarray,
-    columns: Sequence[str],
-    rows: Sequence[str],
-    scale: dict[str, Any],
-    unit: str,
-    title: str | None,
-    ax: Axes | None = None,
-    names: tuple[str, str] | None = None,
-) -> Axes:
+def heat_map(values, columns, rows, scale, unit, title, ax=None, names=None):
     """Draw `values` as squares of colour with `columns` above and `rows` beside, and a colour bar; return the Axes.
 
     Args:
@@ -51,7 +35,7 @@ def heat_map(
     return ax
 
 
-def _heat_map_size(rows: Sequence[str], columns: Sequence[str]) -> tuple[float, float]:
+def _heat_map_size(rows, columns):
     """Return inches: enough that neighbouring labels do not touch, with room for the longest."""
     largest = min(max(len(rows), len(columns)), MOST_LABELS)
     cell = 0.48 if largest <= MOST_NUMBERS else max(0.17, min(0.32, 5.0 / largest))
@@ -60,22 +44,22 @@ def _heat_map_size(rows: Sequence[str], columns: Sequence[str]) -> tuple[float, 
     return width + room[0] + 1.5, height + room[1] + 0.8
 
 
-def scale_of(attention: np.ndarray) -> dict[str, Any]:
+def scale_of(values):
     """Return colours: white at 0, blue above; where there are negative numbers, red of equal depth below."""
-    most = np.abs(attention).max() or 1.0
-    if attention.min() < 0:
+    most = np.abs(values).max() or 1.0
+    if values.min() < 0:
         return {"cmap": "RdBu", "vmin": -most, "vmax": most}
     return {"cmap": "Blues", "vmin": 0, "vmax": most}
 
 
-def token_ticks(ax: Axes, columns: Sequence[str], rows: Sequence[str], top: bool = True) -> None:
+def token_ticks(ax, columns, rows, top=True):
     """Write the tokens along both axes; every second, third, ... where they are too many."""
     ax.tick_params(top=top, labeltop=top, bottom=not top, labelbottom=not top, length=2, labelsize=SMALL)
     write_ticks(ax.xaxis, range(len(columns)), columns, rotation=90)
     write_ticks(ax.yaxis, range(len(rows)), rows)
 
 
-def write_ticks(axis: Axis, places: Sequence[float], names: Sequence[str], **style: Any) -> None:
+def write_ticks(axis, places, names, **style):
     """Write `names` at their places along `axis`, no more than fit, each with a font that has its letters."""
     step = math.ceil(len(names) / MOST_LABELS)
     axis.set_ticks(list(places)[::step], [drawable(name)[0] for name in names[::step]], parse_math=False, **style)
@@ -83,13 +67,13 @@ def write_ticks(axis: Axis, places: Sequence[float], names: Sequence[str], **sty
         tick.set_family(drawable(name)[1])
 
 
-def write_title(ax: Axes, title: str | None) -> None:
+def write_title(ax, title):
     """Write a line above `ax`, from its left edge on."""
     if title:
         write(ax.set_title, title, loc="left")
 
 
-def _write_numbers(ax: Axes, image: Any, values: np.ndarray) -> None:
+def _write_numbers(ax, image, values):
     for row, column in np.ndindex(values.shape):
         shade = image.cmap(image.norm(values[row, column]))
         dark = np.dot(shade[:3], (0.299, 0.587, 0.114)) < 0.55  # perceived brightness, as in ITU-R BT.601
@@ -97,15 +81,7 @@ def _write_numbers(ax: Axes, image: Any, values: np.ndarray) -> None:
                 color="white" if dark else "black")  # fmt: skip
 
 
-def grid(
-    rows: int,
-    columns: int,
-    count: int,
-    size: tuple[float, float],
-    edges: tuple[float, float, float],
-    title: str | None,
-    note: str,
-) -> np.ndarray:
+def grid(rows, columns, count, size, edges, title, note):
     """Return `count` Axes of `size` inches in a grid, inside `edges` (left, right, bottom), below title and note.
 
     Placed by hand: matplotlib's own layouts take seconds for 144 Axes.
@@ -130,15 +106,7 @@ def grid(
     return axes
 
 
-def panels(
-    values: np.ndarray,
-    labels: Sequence[str],
-    names: Sequence[str],
-    title: str | None,
-    note: str,
-    scale: dict[str, Any] | None = None,
-    unit: str = "",
-) -> np.ndarray:
+def panels(values, labels, names, title, note, scale=None, unit=""):
     """Draw a small heat map for each of `values`, `[P, R, R]`, named above; return P Axes.
 
     Args:
@@ -162,7 +130,7 @@ def panels(
     return axes
 
 
-def _shared_bar(figure: Figure, image: Any, first: Any, last: Any, unit: str) -> None:
+def _shared_bar(figure, image, first, last, unit):
     """Draw a colour bar beside a row of Axes that goes from `first` to `last`."""
     width = figure.get_size_inches()[0]
     bar = figure.add_axes((last.x1 + 0.12 / width, first.y0, 0.09 / width, first.height))
@@ -170,7 +138,7 @@ def _shared_bar(figure: Figure, image: Any, first: Any, last: Any, unit: str) ->
     bar.tick_params(labelsize=SMALL)
 
 
-def thumbnail(ax: Axes, values: np.ndarray, scale: dict[str, Any] | None = None) -> Any:
+def thumbnail(ax, values, scale=None):
     """Draw `values`, `[T, S]`, to fill `ax`, in a frame, without names; on a scale of their own by default."""
     image = ax.imshow(values, aspect="auto", interpolation="nearest", **(scale or scale_of(values)))
     ax.set(xticks=[], yticks=[])
@@ -178,7 +146,7 @@ def thumbnail(ax: Axes, values: np.ndarray, scale: dict[str, Any] | None = None)
     return image
 
 
-def clean_axes(ax: Axes, xlabel: str, ylabel: str, title: str | None) -> None:
+def clean_axes(ax, xlabel, ylabel, title):
     """Remove the frame where no numbers stand, and name the axes."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=SMALL)

@@ -1,7 +1,5 @@
 """Figures that describe themselves, in a notebook and in a saved file; and how they are saved and closed."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 from collections.abc import Iterator
@@ -63,9 +61,9 @@ def describe(axes: Any) -> str:
     return escape(" ".join(filter(None, (getattr(ax, "alt_text", "") for ax in figure_of(axes).axes))))
 
 
-def set_description(ax: Axes, title: str | None, text: str) -> None:
+def set_description(ax: Axes, kind: str, title: str | None, text: str) -> None:
     """Keep title and description with the Axes that they belong to: a figure of several joins them."""
-    ax.alt_title, ax.alt_text = title, text
+    ax.alt_title, ax.alt_text = title, f"{kind} '{title}'{text}" if title else f"{kind}{text}"
 
 
 def figure_of(axes: Any) -> Figure:

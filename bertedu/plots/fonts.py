@@ -1,7 +1,5 @@
 """Fonts: which installed font can draw a text, and what is written where none can."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any

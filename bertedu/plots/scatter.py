@@ -1,7 +1,5 @@
 """Vectors as points in the plane, their names placed where none covers another."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Sequence
@@ -73,7 +71,7 @@ def vectors(
             _legend(ax, kinds, columns)
         ax.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
         _write_names(ax, points, labels)
-    set_description(ax, title, describe_vectors(points, labels, groups, shares, title))
+    set_description(ax, "Scatter plot", title, describe_vectors(points, labels, groups, shares))
     return ax
 
 

@@ -1,7 +1,5 @@
 """How similar things are: tables of it, as heat maps."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -53,7 +51,7 @@ def similarity(
     scale = {"cmap": "Blues", "vmin": others.min(), "vmax": others.max()}
     if not several:
         ax = heat_map(values, labels, labels, scale, unit, title, ax)
-        set_description(ax, title, describe_similarity(values, labels, unit, title))
+        set_description(ax, "Heat map", title, describe_similarity(values, labels, unit))
         return ax
     if ax is not None:
         raise ValueError("ax holds one table; leave it out to draw several, or draw them one by one.")
@@ -61,5 +59,5 @@ def similarity(
     names = strings("names", names, len(values), "tables in values")
     note = "One scale for all, from the least alike to the most alike of two different things."
     axes = panels(values, labels, names, title, note, scale, unit)
-    set_description(axes[0], title, describe_similarities(values, labels, names, unit, title))
+    set_description(axes[0], "Heat maps", title, describe_similarities(values, labels, names, unit))
     return axes

@@ -1,7 +1,5 @@
 """Thumbnails: every head of a model in one image, with a number or a label for each; quicker than `model`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,7 +100,7 @@ def thumbnails(
         if known:
             colour = _label_legend(ax, known, name) if isinstance(known[0], str) else _colour_bar(ax, known, name)
             _draw_bars(ax, values, colour, side, pitch)
-    set_description(ax, title, describe_model(attention, tokens, title) + describe_values(values, name))
+    set_description(ax, "Grid of heat maps", title, describe_model(attention, tokens) + describe_values(values, name))
     return ax
 
 

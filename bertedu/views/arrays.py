@@ -5,8 +5,6 @@
 One scale for everything would erase a head that spreads over 512 tokens: all its weights are below 1/255. Chapter: 12.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -85,11 +83,6 @@ def visible(text: str) -> str:
     if len(cut) < len(text):
         shown += f"… ({len(text):,} characters)"
     return shown if shown.strip() else f"({len(text)} × space)" if text else "(empty)"
-
-
-def title_of(title: Any) -> str | None:
-    """Return a view's title, made visible."""
-    return None if title is None else visible(title)
 
 
 def label(token: str) -> str:

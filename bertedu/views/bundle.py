@@ -11,8 +11,6 @@ In the bundle a module is a function of its own, so that names of different modu
 tools.check_js` checks the types of the modules as they are.
 """
 
-from __future__ import annotations
-
 import functools
 from pathlib import Path
 

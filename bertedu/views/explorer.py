@@ -4,16 +4,14 @@ Each edit goes to the kernel, is read there by a `Reader`, and comes back with a
 older text still gets that text's attention, and never another's. Lines are the head view's. Chapter: 12.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from bertedu.views import arrays
 from bertedu.views.head import HeadView
-from bertedu.views.reader import Reader, ReadText
+from bertedu.views.reader import Edits, Reader, ReadText
 from bertedu.views.view import Answer, View
 
 MOST_KEPT, MOST_KEPT_NBYTES = 4, 200_000_000  # texts that a page may still ask about; the latest always
@@ -99,13 +97,13 @@ class Explorer(View):
         """Return what the page may ask, by name: all that a `Reader` answers, and "choose"."""
         return super().questions() | {
             "read": self._answer_read,
-            "projection": lambda reading, place: (dict(self._of(reading).text.projection(place)), b""),
+            "projection": lambda reading, place: (self._of(reading).text.projection(place), b""),
             "similarity": lambda reading: ({"similarity": self._of(reading).text.similarity()}, b""),
             "fill_mask": lambda reading, token: (self.reader.fill_mask(self._of(reading).text, token), b""),
             "choose": self._choose,
         }
 
-    def _answer_read(self, *, text: str, pair: str, edits: Mapping[str, Any], layer: int, place: int) -> Answer:
+    def _answer_read(self, *, text: str, pair: str, edits: Edits, layer: int, place: int) -> Answer:
         layer = arrays.choice("layer", layer, self.layers)
         place = arrays.choice("place", place, self.layers + 1)
         kept = self._read(text, pair, edits)
@@ -126,12 +124,11 @@ class Explorer(View):
 
     # ---- texts -------------------------------------------------------------------------------------------------------
 
-    def _read(self, text: str, pair: str, edits: Mapping[str, Any]) -> Kept:
+    def _read(self, text: str, pair: str, edits: Edits) -> Kept:
         """Read a text, or two, and keep the result under the next number."""
         read = self.reader.read(text, pair, edits)
         tokens, segments, signed = (read.message[key] for key in ("tokens", "segments", "signed"))
-        heads = list(range(read.attention.shape[1]))
-        view = HeadView(read.attention, tokens, segments=segments, layer=0, heads=heads, title=None, signed=signed)
+        view = HeadView(read.attention, tokens, segments=segments, signed=signed)
         self._count += 1
         self._kept[self._count] = Kept(read, view)
         self.tokens, self.labels, self.layer_nbytes = view.tokens, view.labels, view.layer_nbytes
@@ -157,7 +154,8 @@ class Explorer(View):
         name = f"{self.description['name']}, layer {self.layer}: {text if len(text) <= 60 else text[:59] + '…'}"
         return plots.layer(self._latest.text.attention[self.layer], self.labels, title=name)
 
-    _saved_picture = property(View._draw_saved)  # not cached: it is the latest text's
+    def _saved_picture(self) -> dict[str, Any]:
+        return self._rendered(self.axes())[0]  # of the latest text, while the notebook's stays the first
 
     @property
     def saved_nbytes(self) -> int:

@@ -4,28 +4,17 @@ Which heads, which direction between two texts, with or without [CLS] and [SEP],
 chosen in the page. Chapter: 12.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
+import numpy as np  # noqa: F401  (the example)
 
 from bertedu.views import arrays
 from bertedu.views.view import View
 
 
-def head_view(
-    attention: Any,
-    tokens: Sequence[str],
-    *,
-    segments: Sequence[int | None] | None = None,
-    layer: int = 0,
-    heads: Sequence[int] | None = None,
-    title: str | None = None,
-    signed: bool | None = None,
-) -> HeadView:
+class HeadView(View):
     """One layer's heads as lines from the tokens that look to the tokens that are looked at.
 
     Args:
@@ -38,9 +27,6 @@ def head_view(
         title: None, or a line above.
         signed: whether weights can be negative, as those of talking heads. Told from the numbers by default.
 
-    Returns:
-        A `View`.
-
     Raises:
         TypeError, ValueError: an argument is not as above; the message names it.
 
@@ -48,41 +34,30 @@ def head_view(
         >>> head_view(np.full((2, 3, 3, 3), 1 / 3), ["the", "cat", "sat"])  # doctest: +ELLIPSIS
         head_view of 3 tokens, 2 layers of 3 heads: ... KB to the first drawing, a file of at most ... KB
     """
-    attention = arrays.attention_array("attention", attention)
-    tokens = arrays.token_list(tokens, attention.shape[-1])
-    heads = list(range(attention.shape[1])) if heads is None else heads
-    if not len(heads):
-        raise ValueError("heads must name at least one head, or be None for all.")
-    return HeadView(
-        attention,
-        tokens,
-        segments=arrays.segment_list(segments, tokens),
-        layer=arrays.choice("layer", layer, len(attention)),
-        heads=sorted({arrays.choice("heads", head, attention.shape[1]) for head in heads}),
-        title=arrays.title_of(title),
-        signed=arrays.signed_or_not(attention, signed),
-    )
-
-
-class HeadView(View):
-    """What `head_view` returns."""
 
     kind = "head"
 
     def __init__(
         self,
-        attention: np.ndarray,
-        tokens: list[str],
+        attention: Any,
+        tokens: Sequence[str],
         *,
-        segments: list[int],
-        layer: int,
-        heads: list[int],
-        title: str | None,
-        signed: bool,
+        segments: Sequence[int | None] | None = None,
+        layer: int = 0,
+        heads: Sequence[int] | None = None,
+        title: str | None = None,
+        signed: bool | None = None,
     ) -> None:
-        super().__init__(tokens, title, attention.shape[:2], arrays.packed_nbytes(attention.shape[1:]))
-        self.attention = attention
-        self.segments, self.layer, self.heads, self.signed = segments, layer, heads, signed
+        self.attention = arrays.attention_array("attention", attention)
+        tokens = arrays.token_list(tokens, self.attention.shape[-1])
+        super().__init__(tokens, title, self.attention.shape[:2], arrays.packed_nbytes(self.attention.shape[1:]))
+        heads = range(self.head_count) if heads is None else heads
+        if not len(heads):
+            raise ValueError("heads must name at least one head, or be None for all.")
+        self.segments = arrays.segment_list(segments, tokens)
+        self.layer = arrays.choice("layer", layer, self.layers)
+        self.heads = sorted({arrays.choice("heads", head, self.head_count) for head in heads})
+        self.signed = arrays.signed_or_not(self.attention, signed)
 
     @functools.cached_property
     def _notes(self) -> list[str]:
@@ -132,3 +107,6 @@ class HeadView(View):
         if len(self.heads) < self.head_count:
             name = f"{name}, heads {', '.join(map(str, self.heads))}"
         return plots.layer(weights, self.labels, heads=self.heads, title=name)
+
+
+head_view = HeadView

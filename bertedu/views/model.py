@@ -3,8 +3,6 @@
 Heads can be sorted and coloured by a number or a label for each, as its entropy or its kind. Chapter: 12.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -17,17 +15,7 @@ from bertedu.views import arrays
 from bertedu.views.view import View
 
 
-def model_view(
-    attention: Any,
-    tokens: Sequence[str],
-    *,
-    values: ArrayLike | None = None,
-    name: str = "value",
-    layer: int = 0,
-    head: int = 0,
-    title: str | None = None,
-    signed: bool | None = None,
-) -> ModelView:
+class ModelView(View):
     """All heads as a grid of thumbnails, a row for each layer; one of them is shown large.
 
     Args:
@@ -39,9 +27,6 @@ def model_view(
         title: None, or a line above.
         signed: whether weights can be negative, as those of talking heads. Told from the numbers by default.
 
-    Returns:
-        A `View`.
-
     Raises:
         TypeError, ValueError: an argument is not as above; the message names it.
 
@@ -49,39 +34,28 @@ def model_view(
         >>> model_view(np.full((2, 3, 3, 3), 1 / 3), ["the", "cat", "sat"])  # doctest: +ELLIPSIS
         model_view of 3 tokens, 2 layers of 3 heads: ... KB to the first drawing, a file of at most ... KB
     """
-    attention = arrays.attention_array("attention", attention)
-    return ModelView(
-        attention,
-        arrays.token_list(tokens, attention.shape[-1]),
-        values=_values(values, attention.shape[:2]),
-        name=arrays.visible(name),
-        layer=arrays.choice("layer", layer, len(attention)),
-        head=arrays.choice("head", head, attention.shape[1]),
-        title=arrays.title_of(title),
-        signed=arrays.signed_or_not(attention, signed),
-    )
-
-
-class ModelView(View):
-    """What `model_view` returns."""
 
     kind = "model"
 
     def __init__(
         self,
-        attention: np.ndarray,
-        tokens: list[str],
+        attention: Any,
+        tokens: Sequence[str],
         *,
-        values: list[list[Any]] | None,
-        name: str,
-        layer: int,
-        head: int,
-        title: str | None,
-        signed: bool,
+        values: ArrayLike | None = None,
+        name: str = "value",
+        layer: int = 0,
+        head: int = 0,
+        title: str | None = None,
+        signed: bool | None = None,
     ) -> None:
-        super().__init__(tokens, title, attention.shape[:2], arrays.packed_nbytes(attention.shape[1:]))
-        self.attention = attention
-        self.values, self.name, self.layer, self.head, self.signed = values, name, layer, head, signed
+        self.attention = arrays.attention_array("attention", attention)
+        shape = self.attention.shape
+        super().__init__(arrays.token_list(tokens, shape[-1]), title, shape[:2], arrays.packed_nbytes(shape[1:]))
+        self.values, self.name = _values(values, shape[:2]), arrays.visible(name)
+        self.layer = arrays.choice("layer", layer, self.layers)
+        self.head = arrays.choice("head", head, self.head_count)
+        self.signed = arrays.signed_or_not(self.attention, signed)
 
     @functools.cached_property
     def _small(self) -> np.ndarray:
@@ -154,6 +128,9 @@ class ModelView(View):
     def _one(self, layer: int, head: int) -> np.ndarray:
         place = arrays.choice("layer", layer, self.layers), arrays.choice("head", head, self.head_count)
         return self.attention[place]
+
+
+model_view = ModelView
 
 
 def _values(values: ArrayLike | None, shape: tuple[int, ...]) -> list[list[Any]] | None:

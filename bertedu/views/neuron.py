@@ -5,8 +5,6 @@
 The products q[t, h] * k[s, h] show which of the H numbers made two tokens meet. Chapter: 12.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -17,18 +15,7 @@ from bertedu.views import arrays
 from bertedu.views.view import View
 
 
-def neuron_view(
-    queries: Any,
-    keys: Any,
-    tokens: Sequence[str],
-    *,
-    attention: Any = None,
-    mask: Any = None,
-    layer: int = 0,
-    head: int = 0,
-    token: int = 0,
-    title: str | None = None,
-) -> NeuronView:
+class NeuronView(View):
     """One token's query, every key, their products number by number, the sums, and the softmax over them.
 
     Args:
@@ -39,9 +26,6 @@ def neuron_view(
         layer, head, token: what is shown first.
         title: None, or a line above.
 
-    Returns:
-        A `View`.
-
     Raises:
         TypeError, ValueError: an argument is not as above; the message names it.
 
@@ -49,47 +33,33 @@ def neuron_view(
         >>> neuron_view(np.ones((2, 3, 4, 5)), np.ones((2, 3, 4, 5)), list("abcd"))  # doctest: +ELLIPSIS
         neuron_view of 4 tokens, 2 layers of 3 heads: ... KB to the first drawing, a file of at most ... KB
     """
-    queries = arrays.with_layers("queries", queries, "H")
-    keys = arrays.with_layers("keys", keys, "H")
-    if queries.shape != keys.shape:
-        raise ValueError(f"queries and keys must have one shape, got {list(queries.shape)} and {list(keys.shape)}.")
-    layers, heads, length = queries.shape[:3]
-    return NeuronView(
-        queries,
-        keys,
-        arrays.token_list(tokens, length, "queries"),
-        attention=_attention(attention, queries.shape),
-        mask=_mask(mask, length),
-        layer=arrays.choice("layer", layer, layers),
-        head=arrays.choice("head", head, heads),
-        token=arrays.choice("token", token, length),
-        title=arrays.title_of(title),
-    )
-
-
-class NeuronView(View):
-    """What `neuron_view` returns."""
 
     kind = "neuron"
 
     def __init__(
         self,
-        queries: np.ndarray,
-        keys: np.ndarray,
-        tokens: list[str],
+        queries: Any,
+        keys: Any,
+        tokens: Sequence[str],
         *,
-        attention: np.ndarray | None,
-        mask: list[int] | None,
-        layer: int,
-        head: int,
-        token: int,
-        title: str | None,
+        attention: Any = None,
+        mask: Any = None,
+        layer: int = 0,
+        head: int = 0,
+        token: int = 0,
+        title: str | None = None,
     ) -> None:
-        self.arrays = [queries, keys, *([] if attention is None else [attention])]
+        queries, keys = arrays.with_layers("queries", queries, "H"), arrays.with_layers("keys", keys, "H")
+        if queries.shape != keys.shape:
+            raise ValueError(f"queries and keys must have one shape, got {list(queries.shape)} and {list(keys.shape)}.")
+        length, self.width = queries.shape[2:]
+        self.arrays = [queries, keys, *([] if attention is None else [_attention(attention, queries.shape)])]
         layer_nbytes = sum(arrays.packed_nbytes(array.shape[1:]) for array in self.arrays)
-        super().__init__(tokens, title, queries.shape[:2], layer_nbytes)
-        self.width = queries.shape[-1]
-        self.mask, self.layer, self.head, self.token = mask, layer, head, token
+        super().__init__(arrays.token_list(tokens, length, "queries"), title, queries.shape[:2], layer_nbytes)
+        self.mask = None if mask is None else _mask(mask, length)
+        self.layer = arrays.choice("layer", layer, self.layers)
+        self.head = arrays.choice("head", head, self.head_count)
+        self.token = arrays.choice("token", token, length)
 
     def setup(self) -> dict[str, Any]:
         """Return what the page must know first."""
@@ -139,6 +109,9 @@ class NeuronView(View):
         return [array[place] for array in self.arrays]
 
 
+neuron_view = NeuronView
+
+
 def scores(queries: np.ndarray, keys: np.ndarray, mask: Sequence[int] | None = None) -> np.ndarray:
     """Return softmax(q·k/sqrt(H)) of one head, `[T, T]`, from `[T, H]` each; masked keys get 0.
 
@@ -153,9 +126,7 @@ def scores(queries: np.ndarray, keys: np.ndarray, mask: Sequence[int] | None = N
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-def _attention(attention: Any, shape: tuple[int, ...]) -> np.ndarray | None:
-    if attention is None:
-        return None
+def _attention(attention: Any, shape: tuple[int, ...]) -> np.ndarray:
     array = arrays.attention_array("attention", attention)
     if array.shape[:3] != shape[:3]:
         raise ValueError(
@@ -165,9 +136,7 @@ def _attention(attention: Any, shape: tuple[int, ...]) -> np.ndarray | None:
     return array
 
 
-def _mask(mask: Any, length: int) -> list[int] | None:
-    if mask is None:
-        return None
+def _mask(mask: Any, length: int) -> list[int]:
     shown = to_numpy("mask", mask, np.float32).ravel()
     if len(shown) != length:
         raise ValueError(f"mask must have a number for each token: expected {length}, got {len(shown)}.")

@@ -1,7 +1,5 @@
 """A saved page: one HTML file with a view's program, its figure and its numbers, which needs nothing else."""
 
-from __future__ import annotations
-
 import base64
 import html
 import json
@@ -37,12 +35,12 @@ startSaved(showView);
 """
 
 
-def saved_page(title: str, alt: str, png: bytes, setup: dict, parts: dict[str, bytes], program: tuple[str, str]) -> str:
+def saved_page(title: str, figure: dict, setup: dict, parts: dict[str, bytes], program: tuple[str, str]) -> str:
     """Return the HTML of a saved view.
 
     Args:
         title: the heading.
-        alt: the alternative text of the figure `png`.
+        figure: the static figure, "image/png" and "text/plain".
         setup: what the page must know first, for JSON.
         parts: bytes by name, compressed here.
         program: JavaScript and CSS.
@@ -51,8 +49,8 @@ def saved_page(title: str, alt: str, png: bytes, setup: dict, parts: dict[str, b
     blocks = (f'<script type="text/plain" data-part="{name}">{_packed(part)}</script>' for name, part in parts.items())
     return PAGE.format(
         title=html.escape(title),
-        alt=html.escape(alt, quote=True),
-        png=base64.b64encode(png).decode(),
+        alt=html.escape(figure["text/plain"], quote=True),
+        png=base64.b64encode(figure["image/png"]).decode(),
         setup=to_json(setup),
         parts="\n".join(blocks),
         css=css,

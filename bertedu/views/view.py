@@ -18,7 +18,7 @@ from typing import Any
 from bertedu import files
 from bertedu.terminal import in_notebook
 from bertedu.views import bundle, live
-from bertedu.views.arrays import label
+from bertedu.views.arrays import label, visible
 from bertedu.views.page import saved_page, to_json
 
 SUFFIXES = (".html", ".png", ".svg", ".pdf")
@@ -29,7 +29,7 @@ Answer = tuple[dict[str, Any], bytes]  # a message for JSON, and the bytes of an
 class View:
     """A view of attention: shown by a notebook as the last value of a cell, or with `show()`; saved with `save(path)`.
 
-    Made by `head_view`, `model_view`, `neuron_view` and `explorer`. Each kind defines what it sends (`setup`, `part`,
+    `head_view`, `model_view`, `neuron_view` and `explorer` make one. Each kind defines what it sends (`setup`, `part`,
     `exact`) and its static figure (`axes`).
 
     Attributes:
@@ -42,7 +42,7 @@ class View:
     styles: tuple[str, ...] = ()  # its style sheets, besides common.css
 
     def __init__(self, tokens: list[str], title: str | None, shape: Sequence[int], layer_nbytes: int) -> None:
-        self.tokens, self.title = tokens, title
+        self.tokens, self.title = tokens, None if title is None else visible(title)
         self.labels = [label(token) for token in tokens]
         self.layers, self.head_count = shape
         self.layer_nbytes = layer_nbytes  # of a layer's parts, before compression
@@ -103,7 +103,9 @@ class View:
         return questions[question["ask"]](**options)
 
     def _live_setup(self) -> Answer:
-        of_kernel = {"exact": True, "layers": list(range(self.layers)), "picture": picture_size(self)}
+        png = self._picture[0]["image/png"]  # begins with its width and height, by which the page knows the figure
+        size = [int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")]
+        of_kernel = {"exact": True, "layers": list(range(self.layers)), "picture": size}
         return {"setup": {**self.setup(), **of_kernel}, "part": self.first_part()}, self.part(self.first_part())
 
     def saved_setup(self, layers: list[int]) -> dict[str, Any]:
@@ -115,35 +117,21 @@ class View:
 
     @functools.cached_property
     def _picture(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Data and metadata of the figure, as IPython takes them; it is drawn once."""
+        """Data and metadata of the figure that a notebook gets, as IPython takes them; it is drawn once."""
+        return self._rendered(self.quick_axes())
 
-        def bundle_of(axes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-            from bertedu import plots
-
-            data, metadata = plots.figure_of(axes)._repr_mimebundle_()
-            return {**data, "image/png": smaller(data["image/png"])}, metadata
-
-        return self._drawn(self.quick_axes, bundle_of)
-
-    def _draw_saved(self) -> tuple[str, bytes]:
-        """Return description and PNG for a saved page: only seen without JavaScript, so it need not be sharp."""
+    def _rendered(self, axes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         from bertedu import plots
 
-        return self._drawn(
-            self.quick_axes, lambda axes: (plots.describe(axes), smaller(plots.png(axes, dpi=plots.SCREEN_DPI)))
-        )
-
-    _saved_picture = functools.cached_property(_draw_saved)
-
-    def _drawn(self, draw: Callable[[], Any], use: Callable[[Any], Any]) -> Any:
-        """Return `use(axes)` of a figure that is closed afterwards."""
-        from bertedu import plots
-
-        axes = draw()
         try:
-            return use(axes)
+            data, metadata = plots.figure_of(axes)._repr_mimebundle_()
         finally:
             plots.close(axes)
+        return {**data, "image/png": smaller(data["image/png"])}, metadata
+
+    def _saved_picture(self) -> dict[str, Any]:
+        """Return description and PNG for a saved page."""
+        return self._picture[0]
 
     @property
     def alt(self) -> str:
@@ -160,7 +148,7 @@ class View:
     @property
     def saved_nbytes(self) -> int:
         """An upper bound for the bytes of a saved .html: base64 writes three bytes as four; real weights shrink."""
-        return self.nbytes + (self.layers * self.layer_nbytes + len(self._saved_picture[1])) * 4 // 3
+        return self.nbytes + self.layers * self.layer_nbytes * 4 // 3
 
     def __repr__(self) -> str:
         name = f"{self.kind}_view of {len(self.tokens)} tokens, {self.layers} layers of {self.head_count} heads"
@@ -223,13 +211,20 @@ class View:
         if path.suffix.lower() not in SUFFIXES:
             raise ValueError(f"path must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, got {str(path)!r}.")
         if path.suffix.lower() != ".html":
-            from bertedu import plots
-
-            return self._drawn(self.axes, lambda axes: plots.save(axes, path))
+            return self._save_figure(path)
         if not path.parent.is_dir():
             raise FileNotFoundError(f"path: there is no folder {str(path.parent)!r} to save {path.name!r} in.")
         files.write_text(path, self._page(self._chosen(layers)))
         return path
+
+    def _save_figure(self, path: Path) -> Path:
+        from bertedu import plots
+
+        axes = self.axes()
+        try:
+            return plots.save(axes, path)
+        finally:
+            plots.close(axes)
 
     def _chosen(self, layers: Iterable[int] | None) -> list[int]:
         chosen = list(range(self.layers)) if layers is None else sorted({int(layer) for layer in layers})
@@ -247,13 +242,7 @@ class View:
         """Return the HTML of a saved page with these layers."""
         title = self.title or f"{self.kind.capitalize()} view of {len(self.tokens)} tokens"
         parts = {name: self.part(name) for name in self.part_names(layers)}
-        return saved_page(title, *self._saved_picture, self.saved_setup(layers), parts, self.program("saved"))
-
-
-def picture_size(view: View) -> list[int]:
-    """Return width and height of the figure in its own pixels, by which the page knows it: a PNG begins with them."""
-    png = view._picture[0]["image/png"]
-    return [int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")]
+        return saved_page(title, self._saved_picture(), self.saved_setup(layers), parts, self.program("saved"))
 
 
 def smaller(png: bytes) -> bytes:
