@@ -119,7 +119,7 @@ def model(attention: ArrayLike, tokens: Sequence[str], *, title: str | None = No
             axes[0, number].set_title(f"head {number}" if number == 0 else str(number), fontsize=SMALL, pad=3)
         for number in range(layers):
             axes[number, 0].set_ylabel(f"layer {number}", fontsize=SMALL, rotation=0, ha="right", va="center")
-    set_description(axes[0, 0], title, describe_model(attention, tokens, title))
+    set_description(axes[0, 0], "Grid of heat maps", title, describe_model(attention, tokens))
     return axes
 
 
