@@ -6,33 +6,9 @@ import json
 import zlib
 from typing import Any
 
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; \
-style-src 'unsafe-inline'; img-src data:">
-<meta name="generator" content="bertedu">
-<title>{title}</title>
-<style>
-{css}</style>
-</head>
-<body class="be-page">
-<main>
-<h1 class="be-heading">{title}</h1>
-<div id="bertedu-view"></div>
-<img id="bertedu-picture" alt="{alt}" src="data:image/png;base64,{png}">
-</main>
-<script type="application/json" id="bertedu-setup">{setup}</script>
-{parts}
-<script type="module">
-{code}
-startSaved(showView);
-</script>
-</body>
-</html>
-"""
+from bertedu.views import bundle
+
+TEMPLATE = bundle.HERE / "page.html"  # placeholders are those of str.format
 
 
 def saved_page(title: str, figure: dict, setup: dict, parts: dict[str, bytes], program: tuple[str, str]) -> str:
@@ -47,7 +23,7 @@ def saved_page(title: str, figure: dict, setup: dict, parts: dict[str, bytes], p
     """
     code, css = program
     blocks = (f'<script type="text/plain" data-part="{name}">{_packed(part)}</script>' for name, part in parts.items())
-    return PAGE.format(
+    return TEMPLATE.read_text(encoding="utf-8").format(
         title=html.escape(title),
         alt=html.escape(figure["text/plain"], quote=True),
         png=base64.b64encode(figure["image/png"]).decode(),
