@@ -117,7 +117,7 @@ class BertReader:
             ValueError: the model has no masked-LM head, or the token stands for no word, as [CLS].
         """
         texts, masks_before, word = read_text.with_mask(token)
-        answers = self.bert.fill_mask(*texts, top_k=TOP_K)[masks_before]
+        answers = self.bert.fill_mask(texts[0], texts[1], top_k=TOP_K)[masks_before]
         return {
             "token": token,
             "word": arrays.visible(word),

@@ -144,6 +144,27 @@ def test_model_draws_rows_of_layers_and_columns_of_heads():
     assert smallest_text(axes[0, 0].figure) >= 8
 
 
+def test_layer_draws_some_heads_with_their_own_numbers():
+    attention = shares(5, 6, 6)
+    axes = plots.layer(attention, WORDS, heads=[4, 1])
+    assert [ax.get_title() for ax in axes] == ["head 4", "head 1"]
+    np.testing.assert_array_equal(axes[0].images[0].get_array(), attention[4])
+    assert "2 heads" in axes[0].figure.alt and "head 4 '" in axes[0].figure.alt and "head 0" not in axes[0].figure.alt
+
+
+def test_thumbnails_are_one_image_with_every_head_at_its_place():
+    attention = shares(2, 3, 6, 6)
+    ax = plots.thumbnails(attention, WORDS, values=[[1, None, 3], [4, 5, 6]], name="entropy")
+    image = ax.images[0].get_array()
+    pitch = image.shape[0] // 2
+    for layer, head in np.ndindex(2, 3):
+        tile = image[layer * pitch : layer * pitch + 6, head * pitch : head * pitch + 6]
+        np.testing.assert_allclose(tile, attention[layer, head] / attention[layer, head].max(), rtol=1e-6)
+    assert [len(bars.get_facecolors()) for bars in ax.collections] == [5]
+    assert smallest_text(ax.figure) >= 8
+    assert ax.figure.alt.endswith("entropy: from 1 (layer 0, head 0) to 6 (layer 1, head 2).")
+
+
 def test_model_counts_the_favourites():
     attention = np.zeros((2, 2, 3, 3))
     attention[:, :, :, 0] = 1.0

@@ -9,6 +9,7 @@ Clark et al. 2019 (https://arxiv.org/abs/1906.04341), section 3. What a head loo
 import dataclasses
 import unicodedata
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -185,5 +186,5 @@ def _keys_of(tokens: np.ndarray) -> dict[str, np.ndarray]:
 def _averaged(texts: Sequence[Sums]) -> HeadStatistics:
     """Return the `HeadStatistics` of the `_sums` of one or more texts."""
     totals = {name: (sum(text[name][0] for text in texts), sum(text[name][1] for text in texts)) for name in texts[0]}
-    means = {name: total / max(rows, 1) for name, (total, rows) in totals.items()}
+    means: dict[str, Any] = {name: total / max(rows, 1) for name, (total, rows) in totals.items()}
     return HeadStatistics(words=totals["entropy"][1], **means)

@@ -1,6 +1,7 @@
 """Lines: how numbers change, from layer to layer for instance, or from step to step of a training."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -49,23 +50,23 @@ def lines(
     """
     values = numbers("values", values, "RX")
     labels = strings("labels", labels, len(values), "rows of values")
-    names, x = _positions(x, values.shape[1])
+    names, places = _positions(x, values.shape[1])
     with styled_axes(ax, SIZE) as ax:
         for number, row in enumerate(values):
             dash = ("-", "--", ":")[number // len(PALETTE) % 3]
             marker, colour = MARKERS[number % len(MARKERS)], PALETTE[number % len(PALETTE)]
-            ax.plot(x, row, color=colour, marker=marker, linestyle=dash, markersize=5)
-        if len(x) <= 16 or names != [f"{value:g}" for value in x]:
-            write_ticks(ax.xaxis, x, names)
+            ax.plot(places, row, color=colour, marker=marker, linestyle=dash, markersize=5)
+        if len(places) <= 16 or names != [f"{place:g}" for place in places]:
+            write_ticks(ax.xaxis, places, names)
         clean_axes(ax, xlabel, ylabel, title)
-        _label_lines(ax, x[-1], values[:, -1], labels)
+        _label_lines(ax, places[-1], values[:, -1], labels)
     set_description(ax, "Line plot", title, describe_lines(values, labels, names, xlabel, ylabel))
     return ax
 
 
 def training(
-    losses: ArrayLike,
-    judged: ArrayLike = (),
+    losses: Any,
+    judged: Any = (),
     *,
     steps: int,
     epoch: int | None = None,
@@ -115,7 +116,7 @@ def training(
     return ax
 
 
-def _positions(x: Sequence[float] | Sequence[str] | None, count: int) -> tuple[list[str], np.ndarray]:
+def _positions(x: Any, count: int) -> tuple[list[str], np.ndarray]:
     """Return names and numbers of the points along x."""
     if x is not None and len(x) and all(isinstance(value, str) for value in x):
         return strings("x", x, count, "columns of values"), np.arange(count)

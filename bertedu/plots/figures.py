@@ -61,7 +61,7 @@ def describe(axes: Any) -> str:
     return escape(" ".join(filter(None, (getattr(ax, "alt_text", "") for ax in figure_of(axes).axes))))
 
 
-def set_description(ax: Axes, kind: str, title: str | None, text: str) -> None:
+def set_description(ax: Any, kind: str, title: str | None, text: str) -> None:
     """Keep title and description with the Axes that they belong to: a figure of several joins them."""
     ax.alt_title, ax.alt_text = title, f"{kind} '{title}'{text}" if title else f"{kind}{text}"
 
@@ -77,7 +77,7 @@ def figure_of(axes: Any) -> Figure:
     return figure
 
 
-def new_figure(size: tuple[float, float], layout: str | None = None) -> Figure:
+def new_figure(size: tuple[float, float], layout: Any = None) -> Figure:
     """Return an empty `Picture` of `size` inches."""
     # Never inside `rc_context`: the first figure loads the backend, and a notebook's backend sets rcParams for good
     # ("interactive", without which no later figure is shown), and the context would take them back.
@@ -91,9 +91,9 @@ def new_figure(size: tuple[float, float], layout: str | None = None) -> Figure:
 @contextlib.contextmanager
 def styled_axes(ax: Axes | None, size: tuple[float, float], layout: str = "constrained") -> Iterator[Axes]:
     """Yield `ax`, or for None the Axes of a new figure of `size` inches; what is drawn meanwhile has our style."""
-    figure = new_figure(size, layout) if ax is None else None
+    axes = new_figure(size, layout).add_subplot if ax is None else lambda: ax
     with matplotlib.rc_context(STYLE):
-        yield figure.add_subplot() if ax is None else ax
+        yield axes()
 
 
 def png(axes: Any, dpi: float = SHARP_DPI) -> bytes:

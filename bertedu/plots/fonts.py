@@ -30,7 +30,7 @@ def drawable(text: str) -> tuple[str, list[str]]:
     families, characters = [FONT], []
     for character in text:
         family = FONT if ord(character) in _characters(font_manager.findfont(FONT)) else _family_with(character)
-        if family not in (*families, None):
+        if family and family not in families:
             families.append(family)
         characters.append(character if family and character.isprintable() else f"U+{ord(character):04X}")
     return "".join(characters), families

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from bertedu.numeric import numbers, strings
 from bertedu.plots.descriptions import describe_vectors
 from bertedu.plots.drawing import clean_axes
-from bertedu.plots.figures import set_description, styled_axes
+from bertedu.plots.figures import figure_of, set_description, styled_axes
 from bertedu.plots.fonts import rewrite, write
 from bertedu.plots.style import MARKERS, PALETTE, SMALL
 
@@ -62,11 +62,12 @@ def vectors(
     with styled_axes(ax, (6.2 + columns, 4.8)) as ax:
         for number, kind in enumerate(kinds):
             marker = MARKERS[(number + number // len(PALETTE)) % len(MARKERS)]  # 49 groups look different
-            style = {"color": PALETTE[number % len(PALETTE)], "marker": marker, "edgecolors": "white"}
+            style: dict[str, Any] = {"color": PALETTE[number % len(PALETTE)], "marker": marker, "edgecolors": "white"}
             members = points[[group == kind for group in groups]]
-            ax.scatter(*members.T, s=36, label=str(number), linewidths=0.5, **style)
+            ax.scatter(members[:, 0], members[:, 1], s=36, label=str(number), linewidths=0.5, **style)
         ax.margins(0.12)
-        clean_axes(ax, *_axis_names(shares), title)
+        xlabel, ylabel = _axis_names(shares)
+        clean_axes(ax, xlabel, ylabel, title)
         if columns:
             _legend(ax, kinds, columns)
         ax.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
@@ -83,7 +84,7 @@ def _axis_names(shares: np.ndarray | None) -> list[str]:
 
 def _legend(ax: Axes, kinds: Sequence[str], columns: int) -> None:
     """Name the groups beside the plot, where it covers no point and no name."""
-    place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0}
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0}
     legend = ax.legend(frameon=False, fontsize=SMALL, ncols=columns, **place)
     for text, kind in zip(legend.get_texts(), kinds, strict=True):  # here: matplotlib ignores labels such as "_x"
         rewrite(text, kind)
@@ -108,7 +109,7 @@ def _write_names(ax: Axes, points: np.ndarray, labels: Sequence[str]) -> None:
 
 def _place_names(ax: Axes, points: np.ndarray, names: Sequence[Any], written: Sequence[bool]) -> int:
     """Move each name to a free place, or hide it; return how many are visible."""
-    ax.figure.draw_without_rendering()  # so that layout and limits are final, and places on the page are known
+    figure_of(ax).draw_without_rendering()  # so that layout and limits are final, and places on the page are known
     unit = ax.figure.dpi / 72
     spots = ax.transData.transform(points)
     limits = ax.get_window_extent().padded(4 * unit)
@@ -119,9 +120,10 @@ def _place_names(ax: Axes, points: np.ndarray, names: Sequence[Any], written: Se
         name.set_visible(True)  # what is hidden has no size
         # an annotation's own extent would have its line in it; a little air at the side keeps words apart
         size = np.array(Text.get_window_extent(name).size) + (3 * unit, 0)
-        place, box = _free_place(spots[number], size, unit, taken, limits) if written[number] else (None, None)
-        name.set_visible(place is not None)
-        if place is not None:
+        free = _free_place(spots[number], size, unit, taken, limits) if written[number] else None
+        name.set_visible(free is not None)
+        if free is not None:
+            place, box = free
             name.set(position=place, ha="left", va="bottom")
             name.arrow_patch.set_visible(np.linalg.norm(np.clip(0, place, place + size / unit)) > 8)
             taken = np.vstack([taken, box])
@@ -130,8 +132,8 @@ def _place_names(ax: Axes, points: np.ndarray, names: Sequence[Any], written: Se
 
 def _free_place(
     spot: np.ndarray, size: np.ndarray, unit: float, taken: np.ndarray, limits: Any
-) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Return where a name of `size` pixels fits: its offset from `spot` in points, and its box; or (None, None)."""
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return where a name of `size` pixels fits: its offset from `spot` in points, and its box; or None."""
     for distance, side in itertools.product(DISTANCES, SIDES):
         step = np.array(side) * distance * unit * (1 if 0 in side else 0.75)
         corner = spot + step - size * (1 - np.array(side)) / 2
@@ -140,4 +142,4 @@ def _free_place(
         inside = limits.x0 <= box[0] and limits.y0 <= box[1] and box[2] <= limits.x1 and box[3] <= limits.y1
         if free.all() and inside:
             return (corner - spot) / unit, box
-    return None, None
+    return None

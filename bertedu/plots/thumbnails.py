@@ -91,8 +91,8 @@ def thumbnails(
         ax.imshow(image, interpolation="nearest", **scale_of(shares))
         ax.spines[:].set_visible(False)
         ax.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
-        ax.set_xticks(pitch * np.arange(heads) + side / 2 - 0.5, range(heads))
-        ax.set_yticks(pitch * np.arange(layers) + side / 2 - 0.5, range(layers))
+        ax.set_xticks(pitch * np.arange(heads) + side / 2 - 0.5, list(map(str, range(heads))))
+        ax.set_yticks(pitch * np.arange(layers) + side / 2 - 0.5, list(map(str, range(layers))))
         ax.set_xlabel("head", loc="left")
         ax.xaxis.set_label_position("top")
         ax.set_ylabel("layer", loc="top")
@@ -109,7 +109,7 @@ def _label_legend(ax: Axes, known: list[str], name: str) -> Any:
     labels = sorted(set(known))
     colours = {label: PALETTE[number % len(PALETTE)] for number, label in enumerate(labels)}
     keys = [Patch(color=colours[label], label=str(number)) for number, label in enumerate(labels)]
-    place = {"loc": "outside lower center", "ncols": min(4, len(labels)), "frameon": False}
+    place: dict[str, Any] = {"loc": "outside lower center", "ncols": min(4, len(labels)), "frameon": False}
     legend = ax.figure.legend(handles=keys, title="value", **place)
     for text, label in zip([legend.get_title(), *legend.get_texts()], [name, *labels], strict=True):
         rewrite(text, label)

@@ -25,8 +25,8 @@ class Reader(Protocol):
     def read(self, text: str, pair: str, edits: Edits) -> ReadText:
         """Read a text, or two; an empty `pair` is no second text."""
 
-    def fill_mask(self, read_text: ReadText, token: int) -> Message:
-        """Return a `Prediction` of the token's whole word. Raises ValueError if the token stands for no word."""
+    def fill_mask(self, read_text: Any, token: int) -> Message:
+        """Return a `Prediction` of a token's whole word in a `ReadText`. Raises ValueError if there is no word."""
 
 
 class ReadText(Protocol):

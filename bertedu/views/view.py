@@ -40,6 +40,7 @@ class View:
 
     kind = ""  # the name of the view's .js
     styles: tuple[str, ...] = ()  # its style sheets, besides common.css
+    exact: Callable[..., bytes]  # float32 numbers that the page writes out in full while a kernel runs
 
     def __init__(self, tokens: list[str], title: str | None, shape: Sequence[int], layer_nbytes: int) -> None:
         self.tokens, self.title = tokens, None if title is None else visible(title)
@@ -62,10 +63,6 @@ class View:
 
     def part_names(self, layers: Iterable[int]) -> list[str]:
         """Return the names of the parts that a saved file with these layers holds."""
-        raise NotImplementedError
-
-    def exact(self, **question: Any) -> bytes:
-        """Return float32 numbers that the page writes out in full while a kernel runs."""
         raise NotImplementedError
 
     def axes(self) -> Any:
@@ -124,7 +121,8 @@ class View:
         from bertedu import plots
 
         try:
-            data, metadata = plots.figure_of(axes)._repr_mimebundle_()
+            figure: Any = plots.figure_of(axes)
+            data, metadata = figure._repr_mimebundle_()
         finally:
             plots.close(axes)
         return {**data, "image/png": smaller(data["image/png"])}, metadata
