@@ -14,12 +14,7 @@ import { KernelReader, SavedReader } from "./reader.js";
 
 /** Everything together: reads, hands what came to every part of the page, and lets them point at the same token. */
 class Explorer {
-  /**
-   * @param {HTMLElement} root
-   * @param {ExplorerState} state
-   * @param {Reader} reader
-   * @param {ReadText} text the first one
-   */
+  /** @param {HTMLElement} root @param {ExplorerState} state @param {Reader} reader @param {ReadText} text */
   constructor(root, state, reader, text) {
     const { description, layers, exact: live } = state;
     this.root = root;
@@ -285,11 +280,8 @@ class Explorer {
 }
 
 /**
- * Shows the explorer over any reader.
- * @param {HTMLElement} root
- * @param {ExplorerState} state
- * @param {Reader} reader
- * @param {ReadText} text the first one
+ * Shows the explorer over any reader, with `text` first.
+ * @param {HTMLElement} root @param {ExplorerState} state @param {Reader} reader @param {ReadText} text
  * @returns {Promise<Shown>}
  */
 async function explore(root, state, reader, text) {

@@ -92,6 +92,14 @@ function sharp(canvas, width, height) {
   return context;
 }
 
+/** `text`, shortened to fit `width`. @param {CanvasRenderingContext2D} context @param {string} text @param {number} width */
+function clipped(context, text, width) {
+  if (context.measureText(text).width <= width) return text;
+  let kept = [...text].slice(0, 24);
+  while (kept.length > 1 && context.measureText(`${kept.join("")}…`).width > width) kept = kept.slice(0, -1);
+  return `${kept.join("")}…`;
+}
+
 /** Runs `run` once before the next frame, however often it is called. @param {() => void} run */
 function oncePerFrame(run) {
   let asked = 0;
@@ -104,4 +112,4 @@ function oncePerFrame(run) {
   };
 }
 
-export { DASHES, PALETTE, context2d, followTheme, headColour, oncePerFrame, sharp, styled, themeOf };
+export { DASHES, PALETTE, clipped, context2d, followTheme, headColour, oncePerFrame, sharp, styled, themeOf };

@@ -2,7 +2,7 @@
 
 import { freshId, group, make, oneOf, table } from "./elements.js";
 import { Frame } from "./frame.js";
-import { context2d, oncePerFrame, sharp, styled, themeOf } from "./look.js";
+import { clipped, context2d, oncePerFrame, sharp, styled, themeOf } from "./look.js";
 import { Grid, Values, paintLevels, scale } from "./model_grid.js";
 import { counted, named, short, shortest, unpack, written } from "./numbers.js";
 
@@ -143,14 +143,6 @@ class HeadMap {
     context.strokeRect(this.edge, this.edge + row * this.size, length, size);
     context.strokeRect(this.edge + column * this.size, this.edge, size, length);
   }
-}
-
-/** @param {CanvasRenderingContext2D} context @param {string} text @param {number} width */
-function clipped(context, text, width) {
-  if (context.measureText(text).width <= width) return text;
-  let kept = [...text].slice(0, 24);
-  while (kept.length > 1 && context.measureText(`${kept.join("")}…`).width > width) kept = kept.slice(0, -1);
-  return `${kept.join("")}…`;
 }
 
 class ModelView {
