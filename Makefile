@@ -14,8 +14,8 @@ test:        ## set up if need be, then lint, unit tests, every notebook, one br
 	@$(PYTHON) tools/setup_env.py test && $(VENV)/bertedu test
 test-all:    ## the same and everything slow
 	@$(PYTHON) tools/setup_env.py book && $(VENV)/bertedu test --all
-lint:        ## ruff over code and notebooks
-	@$(PYTHON) tools/setup_env.py test && $(VENV)/ruff check . && $(VENV)/ruff format --check .
+lint:        ## ruff over code and notebooks, and the types of the browser views' JavaScript
+	@$(PYTHON) tools/setup_env.py test && $(VENV)/ruff check . && $(VENV)/ruff format --check . && $(VENV)/python -m tools.check_js
 format:      ## let ruff rewrite code and notebooks
 	@$(PYTHON) tools/setup_env.py test && $(VENV)/ruff check --fix . ; $(VENV)/ruff format .
 notebooks:   ## run every notebook again and store its outputs (NOTEBOOKS="..." for some only)

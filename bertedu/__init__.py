@@ -99,7 +99,7 @@ LAZY_FUNCTIONS = {
     "head_view": "views",
     "model_view": "views",
     "neuron_view": "views",
-    "explorer": "explore",
+    "explorer": "bert_reader",
 }
 
 

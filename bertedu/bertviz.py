@@ -7,9 +7,14 @@ load jQuery, D3 and require.js from cdnjs.cloudflare.com and stay blank without 
 Chapter: 12.
 """
 
+from __future__ import annotations
+
 import html
 import importlib
 import warnings
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -28,16 +33,24 @@ ONLINE = (
 )
 
 
-def head_view(reading, layer=None, heads=None, *, include_layers=None, prettify_tokens=True, html_action="view"):
+def head_view(
+    reading: Reading,
+    layer: int | None = None,
+    heads: Iterable[int] | None = None,
+    *,
+    include_layers: Iterable[int] | None = None,
+    prettify_tokens: bool = True,
+    html_action: str = "view",
+) -> Any:
     """bertviz' head view: lines from token to token. For a pair of texts it has a choice of directions.
 
     Args:
         reading: what `bert.read` returned.
-        layer: int or None (the first), the layer shown first, by its number in the model.
-        heads: None (all), or the numbers of the heads shown first.
-        include_layers: None (all), or the layers that can be chosen; fewer of them make the page smaller.
+        layer: int, the layer shown first, by its number in the model. Defaults to the first.
+        heads: numbers of the heads shown first. Defaults to all.
+        include_layers: the layers that can be chosen; fewer make the page smaller. Defaults to all.
         prettify_tokens: bool, bertviz' own clean-up of other tokenizers' signs; WordPieces have none of them.
-        html_action: "view" shows it in the notebook; "return" gives bertviz' HTML object instead.
+        html_action: "view" shows it in the notebook; "return" returns bertviz' HTML object instead.
 
     Returns:
         None, or with "return" an `IPython.display.HTML`, whose `data` is the page.
@@ -51,23 +64,30 @@ def head_view(reading, layer=None, heads=None, *, include_layers=None, prettify_
         Path("head_view.html").write_text(page.data, encoding="utf-8")
     """
     count, head_count = _checked(reading, html_action).attention.shape[:2]
-    include_layers = _numbers_of("include_layers", include_layers, count)
+    included = _numbers_of("include_layers", include_layers, count)
     if layer is not None:
         (layer,) = _numbers_of("layer", [layer], count)
-        if layer not in include_layers:
-            raise ValueError(f"layer={layer} must be one of include_layers, which are {include_layers}.")
+        if layer not in included:
+            raise ValueError(f"layer={layer} must be one of include_layers, which are {included}.")
     options = {"layer": layer, "heads": None if heads is None else _numbers_of("heads", heads, head_count)}
-    return _show("head_view", reading, html_action, options | {"include_layers": include_layers}, prettify_tokens)
+    options |= {"include_layers": included, "prettify_tokens": prettify_tokens}
+    return _show("head_view", reading, html_action, options)
 
 
 def model_view(
-    reading, *, include_layers=None, include_heads=None, display_mode="light", prettify_tokens=True, html_action="view"
-):
+    reading: Reading,
+    *,
+    include_layers: Iterable[int] | None = None,
+    include_heads: Iterable[int] | None = None,
+    display_mode: str = "light",
+    prettify_tokens: bool = True,
+    html_action: str = "view",
+) -> Any:
     """bertviz' model view: a thumbnail for every head of every layer; click one to enlarge it.
 
     Args:
         reading: what `bert.read` returned.
-        include_layers, include_heads: None (all), or the numbers of those drawn; fewer of them are drawn much sooner.
+        include_layers, include_heads: numbers of those drawn; fewer are drawn much sooner. Defaults to all.
         display_mode: "light" or "dark".
         prettify_tokens, html_action: as for `head_view`.
 
@@ -81,11 +101,12 @@ def model_view(
         "include_layers": _numbers_of("include_layers", include_layers, layers),
         "include_heads": _numbers_of("include_heads", include_heads, heads),
         "display_mode": display_mode,
+        "prettify_tokens": prettify_tokens,
     }
-    return _show("model_view", reading, html_action, options, prettify_tokens)
+    return _show("model_view", reading, html_action, options)
 
 
-def neuron_view(*args, **kwargs):
+def neuron_view(*args: Any, **kwargs: Any) -> NoReturn:
     """Always an error: bertviz' neuron view works with its own model classes only. Ours is `be.neuron_view`.
 
     Raises:
@@ -97,26 +118,25 @@ def neuron_view(*args, **kwargs):
     )
 
 
-def tensors(reading):
-    """A reading's attention as bertviz takes it: a list of L torch tensors `[1, N, T, T]`."""
-    torch = _needed("torch")
+def tensors(reading: Reading) -> list[Any]:
+    """Return a reading's attention as bertviz takes it: a list of L torch tensors `[1, N, T, T]`."""
+    torch = _imported("torch")
     return [torch.from_numpy(np.array(layer[None], "float32")) for layer in reading.attention]  # a copy: torch writes
 
 
-def sentence_b_start(reading):
-    """The position of the second text's first token, or None where there is no second text."""
+def sentence_b_start(reading: Reading) -> int | None:
+    """Return the position of the second text's first token, or None where there is no second text."""
     return reading.segments.index(1) if 1 in reading.segments else None
 
 
-def _show(name, reading, html_action, options, prettify_tokens):
-    draw = getattr(_needed("bertviz"), name)
+def _show(name: str, reading: Reading, html_action: str, options: dict[str, Any]) -> Any:
+    draw = getattr(_imported("bertviz"), name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # bertviz leaves it to Python to close its script's file
         page = draw(
             attention=tensors(reading),
             tokens=[_harmless(token) for token in reading.tokens],
             sentence_b_start=sentence_b_start(reading),
-            prettify_tokens=prettify_tokens,
             html_action="return",
             **options,
         )
@@ -130,7 +150,7 @@ def _show(name, reading, html_action, options, prettify_tokens):
     return None
 
 
-def _checked(reading, html_action):
+def _checked(reading: Any, html_action: str) -> Reading:
     if not isinstance(reading, Reading):
         raise TypeError(f"reading must be what bert.read returned, got {type(reading).__name__}.")
     if html_action not in ("view", "return"):
@@ -146,22 +166,20 @@ def _checked(reading, html_action):
     return reading
 
 
-def _numbers_of(name, chosen, count):
-    """`chosen` as a list of numbers from 0 to `count` - 1, all of them for None."""
-    if chosen is None:
-        return list(range(count))
-    numbers = [int(number) if isinstance(number, int | np.integer) else number for number in chosen]
-    if not numbers or any(not isinstance(number, int) or not 0 <= number < count for number in numbers):
+def _numbers_of(name: str, chosen: Iterable[int] | None, count: int) -> list[int]:
+    """Return `chosen` as a list of numbers from 0 to `count` - 1, all of them for None."""
+    numbers = set(range(count) if chosen is None else chosen)
+    if not numbers or not numbers <= set(range(count)):
         raise ValueError(f"{name} must be some of 0 to {count - 1}, got {chosen!r}.")
-    return sorted(set(numbers))
+    return sorted(map(int, numbers))
 
 
-def _harmless(token):
-    """`token` without what would end the script that bertviz writes it into: "</script>" must be shown, not obeyed."""
+def _harmless(token: str) -> str:
+    """Return `token` without what would end the script that bertviz writes it into, as "</script>" would."""
     return token.replace("</", "‹/").replace("<!", "‹!")
 
 
-def _needed(package):
+def _imported(package: str) -> ModuleType:
     try:
         # By name, so that no module of the core has an `import torch`; it is absolute, and so never this module.
         return importlib.import_module(package)

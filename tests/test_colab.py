@@ -90,7 +90,7 @@ def test_the_wheel_holds_what_runs_and_no_large_asset(built):
     names = zipfile.ZipFile(io.BytesIO(built[1])).namelist()
     wanted = {
         "__init__.py",
-        "explore.js",
+        "views/explorer.js",
         "views/head.css",
         "course/exercises/attention.py",
         "assets/data/reviews/train.tsv",

@@ -122,6 +122,7 @@ DRAWN = {
     "head": lambda: plots.head(ATTENTION[0, 0], TOKENS, queries=TOKENS, unit=TITLE, title=TITLE),
     "layer": lambda: plots.layer(ATTENTION[0], TOKENS, title=TITLE),
     "model": lambda: plots.model(ATTENTION, TOKENS, title=TITLE),
+    "thumbnails": lambda: plots.thumbnails(ATTENTION, TOKENS, values=[TOKENS[:3]] * 2, name=TITLE, title=TITLE),
     "rollout": lambda: plots.rollout(ATTENTION[0, 0], TOKENS, title=TITLE),
     "rollouts": lambda: plots.rollout(ATTENTION[0], TOKENS, names=TOKENS[:3], title=TITLE),
     "similarity": lambda: plots.similarity(SIMILARITY, TOKENS, unit=TITLE, title=TITLE),

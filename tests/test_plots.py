@@ -144,6 +144,27 @@ def test_model_draws_rows_of_layers_and_columns_of_heads():
     assert smallest_text(axes[0, 0].figure) >= 8
 
 
+def test_layer_draws_some_heads_with_their_own_numbers():
+    attention = shares(5, 6, 6)
+    axes = plots.layer(attention, WORDS, heads=[4, 1])
+    assert [ax.get_title() for ax in axes] == ["head 4", "head 1"]
+    np.testing.assert_array_equal(axes[0].images[0].get_array(), attention[4])
+    assert "2 heads" in axes[0].figure.alt and "head 4 '" in axes[0].figure.alt and "head 0" not in axes[0].figure.alt
+
+
+def test_thumbnails_are_one_image_with_every_head_at_its_place():
+    attention = shares(2, 3, 6, 6)
+    ax = plots.thumbnails(attention, WORDS, values=[[1, None, 3], [4, 5, 6]], name="entropy")
+    image = ax.images[0].get_array()
+    pitch = image.shape[0] // 2
+    for layer, head in np.ndindex(2, 3):
+        tile = image[layer * pitch : layer * pitch + 6, head * pitch : head * pitch + 6]
+        np.testing.assert_allclose(tile, attention[layer, head] / attention[layer, head].max(), rtol=1e-6)
+    assert [len(bars.get_facecolors()) for bars in ax.collections] == [5]
+    assert smallest_text(ax.figure) >= 8
+    assert ax.figure.alt.endswith("entropy: from 1 (layer 0, head 0) to 6 (layer 1, head 2).")
+
+
 def test_model_counts_the_favourites():
     attention = np.zeros((2, 2, 3, 3))
     attention[:, :, :, 0] = 1.0
@@ -409,25 +430,29 @@ def test_what_cannot_be_saved_says_so_and_leaves_nothing(tmp_path, monkeypatch):
         (lambda: plots.head(shares(2, 2), ["a", "b"], queries=["c"]), ValueError, "queries must be"),
         (lambda: plots.head(shares(3, 2, 2), ["a", "b"]), ValueError, r"attention must have shape \[T, S\]"),
         (lambda: plots.head(np.zeros((0, 0)), []), ValueError, "attention must have shape"),
-        (lambda: plots.head([[np.nan]], ["a"]), ValueError, "attention holds 1 numbers that are not finite"),
+        (lambda: plots.head([[np.nan]], ["a"]), ValueError, r"attention holds numbers that are not finite.* \[0, 0\]"),
         (lambda: plots.head([["x"]], ["a"]), TypeError, "attention must be numbers"),
-        (lambda: plots.head([[1], [1, 2]], ["a"]), TypeError, "attention must be numbers"),
-        (lambda: plots.layer(shares(2, 2, 3), list("abc")), ValueError, "as many rows as columns"),
-        (lambda: plots.model(shares(2, 3, 3), list("abc")), ValueError, r"shape \[L, N, T, S\]"),
+        (lambda: plots.head([[1], [1, 2]], ["a"]), ValueError, "attention must be arrays of one shape"),
+        (lambda: plots.layer(shares(2, 2, 3), list("abc")), ValueError, r"shape \[N, T, T\]"),
+        (lambda: plots.model(shares(2, 3, 3), list("abc")), ValueError, r"shape \[L, N, T, T\]"),
         (lambda: plots.lines([[1, 2]], ["a", "b"], xlabel="", ylabel=""), ValueError, "labels must be"),
-        (lambda: plots.lines([[1, np.inf]], ["a"], xlabel="", ylabel=""), ValueError, "values holds 1"),
+        (
+            lambda: plots.lines([[1, np.inf]], ["a"], xlabel="", ylabel=""),
+            ValueError,
+            r"values .* not finite.* \[0, 1\]",
+        ),
         (lambda: plots.lines([[1, 2]], ["a"], x=[1], xlabel="", ylabel=""), ValueError, "x must be"),
         (lambda: plots.training([1, 2], steps=2), ValueError, r"losses must have shape \[R, 2\]"),
-        (lambda: plots.training([(1, 2)], [(1, np.nan)], steps=2), ValueError, "judged holds 1"),
-        (lambda: plots.similarity([[1, 2, 3]], ["a"]), ValueError, "as many rows as columns"),
+        (lambda: plots.training([(1, 2)], [(1, np.nan)], steps=2), ValueError, "judged .* not finite"),
+        (lambda: plots.similarity([[1, 2, 3]], ["a"]), ValueError, r"values must have shape \[R, R\]"),
         (lambda: plots.vectors([[1, 2, 3]], ["a"]), ValueError, r"points must have shape \[R, 2\]"),
         (lambda: plots.vectors([[1, 2]], ["a"], groups=["g", "h"]), ValueError, "groups must be"),
         (lambda: plots.vectors([[1, 2]], ["a"], shares=[1]), ValueError, r"shares must have shape \[2\]"),
-        (lambda: plots.rollout(shares(2, 3), list("abc")), ValueError, "as many rows as columns"),
+        (lambda: plots.rollout(shares(2, 3), list("abc")), ValueError, r"values must have shape \[T, T\]"),
         (lambda: plots.rollout(shares(2, 3, 3), list("abc"), names=["x"]), ValueError, "names must be .* expected 2"),
         (lambda: plots.rollout(shares(3, 3), list("ab")), ValueError, "tokens must be"),
         (lambda: plots.similarity(np.eye(2)[None], ["a", "b"], ax=3), ValueError, "ax holds one table"),
-        (lambda: plots.similarity(np.ones((1, 2, 3)), ["a", "b"]), ValueError, "as many rows as columns"),
+        (lambda: plots.similarity(np.ones((1, 2, 3)), ["a", "b"]), ValueError, r"shape \[P, R, R\]"),
         (lambda: plots.png(3), TypeError, "axes must be"),
     ],
 )

@@ -13,8 +13,8 @@ import pytest
 from small_world import SENTENCE
 
 from bertedu import plots
-from bertedu.views import arrays, common, head_view, model_view, neuron_view
-from bertedu.views.model import shrunk
+from bertedu.views import arrays, bundle, head_view, live, model_view, neuron_view
+from bertedu.views import view as module
 from bertedu.views.neuron import scores
 
 WORDS = SENTENCE.split()
@@ -120,13 +120,13 @@ def broken(value, place=(1, 2, 3, 0)):
 @pytest.mark.parametrize(
     ("attention", "tokens", "error", "words"),
     [
-        (broken(np.nan), FOUR, ValueError, r"attention .* not finite .*layer 1, the first at \[1, 2, 3, 0\]"),
+        (broken(np.nan), FOUR, ValueError, r"attention .* not finite .*the first at \[1, 2, 3, 0\]"),
         (broken(np.inf), FOUR, ValueError, "attention .* not finite"),
         (np.full((1, 1, 4, 4), 1e300), FOUR, ValueError, "attention .* not finite"),
         (np.zeros((2, 3, 0, 0)), [], ValueError, "attention is empty"),
         (GOOD, FOUR[:3], ValueError, "tokens must be as many .* expected 4, got 3"),
         (GOOD, "abcd", TypeError, "tokens must be a list of strings"),
-        (GOOD, [1, 2, 3, 4], TypeError, "tokens must be strings"),
+        (GOOD, [1, 2, 3, 4], TypeError, "tokens must be a list of strings"),
         (GOOD[..., :3], FOUR, ValueError, "as many columns as rows"),
         (GOOD[0, 0], FOUR, ValueError, r"attention must have shape \[L, N, T, T\]"),
         (np.stack([GOOD, GOOD], axis=1), FOUR, ValueError, r"attention holds 2 texts.*attention\[:, 0\]"),
@@ -275,8 +275,8 @@ def test_a_uniform_head_of_512_tokens_survives():
 def test_thumbnails_keep_the_strongest_weight_of_every_block():
     weights = np.zeros((9, 9), "float32")
     weights[4, 7], weights[8, 0] = 0.5, -0.75
-    np.testing.assert_array_equal(shrunk(weights, 3), [[0, 0, 0], [0, 0, 0.5], [-0.75, 0, 0]])
-    np.testing.assert_array_equal(shrunk(weights, 9), weights)
+    np.testing.assert_array_equal(plots.shrink(weights, 3), [[0, 0, 0], [0, 0, 0.5], [-0.75, 0, 0]])
+    np.testing.assert_array_equal(plots.shrink(weights, 9), weights)
 
 
 # ---- what goes to the page -------------------------------------------------------------------------------------------
@@ -328,7 +328,7 @@ def test_a_question_that_makes_no_sense_gets_an_error_as_its_answer(question):
             self.sent = content
 
     widget = Widget()
-    common._reply(head_view(GOOD, FOUR), widget, {**question, "number": "7"}, [])
+    live.reply(head_view(GOOD, FOUR), widget, {**question, "number": "7"}, [])
     assert widget.sent["number"] == "7"
     assert "Error" in widget.sent["error"]
 
@@ -390,7 +390,7 @@ def test_a_saved_page_holds_every_layer_and_a_chosen_few(tmp_path):
 
 
 def test_a_file_that_no_browser_would_open_is_refused_with_the_way_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(common, "MOST_IN_FILE", 300)
+    monkeypatch.setattr(module, "MOST_IN_FILE", 300)
     with pytest.raises(ValueError, match=r"3 layers are .*choose 2 of them or fewer, as layers=range\(2\)"):
         head_view(shares(3, 2, 5, 5), list("abcde")).save(tmp_path / "view.html")
 
@@ -420,7 +420,7 @@ def test_the_picture_and_its_words_come_with_the_view():
         data, metadata = view._repr_mimebundle_()
         assert data["image/png"].startswith(b"\x89PNG")
         assert data["text/plain"] == view.alt == metadata["image/png"]["alt"]
-        width, height = common.picture_size(view)
+        width, height = ask(view, ask="setup")[0]["setup"]["picture"]
         assert width > 100
         assert height > 100
 
@@ -444,8 +444,8 @@ def test_outside_a_notebook_the_view_is_told(capsys):
 
 def test_without_anywidget_the_picture_stands_with_a_reason(monkeypatch, capsys):
     shown = []
-    monkeypatch.setattr(common, "in_notebook", lambda: True)
-    monkeypatch.setattr(common, "live_widget", lambda view: exec("raise ImportError('No module named anywidget')"))
+    monkeypatch.setattr(module, "in_notebook", lambda: True)
+    monkeypatch.setattr(live, "widget_of", lambda view: exec("raise ImportError('No module named anywidget')"))
     monkeypatch.setattr("IPython.display.display", lambda *data, **options: shown.append(data[0]))
     every_view()[0]._ipython_display_()
     assert [sorted(data) for data in shown] == [["image/png", "text/plain"]]
@@ -456,7 +456,7 @@ def test_without_anywidget_the_picture_stands_with_a_reason(monkeypatch, capsys)
 
 def test_a_notebook_gets_a_picture_and_a_widget_that_holds_no_data(monkeypatch):
     shown = []
-    monkeypatch.setattr(common, "in_notebook", lambda: True)
+    monkeypatch.setattr(module, "in_notebook", lambda: True)
     monkeypatch.setattr("IPython.display.display", lambda *data, **options: shown.append(data[0]))
     view = head_view(shares(12, 12, 64, 64), [f"t{i}" for i in range(64)])
     view.show()
@@ -499,13 +499,13 @@ def test_ordinary_letters_of_any_script_stay_as_they_are():
 
 # ---- style sheets ----------------------------------------------------------------------------------------------------
 
-SHEETS = {"views/head": "head-view", "views/model": "model-view", "views/neuron": "neuron-view", "explore": "explorer"}
+SHEETS = {"head": "head-view", "model": "model-view", "neuron": "neuron-view", "explorer": "explorer"}
 
 
 @pytest.mark.parametrize(("sheet", "scope"), SHEETS.items())
 def test_a_style_sheet_touches_its_own_view_only(sheet, scope):
     """Several views live in one notebook: the chips of the one must not take their size from the other's."""
-    css = (common.HERE.parent / f"{sheet}.css").read_text(encoding="utf-8")
+    css = bundle.styles(sheet)
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
     selectors = [one.strip() for rule in re.findall(r"([^{}]+)\{", css) for one in re.split(r",(?![^(]*\))", rule)]
     selectors = [one.removeprefix(".bertedu-view") for one in selectors if not one.startswith("@")]

@@ -32,13 +32,13 @@ SECONDS_A_CELL = 600
 HOOK = """
 import pathlib as _pathlib
 from IPython.display import display as _display
-from bertedu.views import common as _common
+from bertedu.views import View as _View
 _places = iter(range(1000))
 def _show(view):
     path = _pathlib.Path(_folder) / f"{_stem}-{next(_places)}.html"
     view.save(path)
     _display({"application/x-bertedu-view+json": {"file": path.name, "alt": view.alt}, "text/plain": ""}, raw=True)
-_common.View.show = _show
+_View.show = _show
 """
 # At the end of a saved view: tells the page around it how tall it is.
 FRAMED = """<script>

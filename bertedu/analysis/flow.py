@@ -6,13 +6,14 @@ Abnar and Zuidema 2020 (https://arxiv.org/abs/2005.00928), section 3. Chapter: 1
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from bertedu.analysis.inputs import shares_of
+from bertedu.analysis.inputs import normalised
 from bertedu.reading import Reading
 
 
-def rollout(attention, residual=0.5):
-    """How much of each input token is in each token after each layer, if attention were all that mixed them.
+def rollout(attention: Reading | ArrayLike, residual: float = 0.5) -> np.ndarray:
+    """Return how much of each input token is in each token after each layer, if only attention mixed them.
 
     Heads count alike; `residual` is what the sum around attention passes on unmixed. Values, feed-forward layers and
     the sizes of vectors are left out, so it is a rough map of where things can have come from. The authors' second
@@ -35,7 +36,7 @@ def rollout(attention, residual=0.5):
     if not isinstance(residual, int | float) or not 0 <= residual <= 1:
         raise ValueError(f"residual must be a number from 0 to 1, got {residual!r}.")
     attention = attention.attention if isinstance(attention, Reading) else attention
-    attention = shares_of(attention, "LTT" if np.ndim(attention) == 3 else "LNTT")
+    attention = normalised(attention, "LTT" if np.ndim(attention) == 3 else "LNTT")
     reached, layers = np.eye(attention.shape[-1]), []  # [T, T]
     for layer in attention:
         mean = layer if layer.ndim == 2 else layer.mean(axis=0, dtype=float)  # [T, T]

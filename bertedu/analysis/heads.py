@@ -8,10 +8,14 @@ Clark et al. 2019 (https://arxiv.org/abs/1906.04341), section 3. What a head loo
 
 import dataclasses
 import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from bertedu.analysis.inputs import shares_of
+from bertedu.analysis.inputs import normalised
+from bertedu.numeric import strings
 from bertedu.reading import Reading
 
 SPECIAL = ("[CLS]", "[SEP]", "[PAD]")
@@ -64,8 +68,8 @@ class HeadStatistics:
     punctuation: np.ndarray
 
     @property
-    def labels(self):
-        """What each head may be called, `[L, N]` strings.
+    def labels(self) -> np.ndarray:
+        """A label for each head, `[L, N]` strings.
 
         The kind with the largest share, where that is more than half ("previous token", "next token", "itself", "same
         word", "[CLS] sink", "[SEP] sink", "punctuation"); else "broad", where `evenness` is at least 0.9; else "mixed".
@@ -75,8 +79,8 @@ class HeadStatistics:
         rest = np.where(self.evenness >= BROAD, "broad", "mixed")
         return np.where(shares.max(axis=0) > MOST, names, rest)
 
-    def summary(self, most=6):
-        """The atlas of heads as text: a line for each label, with its `most` clearest heads as layer.head (share)."""
+    def summary(self, most: int = 6) -> str:
+        """Return the atlas of heads as text: a line a label, with its `most` clearest heads as layer.head (share)."""
         labels, lines = self.labels, []
         for name, label in [*SHARES.items(), ("evenness", "broad"), ("evenness", "mixed")]:
             values = np.where(labels == label, getattr(self, name), -1.0)
@@ -86,13 +90,13 @@ class HeadStatistics:
             lines += [f"{label:<15}{len(places):>4}   {', '.join(heads + more)}"] if places else []
         return "\n".join(lines)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         layers, heads = self.entropy.shape
         return f"HeadStatistics({layers} layers of {heads} heads, over {self.words} words)\n{self.summary()}"
 
 
-def head_statistics(attention, tokens):
-    """What each head looks at in one text.
+def head_statistics(attention: ArrayLike, tokens: Sequence[str]) -> HeadStatistics:
+    """Return statistics of what each head attends to in one text.
 
     Args:
         attention: `[L, N, T, T]`, shares: not negative, rows that sum to 1. The scores of talking heads are none.
@@ -109,11 +113,11 @@ def head_statistics(attention, tokens):
         >>> head_statistics([[look_back]], ["the", "cat", "sat", "on"]).labels.tolist()
         [['previous token']]
     """
-    return _averaged([_sums(shares_of(attention, "LNTT"), tokens)])
+    return _averaged([_sums(normalised(attention, "LNTT"), tokens)])
 
 
-def head_atlas(readings):
-    """What each head looks at over several texts, each word counting the same: one text alone says little about a head.
+def head_atlas(readings: Reading | Iterable[Reading]) -> HeadStatistics:
+    """Return head statistics over several texts, each word with the same weight: one text says little about a head.
 
     Args:
         readings: a `Reading`, or a list of them, of one model.
@@ -131,52 +135,56 @@ def head_atlas(readings):
         previous token next token
     """
     readings = [readings] if isinstance(readings, Reading) else list(readings)
-    wrong = next((reading for reading in readings if not isinstance(reading, Reading)), None)
-    if wrong is not None:
-        raise TypeError(f"readings must be what bert.read returned, got {type(wrong).__name__} among them.")
+    for reading in readings:
+        if not isinstance(reading, Reading):
+            raise TypeError(f"readings must be what bert.read returned, got {type(reading).__name__} among them.")
     if not readings or len({(reading.model, reading.attention.shape[:2]) for reading in readings}) > 1:
         raise ValueError(f"readings must be at least one, and of one model; got {[r.model for r in readings]}.")
-    return _averaged([_sums(shares_of(reading.attention, "LNTT"), reading.tokens) for reading in readings])
+    return _averaged([_sums(normalised(reading.attention, "LNTT"), reading.tokens) for reading in readings])
 
 
-def _sums(attention, tokens):
-    """For each statistic its sum over the rows that count, `[L, N]`, and how many those are."""
-    if isinstance(tokens, str) or len(tokens) != attention.shape[-1]:
-        raise ValueError(f"tokens must be a list of {attention.shape[-1]} strings, got {tokens!r:.80}.")
-    tokens = np.array(tokens, object)
-    words = ~np.isin(tokens, SPECIAL) if not np.isin(tokens, SPECIAL).all() else np.ones(len(tokens), bool)
-    real = tokens != "[PAD]"
-    places = np.arange(len(tokens))
-    seen = {name: table * real for name, table in _seen(tokens).items()}
-    sums = {name: (np.einsum("lnts,ts->lnt", attention, seen[name]), words & seen[name].any(axis=1)) for name in seen}
-    bits = (attention * -np.log2(attention, out=np.zeros_like(attention), where=attention > 0)).sum(
-        axis=-1
-    )  # [L, N, T]
-    away = np.abs(places[:, None] - places).astype(float)  # [T, T]
-    sums["entropy"] = bits, words
-    sums["evenness"] = bits / max(np.log2(real.sum()), 1.0), words
-    sums["distance"] = np.einsum("lnts,ts->lnt", attention, away), words
-    return {name: (values[:, :, rows].sum(axis=-1), int(rows.sum())) for name, (values, rows) in sums.items()}
+Sums = dict[str, tuple[np.ndarray, int]]
 
 
-def _seen(tokens):
-    """For each kind of share a table `[T, T]`: 1 where the token of a column is such a one for that of the row."""
+def _sums(attention: np.ndarray, tokens: Sequence[str]) -> Sums:
+    """Return for each statistic its sum over the rows that count, `[L, N]`, and how many those are."""
+    names = np.array(strings("tokens", tokens, attention.shape[-1], "rows of attention"), object)
+    special = np.isin(names, SPECIAL)
+    words = ~special | special.all()
+    real = names != "[PAD]"
+    rows = np.arange(len(names))
+    logarithms = np.log2(attention, out=np.zeros_like(attention), where=attention > 0)
+    bits = -(attention * logarithms).sum(axis=-1)  # [L, N, T]
+    distances = np.abs(rows[:, None] - rows).astype(float)  # [T, T]
+    values = {
+        "entropy": (bits, words),
+        "evenness": (bits / max(np.log2(real.sum()), 1.0), words),
+        "distance": (np.einsum("lnts,ts->lnt", attention, distances), words),
+    }
+    for kind, table in _keys_of(names).items():
+        table = table * real
+        values[kind] = np.einsum("lnts,ts->lnt", attention, table), words & table.any(axis=1)
+    return {name: (value[:, :, rows].sum(axis=-1), int(rows.sum())) for name, (value, rows) in values.items()}
+
+
+def _keys_of(tokens: np.ndarray) -> dict[str, np.ndarray]:
+    """Return for each kind of share a table `[T, T]`: 1 where a key is of that kind for the query of the row."""
     count = len(tokens)
-    marks = [bool(token) and all(unicodedata.category(letter)[0] == "P" for letter in token) for token in tokens]
-    everyone = np.ones((count, 1))
+    marks = [bool(token) and all(unicodedata.category(character)[0] == "P" for character in token) for token in tokens]
+    every_row = np.ones((count, 1))
     return {
         "previous": np.eye(count, k=-1),
         "next": np.eye(count, k=1),
         "itself": np.eye(count),
         "same_word": (tokens[:, None] == tokens) * (1 - np.eye(count)),
-        "cls": everyone * (tokens == "[CLS]"),
-        "sep": everyone * (tokens == "[SEP]"),
-        "punctuation": everyone * np.array(marks),
+        "cls": every_row * (tokens == "[CLS]"),
+        "sep": every_row * (tokens == "[SEP]"),
+        "punctuation": every_row * np.array(marks),
     }
 
 
-def _averaged(texts):
-    """`HeadStatistics` of the `_sums` of one or more texts."""
+def _averaged(texts: Sequence[Sums]) -> HeadStatistics:
+    """Return the `HeadStatistics` of the `_sums` of one or more texts."""
     totals = {name: (sum(text[name][0] for text in texts), sum(text[name][1] for text in texts)) for name in texts[0]}
-    means = {name: total / max(rows, 1) for name, (total, rows) in totals.items()}
+    means: dict[str, Any] = {name: total / max(rows, 1) for name, (total, rows) in totals.items()}
     return HeadStatistics(words=totals["entropy"][1], **means)

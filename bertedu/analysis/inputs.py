@@ -1,26 +1,16 @@
-"""What comes in: finite numbers, and attention that is made of shares; or an error that names the argument."""
+"""What comes in: attention weights whose rows sum to 1, or an error that names the argument."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-UNSUMMED = 1e-2  # rows that miss 1 by more are no shares; half precision misses it by less
+from bertedu.numeric import numbers
 
-
-def finite_numbers(name, values):
-    """`values` as a float64 array, not empty, all finite."""
-    try:
-        array = np.asarray(values, dtype=float)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"{name} must be numbers, got {type(values).__name__}: {error}") from None
-    if not array.size or not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite numbers, at least one; got shape {list(array.shape)}.")
-    return array
+UNSUMMED = 1e-2  # a row may miss 1 by that much; half precision misses it by less
 
 
-def shares_of(attention, letters):
-    """`attention` as an array, if it is made of shares."""
-    array = finite_numbers("attention", attention)
-    if array.ndim != len(letters) or array.shape[-1] != array.shape[-2]:
-        raise ValueError(f"attention must have shape [{', '.join(letters)}], got {list(array.shape)}.")
+def normalised(attention: ArrayLike, letters: str) -> np.ndarray:
+    """Return `attention` as a float64 array of the shape `letters`, not negative, in rows that sum to 1."""
+    array = numbers("attention", attention, letters)
     off = np.abs(array.sum(axis=-1) - 1).max()
     if array.min() < 0 or off > UNSUMMED:
         raise ValueError(

@@ -1,31 +1,33 @@
-"""How alike vectors are, and the plane in which they differ most.
+"""How similar vectors are, and the plane in which they differ most.
 
     similarity   x.y / (|x| |y|)              principal components   X - mean = U S V^T,  points = U S
 
-That tokens of one text grow alike from layer to layer: Ethayarajh 2019 (https://arxiv.org/abs/1909.00512). Chapter: 12.
+That tokens of one text become more similar from layer to layer: Ethayarajh 2019 (https://arxiv.org/abs/1909.00512).
+Chapter: 12.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from bertedu.analysis.inputs import finite_numbers
+from bertedu.numeric import check_finite, numbers, to_numpy
 from bertedu.reading import Reading
 
 
-def layer_vectors(reading):
-    """A reading's vectors before the first layer and after each, `[L + 1, T, D]`."""
+def layer_vectors(reading: Reading) -> np.ndarray:
+    """Return a reading's vectors before the first layer and after each, `[L + 1, T, D]`."""
     return np.concatenate([reading.embedding_output[None], reading.encoder_outputs])
 
 
-def similarity(vectors):
-    """The cosine similarity of every vector with every other: 1 the same direction, 0 none in common, -1 opposite.
+def similarity(vectors: Reading | ArrayLike) -> np.ndarray:
+    """Return the cosine similarity of every vector with every other: 1 same direction, 0 orthogonal, -1 opposite.
 
     Args:
-        vectors: `[..., R, D]`; all leading axes are kept. Or a `Reading`, for `layer_vectors(reading)`: how alike its
-            tokens are, layer by layer. The other way round, how far each token has come from where it was:
+        vectors: `[..., R, D]`; all leading axes are kept. Or a `Reading`, for `layer_vectors(reading)`: how similar
+            its tokens are, layer by layer. The other way round, how far each token has come from where it was:
             ``similarity(layer_vectors(reading).swapaxes(0, 1))``, `[T, L + 1, L + 1]`.
 
     Returns:
-        `[..., R, R]` float64; a vector of zeros is like nothing, itself included.
+        `[..., R, R]` float64; the similarity of a vector of zeros is 0, with itself too.
 
     Raises:
         TypeError, ValueError: `vectors` is not as above.
@@ -34,16 +36,17 @@ def similarity(vectors):
         >>> similarity([[1, 0], [0, 2], [3, 0]])[0].tolist()
         [1.0, 0.0, 1.0]
     """
-    vectors = finite_numbers("vectors", layer_vectors(vectors) if isinstance(vectors, Reading) else vectors)
-    if vectors.ndim < 2:
+    vectors = to_numpy("vectors", layer_vectors(vectors) if isinstance(vectors, Reading) else vectors)
+    if vectors.ndim < 2 or not vectors.size:
         raise ValueError(f"vectors must have shape [..., R, D], got {list(vectors.shape)}.")
+    check_finite("vectors", vectors)
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     directions = vectors / np.where(lengths > 0, lengths, 1)
     return np.clip(directions @ directions.swapaxes(-1, -2), -1, 1)
 
 
-def principal_components(vectors, n=2):
-    """The `n` directions in which vectors differ most, and where each vector lies along them.
+def principal_components(vectors: ArrayLike, n: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Return the `n` directions in which vectors differ most, and where each vector lies along them.
 
         X - mean = U S V^T,   points = U S,   shares = S^2 / sum S^2
 
@@ -64,9 +67,7 @@ def principal_components(vectors, n=2):
         >>> np.abs(points[:, 0]).round(6).tolist(), shares.round(6).tolist()
         ([5.0, 0.0, 5.0], [1.0, 0.0])
     """
-    vectors = finite_numbers("vectors", vectors)
-    if vectors.ndim != 2:
-        raise ValueError(f"vectors must have shape [R, D], got {list(vectors.shape)}.")
+    vectors = numbers("vectors", vectors, "RD")
     if not isinstance(n, int) or not 1 <= n <= min(vectors.shape):
         raise ValueError(f"n must be a whole number from 1 to {min(vectors.shape)}, the vectors' shape; got {n!r}.")
     left, sizes, directions = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)

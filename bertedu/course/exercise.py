@@ -10,13 +10,14 @@ import html
 import importlib
 import inspect
 import pkgutil
-import sys
 import textwrap
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+from bertedu.terminal import in_notebook
 
 CLOSE = 1e-4  # how far from the expected number an answer may be: learners round
 HINTS_BEFORE_SOLUTION = 2
@@ -309,8 +310,7 @@ def _show(headline, numbered):
     """Shows numbered lines of code: coloured in a notebook, else as plain text."""
     width = len(str(numbered[-1][0])) if numbered else 1
     plain = "\n".join([headline, *(f"{number:{width}d}  {line}".rstrip() for number, line in numbered)])
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if shell is None or not hasattr(shell, "kernel"):
+    if not in_notebook():
         print(plain)
         return
     from IPython.display import display

@@ -9,17 +9,10 @@ import time
 import keras
 from tqdm import tqdm
 
+from bertedu.terminal import in_notebook
+
 LEAST_SECONDS = 1.0  # between two pictures
 MOST_OF_THE_TIME = 0.05  # that drawing may take
-
-
-def in_notebook():
-    """Whether this runs in a Jupyter kernel."""
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return False
-    return hasattr(get_ipython(), "kernel")
 
 
 def progress(steps, steps_an_epoch, history, shown=True):

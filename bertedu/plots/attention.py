@@ -1,28 +1,39 @@
 """Attention: one head, a layer's heads, every head of a model, and what reaches a token through all layers."""
 
 import math
+from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
-from bertedu.plots.drawing import grid, head_size, heat_map, panels, scale_of, thumbnail, token_ticks
-from bertedu.plots.inputs import names_of, numbers, square_tokens, strings_of
-from bertedu.plots.picture import new_figure, tell
+from bertedu.numeric import numbers, strings
+from bertedu.plots.descriptions import describe_head, describe_layer, describe_model, describe_rollout
+from bertedu.plots.drawing import grid, heat_map, panels, scale_of, thumbnail
+from bertedu.plots.figures import set_description
 from bertedu.plots.style import SMALL, STYLE, UNIT
-from bertedu.plots.words import head_in_words, layer_in_words, model_in_words, rollout_in_words
 
 ROLLOUT_UNIT = "share of the input token"
 
 
-def head(attention, tokens, *, queries=None, unit=UNIT, ax=None, title=None):
+def head(
+    attention: ArrayLike,
+    tokens: Sequence[str],
+    *,
+    queries: Sequence[str] | None = None,
+    unit: str = UNIT,
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> Axes:
     """One head as a heat map: each row is a token that looks, each column a token that is looked at.
 
     Args:
         attention: `[T, S]`, finite numbers. Where some are negative (talking heads), colours diverge around 0.
-        tokens: S strings, the columns; also the rows, unless `queries` says otherwise.
-        queries: None, or T strings.
-        unit: str, what the numbers are: logits, say, are no shares.
-        ax: None (a new `Picture`), or the Axes to draw in.
+        tokens: S strings, the columns.
+        queries: T strings, the rows. Defaults to `tokens`.
+        unit: str, what the numbers are, for the colour bar.
+        ax: the Axes to draw in. Defaults to those of a new `Picture`.
         title: None, or a line above.
 
     Returns:
@@ -36,65 +47,51 @@ def head(attention, tokens, *, queries=None, unit=UNIT, ax=None, title=None):
         "Heat map: 2 tokens look at 2 tokens. 'the' looks most at 'the' (0.75), 'cat' at 'the' (0.50)."
     """
     attention = numbers("attention", attention, "TS")
-    tokens = strings_of("tokens", tokens, attention.shape[1], "columns of attention")
-    queries = strings_of("queries" if queries is not None else "tokens", tokens if queries is None else queries,
-                       attention.shape[0], "rows of attention")  # fmt: skip
-    figure = new_figure(head_size(queries, tokens), "compressed") if ax is None else None
-    with matplotlib.rc_context(STYLE):
-        ax = figure.add_subplot() if ax is None else ax
-        heat_map(ax, attention, tokens, queries, scale_of(attention), unit, title)
-        ax.set_xlabel("is looked at (key)")
-        ax.xaxis.set_label_position("top")
-        ax.set_ylabel("looks (query)")
-    tell(ax, title, head_in_words(attention, tokens, queries, title))
+    tokens = strings("tokens", tokens, attention.shape[1], "columns of attention")
+    name, rows = ("tokens", tokens) if queries is None else ("queries", queries)
+    queries = strings(name, rows, attention.shape[0], "rows of attention")
+    axes_names = ("is looked at (key)", "looks (query)")
+    ax = heat_map(attention, tokens, queries, scale_of(attention), unit, title, ax, axes_names)
+    set_description(ax, "Heat map", title, describe_head(attention, tokens, queries))
     return ax
 
 
-def layer(attention, tokens, *, title=None):
-    """All heads of one layer as small heat maps, numbered from 0.
+def layer(
+    attention: ArrayLike, tokens: Sequence[str], *, heads: Sequence[int] | None = None, title: str | None = None
+) -> np.ndarray:
+    """All heads of one layer, or some of them, as small heat maps.
 
     Args:
-        attention: `[N, T, S]`; each head has a colour scale of its own, from 0 to its largest share.
-        tokens: S strings (and T = S); written at the left and bottom edge while they fit (16 tokens).
+        attention: `[N, T, T]`; each head has a colour scale of its own, from 0 to its largest share.
+        tokens: T strings; written at the left and bottom edge while they fit (16 tokens).
+        heads: numbers of the heads that are drawn, in this order. Defaults to all.
         title: None, or a line above.
 
     Returns:
-        An array of N Axes.
+        An array of N Axes, or of one for each of `heads`.
 
     Raises:
-        TypeError, ValueError: as `head`.
+        TypeError, ValueError: as `head`. IndexError: a head that is not there.
 
     Example:
         >>> layer(np.full((2, 3, 3), 1 / 3), ["the", "cat", "sat"]).shape
         (2,)
     """
-    attention = numbers("attention", attention, "NTS")
-    tokens = square_tokens(attention, tokens)
-    heads, columns = len(attention), min(4, len(attention))
-    rows = math.ceil(heads / columns)
-    labelled = len(tokens) <= 16
-    side = max(1.5, 0.15 * len(tokens)) if labelled else 1.9
-    room = 0.25 + 0.075 * max(map(len, tokens)) if labelled else 0.1
-    colours = "Blue: above 0. Red: below." if attention.min() < 0 else "Darkest: the largest share of each head."
-    lines = [*([title] if title else []), f"{colours} White: 0."]
-    axes = grid(rows, columns, heads, (side, side + 0.2), (room, 0.1, 0.05 + 0.2 * len(lines), room), lines)
-    with matplotlib.rc_context(STYLE):
-        for number, ax in enumerate(axes):
-            thumbnail(ax, attention[number])
-            ax.set_title(f"head {number}", fontsize=SMALL + 1, pad=3)
-            if labelled:
-                token_ticks(ax, tokens, tokens, top=False)
-                ax.tick_params(labelleft=number % columns == 0, labelbottom=number + columns >= heads, length=0)
-    tell(axes[0], title, layer_in_words(attention, tokens, title))
+    attention = numbers("attention", attention, "NTT")
+    tokens = strings("tokens", tokens, attention.shape[-1], "columns of attention")
+    heads = list(range(len(attention)) if heads is None else heads)
+    note = "Blue: above 0. Red: below." if attention.min() < 0 else "Darkest: the largest share of each head."
+    axes = panels(attention[heads], tokens, [f"head {number}" for number in heads], title, f"{note} White: 0.")
+    set_description(axes[0], "Heat maps", title, describe_layer(attention[heads], heads, tokens))
     return axes
 
 
-def model(attention, tokens, *, title=None):
+def model(attention: ArrayLike, tokens: Sequence[str], *, title: str | None = None) -> np.ndarray:
     """Every head of every layer: a row of small heat maps for each layer, a column for each head, numbered from 0.
 
     Args:
-        attention: `[L, N, T, S]`; each head has a colour scale of its own, from 0 to its largest share.
-        tokens: S strings (and T = S), for the description.
+        attention: `[L, N, T, T]`; each head has a colour scale of its own, from 0 to its largest share.
+        tokens: T strings, for the description.
         title: None, or a line above.
 
     Returns:
@@ -107,15 +104,13 @@ def model(attention, tokens, *, title=None):
         >>> model(np.full((4, 2, 3, 3), 1 / 3), ["the", "cat", "sat"]).shape
         (4, 2)
     """
-    attention = numbers("attention", attention, "LNTS")
-    tokens = square_tokens(attention, tokens)
+    attention = numbers("attention", attention, "LNTT")
+    tokens = strings("tokens", tokens, attention.shape[-1], "columns of attention")
     layers, heads = attention.shape[:2]
     side = max(0.3, min(0.95, 8.4 / heads))
     colours = "blue above it, red below" if attention.min() < 0 else "darkest its largest share"
-    words = f"Each square is one head: a row of it looks, a column is looked at; white is 0, {colours}."
-    lines = [*([title] if title else []), words]
-    axes = grid(layers, heads, layers * heads, (side, side), (0.75, 0.1, 0.25 + 0.2 * len(lines), 0.1), lines)
-    axes = axes.reshape(layers, heads)
+    note = f"Each square is one head: a row of it looks, a column is looked at; white is 0, {colours}."
+    axes = grid(layers, heads, layers * heads, (side, side), (0.75, 0.1, 0.1), title, note).reshape(layers, heads)
     with matplotlib.rc_context(STYLE):
         for place in np.ndindex(layers, heads):
             thumbnail(axes[place], attention[place])
@@ -124,18 +119,20 @@ def model(attention, tokens, *, title=None):
             axes[0, number].set_title(f"head {number}" if number == 0 else str(number), fontsize=SMALL, pad=3)
         for number in range(layers):
             axes[number, 0].set_ylabel(f"layer {number}", fontsize=SMALL, rotation=0, ha="right", va="center")
-    tell(axes[0, 0], title, model_in_words(attention, tokens, title))
+    set_description(axes[0, 0], "Grid of heat maps", title, describe_model(attention, tokens))
     return axes
 
 
-def rollout(values, tokens, *, names=None, title=None):
+def rollout(
+    values: ArrayLike, tokens: Sequence[str], *, names: Sequence[str] | None = None, title: str | None = None
+) -> Axes | np.ndarray:
     """How much of each input token is in each token after the layers, as `analysis.rollout` computes it.
 
     Args:
         values: `[T, T]`, one rollout, or `[L, T, T]`, a small one for each layer, all on one scale of colours. A row
             is a token as it comes out, a column a token as it went in.
-        tokens: T strings; written in small pictures while they fit (16 tokens).
-        names: None ("after layer 0", ...), or L strings.
+        tokens: T strings; written in small plots while they fit (16 tokens).
+        names: L strings. Defaults to "after layer 0", ...
         title: None, or a line above.
 
     Returns:
@@ -150,21 +147,15 @@ def rollout(values, tokens, *, names=None, title=None):
     """
     several = np.ndim(values) == 3
     values = numbers("values", values, "LTT" if several else "TT")
-    tokens = square_tokens(values, tokens)
+    tokens = strings("tokens", tokens, values.shape[-1], "columns of values")
     scale = {"cmap": "Blues", "vmin": 0, "vmax": values.max() or 1.0}
     if several:
-        names = names_of(names, len(values), "after layer {}")
-        words = "A row: a token as it comes out of the layer. A column: a token as it went into the first one."
-        axes = panels(values, tokens, names, scale, ROLLOUT_UNIT, [*([title] if title else []), words])
-    else:
-        figure = new_figure(head_size(tokens, tokens), "compressed")
-        with matplotlib.rc_context(STYLE):
-            axes = figure.add_subplot()
-            heat_map(axes, values, tokens, tokens, scale, ROLLOUT_UNIT, title)
-            axes.set_xlabel("went in")
-            axes.xaxis.set_label_position("top")
-            axes.set_ylabel("comes out")
-    values, names = (values, names) if several else (values[None], ["after all layers"])
-    words = rollout_in_words(values, tokens, names, title)
-    tell(np.ravel(axes)[0], title, words)
-    return axes
+        names = [f"after layer {number}" for number in range(len(values))] if names is None else names
+        names = strings("names", names, len(values), "tables in values")
+        note = "A row: a token as it comes out of the layer. A column: a token as it went into the first one."
+        axes = panels(values, tokens, names, title, note, scale, ROLLOUT_UNIT)
+        set_description(axes[0], "Rollout", title, describe_rollout(values, tokens, names))
+        return axes
+    ax = heat_map(values, tokens, tokens, scale, ROLLOUT_UNIT, title, names=("went in", "comes out"))
+    set_description(ax, "Rollout", title, describe_rollout(values[None], tokens, ["after all layers"]))
+    return ax

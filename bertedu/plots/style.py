@@ -1,8 +1,10 @@
-"""What every picture shares: letters large enough, colours that stay apart, the same file for the same picture."""
+"""What every figure shares: letters large enough, colours that stay apart, the same file for the same figure."""
+
+from typing import Any
 
 FONT = "DejaVu Sans"  # comes with matplotlib, so that a picture is the same everywhere
 SMALL = 8  # points; no text is smaller
-STYLE = {
+STYLE: dict[str, Any] = {
     "font.family": FONT,
     "font.size": 9,
     "axes.titlesize": 10,

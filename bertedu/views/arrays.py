@@ -6,58 +6,39 @@ One scale for everything would erase a head that spreads over 512 tokens: all it
 """
 
 import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
+from bertedu.numeric import check_finite, strings, to_numpy
+
 MOST_TOKENS = 1024
-LONGEST = 200  # characters of a token that travel; the rest is counted
+MOST_CHARACTERS = 200  # of a token that travel; the rest is counted
 UNSUMMED = 1e-2  # rows that miss 1 by more are called not normalised; half precision misses it by less
-LABEL = 24  # characters of a token in a picture
-SHAPES = "[L, N, T, T], [N, T, T], [L, 1, N, T, T], or a list of L arrays [N, T, T] or [1, N, T, T]"
+LABEL = 24  # characters of a token in a figure
+SPECIAL = frozenset({"<s>", "</s>", "<pad>", "<mask>", "<unk>", "<cls>", "<sep>", "<|endoftext|>"})
 
 
-def to_numpy(name, values):
-    """`values` of NumPy, TensorFlow, JAX or torch as a float32 array; float32 arrays are not copied.
-
-    Raises:
-        TypeError: it cannot be read as numbers.
-    """
-    try:
-        if isinstance(values, list | tuple):
-            return np.stack([to_numpy(name, value) for value in values])
-        if hasattr(values, "detach"):  # torch: off the graph and off the GPU
-            values = values.detach().cpu()
-            values = values.float() if "bfloat16" in str(values.dtype) else values  # NumPy does not know that type
-        array = np.asarray(values)
-        if array.dtype.kind in "OSUcMm":
-            raise TypeError(f"its type is {array.dtype}")
-        with np.errstate(over="ignore"):  # what does not fit becomes infinite, and `check_finite` says so
-            return np.asarray(array, np.float32)
-    except ValueError as error:
-        raise ValueError(f"{name} must be arrays of one shape: {error}") from None
-    except (TypeError, RuntimeError, NotImplementedError, AttributeError) as error:
-        raise TypeError(f"{name} must be numbers, got {type(values).__name__}: {error}") from None
-
-
-def attention_array(name, values):
-    """`values` as `[L, N, T, T]`.
+def attention_array(name: str, values: Any) -> np.ndarray:
+    """Return `values` as `[L, N, T, T]`.
 
     Raises:
-        TypeError, ValueError: no numbers, another shape, a batch, numbers that are not finite, or too many tokens.
+        TypeError, ValueError: not numbers, another shape, a batch, numbers that are not finite, or too many tokens.
 
     Example:
         >>> attention_array("attention", [np.full((1, 2, 3, 3), 1 / 3)] * 4).shape
         (4, 2, 3, 3)
     """
-    array = with_layers(name, values, SHAPES)
+    array = with_layers(name, values, "T")
     if array.shape[-1] != array.shape[-2]:
-        raise ValueError(f"{name} must have as many columns as rows, got {list(array.shape)}; its shape is {SHAPES}.")
+        raise ValueError(f"{name} must have as many columns as rows, got {list(array.shape)}.")
     return array
 
 
-def with_layers(name, values, shapes):
-    """`values` with four axes, the first two layers and heads; a batch of one is taken off."""
-    array = to_numpy(name, values)
+def with_layers(name: str, values: Any, last: str) -> np.ndarray:
+    """Return `values` as float32 `[L, N, T, last]`; a missing layer axis is added, a batch of one removed."""
+    array = to_numpy(name, values, np.float32)
     if array.ndim == 5:
         if array.shape[1] != 1:
             raise ValueError(f"{name} holds {array.shape[1]} texts, and a view shows one: pass {name}[:, 0].")
@@ -65,69 +46,47 @@ def with_layers(name, values, shapes):
     if array.ndim == 3:
         array = array[None]
     if array.ndim != 4:
-        raise ValueError(f"{name} must have shape {shapes}; got {list(array.shape)}.")
+        shapes = f"[L, N, T, {last}], [N, T, {last}], [L, 1, N, T, {last}]"
+        arrays = f"a list of L arrays [N, T, {last}] or [1, N, T, {last}]"
+        raise ValueError(f"{name} must have shape {shapes}, or {arrays}; got {list(array.shape)}.")
     if not array.size:
         raise ValueError(f"{name} is empty: its shape is {list(array.shape)}, and nothing can be shown of it.")
-    check_length(name, array.shape[2])
-    check_finite(name, array)
-    return array
-
-
-def check_length(name, length):
-    """Raises a ValueError with the ways out where there are more tokens than a view can show."""
-    if length > MOST_TOKENS:
+    if array.shape[2] > MOST_TOKENS:
         raise ValueError(
-            f"{name} covers {length:,} tokens, and a view shows up to {MOST_TOKENS:,}. Truncate ({name}[..., "
+            f"{name} covers {array.shape[2]:,} tokens, and a view shows up to {MOST_TOKENS:,}. Truncate ({name}[..., "
             f":{MOST_TOKENS}, :{MOST_TOKENS}] and tokens[:{MOST_TOKENS}]), or choose one layer and head and draw it "
             "with bertedu.plots.head."
         )
+    return check_finite(name, array)
 
 
-def check_finite(name, array):
-    """Raises a ValueError that says where the first NaN or infinity is."""
-    for layer, values in enumerate(array):  # a layer at a time: the whole may be half a gigabyte
-        finite = np.isfinite(values)
-        if not finite.all():
-            head, row, column = np.argwhere(~finite)[0]
-            raise ValueError(
-                f"{name} holds numbers that are not finite (NaN or infinity), {np.count_nonzero(~finite)} of them in "
-                f"layer {layer}, the first at [{layer}, {head}, {row}, {column}]."
-            )
-
-
-def token_list(tokens, count, of="attention"):
-    """`tokens` as a list of `count` visible strings.
+def token_list(tokens: Iterable[str], count: int, of: str = "attention") -> list[str]:
+    """Return `tokens` as a list of `count` visible strings.
 
     Raises:
-        TypeError, ValueError: no strings, or not as many as `count`.
+        TypeError: not strings. ValueError: not as many as `count`.
     """
-    if isinstance(tokens, str | bytes) or not hasattr(tokens, "__iter__"):
-        raise TypeError(f"tokens must be a list of strings, got {tokens!r:.80}.")
-    tokens = list(tokens)
-    wrong = next((token for token in tokens if not isinstance(token, str)), None)
-    if len(tokens) != count:
-        raise ValueError(f"tokens must be as many as the rows of {of}: expected {count}, got {len(tokens)}.")
-    if any(not isinstance(token, str) for token in tokens):
-        raise TypeError(f"tokens must be strings, got {wrong!r:.80} among them.")
-    return [visible(token) for token in tokens]
+    return [visible(token) for token in strings("tokens", tokens, count, f"rows of {of}")]
 
 
-def visible(text):
-    """`text` as it can be written: what would be invisible, reorder its neighbours or break an encoding is named.
+def visible(text: str) -> str:
+    """Return `text` as it can be written: what is invisible, reorders its neighbours or breaks an encoding is named.
 
     Example:
         >>> visible("a\\u202eb"), visible("\\ud800"), visible(""), visible("x" * 300)[-19:]
         ('aU+202Eb', 'U+D800', '(empty)', 'x… (300 characters)')
     """
     text = str(text)
-    cut = text if len(text) <= LONGEST else text[:LONGEST]
-    letters = [f"U+{ord(c):04X}" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn") else c for c in cut]
-    shown = "".join(letters) if cut is text else f"{''.join(letters)}… ({len(text):,} characters)"
-    return shown if shown.strip() else ("(empty)" if not shown else f"({len(text)} × space)")
+    named = ("Cc", "Cf", "Cs", "Co", "Cn")  # controls, formats, surrogates, private and unassigned characters
+    cut = text[:MOST_CHARACTERS]
+    shown = "".join(f"U+{ord(c):04X}" if unicodedata.category(c) in named else c for c in cut)
+    if len(cut) < len(text):
+        shown += f"… ({len(text):,} characters)"
+    return shown if shown.strip() else f"({len(text)} × space)" if text else "(empty)"
 
 
-def label(token):
-    """A token as a picture has room for it.
+def label(token: str) -> str:
+    """Return a token cut to the room in a figure.
 
     Example:
         >>> label("cat"), label("x" * 30)
@@ -136,11 +95,11 @@ def label(token):
     return token if len(token) <= LABEL else f"{token[: LABEL - 1]}…"
 
 
-def segment_list(segments, tokens):
-    """A list with 0 for the first text, 1 for the second, -1 for tokens of neither; None: told from [SEP].
+def segment_list(segments: Iterable[int | None] | None, tokens: Sequence[str]) -> list[int]:
+    """Return 0 for tokens of the first text, 1 for the second, -1 for neither; by default told from [SEP].
 
     Raises:
-        ValueError: not as many as the tokens, or something else than 0, 1 and None.
+        ValueError: not as many as the tokens, or another value than 0, 1 and None.
 
     Example:
         >>> segment_list(None, ["[CLS]", "a", "[SEP]", "b", "[SEP]"])
@@ -149,26 +108,23 @@ def segment_list(segments, tokens):
     if segments is None:
         after = np.cumsum([token == "[SEP]" for token in tokens])
         return [-1 if is_special(token) else min(int(n), 1) for token, n in zip(tokens, after, strict=True)]
-    segments = [-1 if segment is None else segment for segment in segments]
-    if len(segments) != len(tokens):
-        raise ValueError(f"segments must be as many as the tokens: expected {len(tokens)}, got {len(segments)}.")
-    wrong = next((segment for segment in segments if segment not in (-1, 0, 1)), None)
+    numbers = [-1 if segment is None else segment for segment in segments]
+    if len(numbers) != len(tokens):
+        raise ValueError(f"segments must be as many as the tokens: expected {len(tokens)}, got {len(numbers)}.")
+    wrong = next((number for number in numbers if number not in (-1, 0, 1)), None)
     if wrong is not None:
         raise ValueError(f"segments must be 0 (first text), 1 (second) or None (neither), got {wrong!r}.")
-    return [int(segment) for segment in segments]
+    return [int(number) for number in numbers]
 
 
-def is_special(token):
-    """Whether a token is the tokenizer's own, as [CLS] or </s>, and not from the text."""
-    named = token[1:-1].strip("/|")
-    return len(token) > 2 and token[0] + token[-1] in ("[]", "<>") and named.isupper() or token in SPECIAL
+def is_special(token: str) -> bool:
+    """Return whether a token is the tokenizer's own, as [CLS] or </s>, and not from the text."""
+    name = token[1:-1].strip("/|")
+    return len(token) > 2 and token[0] + token[-1] in ("[]", "<>") and name.isupper() or token in SPECIAL
 
 
-SPECIAL = frozenset({"<s>", "</s>", "<pad>", "<mask>", "<unk>", "<cls>", "<sep>", "<|endoftext|>"})
-
-
-def signed_or_not(attention, signed):
-    """Whether to show `attention` on a scale around 0.
+def signed_or_not(attention: np.ndarray, signed: bool | None) -> bool:
+    """Return whether to show `attention` on a scale around 0.
 
     Raises:
         ValueError: `signed` is False and some are negative.
@@ -179,8 +135,8 @@ def signed_or_not(attention, signed):
     return least < 0 if signed is None else bool(signed)
 
 
-def notes(attention, signed):
-    """What a reader must know about the numbers, as a list of sentences."""
+def notes(attention: np.ndarray, signed: bool) -> list[str]:
+    """Return what a reader must know about the numbers, as sentences."""
     if signed:
         return ["Talking heads mix scores after the softmax: they can be negative, and rows need not sum to 1."]
     sums = np.concatenate([layer.sum(axis=-1).ravel() for layer in attention])
@@ -189,11 +145,11 @@ def notes(attention, signed):
     return [f"Rows do not all sum to 1: their sums go from {sums.min():.3g} to {sums.max():.3g}."]
 
 
-def choice(name, chosen, count):
-    """`chosen` as an int.
+def choice(name: str, chosen: Any, count: int) -> int:
+    """Return `chosen` as an int.
 
     Raises:
-        TypeError, ValueError: no whole number, or not one from 0 to `count` - 1.
+        TypeError: not a whole number. ValueError: not one from 0 to `count` - 1.
     """
     if isinstance(chosen, bool) or not isinstance(chosen, int | np.integer):
         raise TypeError(f"{name} must be a whole number, got {chosen!r}.")
@@ -202,8 +158,16 @@ def choice(name, chosen, count):
     return int(chosen)
 
 
-def quantize(values):
-    """Rows of 8 bits: float32 `low` and `step` of each row, and uint8 of `values`' shape.
+def part_place(name: str, kind: str) -> list[int]:
+    """Return the numbers in the name of a part: "head/3/1" is layer 3, head 1. Raises KeyError for another kind."""
+    start, *numbers = name.split("/")
+    if start != kind:
+        raise KeyError(name)
+    return [int(number) for number in numbers]
+
+
+def quantize(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows of 8 bits: float32 `low` and `step` of each row, and uint8 of `values`' shape.
 
     Example:
         >>> low, step, levels = quantize(np.float32([[0.0, 0.25, 1.0]]))
@@ -219,8 +183,8 @@ def quantize(values):
     return low, step, np.clip(levels, 0, 255, out=levels).astype(np.uint8)
 
 
-def packed_nbytes(shape):
-    """How long `packed` of this shape is.
+def packed_nbytes(shape: Sequence[int]) -> int:
+    """Return the length of `packed` for an array of this shape.
 
     Example:
         >>> packed_nbytes((2, 3, 5)) == len(packed(np.ones((2, 3, 5), "float32")))
@@ -230,6 +194,6 @@ def packed_nbytes(shape):
     return rows * (shape[-1] + 8)
 
 
-def packed(values):
-    """`quantize(values)` as bytes, in the order in which common.js reads them."""
+def packed(values: np.ndarray) -> bytes:
+    """Return `quantize(values)` as bytes, in the order in which numbers.js reads them."""
     return b"".join(part.tobytes() for part in quantize(np.ascontiguousarray(values)))

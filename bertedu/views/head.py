@@ -4,29 +4,28 @@ Which heads, which direction between two texts, with or without [CLS] and [SEP],
 chosen in the page. Chapter: 12.
 """
 
-import re
+import functools
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-import numpy as np
+import numpy as np  # noqa: F401  (the example)
 
 from bertedu.views import arrays
-from bertedu.views.common import View
+from bertedu.views.view import View
 
 
-def head_view(attention, tokens, *, segments=None, layer=0, heads=None, title=None, signed=None):
+class HeadView(View):
     """One layer's heads as lines from the tokens that look to the tokens that are looked at.
 
     Args:
         attention: `[L, N, T, T]`, `[N, T, T]`, `[L, 1, N, T, T]`, or a list of L arrays `[1, N, T, T]` or `[N, T, T]`;
             of NumPy, TensorFlow, JAX or torch; finite; up to 1,024 tokens.
         tokens: T strings.
-        segments: None (told from [SEP]), or T numbers: 0 for the first text, 1 for the second, None for neither.
+        segments: T numbers: 0 for the first text, 1 for the second, None for neither. Told from [SEP] by default.
         layer: int, the layer shown first.
-        heads: None (all), or the numbers of the heads shown first.
+        heads: numbers of the heads shown first. Defaults to all.
         title: None, or a line above.
-        signed: None (told from the numbers), or whether weights can be negative, as those of talking heads.
-
-    Returns:
-        A `View`.
+        signed: whether weights can be negative, as those of talking heads. Told from the numbers by default.
 
     Raises:
         TypeError, ValueError: an argument is not as above; the message names it.
@@ -35,93 +34,79 @@ def head_view(attention, tokens, *, segments=None, layer=0, heads=None, title=No
         >>> head_view(np.full((2, 3, 3, 3), 1 / 3), ["the", "cat", "sat"])  # doctest: +ELLIPSIS
         head_view of 3 tokens, 2 layers of 3 heads: ... KB to the first drawing, a file of at most ... KB
     """
-    attention = arrays.attention_array("attention", attention)
-    tokens = arrays.token_list(tokens, attention.shape[-1])
-    return HeadView(
-        attention,
-        tokens,
-        segments=arrays.segment_list(segments, tokens),
-        layer=arrays.choice("layer", layer, len(attention)),
-        heads=_heads(heads, attention.shape[1]),
-        title=None if title is None else arrays.visible(title),
-        signed=arrays.signed_or_not(attention, signed),
-    )
-
-
-class HeadView(View):
-    """What `head_view` returns."""
 
     kind = "head"
 
-    def __init__(self, attention, tokens, *, segments, layer, heads, title, signed):
-        super().__init__(tokens, title, attention.shape[:2], arrays.packed_nbytes(attention.shape[1:]))
-        self.attention = attention
-        self.segments, self.layer, self.heads, self.signed = segments, layer, heads, signed
-        self.notes = arrays.notes(attention, signed)
+    def __init__(
+        self,
+        attention: Any,
+        tokens: Sequence[str],
+        *,
+        segments: Sequence[int | None] | None = None,
+        layer: int = 0,
+        heads: Sequence[int] | None = None,
+        title: str | None = None,
+        signed: bool | None = None,
+    ) -> None:
+        self.attention = arrays.attention_array("attention", attention)
+        tokens = arrays.token_list(tokens, self.attention.shape[-1])
+        super().__init__(tokens, title, self.attention.shape[:2], arrays.packed_nbytes(self.attention.shape[1:]))
+        heads = range(self.head_count) if heads is None else heads
+        if not len(heads):
+            raise ValueError("heads must name at least one head, or be None for all.")
+        self.segments = arrays.segment_list(segments, tokens)
+        self.layer = arrays.choice("layer", layer, self.layers)
+        self.heads = sorted({arrays.choice("heads", head, self.head_count) for head in heads})
+        self.signed = arrays.signed_or_not(self.attention, signed)
 
-    def setup(self):
-        """What the page must know first."""
+    @functools.cached_property
+    def _notes(self) -> list[str]:
+        return arrays.notes(self.attention, self.signed)
+
+    def setup(self) -> dict[str, Any]:
+        """Return what the page must know first."""
         return {
             "tokens": self.tokens,
             "special": [int(arrays.is_special(token)) for token in self.tokens],
             "segments": self.segments,
-            "heads": self.attention.shape[1],
+            "heads": self.head_count,
             "layer": self.layer,
             "chosen": self.heads,
             "title": self.title,
             "signed": self.signed,
-            "notes": self.notes,
+            "notes": self._notes,
         }
 
-    def first_part(self):
-        """The chosen layer."""
+    def first_part(self) -> str:
+        """Return the name of the chosen layer's part."""
         return f"layer/{self.layer}"
 
-    def part_names(self, layers):
-        """A part a layer."""
+    def part_names(self, layers: Iterable[int]) -> list[str]:
+        """Return the name of one part a layer."""
         return [f"layer/{layer}" for layer in layers]
 
-    def part(self, name):
-        """A layer's weights, `[N, T, T]`."""
-        kind, layer = name.split("/")
-        if kind != "layer":
-            raise KeyError(name)
-        return arrays.packed(self.attention[arrays.choice("layer", int(layer), self.layers)])
+    def part(self, name: str) -> bytes:
+        """Return a layer's weights, `[N, T, T]`."""
+        (layer,) = arrays.part_place(name, "layer")
+        return arrays.packed(self.attention[arrays.choice("layer", layer, self.layers)])
 
-    def exact(self, *, layer, side, index):
-        """What token `index` looks at in every head (side "query"), or who looks at it (side "key"): `[N, T]`."""
+    def exact(self, *, layer: int, side: str, index: int) -> bytes:
+        """Return the weights of one token in every head, `[N, T]`: as the query, or as the key."""
         weights = self.attention[arrays.choice("layer", layer, self.layers)]
         index = arrays.choice("index", index, len(self.tokens))
-        line = weights[:, index] if side == "query" else weights[:, :, index]
-        return np.ascontiguousarray(line).tobytes()
+        return (weights[:, index] if side == "query" else weights[:, :, index]).tobytes()
 
-    def axes(self):
-        """The layer's heads as heat maps; one large one where a single head was chosen."""
+    def axes(self) -> Any:
+        """Return the layer's heads as heat maps; one large one where a single head was chosen."""
         from bertedu import plots
 
         weights = self.attention[self.layer]
         name = f"layer {self.layer}" if self.title is None else f"{self.title}, layer {self.layer}"
         if len(self.heads) == 1:
             return plots.head(weights[self.heads[0]], self.labels, title=f"{name}, head {self.heads[0]}")
-        if self.heads == list(range(len(weights))):
-            return plots.layer(weights, self.labels, title=name)
-        axes = plots.layer(weights[self.heads], self.labels, title=f"{name}, heads {', '.join(map(str, self.heads))}")
-        return _renumbered(axes, self.heads)
+        if len(self.heads) < self.head_count:
+            name = f"{name}, heads {', '.join(map(str, self.heads))}"
+        return plots.layer(weights, self.labels, heads=self.heads, title=name)
 
 
-def _renumbered(axes, heads):
-    """The pictures of some heads with their own numbers, which `plots.layer` counts from 0; in its words too."""
-    for ax, head in zip(axes, heads, strict=True):
-        ax.set_title(f"head {head}", fontsize=ax.title.get_fontsize(), pad=3)
-    own = re.compile(r"(?<=[:,] )head (\d+) (?=')")
-    axes[0].alt_text = own.sub(lambda found: f"head {heads[int(found[1])]} ", axes[0].alt_text)
-    return axes
-
-
-def _heads(heads, count):
-    if heads is None:
-        return list(range(count))
-    chosen = [arrays.choice("heads", head, count) for head in heads]
-    if not chosen:
-        raise ValueError("heads must name at least one head, or be None for all.")
-    return sorted(set(chosen))
+head_view = HeadView

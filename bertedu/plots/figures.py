@@ -1,0 +1,152 @@
+"""Figures that describe themselves, in a notebook and in a saved file; and how they are saved and closed."""
+
+import contextlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from bertedu import files
+from bertedu.plots.style import SCREEN_DPI, SHARP_DPI, STYLE, SUFFIXES
+from bertedu.terminal import escape
+
+
+class Picture(Figure):
+    """A matplotlib figure with a text alternative, `alt`, for those who cannot see it.
+
+    Use it as ``plt.figure(FigureClass=Picture)`` or ``plt.subplots(FigureClass=Picture)``. `alt` joins the descriptions
+    that the functions of this package give of the axes they drew, until you set it yourself.
+
+    A notebook gets a PNG with `alt` in its metadata and as the plain text beside it. Who reads which, as of 2026:
+    nbconvert's `classic` template turns the metadata into `<img alt>`; JupyterLab 4 and nbconvert's `lab` template draw
+    the `<img>` without any alt, whatever the metadata say, and keep the text in the file only; VS Code gives the plain
+    text to screen readers. HTML with an `<img alt>` would be read in JupyterLab too, but it would come before the PNG
+    everywhere, and previews that clean HTML, as GitHub's, may then show no figure.
+    """
+
+    _own_alt: str | None = None
+
+    @property
+    def alt(self) -> str:
+        """The text alternative, str."""
+        return describe(self) if self._own_alt is None else escape(self._own_alt)
+
+    @alt.setter
+    def alt(self, text: str) -> None:
+        self._own_alt = text
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        width, height = (round(inches * SCREEN_DPI) for inches in self.get_size_inches())
+        data = {"image/png": png(self), "text/plain": self.alt}
+        return data, {"image/png": {"alt": self.alt, "width": width, "height": height}}
+
+    def _ipython_display_(self) -> None:
+        # The inline backend registers a PNG maker for every Figure, which IPython prefers to `_repr_mimebundle_`;
+        # its "retina" form drops our metadata. An object that displays itself comes before both, and only once.
+        from IPython.display import display
+
+        data, metadata = self._repr_mimebundle_()
+        display(data, metadata=metadata, raw=True)
+
+
+def describe(axes: Any) -> str:
+    """Return the descriptions that belong to the figure of `axes` (Axes, an array of them, or a figure)."""
+    return escape(" ".join(filter(None, (getattr(ax, "alt_text", "") for ax in figure_of(axes).axes))))
+
+
+def set_description(ax: Any, kind: str, title: str | None, text: str) -> None:
+    """Keep title and description with the Axes that they belong to: a figure of several joins them."""
+    ax.alt_title, ax.alt_text = title, f"{kind} '{title}'{text}" if title else f"{kind}{text}"
+
+
+def figure_of(axes: Any) -> Figure:
+    """Return the figure that `axes` (Axes, an array of them, or a figure) is in."""
+    first = axes if isinstance(axes, Figure) else next(iter(np.ravel(axes)), None)
+    figure = first if isinstance(first, Figure) else getattr(first, "figure", None)
+    if not isinstance(figure, Figure):
+        raise TypeError(
+            f"axes must be what a function of bertedu.plots returned, or a figure; got {type(axes).__name__}."
+        )
+    return figure
+
+
+def new_figure(size: tuple[float, float], layout: Any = None) -> Figure:
+    """Return an empty `Picture` of `size` inches."""
+    # Never inside `rc_context`: the first figure loads the backend, and a notebook's backend sets rcParams for good
+    # ("interactive", without which no later figure is shown), and the context would take them back.
+    if plt.get_backend().lower() == "agg":  # which shows nothing: pyplot would keep every figure for ever
+        figure = Picture(figsize=size, layout=layout, facecolor="white")
+        FigureCanvasAgg(figure)
+        return figure
+    return plt.figure(FigureClass=Picture, figsize=size, layout=layout, facecolor="white")
+
+
+@contextlib.contextmanager
+def styled_axes(ax: Axes | None, size: tuple[float, float], layout: str = "constrained") -> Iterator[Axes]:
+    """Yield `ax`, or for None the Axes of a new figure of `size` inches; what is drawn meanwhile has our style."""
+    axes = new_figure(size, layout).add_subplot if ax is None else lambda: ax
+    with matplotlib.rc_context(STYLE):
+        yield axes()
+
+
+def png(axes: Any, dpi: float = SHARP_DPI) -> bytes:
+    """Return the figure of `axes` (Axes, an array of them, or a figure) as the bytes of a PNG file.
+
+    Example:
+        >>> from bertedu import plots
+        >>> png(plots.head([[1.0]], ["the"]))[1:4]
+        b'PNG'
+    """
+    return _rendered(figure_of(axes), "png", dpi)
+
+
+def save(axes: Any, path: str | Path, dpi: float = 200) -> Path:
+    """Save the figure of `axes` (Axes, an array of them, or a figure), with its description inside.
+
+    Args:
+        axes: what one of the functions of this package returned.
+        path: str or Path, ending in .png, .svg or .pdf, in a folder that exists. A file there is replaced, and only
+            once the new one is complete.
+        dpi: pixels an inch (.png).
+
+    Returns:
+        The Path.
+
+    Raises:
+        ValueError: another suffix. FileNotFoundError: no such folder.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"path must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, got {str(path)!r}.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"path: there is no folder {str(path.parent)!r} to save {path.name!r} in; make it first."
+        )
+    files.write_bytes(path, _rendered(figure_of(axes), path.suffix.lower()[1:], dpi))
+    return path
+
+
+def _rendered(figure: Figure, form: str, dpi: float) -> bytes:
+    """Return a figure as "png", "svg" or "pdf", its description inside; the same figure gives the same bytes."""
+    titles = [figure.get_suptitle(), *(getattr(ax, "alt_title", None) for ax in figure.axes)]
+    metadata = {
+        "Title": escape(next(filter(None, titles), "Picture")),
+        "Subject" if form == "pdf" else "Description": figure.alt if isinstance(figure, Picture) else describe(figure),
+    }
+    metadata |= {} if form == "png" else {"CreationDate" if form == "pdf" else "Date": None}
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(buffer, format=form, dpi=dpi, metadata=metadata, bbox_inches=None)
+    return buffer.getvalue()
+
+
+def close(axes: Any) -> None:
+    """Free the figure of `axes` (Axes, an array of them, or a figure); matplotlib keeps it until it is closed."""
+    plt.close(figure_of(axes))

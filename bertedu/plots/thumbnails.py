@@ -1,0 +1,134 @@
+"""Thumbnails: every head of a model in one image, with a number or a label for each; quicker than `model`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import PatchCollection
+from matplotlib.colors import Normalize
+from matplotlib.patches import Patch, Rectangle
+from numpy.typing import ArrayLike
+
+from bertedu.numeric import numbers, strings
+from bertedu.plots.descriptions import describe_model, describe_values
+from bertedu.plots.drawing import scale_of, write_title
+from bertedu.plots.figures import set_description, styled_axes
+from bertedu.plots.fonts import rewrite, write
+from bertedu.plots.style import PALETTE
+
+MOST_PIXELS = 160_000  # of all thumbnails together
+LARGEST = 64  # pixels along the side of a thumbnail
+
+
+def shrink(attention: np.ndarray, side: int | None = None) -> np.ndarray:
+    """Return `[..., T, T]` as `[..., side, side]`: of each block the weight farthest from 0, so that no line gets lost.
+
+    Args:
+        side: int. Defaults to at most 64, fewer for many heads.
+
+    Example:
+        >>> shrink(np.float32([[0, 0, 3], [0, -5, 0], [1, 0, 0]]), 2)
+        array([[ 0.,  3.],
+               [ 1., -5.]], dtype=float32)
+    """
+    length = attention.shape[-1]
+    if side is None:
+        count = attention.size // length**2
+        side = min(length, max(8, min(LARGEST, int((MOST_PIXELS / count) ** 0.5))))
+    if attention.ndim > 3:  # a layer at a time: the whole may be half a gigabyte
+        return np.stack([shrink(layer, side) for layer in attention])
+    starts = (np.arange(side) * length) // side
+    high, low = (
+        extreme.reduceat(extreme.reduceat(attention, starts, axis=-1), starts, axis=-2)
+        for extreme in (np.maximum, np.minimum)
+    )
+    return np.where(high >= -low, high, low)
+
+
+def thumbnails(
+    attention: ArrayLike,
+    tokens: Sequence[str],
+    *,
+    values: Sequence[Sequence[Any]] | None = None,
+    name: str = "value",
+    title: str | None = None,
+) -> Axes:
+    """Every head of every layer in one image; with `values`, a bar below each head in the colour of its value.
+
+    Args:
+        attention: `[L, N, T, T]`; each head has a colour scale of its own, from 0 to its largest share.
+        tokens: T strings, for the description.
+        values: `[L, N]` numbers, or strings, or None where a head has no value.
+        name: str, what `values` are.
+        title: None, or a line above.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        TypeError, ValueError: as `head`.
+
+    Example:
+        >>> thumbnails(np.full((1, 2, 3, 3), 1 / 3), ["the", "cat", "sat"], values=[[0.5, 2]]).figure.alt[-58:]
+        ' value: from 0.5 (layer 0, head 0) to 2 (layer 0, head 1).'
+    """
+    attention = numbers("attention", attention, "LNTT", np.float32)
+    tokens = strings("tokens", tokens, attention.shape[-1], "columns of attention")
+    small = shrink(attention)
+    layers, heads, side, _ = small.shape
+    values = values or [[None] * heads] * layers
+    known = [value for row in values for value in row if value is not None]
+    largest = np.abs(small).max(axis=(-2, -1), keepdims=True)
+    shares = small / np.where(largest > 0, largest, 1)
+    edge = max(1, side // (6 if known else 12))  # room for a bar
+    pitch = side + edge
+    tiles = np.pad(shares, [(0, 0), (0, 0), (0, edge), (0, edge)], constant_values=np.nan)
+    image = tiles.transpose(0, 2, 1, 3).reshape(layers * pitch, heads * pitch)
+    width = max(4.5, min(8.4, 0.75 * heads))
+    with styled_axes(None, (width, (0.75 if title else 0.5) + 0.95 * width * layers / heads)) as ax:
+        ax.imshow(image, interpolation="nearest", **scale_of(shares))
+        ax.spines[:].set_visible(False)
+        ax.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+        ax.set_xticks(pitch * np.arange(heads) + side / 2 - 0.5, list(map(str, range(heads))))
+        ax.set_yticks(pitch * np.arange(layers) + side / 2 - 0.5, list(map(str, range(layers))))
+        ax.set_xlabel("head", loc="left")
+        ax.xaxis.set_label_position("top")
+        ax.set_ylabel("layer", loc="top")
+        write_title(ax, title)
+        if known:
+            colour = _label_legend(ax, known, name) if isinstance(known[0], str) else _colour_bar(ax, known, name)
+            _draw_bars(ax, values, colour, side, pitch)
+    set_description(ax, "Grid of heat maps", title, describe_model(attention, tokens) + describe_values(values, name))
+    return ax
+
+
+def _label_legend(ax: Axes, known: list[str], name: str) -> Any:
+    """Write what the colours of labels mean; return the function from label to colour."""
+    labels = sorted(set(known))
+    colours = {label: PALETTE[number % len(PALETTE)] for number, label in enumerate(labels)}
+    keys = [Patch(color=colours[label], label=str(number)) for number, label in enumerate(labels)]
+    place: dict[str, Any] = {"loc": "outside lower center", "ncols": min(4, len(labels)), "frameon": False}
+    legend = ax.figure.legend(handles=keys, title="value", **place)
+    for text, label in zip([legend.get_title(), *legend.get_texts()], [name, *labels], strict=True):
+        rewrite(text, label)
+    return colours.get
+
+
+def _colour_bar(ax: Axes, known: list[float], name: str) -> Any:
+    """Draw what the colours of numbers mean; return the function from number to colour."""
+    scale = ScalarMappable(Normalize(min(known), max(known)), "cividis")
+    bar = ax.figure.colorbar(scale, ax=ax, orientation="horizontal", shrink=0.5, aspect=30, pad=0.02)
+    write(bar.set_label, name)
+    return scale.to_rgba
+
+
+def _draw_bars(ax: Axes, values: Sequence[Sequence[Any]], colour: Any, side: int, pitch: int) -> None:
+    bars, colours = [], []
+    for row, line in enumerate(values):
+        for column, value in enumerate(line):
+            if value is not None:
+                bars.append(Rectangle((column * pitch - 0.5, row * pitch + side - 0.5), side, 0.7 * (pitch - side)))
+                colours.append(colour(value))
+    ax.add_collection(PatchCollection(bars, facecolors=colours))

@@ -1,0 +1,266 @@
+// The drawing of the head view: two lists of tokens with lines between them.
+
+import { make } from "./elements.js";
+import { DASHES, headColour, oncePerFrame, sharp, styled } from "./look.js";
+import { short } from "./numbers.js";
+
+const MOST_CURVED = 128; // tokens; beyond it lines are straight, which is three times as fast to draw
+const STAGE_HEIGHT = 600;
+/** @type {Side[]} */
+const SIDES = ["query", "key"];
+
+/** @typedef {(series: number, value: number) => string} Colours */
+/** @typedef {{lines: Line[], largest: number, series: (number | null)[], partners?: Partner[], side?: Side}} Picture */
+
+/**
+ * Where a straight line from [x, y] comes into the window's height: a browser would draw its dashes far outside too.
+ * @param {number} x
+ * @param {number} y
+ * @param {number} otherX
+ * @param {number} otherY
+ * @param {number} height
+ * @returns {[number, number]}
+ */
+function inSight(x, y, otherX, otherY, height) {
+  const edge = Math.max(-20, Math.min(height + 20, y));
+  return edge === y ? [x, y] : [x + ((otherX - x) * (edge - y)) / (otherY - y), edge];
+}
+
+/** The drawing, in a window that scrolls when there are many tokens. */
+class Stage {
+  /**
+   * @param {HTMLElement} root
+   * @param {HeadSetup} setup
+   * @param {(focus: Focus | null, byKey: boolean) => void} onFocus
+   */
+  constructor(root, setup, onFocus) {
+    this.root = root;
+    this.setup = setup;
+    this.onFocus = onFocus;
+    this.pitch = setup.tokens.length > 64 ? 18 : setup.tokens.length > 24 ? 20 : 24;
+    this.scrolled = 0;
+    /** @type {number[]} */
+    this.shown = [];
+    /** @type {Map<number, number>} */
+    this.rows = new Map(); // of tokens, by index
+    /** @type {Focus | null} */
+    this.focus = null;
+    /** @type {Picture | null} */
+    this.picture = null;
+    this.canvas = make("canvas", { class: "be-lines", role: "img", "aria-label": "Lines between tokens" });
+    this.numbers = make("div", { class: "be-numbers", "aria-hidden": "true" });
+    this.lists = SIDES.map((side) => this.list(side));
+    this.columns = make("div", { class: "be-columns" }, ...this.lists, this.numbers);
+    this.window = make("div", { class: "be-window" }, this.canvas, this.columns);
+    const heads = make("div", { class: "be-columns-heads", "aria-hidden": "true" });
+    heads.append(make("span", { text: "looks" }), make("span", { text: "is looked at" }));
+    this.element = make("div", { class: "be-stage" }, heads, this.window);
+    this.paintSoon = oncePerFrame(() => this.paint());
+    this.window.addEventListener("scroll", this.paintSoon, { passive: true });
+  }
+
+  /** @param {Side} side */
+  list(side) {
+    const words = side === "query" ? "Tokens that look" : "Tokens that are looked at";
+    const list = make("div", { class: `be-tokens be-${side}`, role: "listbox", tabindex: 0, "aria-label": words });
+    /** @type {(event: PointerEvent) => void} */
+    const over = (event) => {
+      const row = Math.floor((event.clientY - list.getBoundingClientRect().top) / this.pitch);
+      if (this.shown[row] !== undefined) this.onFocus({ side, index: this.shown[row] }, false);
+    };
+    list.addEventListener("pointermove", over);
+    list.addEventListener("pointerdown", over);
+    list.addEventListener("pointerleave", () => document.activeElement !== list && this.onFocus(null, false));
+    list.addEventListener("keydown", (event) => this.key(event, side));
+    list.addEventListener("focus", () => !list.matches(":active") && this.onFocus(this.at(side, 0), true));
+    list.addEventListener("blur", () => this.onFocus(null, false));
+    return list;
+  }
+
+  /**
+   * The token `by` rows further on, from the one that has the focus; or at the end in that direction.
+   * @param {Side} side
+   * @param {number} by
+   * @returns {Focus}
+   */
+  at(side, by, end = false) {
+    const last = this.shown.length - 1;
+    const here = this.focus ? this.shown.indexOf(this.focus.index) : 0;
+    const there = end ? (by > 0 ? last : 0) : here + by;
+    return { side, index: this.shown[Math.max(0, Math.min(last, there))] };
+  }
+
+  /** @param {KeyboardEvent} event @param {Side} side */
+  key(event, side) {
+    /** @type {Record<string, [number, boolean?]>} */
+    const steps = { ArrowDown: [1], ArrowUp: [-1], PageDown: [10], PageUp: [-10], Home: [-1, true], End: [1, true] };
+    if (event.key in steps) this.onFocus(this.at(side, ...steps[event.key]), true);
+    else if (event.key === "Escape") this.onFocus(null, true);
+    else if (event.key === "ArrowRight" && side === "query") this.lists[1].focus();
+    else if (event.key === "ArrowLeft" && side === "key") this.lists[0].focus();
+    else return;
+    event.preventDefault();
+  }
+
+  /** Fills the lists with the shown tokens. @param {number[]} shown */
+  place(shown) {
+    if (this.shown.length && shown.join() === this.shown.join()) return;
+    this.shown = shown;
+    this.rows = new Map(shown.map((index, row) => [index, row]));
+    this.lists.forEach((list, which) => list.replaceChildren(...shown.map((index) => this.token(index, SIDES[which]))));
+    this.root.style.setProperty("--be-pitch", `${this.pitch}px`);
+    const height = Math.min(STAGE_HEIGHT, shown.length * this.pitch + 8);
+    this.window.style.height = `${height}px`;
+    this.columns.style.marginTop = `${-height}px`;
+  }
+
+  /** @param {number} index @param {Side} side */
+  token(index, side) {
+    const text = this.setup.tokens[index];
+    return make("div", {
+      class: this.setup.special[index] ? "be-token be-special" : "be-token", role: "option", text,
+      id: `${this.root.id}-${side}-${index}`, "aria-selected": "false", "data-index": index,
+      title: text.length > 14 ? text : null,
+    }); // prettier-ignore
+  }
+
+  /** Marks the token in focus, for eyes and for screen readers. @param {Focus | null} focus @param {boolean} scroll */
+  mark(focus, scroll) {
+    this.lists.forEach((list, which) => {
+      list.querySelector('[aria-selected="true"]')?.setAttribute("aria-selected", "false");
+      const item = focus?.side === SIDES[which] ? list.children[this.row(focus.index)] : null;
+      item?.setAttribute("aria-selected", "true");
+      if (item) list.setAttribute("aria-activedescendant", item.id);
+      else list.removeAttribute("aria-activedescendant");
+    });
+    this.focus = focus;
+    if (focus && scroll) this.reveal(this.row(focus.index));
+  }
+
+  /** The row of a token. @param {number} index */
+  row(index) {
+    return this.rows.get(index) ?? 0;
+  }
+
+  /** @param {number} row */
+  reveal(row) {
+    const [top, bottom] = [row * this.pitch, (row + 1) * this.pitch + 8];
+    const { scrollTop, clientHeight } = this.window;
+    if (top < scrollTop) this.window.scrollTop = top;
+    else if (bottom > scrollTop + clientHeight) this.window.scrollTop = bottom - clientHeight;
+  }
+
+  /** What `paint` draws from now on. @param {Picture} picture */
+  draw(picture) {
+    this.picture = picture;
+    this.paintSoon();
+  }
+
+  paint() {
+    const { picture } = this;
+    if (!picture || !this.window.clientWidth) return;
+    const [width, height] = [this.window.clientWidth, this.window.clientHeight];
+    this.scrolled = this.window.scrollTop; // asked once: each time, the browser brings its layout up to date
+    const context = sharp(this.canvas, width, height);
+    const box = this.window.getBoundingClientRect();
+    const left = this.lists[0].getBoundingClientRect().right - box.left + 4;
+    const right = this.lists[1].getBoundingClientRect().left - box.left - 4;
+    const colours = this.colours(picture);
+    this.shade(context, picture, [width, height], [left, right], colours);
+    this.strokes(context, picture, height, [left, right], colours);
+    this.writeNumbers(picture);
+  }
+
+  /** @param {number} index */
+  y(index) {
+    return (this.row(index) + 0.5) * this.pitch + 4 - this.scrolled;
+  }
+
+  /**
+   * Bars behind the partners of the token in focus: as long as the mean weight, made up of what each head gives.
+   * @param {CanvasRenderingContext2D} context
+   * @param {Picture} picture
+   * @param {[number, number]} size
+   * @param {[number, number]} edges
+   * @param {Colours} colours
+   */
+  shade(context, { partners = [], side, largest }, [width, height], [left, right], colours) {
+    const room = side === "query" ? width - right - 64 : left - 64;
+    context.globalAlpha = 0.3;
+    for (const { index, weights } of partners) {
+      let from = side === "query" ? right : left;
+      const y = this.y(index) - this.pitch / 2 + 3;
+      if (y < -this.pitch || y > height) continue; // out of sight, as most of 512 tokens are
+      weights?.forEach((value, series) => {
+        const share = ((Math.abs(value) / largest) * room) / weights.length;
+        context.fillStyle = colours(series, value);
+        context.fillRect(side === "query" ? from : from - share, y, share, this.pitch - 6);
+        from += side === "query" ? share : -share;
+      });
+    }
+    context.globalAlpha = 1;
+  }
+
+  /** From a series and a weight to its colour: that of the head, or of the sign. @param {Picture} picture @returns {Colours} */
+  colours({ series }) {
+    const [plus, minus, accent] = ["plus", "minus", "accent"].map((name) => styled(this.root, `--be-${name}`));
+    if (this.setup.signed) return (_, value) => (value < 0 ? minus : plus);
+    const known = series.map((head) => (head === null ? accent : headColour(this.root, head)));
+    return (one) => known[one];
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Picture} picture
+   * @param {number} height
+   * @param {[number, number]} edges
+   * @param {Colours} colours
+   */
+  strokes(context, { lines, largest, series, partners }, height, [left, right], colours) {
+    const curved = this.shown.length <= MOST_CURVED;
+    const middle = (left + right) / 2;
+    const thick = partners && series.length < 5 ? 2.2 : 1.4;
+    const fan = partners && series.length > 1 ? (this.pitch - 8) / (series.length - 1) : 0; // else heads cover each other
+    let dash = 0;
+    for (const line of lines) {
+      const share = line.strength / largest;
+      if (share < 0.004) continue; // paler than a screen can show
+      const aside = fan * (line.series - (series.length - 1) / 2);
+      const [from, to] = [this.y(line.query) + aside, this.y(line.key) + aside];
+      if ((from < -20 && to < -20) || (from > height + 20 && to > height + 20)) continue;
+      context.globalAlpha = Math.min(1, partners ? share ** 0.8 : share ** 1.15);
+      context.lineWidth = 0.7 + thick * share;
+      context.strokeStyle = colours(line.series, line.value);
+      const kind = Math.floor((series[line.series] ?? 0) / 7) % 3;
+      if (kind !== dash) context.setLineDash(DASHES[(dash = kind)]);
+      context.beginPath();
+      if (curved) {
+        context.moveTo(left, from);
+        context.bezierCurveTo(middle, from, middle, to, right, to);
+      } else {
+        context.moveTo(...inSight(left, from, right, to, height));
+        context.lineTo(...inSight(right, to, left, from, height));
+      }
+      context.stroke();
+    }
+    context.setLineDash([]);
+    context.globalAlpha = 1;
+  }
+
+  /** Numbers beside the partners that are in sight. @param {Picture} picture */
+  writeNumbers({ partners, side }) {
+    if (!partners || !side) return this.numbers.replaceChildren();
+    const [top, bottom] = [this.window.scrollTop - this.pitch, this.window.scrollTop + this.window.clientHeight];
+    this.numbers.dataset.side = side;
+    this.numbers.replaceChildren();
+    for (const { index, mean } of partners) {
+      const y = this.row(index) * this.pitch;
+      if (mean === null || y < top || y > bottom) continue;
+      const number = make("span", { class: "be-number", text: short(mean), "data-index": index, "data-value": mean });
+      number.style.top = `${y + 4}px`;
+      this.numbers.append(number);
+    }
+  }
+}
+
+export { Stage };

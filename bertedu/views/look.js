@@ -1,0 +1,115 @@
+// The look of the host, and canvases that are as sharp as the screen.
+
+/** Colours of heads that stay apart under common colour blindnesses (after Okabe and Ito), at least 3:1 on the ground. */
+const PALETTE = {
+  light: ["#005fa3", "#d55e00", "#00875f", "#c2538f", "#2f97d6", "#a87300", "#3d3d3d"],
+  dark: ["#5aa9e6", "#ff8a4c", "#3cc79a", "#ee8fc0", "#a9dbff", "#f2be4a", "#d8d8d8"],
+};
+/** Heads beyond the palette are told apart by the line, as in the figures: solid, dashed, dotted. */
+const DASHES = [[], [7, 3], [2, 3]];
+
+/**
+ * "dark" or "light", by the ground that the element really stands on; by the reader's wish where none is painted.
+ * @param {HTMLElement} element
+ */
+function hostTheme(element) {
+  for (let node = element.parentElement; node; node = node.parentElement) {
+    const colour = getComputedStyle(node).backgroundColor.match(/[\d.]+/g) ?? ["0", "0", "0", "0"];
+    const [red, green, blue, alpha = 1] = colour.map(Number);
+    if (alpha > 0.5) return 0.299 * red + 0.587 * green + 0.114 * blue < 110 ? "dark" : "light";
+  }
+  // VS Code's page is transparent, its ground painted by a page around it, and need not follow the reader's wish
+  const kind = document.body.dataset.vscodeThemeKind;
+  if (kind) return /light/.test(kind) ? "light" : "dark";
+  return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}
+
+/**
+ * Keeps `root`'s theme equal to the host's, and runs `redraw` when it changes; returns how to stop.
+ * @param {HTMLElement} root
+ * @param {() => void} redraw
+ */
+function followTheme(root, redraw) {
+  const update = () => {
+    const theme = hostTheme(root);
+    if (theme === root.dataset.theme) return;
+    root.dataset.theme = theme;
+    redraw();
+  };
+  const later = () => setTimeout(update, 60); // the host's own style comes first
+  const observer = new MutationObserver(later);
+  for (const node of [document.documentElement, document.body]) observer.observe(node, { attributes: true });
+  const query = matchMedia("(prefers-color-scheme: dark)");
+  query.addEventListener("change", later);
+  update();
+  return () => {
+    observer.disconnect();
+    query.removeEventListener("change", later);
+  };
+}
+
+/** The theme of a view. @param {HTMLElement} root @returns {"light" | "dark"} */
+function themeOf(root) {
+  return root.dataset.theme === "dark" ? "dark" : "light";
+}
+
+/** The colour of head `number` on this theme. @param {HTMLElement} root @param {number} number */
+function headColour(root, number) {
+  const colours = PALETTE[themeOf(root)];
+  return colours[number % colours.length];
+}
+
+/** A custom property of the view's style. @param {HTMLElement} root @param {string} name */
+function styled(root, name) {
+  return getComputedStyle(root).getPropertyValue(name).trim();
+}
+
+/** The context of a canvas. @param {HTMLCanvasElement} canvas @returns {CanvasRenderingContext2D} */
+function context2d(canvas) {
+  const context = canvas.getContext("2d");
+  if (!context) throw new Error("this browser draws on no canvas");
+  return context;
+}
+
+/**
+ * Makes a canvas as sharp as the screen; returns its context, to be drawn in pixels of the page.
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} width
+ * @param {number} height
+ */
+function sharp(canvas, width, height) {
+  const ratio = Math.min(2, window.devicePixelRatio || 1);
+  const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== wide || canvas.height !== high) {
+    canvas.width = wide;
+    canvas.height = high;
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+  }
+  const context = context2d(canvas);
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return context;
+}
+
+/** `text`, shortened to fit `width`. @param {CanvasRenderingContext2D} context @param {string} text @param {number} width */
+function clipped(context, text, width) {
+  if (context.measureText(text).width <= width) return text;
+  let kept = [...text].slice(0, 24);
+  while (kept.length > 1 && context.measureText(`${kept.join("")}…`).width > width) kept = kept.slice(0, -1);
+  return `${kept.join("")}…`;
+}
+
+/** Runs `run` once before the next frame, however often it is called. @param {() => void} run */
+function oncePerFrame(run) {
+  let asked = 0;
+  return () => {
+    if (asked) return;
+    asked = requestAnimationFrame(() => {
+      asked = 0;
+      run();
+    });
+  };
+}
+
+export { DASHES, PALETTE, clipped, context2d, followTheme, headColour, oncePerFrame, sharp, styled, themeOf };
