@@ -16,8 +16,8 @@ import numpy as np
 
 from bertedu import analysis, views
 from bertedu.bert import Bert
-from bertedu.text import LONE_SURROGATES
 from bertedu.views import arrays, common
+from bertedu.vocabulary import LONE_SURROGATES
 
 HERE = Path(__file__).parent
 TEXT = "The cat sat on the mat."
