@@ -20,6 +20,8 @@ from bertedu import checks, defaults
 from bertedu.registry import register
 from bertedu.serialization import ConfigFromSignature
 
+Shape = Sequence[int | None]
+
 
 @register("bertedu")
 class HeadProjection(ConfigFromSignature, keras.layers.Layer):
@@ -63,7 +65,7 @@ class HeadProjection(ConfigFromSignature, keras.layers.Layer):
         self.bias_initializer = defaults.fresh(bias_initializer)
         self.supports_masking = True
 
-    def build(self, input_shape: Sequence[int | None]) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Make kernel and bias for inputs of the shape `[B, T, in]`."""
 
         def of_one_matrix(shape, dtype=None):
@@ -168,12 +170,7 @@ class MultiHeadAttention(ConfigFromSignature, keras.layers.Layer):
             name=name,
         )
 
-    def build(
-        self,
-        query_shape: Sequence[int | None],
-        value_shape: Sequence[int | None] | None = None,
-        key_shape: Sequence[int | None] | None = None,
-    ) -> None:
+    def build(self, query_shape: Shape, value_shape: Shape | None = None, key_shape: Shape | None = None) -> None:
         """Build the four projections for inputs of these shapes."""
         value_shape = value_shape or query_shape
         self.output_dense = self._projection("attention_output", query_shape[-1:], (self.num_heads, self.value_dim))
@@ -253,12 +250,7 @@ class TalkingHeadsAttention(MultiHeadAttention):
     Source: Shazeer et al. 2020, section 3; tf-models' `TalkingHeadsAttention`.
     """
 
-    def build(
-        self,
-        query_shape: Sequence[int | None],
-        value_shape: Sequence[int | None] | None = None,
-        key_shape: Sequence[int | None] | None = None,
-    ) -> None:
+    def build(self, query_shape: Shape, value_shape: Shape | None = None, key_shape: Shape | None = None) -> None:
         """Build the projections and the two mixings."""
         super().build(query_shape, value_shape, key_shape)
         self.pre_softmax_weight, self.post_softmax_weight = (

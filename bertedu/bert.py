@@ -19,7 +19,7 @@ from bertedu import checks
 from bertedu.backend.compiled import compiled
 from bertedu.classifier import BertClassifier, copy_encoder
 from bertedu.encoder import BertEncoder
-from bertedu.inputs import check_values
+from bertedu.inputs import check_values, check_vocabulary_size
 from bertedu.masked_lm import BertPretrainer
 from bertedu.outputs import OUTPUTS
 from bertedu.pooling import POOLINGS, EmbedSettings, Pooling, check_pooling, pool
@@ -70,17 +70,7 @@ class Bert:
     ) -> None:
         if not isinstance(tokenizer, BertTokenizer) or not isinstance(encoder, BertEncoder):
             raise TypeError(f"A Bert is made of a BertTokenizer and a BertEncoder, got {tokenizer!r} and {encoder!r}.")
-        if tokenizer.vocab_size > encoder.vocab_size:
-            raise ValueError(
-                f"The tokenizer has {tokenizer.vocab_size} tokens, but the encoder's word table only "
-                f"{encoder.vocab_size} rows: they do not belong together."
-            )
-        if tokenizer.vocab_size < encoder.vocab_size:
-            warnings.warn(
-                f"The tokenizer has {tokenizer.vocab_size} tokens, and the encoder's word table {encoder.vocab_size} "
-                "rows: the last belong to no token. Some models are padded so; else the vocabulary was cut off.",
-                stacklevel=2,
-            )
+        check_vocabulary_size(tokenizer.vocab_size, encoder.vocab_size)
         self.tokenizer = tokenizer
         self.encoder = encoder
         self.preprocessor = preprocessor or BertPreprocessor(tokenizer)
@@ -207,18 +197,17 @@ class Bert:
     def guesser(self) -> Bert | None:
         """The masked-LM model that `fill_mask` asks: a `Bert`, loaded at the first use; None where there is none.
 
-        A model that was published with a masked-LM head is its own. "minilm" was published without one, so this package
-        brings one that it has trained, together with small changes of the encoder: a second model, with an encoder of
-        its own. What `read` and `embed` use stays as it was published, and so does what is saved.
+        A model with a masked-LM head is its own. "minilm" was published without one, so this package brings one that it
+        has trained, with small changes of the encoder: a second model. `read`, `embed` and whatever saves the model
+        use the published weights.
         """
         return self if self.masked_lm is not None else self._loaded_masked_lm
 
     def fill_mask(self, text: str, pair: str | None = None, top_k: int = 5) -> list[list[tuple[str, float]]]:
         """Return the masked-LM model's predictions for each [MASK].
 
-        "minilm" answers through a second model (`guesser`), which was trained for about an hour on the documentation of
-        Python, and on nothing else: it knows what Python raises, and not what the capital of France is. How good it is
-        stands in bertedu/assets/minilm_mlm.md.
+        "minilm" answers through a second model (`guesser`), which was trained on the documentation of Python only: it
+        knows what Python raises, but not the capital of France. bertedu/assets/minilm_mlm.md says how good it is.
 
         Args:
             text, pair: str, as for `read`, with at least one [MASK] in them.
@@ -277,26 +266,22 @@ class Bert:
         return checks.whole_number("max_length", max_length, 3, self.max_length, hint)
 
     def _outputs(self, encoded, return_qkv=False, head_mask=None):
-        """Return all outputs of the encoder for one `Encoded`, batches of one, as NumPy arrays."""
+        """Return all outputs of the encoder for one `Encoded`, a batch of one, as NumPy arrays."""
+        if head_mask is not None:
+            head_mask = np.asarray(head_mask, "float32")
+            shape = (self.encoder.num_layers, self.encoder.num_attention_heads)
+            if head_mask.shape != shape:
+                raise ValueError(f"head_mask must have the shape {shape}, layers and heads; got {head_mask.shape}.")
         forward = functools.partial(_everything, return_qkv=return_qkv)
-        if head_mask is None:
-            return self._run(("read", return_qkv), forward, [encoded])
-        head_mask = np.asarray(head_mask, "float32")
-        shape = (self.encoder.num_layers, self.encoder.num_attention_heads)
-        if head_mask.shape != shape:
-            raise ValueError(f"head_mask must have the shape {shape}, layers and heads; got {head_mask.shape}.")
-        # Not compiled, which would happen anew for each mask.
-        outputs = forward(self.encoder, self._inputs([encoded]), head_mask=head_mask)
-        return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
+        return self._run(("read", return_qkv), forward, [encoded], head_mask)
 
-    def _inputs(self, rows):
+    def _run(self, key, forward, rows, head_mask=None):
+        """Return the outputs of a forward pass, compiled at the first use under `key`."""
         inputs = pack(rows, self.tokenizer.pad_id)
         check_values(inputs, self.encoder)
-        return inputs
-
-    def _run(self, key, forward, rows):
-        """Return the outputs of a forward pass, compiled at the first use under `key`."""
-        inputs = self._inputs(rows)
+        if head_mask is not None:  # not compiled, which would happen anew for each mask
+            outputs = forward(self.encoder, inputs, head_mask=head_mask)
+            return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
         if key not in self._compiled:
             self._compiled[key] = compiled(forward, self.encoder, LENGTH_AXES)
         return self._compiled[key](inputs)

@@ -9,6 +9,7 @@ Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3 and figure 2. C
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -103,6 +104,25 @@ def check_values(inputs: Mapping[str, np.ndarray], encoder: Any) -> None:
         raise ValueError(
             f"{length} tokens are more than the encoder's {encoder.max_sequence_length} positions: shorten the text, "
             "or let the preprocessor cut it (seq_length)."
+        )
+
+
+def check_vocabulary_size(tokens: int, rows: int) -> None:
+    """Warn if a tokenizer has fewer tokens than a word table has rows.
+
+    Raises:
+        ValueError: it has more.
+    """
+    if tokens > rows:
+        raise ValueError(
+            f"The tokenizer has {tokens} tokens, but the encoder's word table only {rows} rows: they do not belong "
+            "together."
+        )
+    if tokens < rows:
+        warnings.warn(
+            f"The tokenizer has {tokens} tokens, and the encoder's word table {rows} rows: the last belong to no "
+            "token. Some models are padded so; else the vocabulary was cut off.",
+            stacklevel=3,
         )
 
 

@@ -48,8 +48,7 @@ class ConfigFromSignature:
     `STORED_AS` maps it to. A subclass with further arguments needs nothing else.
 
     Example:
-        >>> @keras.saving.register_keras_serializable("doctest")
-        ... class Scale(ConfigFromSignature, keras.layers.Layer):
+        >>> class Scale(ConfigFromSignature, keras.layers.Layer):
         ...     def __init__(self, factor, **kwargs):
         ...         super().__init__(**kwargs)
         ...         self.factor = factor
@@ -142,12 +141,13 @@ def also_spelled(spellings: Mapping[str, str], ignored: Sequence[str] = ()) -> C
 
         @functools.wraps(init)
         def with_spellings(self, *args, **kwargs):
+            others = {name: kwargs.pop(name) for name in spellings.keys() & kwargs.keys()}
             kwargs = {name: value for name, value in kwargs.items() if name not in ignored}
             passed = signature.bind_partial(self, *args, **kwargs).arguments
-            for other in spellings.keys() & kwargs.keys():
+            for other, value in others.items():
                 if spellings[other] in passed:
                     raise ValueError(f"{other} is another spelling of {spellings[other]}: pass one of them, got both.")
-                kwargs[spellings[other]] = kwargs.pop(other)
+                kwargs[spellings[other]] = value
             return init(self, *args, **kwargs)
 
         with_spellings.__signature__ = signature  # Keras looks at it without following wrappers
