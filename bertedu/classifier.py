@@ -68,13 +68,7 @@ class ClassificationHead(ConfigFromSignature, keras.layers.Layer):
         self.logits_dense = self._dense(num_classes, "logits")
 
     def _dense(self, units, name, activation=None):
-        return keras.layers.Dense(
-            units,
-            activation=activation,
-            kernel_initializer=defaults.fresh(self.initializer),
-            dtype=self.dtype_policy,
-            name=name,
-        )
+        return defaults.dense(units, name, self.initializer, self.dtype_policy, activation=activation)
 
     def build(self, features_shape: Sequence[int | None]) -> None:
         """Build the head for features of the shape `[B, T, D]`, or `[B, D]` where `inner_dim` is 0."""

@@ -48,6 +48,11 @@ def initializer() -> keras.initializers.Initializer:
     return keras.initializers.TruncatedNormal(stddev=INITIALIZER_STDDEV)
 
 
+def dense(units: int, name: str, initializer: Any, dtype: Any, **options: Any) -> keras.layers.Dense:
+    """Return a `Dense` layer whose kernel starts from a copy of `initializer`; see `fresh`."""
+    return keras.layers.Dense(units, kernel_initializer=fresh(initializer), dtype=dtype, name=name, **options)
+
+
 def fresh(initializer: Any) -> Any:
     """Return a copy of `initializer`, to be used for one weight.
 

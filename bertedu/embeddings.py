@@ -86,12 +86,7 @@ class BertEmbeddings(ConfigFromSignature, keras.layers.Layer):
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
         self.projection = None
         if self.embedding_width != hidden_size:
-            self.projection = keras.layers.Dense(
-                hidden_size,
-                kernel_initializer=defaults.fresh(self.initializer),
-                dtype=self.dtype_policy,
-                name="embedding_projection",
-            )
+            self.projection = defaults.dense(hidden_size, "embedding_projection", self.initializer, self.dtype_policy)
 
     def _table(self, rows, name):
         return keras.layers.Embedding(

@@ -179,12 +179,8 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
             )
             for i in range(self.num_layers)
         ]
-        self.pooler_layer = keras.layers.Dense(
-            self.hidden_size,
-            activation="tanh",
-            kernel_initializer=defaults.fresh(self.initializer),
-            dtype=self.dtype_policy,
-            name="pooler_transform",
+        self.pooler_layer = defaults.dense(
+            self.hidden_size, "pooler_transform", self.initializer, self.dtype_policy, activation="tanh"
         )
 
     def build(self, input_shape: Any = None) -> None:

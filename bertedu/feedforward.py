@@ -69,13 +69,9 @@ class Feedforward(ConfigFromSignature, keras.layers.Layer):
         self.output_dense.build((*input_shape[:-1], self.inner_dim))
 
     def _dense(self, units, name):
-        return keras.layers.Dense(
-            units,
-            kernel_initializer=defaults.fresh(self.kernel_initializer),
-            bias_initializer=defaults.fresh(self.bias_initializer),
-            dtype=self.dtype_policy,
-            name=name,
-        )
+        dense = defaults.dense(units, name, self.kernel_initializer, self.dtype_policy)
+        dense.bias_initializer = defaults.fresh(self.bias_initializer)
+        return dense
 
     def call(self, inputs: Any) -> Any:
         """Return the network's output, `[B, T, D]`."""
@@ -107,15 +103,8 @@ class GatedFeedforward(Feedforward):
     Source: Shazeer 2020, section 2; tf-models' `GatedFeedforward`.
     """
 
-    def __init__(
-        self,
-        inner_dim: int = 768,
-        inner_activation: Any = defaults.gelu_tanh,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(inner_dim, inner_activation, kernel_initializer, bias_initializer, **kwargs)
+    def __init__(self, inner_dim: int = 768, *args: Any, **kwargs: Any) -> None:
+        super().__init__(inner_dim, *args, **kwargs)
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Build the three layers for inputs of the shape `[B, T, D]`."""

@@ -102,12 +102,7 @@ class MaskedLM(ConfigFromSignature, keras.layers.Layer):
         if not self.embedding_table.built:
             self.embedding_table.build()
         vocab_size, width = self.table.shape
-        self.dense = keras.layers.Dense(
-            width,
-            kernel_initializer=defaults.fresh(self.initializer),
-            dtype=self.dtype_policy,
-            name="transform",
-        )
+        self.dense = defaults.dense(width, "transform", self.initializer, self.dtype_policy)
         self.dense.build(sequence_data_shape)
         self.layer_norm.build((None, None, width))
         self.bias = self.add_weight(shape=(vocab_size,), initializer="zeros", name="output_bias")

@@ -19,7 +19,7 @@ import numpy as np
 from bertedu import checks
 from bertedu.backend import devices
 from bertedu.defaults import PRECISIONS
-from bertedu.fields import ANYTHING, read_fields, shown
+from bertedu.fields import ANYTHING, FLAG, Rule, only, read_fields
 from bertedu.inputs import INPUTS, checked_texts
 from bertedu.serialization import ConfigFromSignature
 from bertedu.tokenizer import BertTokenizer
@@ -27,13 +27,19 @@ from bertedu.vocabulary import named
 
 LENGTH_LIMIT = 1_000_000  # tokens; BERT's own limit is 512
 TRUNCATIONS = ("round_robin", "longest_first")
-FIELDS, RECORD_FIELDS = (
-    dict.fromkeys(names, ANYTHING)
-    for names in (
-        ("name", "trainable", "dtype", "tokenizer", "seq_length", "truncation"),
-        ("module", "class_name", "config", "registered_name", "shared_object_id"),
-    )
-)
+FIELDS = {
+    "name": Rule(
+        "null or a printable string of at most 200 characters",
+        lambda name: name is None or (isinstance(name, str) and len(name) <= 200 and name.isprintable()),
+    ),
+    "trainable": FLAG,
+    **dict.fromkeys(("dtype", "tokenizer", "seq_length", "truncation"), ANYTHING),
+}
+RECORD = {
+    "class_name": only("BertTokenizer"),
+    "registered_name": only("bertedu>BertTokenizer"),
+    **dict.fromkeys(("module", "config", "shared_object_id"), ANYTHING),
+}
 
 
 class Encoded(NamedTuple):
@@ -218,18 +224,13 @@ class BertPreprocessor(ConfigFromSignature, keras.layers.Layer):
         Raises:
             ValueError: an unknown field, or a value that the constructor refuses; names `source` and the field.
         """
-        read_fields(config, FIELDS, source)
-        record, name = config.get("tokenizer"), config.get("name")
-        read_fields(record, RECORD_FIELDS, f"{source}: tokenizer")
-        if (record.get("class_name"), record.get("registered_name")) != ("BertTokenizer", "bertedu>BertTokenizer"):
-            raise ValueError(f"{source}: expected a BertTokenizer as tokenizer, got {shown(record)}.")
-        if name is not None and not (isinstance(name, str) and len(name) <= 200 and name.isprintable()):
-            raise ValueError(f"{source}: expected a name of at most 200 characters, got {shown(name)}.")
-        tokenizer = BertTokenizer.from_config(record.get("config"), f"{source}: tokenizer")
+        arguments = read_fields(config, FIELDS, source, required=("tokenizer",))
+        place = f"{source}: tokenizer"
+        record = read_fields(arguments["tokenizer"], RECORD, place, ("class_name", "registered_name", "config"))
+        tokenizer = BertTokenizer.from_config(record["config"], place)
         with named(source):
-            checks.flag("trainable", config.get("trainable", True))
-            dtype = config.get("dtype") and _dtype_name(config["dtype"])
-            return cls(**{**config, "tokenizer": tokenizer, "dtype": dtype})
+            dtype = arguments.get("dtype") and _dtype_name(arguments["dtype"])
+            return cls(**arguments | {"tokenizer": tokenizer, "dtype": dtype})
 
 
 def _places(sizes, budget, truncation):
