@@ -15,24 +15,26 @@ The letters of every shape in this package:
 
 import importlib
 
-from bertedu.backend import coexist, quiet
+from bertedu.backend import start_up
 
-with quiet.start_up():
-    coexist.triton_first()
+with start_up.quiet():
+    start_up.load_triton_first()
     import keras  # noqa: F401  (every class below registers with it, so that its loaders know them)
 
 # In reading order: a module imports only what stands above it.
 # isort: off
 from bertedu import defaults
 from bertedu.registry import register
-from bertedu.text import BertPreprocessor, BertTokenizer
+from bertedu.tokenizer import BertTokenizer
+from bertedu.text import BertPreprocessor
 from bertedu.embeddings import BertEmbeddings
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
 from bertedu.feedforward import Feedforward, GatedFeedforward
 from bertedu.transformer import TransformerEncoder
 from bertedu.encoder import BertEncoder
 from bertedu import pooling
-from bertedu.masked_lm import BertPretrainer, MaskedLM, mask_tokens
+from bertedu.masked_lm import BertPretrainer, MaskedLM
+from bertedu.masking import mask_tokens
 from bertedu.classifier import BertClassifier, ClassificationHead
 from bertedu.reading import Reading
 from bertedu.bert import Bert

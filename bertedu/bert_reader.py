@@ -15,10 +15,10 @@ import numpy as np
 from bertedu import analysis
 from bertedu.bert import Bert
 from bertedu.reading import Reading
-from bertedu.text import LONE_SURROGATES
 from bertedu.views import arrays
 from bertedu.views.explorer import Explorer
 from bertedu.views.reader import Edits, Message
+from bertedu.vocabulary import LONE_SURROGATES
 
 TEXT = "The cat sat on the mat."
 MOST_CHARACTERS = 20_000  # of a text; no BERT reads as many, and a book pasted by mistake should not take a minute

@@ -5,19 +5,25 @@
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 4.1. Chapter: notebooks/09_classification.ipynb.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
 import keras
 
-from bertedu import defaults
+from bertedu import checks, defaults
+from bertedu.serialization import ConfigFromSignature
 
 
 @keras.saving.register_keras_serializable(package="bertedu")
-class ClassificationHead(keras.layers.Layer):
-    """From an encoder's output to one number per class.
+class ClassificationHead(ConfigFromSignature, keras.layers.Layer):
+    """From an encoder's output to one logit per class.
 
     Args:
         inner_dim: int, units of a dense layer on one token's vector; 0 for none: the head then takes a vector.
-        num_classes: int, how many numbers come out.
-        cls_token_idx: int, which token's vector.
+        num_classes: int, the number of logits.
+        cls_token_idx: int, the position of the token whose vector is used.
         activation: Keras activation of the inner layer.
         dropout_rate: float in [0, 1), before the last layer.
         initializer: Keras initializer of both layers.
@@ -39,67 +45,53 @@ class ClassificationHead(keras.layers.Layer):
     Source: tf-models' `ClassificationHead`.
     """
 
+    STORED_AS: ClassVar[dict[str, str]] = {"dropout_rate": "dropout"}
+
     def __init__(
         self,
-        inner_dim,
-        num_classes,
-        cls_token_idx=0,
-        activation="tanh",
-        dropout_rate=0.0,
-        initializer="glorot_uniform",
-        **kwargs,
-    ):
+        inner_dim: int,
+        num_classes: int,
+        cls_token_idx: int = 0,
+        activation: Any = "tanh",
+        dropout_rate: float = 0.0,
+        initializer: Any = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        if num_classes < 1:
-            raise ValueError(f"num_classes must be at least 1, got {num_classes}.")
         self.inner_dim = inner_dim
-        self.num_classes = num_classes
+        self.num_classes = checks.whole_number("num_classes", num_classes)
         self.cls_token_idx = cls_token_idx
         self.activation = keras.activations.get(activation)
-        self.initializer = defaults.get_initializer(initializer)
+        self.initializer = keras.initializers.get(initializer)
         self.dropout = keras.layers.Dropout(dropout_rate, dtype=self.dtype_policy)
         self.pooler_dense = self._dense(inner_dim, "pooler_dense", self.activation) if inner_dim else None
         self.logits_dense = self._dense(num_classes, "logits")
 
     def _dense(self, units, name, activation=None):
-        return keras.layers.Dense(
-            units,
-            activation=activation,
-            kernel_initializer=defaults.fresh(self.initializer),
-            dtype=self.dtype_policy,
-            name=name,
-        )
+        return defaults.dense(units, name, self.initializer, self.dtype_policy, activation=activation)
 
-    def build(self, features_shape):
+    def build(self, features_shape: Sequence[int | None]) -> None:
+        """Build the head for features of the shape `[B, T, D]`, or `[B, D]` where `inner_dim` is 0."""
         width = features_shape[-1]
         if self.pooler_dense is not None:
             self.pooler_dense.build((None, width))
             width = self.inner_dim
         self.logits_dense.build((None, width))
 
-    def call(self, features, training=None):
+    def call(self, features: Any, training: bool | None = None) -> Any:
+        """Return logits, `[B, num_classes]`."""
         if self.pooler_dense is not None:
             features = self.pooler_dense(features[:, self.cls_token_idx])  # [B, inner_dim]
         return self.logits_dense(self.dropout(features, training=training))  # [B, num_classes]
 
     @property
-    def checkpoint_items(self):
+    def checkpoint_items(self) -> dict[str, keras.layers.Layer]:
         """The inner layer under tf-models' name; nothing where there is none."""
         return {} if self.pooler_dense is None else {"pooler_dense": self.pooler_dense}
 
-    def get_config(self):
-        return super().get_config() | {
-            "inner_dim": self.inner_dim,
-            "num_classes": self.num_classes,
-            "cls_token_idx": self.cls_token_idx,
-            "activation": keras.activations.serialize(self.activation),
-            "dropout_rate": self.dropout.rate,
-            "initializer": defaults.serialize(self.initializer),
-        }
-
 
 @keras.saving.register_keras_serializable(package="bertedu")
-class BertClassifier(keras.Model):
+class BertClassifier(ConfigFromSignature, keras.Model):
     """An encoder and a classification head, with the arguments of tf-models' `BertClassifier`.
 
     Args:
@@ -135,23 +127,23 @@ class BertClassifier(keras.Model):
 
     def __init__(
         self,
-        network,
-        num_classes,
-        initializer="glorot_uniform",
-        dropout_rate=defaults.DROPOUT,
-        use_encoder_pooler=True,
-        head_name="sentence_prediction",
-        cls_head=None,
+        network: Any,
+        num_classes: int,
+        initializer: Any = "glorot_uniform",
+        dropout_rate: float = defaults.DROPOUT,
+        use_encoder_pooler: bool = True,
+        head_name: str = "sentence_prediction",
+        cls_head: keras.layers.Layer | None = None,
         *,
-        class_names=None,
-        multi_label=False,
-        **kwargs,
-    ):
+        class_names: Sequence[str] | None = None,
+        multi_label: bool = False,
+        **kwargs: Any,
+    ) -> None:
         # The encoder's precision is the model's: where that is float16, Keras scales the loss, lest gradients become 0.
         super().__init__(**{"dtype": network.dtype_policy} | kwargs)
         self.network = network
         self.num_classes = num_classes
-        self.initializer = defaults.get_initializer(initializer)
+        self.initializer = keras.initializers.get(initializer)
         self.dropout_rate = dropout_rate
         self.use_encoder_pooler = use_encoder_pooler
         self.head_name = head_name
@@ -169,53 +161,36 @@ class BertClassifier(keras.Model):
         self.build()  # the encoder has its weights, so that the head can have its own
 
     @property
-    def class_names(self):
+    def class_names(self) -> tuple[str, ...] | None:
         """Tuple of the classes' names, or None."""
         return self._class_names
 
     @class_names.setter
-    def class_names(self, names):
+    def class_names(self, names: Sequence[str] | None) -> None:
         if names is not None and len(names) != self.num_classes:
             raise ValueError(f"class_names: expected {self.num_classes} names, one for each class, got {len(names)}.")
         self._class_names = None if names is None else tuple(str(name) for name in names)
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
+        """Build the head, unless it is built already."""
         if not self.classifier.built:
             width = self.network.hidden_size
             self.classifier.build((None, width) if self.use_encoder_pooler else (None, None, width))
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: dict[str, Any], training: bool | None = None) -> Any:
+        """Return logits, `[B, num_classes]`."""
         outputs = self.network(inputs, training=training)
         features = outputs["pooled_output" if self.use_encoder_pooler else "sequence_output"]  # [B, D] or [B, T, D]
         return self.classifier(features, training=training)  # [B, num_classes]
 
     @property
-    def checkpoint_items(self):
+    def checkpoint_items(self) -> dict[str, keras.layers.Layer]:
         """The parts that tf-models' checkpoints name: the encoder, and the head's inner layer where it has one."""
         items = getattr(self.classifier, "checkpoint_items", {})
         return {"encoder": self.network} | {f"{self.head_name}.{key}": item for key, item in items.items()}
 
-    def get_config(self):
-        return {
-            "network": defaults.serialize(self.network),
-            "num_classes": self.num_classes,
-            "initializer": defaults.serialize(self.initializer),
-            "dropout_rate": self.dropout_rate,
-            "use_encoder_pooler": self.use_encoder_pooler,
-            "head_name": self.head_name,
-            "cls_head": defaults.serialize(self.cls_head),
-            "class_names": self.class_names and list(self.class_names),
-            "multi_label": self.multi_label,
-            "name": self.name,
-        }
 
-    @classmethod
-    def from_config(cls, config):
-        nested = {key: defaults.deserialize(config[key]) for key in ("network", "cls_head")}
-        return cls(**config | nested)
-
-
-def copy_encoder(encoder, dtype=None):
+def copy_encoder(encoder: Any, dtype: str | None = None) -> Any:
     """Return a copy of an encoder: its weights, which of them are frozen, and its dropout rates as they are now.
 
     Args:
@@ -229,8 +204,8 @@ def copy_encoder(encoder, dtype=None):
     return copy
 
 
-def copy_settings(source, target):
-    """Set on `target`, a layer built as `source` was, what the user has changed since: `trainable`, dropout rates."""
+def copy_settings(source: keras.layers.Layer, target: keras.layers.Layer) -> None:
+    """Copy what may have been changed since a layer was built, `trainable` and dropout rates, to one built alike."""
     for original, copy in _matching_layers(source, target):
         copy.trainable = original.trainable
         if isinstance(original, keras.layers.Dropout):
@@ -239,7 +214,9 @@ def copy_settings(source, target):
         copy.trainable = original.trainable  # of single weights, and of layers in private attributes
 
 
-def _matching_layers(source, target):
+def _matching_layers(
+    source: keras.layers.Layer, target: keras.layers.Layer
+) -> Iterator[tuple[keras.layers.Layer, keras.layers.Layer]]:
     """Yield (layer of `source`, the same layer of `target`), outer layers first: they pass `trainable` on."""
     yield source, target
     for name, value in vars(source).items():

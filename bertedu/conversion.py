@@ -16,7 +16,7 @@ from pathlib import Path
 from bertedu import checkpoints
 from bertedu.checkpoints.common import preprocessor_for, shortened
 from bertedu.loading import load, locate
-from bertedu.pooling import POOLINGS, EmbedSettings
+from bertedu.pooling import EmbedSettings, is_pooling
 from bertedu.terminal import escape
 
 FORMATS = (*checkpoints.WRITERS, "saved_model", "preprocessor")
@@ -135,7 +135,7 @@ def convert(source, target, format="bertedu", *, dtype=None, overwrite=False):
         raise ValueError(f"format must be one of {', '.join(map(repr, FORMATS))}, got {format!r}.")
     bert = load(source, dtype=dtype)
     left_behind = lost(bert, format)
-    if bert.embed_settings.pooling not in ("pooled", *POOLINGS):
+    if not is_pooling(bert.embed_settings.pooling):
         bert.embed_settings = EmbedSettings()
     if format == "preprocessor":
         # The only way to cut pairs that a graph knows; `lost` reports it.
@@ -165,7 +165,7 @@ def lost(bert, format):
             parts.append(f"its classifier ({classes(bert.classifier)})")
         if embed != EmbedSettings():
             parts.append(f"how it embeds ({described(embed)})")
-    elif embed.pooling not in ("pooled", *POOLINGS):
+    elif not is_pooling(embed.pooling):
         parts.append(f"how it embeds ({described(embed)})")
     if format in truncation and preprocessor.truncation != truncation[format]:
         parts.insert(0, f"its way of cutting pairs ({preprocessor.truncation}; now {truncation[format]})")

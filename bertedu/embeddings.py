@@ -6,27 +6,33 @@ Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3 and figure 2; n
 (ALBERT, https://arxiv.org/abs/1909.11942), section 3.1. Chapter: notebooks/02_embeddings.ipynb.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
 from keras import ops
 
-from bertedu import defaults
+from bertedu import checks, defaults
+from bertedu.serialization import ConfigFromSignature
 
 
 @keras.saving.register_keras_serializable(package="bertedu")
-class BertEmbeddings(keras.layers.Layer):
-    """Three tables and a sum.
+class BertEmbeddings(ConfigFromSignature, keras.layers.Layer):
+    """Word, position and type embeddings: three tables, their sum, layer normalisation and dropout.
 
     Args:
         vocab_size: int, V, rows of the word table.
         hidden_size: int, D, the width that leaves this layer.
         max_sequence_length: int, rows of the position table.
         type_vocab_size: int, rows of the type (segment) table.
-        embedding_width: int or None, W, the width of the three tables (None: `hidden_size`). Where it is not
-            `hidden_size`, a projection W -> D follows the normalisation.
-        embedding_layer: None, or a layer to use as the word table; it has its `[V, W]` table in `.embeddings`.
+        embedding_width: int, W, the width of the three tables. Defaults to None, `hidden_size`; if it is another, a
+            projection W -> D follows the normalisation.
+        embedding_layer: a layer to use as the word table, which it has in `.embeddings`, `[V, W]`. Defaults to None, a
+            new table.
         dropout: float in [0, 1).
         layer_norm_epsilon: float, what the normalisation adds to the variance.
-        initializer: Keras initializer of tables and projection (None: `defaults.initializer()`).
+        initializer: Keras initializer of tables and projection. Defaults to None, `defaults.initializer()`.
 
     Call arguments:
         word_ids: integers `[B, T]`, 0 <= id < V; may be None when `word_embeddings` is given.
@@ -50,25 +56,26 @@ class BertEmbeddings(keras.layers.Layer):
 
     def __init__(
         self,
-        vocab_size,
-        hidden_size=768,
-        max_sequence_length=512,
-        type_vocab_size=16,
-        embedding_width=None,
-        embedding_layer=None,
-        dropout=defaults.DROPOUT,
-        layer_norm_epsilon=defaults.LAYER_NORM_EPSILON,
-        initializer=None,
-        **kwargs,
-    ):
+        vocab_size: int,
+        hidden_size: int = 768,
+        max_sequence_length: int = 512,
+        type_vocab_size: int = 16,
+        embedding_width: int | None = None,
+        embedding_layer: keras.layers.Layer | None = None,
+        dropout: float = defaults.DROPOUT,
+        layer_norm_epsilon: float = defaults.LAYER_NORM_EPSILON,
+        initializer: Any = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.vocab_size = vocab_size
+        self.vocab_size = checks.whole_number("vocab_size", vocab_size)
         self.hidden_size = hidden_size
-        self.max_sequence_length = max_sequence_length
-        self.type_vocab_size = type_vocab_size
+        self.max_sequence_length = checks.whole_number("max_sequence_length", max_sequence_length)
+        self.type_vocab_size = checks.whole_number("type_vocab_size", type_vocab_size)
         self.embedding_width = embedding_width or hidden_size
         self.embedding_layer = embedding_layer
-        self.initializer = defaults.get_initializer(initializer or defaults.initializer())
+        self.layer_norm_epsilon = layer_norm_epsilon
+        self.initializer = keras.initializers.get(initializer or defaults.initializer())
 
         self.word_embeddings = embedding_layer or self._table(vocab_size, "word_embeddings")
         self.position_embedding = self._table(max_sequence_length, "position_embedding")
@@ -79,16 +86,9 @@ class BertEmbeddings(keras.layers.Layer):
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
         self.projection = None
         if self.embedding_width != hidden_size:
-            self.projection = keras.layers.Dense(
-                hidden_size,
-                kernel_initializer=defaults.fresh(self.initializer),
-                dtype=self.dtype_policy,
-                name="embedding_projection",
-            )
+            self.projection = defaults.dense(hidden_size, "embedding_projection", self.initializer, self.dtype_policy)
 
     def _table(self, rows, name):
-        if not isinstance(rows, int) or rows < 1:
-            raise ValueError(f"The table {name} needs a whole number of rows, at least 1; got {rows!r}.")
         return keras.layers.Embedding(
             rows,
             self.embedding_width,
@@ -97,7 +97,8 @@ class BertEmbeddings(keras.layers.Layer):
             name=name,
         )
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
+        """Build the tables, the normalisation and the projection; every size is known without the inputs."""
         for table in (self.word_embeddings, self.position_embedding, self.type_embeddings):
             if not table.built:
                 table.build(None)
@@ -105,7 +106,16 @@ class BertEmbeddings(keras.layers.Layer):
         if self.projection is not None:
             self.projection.build((None, None, self.embedding_width))
 
-    def call(self, word_ids, type_ids, word_embeddings=None, dense_inputs=None, dense_type_ids=None, training=None):
+    def call(
+        self,
+        word_ids: Any,
+        type_ids: Any,
+        word_embeddings: Any = None,
+        dense_inputs: Any = None,
+        dense_type_ids: Any = None,
+        training: bool | None = None,
+    ) -> Any:
+        """Return the embeddings, `[B, T + T2, D]`; see the class."""
         words = self.word_embeddings(word_ids) if word_embeddings is None else word_embeddings  # [B, T, W]
         if dense_inputs is not None:
             words = ops.concatenate([words, ops.cast(dense_inputs, words.dtype)], axis=1)  # [B, T + T2, W]
@@ -121,27 +131,9 @@ class BertEmbeddings(keras.layers.Layer):
         length = words.shape[1]  # None in a graph, a symbol under JAX: neither is a text's length
         if not isinstance(length, int) or length <= self.max_sequence_length:
             return
-        if str(getattr(words, "device", "")) == "meta":  # Keras finding out shapes on torch, with a made-up length
+        if str(getattr(words, "device", "")) == "meta":  # Keras infers shapes on torch with a made-up length
             return
         raise ValueError(
             f"{length} positions are more than max_sequence_length={self.max_sequence_length}: "
             "shorten the input (BertPreprocessor's seq_length) or build the encoder with a longer position table."
         )
-
-    def get_config(self):
-        return super().get_config() | {
-            "vocab_size": self.vocab_size,
-            "hidden_size": self.hidden_size,
-            "max_sequence_length": self.max_sequence_length,
-            "type_vocab_size": self.type_vocab_size,
-            "embedding_width": self.embedding_width,
-            "embedding_layer": defaults.serialize(self.embedding_layer),
-            "dropout": self.dropout.rate,
-            "layer_norm_epsilon": self.layer_norm.epsilon,
-            "initializer": defaults.serialize(self.initializer),
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        config["embedding_layer"] = defaults.deserialize(config["embedding_layer"])
-        return cls(**config)

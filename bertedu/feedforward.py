@@ -7,21 +7,27 @@ Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), section 3.3. Chapter: no
 Shazeer 2020 (https://arxiv.org/abs/2002.05202). Chapter: notebooks/13_talking_heads.ipynb.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
-from bertedu import defaults
+from bertedu import checks, defaults
 from bertedu.registry import register
+from bertedu.serialization import ConfigFromSignature
 
 
 @register("bertedu")
-class Feedforward(keras.layers.Layer):
-    """Widen to F neurons, keep what the activation lets through, and come back to D.
+class Feedforward(ConfigFromSignature, keras.layers.Layer):
+    """A layer that widens to F neurons, an activation, and a layer that narrows to D again.
 
     No residual and no normalisation: those belong to the layer around it (`TransformerEncoder`).
 
     Args:
-        inner_dim: int, F >= 1, how many neurons (BERT: 4 D).
+        inner_dim: int, F >= 1, the number of neurons (BERT: 4 D).
         inner_activation: Keras activation (name or function) of the inner layer; BERT's is `defaults.gelu_tanh`.
         kernel_initializer, bias_initializer: Keras initializers of both layers.
 
@@ -42,48 +48,36 @@ class Feedforward(keras.layers.Layer):
 
     def __init__(
         self,
-        inner_dim,
-        inner_activation=defaults.gelu_tanh,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        **kwargs,
-    ):
+        inner_dim: int,
+        inner_activation: Any = defaults.gelu_tanh,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        if inner_dim < 1:
-            raise ValueError(f"inner_dim must be at least 1, got {inner_dim}.")
-        self.inner_dim = inner_dim
+        self.inner_dim = checks.whole_number("inner_dim", inner_dim)
         self.inner_activation = keras.activations.get(inner_activation)
-        self.kernel_initializer = defaults.get_initializer(kernel_initializer)
-        self.bias_initializer = defaults.get_initializer(bias_initializer)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Build the two layers for inputs of the shape `[B, T, D]`."""
         self.intermediate_dense = self._dense(self.inner_dim, "intermediate")
         self.intermediate_dense.build(input_shape)
         self.output_dense = self._dense(input_shape[-1], "output")
         self.output_dense.build((*input_shape[:-1], self.inner_dim))
 
     def _dense(self, units, name):
-        return keras.layers.Dense(
-            units,
-            kernel_initializer=defaults.fresh(self.kernel_initializer),
-            bias_initializer=defaults.fresh(self.bias_initializer),
-            dtype=self.dtype_policy,
-            name=name,
-        )
+        dense = defaults.dense(units, name, self.kernel_initializer, self.dtype_policy)
+        dense.bias_initializer = defaults.fresh(self.bias_initializer)
+        return dense
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
+        """Return the network's output, `[B, T, D]`."""
         tokens = ops.reshape(inputs, (-1, inputs.shape[-1]))  # [B T, D]: product, bias and GELU are then one kernel
         neurons = self.inner_activation(self.intermediate_dense(tokens))  # [B T, F]
         return ops.reshape(self.output_dense(neurons), ops.shape(inputs))  # [B, T, D]
-
-    def get_config(self):
-        return super().get_config() | {
-            "inner_dim": self.inner_dim,
-            "inner_activation": keras.activations.serialize(self.inner_activation),
-            "kernel_initializer": defaults.serialize(self.kernel_initializer),
-            "bias_initializer": defaults.serialize(self.bias_initializer),
-        }
 
 
 @register("bertedu")
@@ -91,9 +85,14 @@ class GatedFeedforward(Feedforward):
     """A feed-forward network in which a second, linear layer decides how much of each neuron passes.
 
     With GELU this is the paper's GEGLU. The gate is not activated, and unlike in the paper all three layers have
-    biases, as in tf-models. Residual and normalisation belong to the layer around it, as for `Feedforward`.
+    biases, as in tf-models. This is the bare network: tf-models' class of this name also adds the residual, applies
+    dropout and normalises, which here is done by the layer around it (`TransformerEncoder`).
 
-    Args, Call arguments, Returns, Raises:
+    Args:
+        inner_dim: int, F >= 1, the number of neurons, and of gates.
+        inner_activation, kernel_initializer, bias_initializer: as in `Feedforward`.
+
+    Call arguments, Returns, Raises:
         As `Feedforward`.
 
     Example:
@@ -104,12 +103,17 @@ class GatedFeedforward(Feedforward):
     Source: Shazeer 2020, section 2; tf-models' `GatedFeedforward`.
     """
 
-    def build(self, input_shape):
+    def __init__(self, inner_dim: int = 768, *args: Any, **kwargs: Any) -> None:
+        super().__init__(inner_dim, *args, **kwargs)
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Build the three layers for inputs of the shape `[B, T, D]`."""
         super().build(input_shape)
         self.gate_dense = self._dense(self.inner_dim, "gate")
         self.gate_dense.build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
+        """Return the network's output, `[B, T, D]`."""
         tokens = ops.reshape(inputs, (-1, inputs.shape[-1]))  # [B T, D]
         neurons = self.inner_activation(self.intermediate_dense(tokens))  # [B T, F]
         return ops.reshape(self.output_dense(neurons * self.gate_dense(tokens)), ops.shape(inputs))  # [B, T, D]

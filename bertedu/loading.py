@@ -49,7 +49,7 @@ def load(source="minilm", *, name=None, dtype=None):
     except ValueError as error:
         raise ValueError(error if str(path) in str(error) else f"{path}: {error}") from None
     bert.name = name or short_name(source)
-    bert.make_guesser = guesser_of(source, path, dtype)
+    bert.load_masked_lm = masked_lm_loader(source, path, dtype)
     return bert
 
 
@@ -79,8 +79,8 @@ def build(name, weights=None, **options):
     return load(name).encoder
 
 
-def guesser_of(source, path, dtype=None):
-    """How to make the `Bert` that guesses masked words for a preset without a head: a function, or None."""
+def masked_lm_loader(source, path, dtype=None):
+    """Return a function that loads the masked-LM model of a preset that was published without a head, or None."""
     preset = presets.PRESETS.get(source)
     if preset is None or preset.guesser is None or not (ASSETS / preset.guesser).is_file():
         return None

@@ -7,30 +7,38 @@ Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3 (cls, pooled); 
 (https://arxiv.org/abs/1908.10084), section 3 (mean, max). Chapter: notebooks/07_pooling.ipynb.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from keras import ops
+
+from bertedu.registry import name_of, registered
+
+Pooling = Callable[[Any, Any], Any]
+"""A function of `sequence_output` `[B, T, D]` and `input_mask` `[B, T]` that returns `[B, D]`."""
 
 
 class EmbedSettings(NamedTuple):
     """How a model was meant to embed texts.
 
     Args:
-        pooling: "mean", "cls", "max" or "pooled"; from a checkpoint that embeds in another way, a description of that,
-            which `Bert.embed` refuses.
+        pooling: "mean", "cls", "max" or "pooled", a registered name, or a function of your own; from a checkpoint that
+            embeds in another way, a description of that, which `Bert.embed` refuses.
         normalize: bool, whether vectors are scaled to length 1.
         max_length: int, tokens that are read of a text. Defaults to None, the model's own limit.
         prompt: str, put before each text.
     """
 
-    pooling: str = "mean"
+    pooling: str | Pooling = "mean"
     normalize: bool = False
     max_length: int | None = None
     prompt: str = ""
 
 
-def cls_pooling(sequence_output, input_mask=None):
-    """The first token's vector, `[B, D]`, of `[B, T, D]`. The mask is not needed: [CLS] is never padding.
+def cls_pooling(sequence_output: Any, input_mask: Any = None) -> Any:
+    """Return the first token's vector, `[B, D]`, of `[B, T, D]`. The mask has no effect: [CLS] is never padding.
 
     Example:
         >>> cls_pooling(ops.ones((2, 3, 4))).shape[1]
@@ -39,8 +47,8 @@ def cls_pooling(sequence_output, input_mask=None):
     return sequence_output[:, 0]  # [B, D]
 
 
-def mean_pooling(sequence_output, input_mask):
-    """The mean vector of the real tokens, `[B, D]`, of `[B, T, D]` and a mask `[B, T]`; zeros where there are none.
+def mean_pooling(sequence_output: Any, input_mask: Any) -> Any:
+    """Return the mean vector of the real tokens, `[B, D]`, of `[B, T, D]` and a mask `[B, T]`; zeros without any.
 
     Example:
         >>> float(mean_pooling(ops.array([[[2.0], [4.0], [99.0]]]), ops.array([[1, 1, 0]]))[0, 0])
@@ -51,8 +59,8 @@ def mean_pooling(sequence_output, input_mask):
     return ops.sum(ops.multiply(sequence_output, real), axis=1) / count  # [B, D]
 
 
-def max_pooling(sequence_output, input_mask):
-    """The largest value of each dimension over the real tokens, `[B, D]`; zeros where there are none.
+def max_pooling(sequence_output: Any, input_mask: Any) -> Any:
+    """Return the largest value of each dimension over the real tokens, `[B, D]`; zeros without any.
 
     Example:
         >>> float(max_pooling(ops.array([[[2.0], [4.0], [99.0]]]), ops.array([[1, 1, 0]]))[0, 0])
@@ -63,13 +71,14 @@ def max_pooling(sequence_output, input_mask):
     return ops.max(ops.where(real > 0, sequence_output, lowest), axis=1) * ops.max(real, axis=1)  # [B, D]
 
 
-def pool(outputs, input_mask, pooling="mean"):
-    """One vector per text, `[B, D]`, from a `BertEncoder`'s outputs.
+def pool(outputs: Mapping[str, Any], input_mask: Any, pooling: str | Pooling = "mean") -> Any:
+    """Return one vector per text, `[B, D]`, from a `BertEncoder`'s outputs.
 
     Args:
         outputs: dict with `sequence_output` `[B, T, D]` and, for "pooled", `pooled_output` `[B, D]`.
         input_mask: `[B, T]`, zero at padding.
-        pooling: "cls", "pooled", "mean" or "max".
+        pooling: "cls", "pooled", "mean" or "max"; the name of a registered function (`bertedu.register`), or a function
+            itself, of `sequence_output` and `input_mask`.
 
     Raises:
         ValueError: another name.
@@ -78,16 +87,53 @@ def pool(outputs, input_mask, pooling="mean"):
         >>> pool({"sequence_output": ops.ones((2, 3, 4))}, ops.ones((2, 3)), "max").shape[1]
         4
     """
+    check_pooling(pooling)
     if pooling == "pooled":
         return outputs["pooled_output"]
-    if pooling not in POOLINGS:
-        raise ValueError(f"pooling must be one of {['pooled', *POOLINGS]}, got {pooling!r}.")
-    return POOLINGS[pooling](outputs["sequence_output"], input_mask)
+    return function_of(pooling)(outputs["sequence_output"], input_mask)
 
 
 POOLINGS = {"cls": cls_pooling, "mean": mean_pooling, "max": max_pooling}
+"""The poolings by name that need nothing but `sequence_output`."""
+
+
+def function_of(pooling: Any) -> Pooling | None:
+    """Return the function that a pooling stands for; None for "pooled", which has none, and for unknown names."""
+    if isinstance(pooling, str):
+        pooling = POOLINGS.get(pooling) or registered(pooling)
+    return pooling if callable(pooling) and not isinstance(pooling, type) else None
+
+
+def check_pooling(pooling: Any) -> None:
+    """Raise ValueError unless `pooling` is one that `pool` knows."""
+    if not is_pooling(pooling):
+        raise ValueError(
+            f"pooling must be one of {['pooled', *POOLINGS]}, got {pooling!r}. Pass a function of your own itself, or "
+            "its name once it is registered (bertedu.register)."
+        )
+
+
+def is_pooling(pooling: Any) -> bool:
+    """Return whether `pooling` is one that `pool` knows: "pooled", a name of `POOLINGS`, registered, or a function."""
+    return pooling == "pooled" or function_of(pooling) is not None
+
+
+def pooling_name(pooling: str | Pooling) -> str:
+    """Return the name under which a file can hold a pooling.
+
+    Raises:
+        ValueError: a function that is not registered.
+    """
+    built_in = {function: name for name, function in POOLINGS.items()}
+    name = pooling if isinstance(pooling, str) else built_in.get(pooling) or name_of(pooling)
+    if name is None:
+        raise ValueError(
+            f"embed_settings: the pooling {pooling!r} is not registered, so that no file can name it: decorate it with "
+            "@bertedu.register()."
+        )
+    return name
 
 
 def _real(sequence_output, input_mask):
-    """1 at real tokens and 0 at padding, `[B, T, 1]`, in the dtype of `sequence_output`."""
+    """Return 1 at real tokens and 0 at padding, `[B, T, 1]`, in the dtype of `sequence_output`."""
     return ops.cast(ops.cast(input_mask, "bool"), sequence_output.dtype)[:, :, None]

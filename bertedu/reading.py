@@ -1,38 +1,49 @@
-"""Reading: what a BERT did with a text, every number of it.
+"""Reading: everything that a BERT computes for one text, as NumPy arrays.
 
 Chapter: notebooks/00_start_here.ipynb.
 """
 
+from __future__ import annotations
+
 import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from bertedu.text import Encoded
+    from bertedu.views.common import View
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Reading:
-    """What a BERT did with a text. T tokens, [CLS] and [SEP] included.
+    """What a BERT computed for a text of T tokens, [CLS] and [SEP] included. All arrays are float32 NumPy arrays.
 
     Attributes:
-        text, pair: what was read.
+        text, pair: the texts.
         tokens: list of T strings.
         ids, type_ids: lists of T integers.
         offsets: list of T: (start, end) of the token's characters in its text, end exclusive; None for [CLS], [SEP].
         segments: list of T: 0 for tokens of `text`, 1 for those of `pair`, None for [CLS] and [SEP].
-        attention: `[L, N, T, T]`: how much token t (third axis) looks at token s (fourth), by layer and head.
+        attention: `[L, N, T, T]`, the attention weights of each layer and head: queries on the third axis, keys on the
+            fourth.
         encoder_outputs: `[L, T, D]`, each layer's output.
-        embedding_output: `[T, D]`, what enters the first layer.
+        embedding_output: `[T, D]`, the input of the first layer.
         pooled_output: `[D]`, or None where the model was published without a pooler.
         model: the name of the model.
-        queries, keys, values: `[L, N, T, H]` each, or None where they were not asked for (`return_qkv`).
+        queries, keys, values: `[L, N, T, H]` each; None without `return_qkv`.
     """
 
     text: str
     pair: str | None
-    tokens: list
-    ids: list
-    type_ids: list
-    offsets: list
-    segments: list
+    tokens: list[str]
+    ids: list[int]
+    type_ids: list[int]
+    offsets: list[tuple[int, int] | None]
+    segments: list[int | None]
     attention: np.ndarray
     encoder_outputs: np.ndarray
     embedding_output: np.ndarray
@@ -42,17 +53,29 @@ class Reading:
     keys: np.ndarray | None = None
     values: np.ndarray | None = None
 
+    @classmethod
+    def of(cls, text: str, pair: str | None, encoded: Encoded, outputs: Mapping[str, Any], model: str) -> Reading:
+        """Return the reading of an encoded text from the encoder's outputs for a batch of one.
+
+        Every output that has the name of an attribute becomes that attribute; `attention_scores` becomes `attention`.
+        """
+        arrays = {name: _of_only_text(output) for name, output in outputs.items()}
+        arrays["attention"] = arrays.pop("attention_scores")
+        known = {**encoded._asdict(), **arrays}
+        names = {field.name for field in dataclasses.fields(cls)}
+        return cls(text=text, pair=pair, model=model, **{name: known[name] for name in known.keys() & names})
+
     @property
-    def sequence_output(self):
+    def sequence_output(self) -> np.ndarray:
         """`[T, D]`, the last layer's output."""
         return self.encoder_outputs[-1]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         layers, heads = self.attention.shape[:2]
         return f"Reading({' '.join(self.tokens)!r}: {len(self.tokens)} tokens, {layers} layers of {heads} heads)"
 
-    def picture(self, layer=None, head=None):
-        """A matplotlib picture of the attention: every head, one layer's heads, or (with both) one head.
+    def picture(self, layer: int | None = None, head: int | None = None) -> Any:
+        """Return a matplotlib figure of the attention: every head, one layer's heads, or (with both) one head.
 
         Returns:
             Axes, or an array of Axes.
@@ -76,12 +99,12 @@ class Reading:
             if chosen is not None and not 0 <= chosen < count:
                 raise ValueError(f"{name}={chosen} is not there: {self.model} has {name}s 0 to {count - 1}.")
 
-    def view(self, kind="model", **options):
-        """A view of the attention for the browser: to show, to close, and to `save` as one interactive .html.
+    def view(self, kind: str = "model", **options: Any) -> View:
+        """Return a view of the attention for the browser: to show, to close, and to `save` as one interactive .html.
 
         Args:
             kind: "model" (every head, one of them large), "head" (lines from token to token, by head), or "neuron"
-                (queries, keys and what comes of them; for a reading with `return_qkv=True`).
+                (queries, keys and their products; for a reading with `return_qkv=True`).
             options: further arguments of `be.model_view`, `be.head_view` or `be.neuron_view`: `layer`, `head`, ...
 
         Returns:
@@ -103,8 +126,8 @@ class Reading:
             raise ValueError("The neuron view needs queries and keys: read the text with return_qkv=True.")
         return views.neuron_view(self.queries, self.keys, self.tokens, **{"attention": self.attention} | options)
 
-    def show(self, view="model", **options):
-        """Shows a view: in a notebook live, above it a picture that stays where nothing live can run.
+    def show(self, view: str = "model", **options: Any) -> None:
+        """Show a view: in a notebook live, above it a static figure for where nothing live can run.
 
         Args:
             view: "model", "head" or "neuron", as `kind` of `view`.
@@ -112,8 +135,8 @@ class Reading:
         """
         self.view(view, **options).show()
 
-    def save(self, path, layer=None, head=None):
-        """Saves `picture(layer, head)` as .png, .svg or .pdf, by the ending of `path`, and returns the path.
+    def save(self, path: str | os.PathLike[str], layer: int | None = None, head: int | None = None) -> Path:
+        """Save `picture(layer, head)` as .png, .svg or .pdf, by the ending of `path`, and return the path.
 
         Raises:
             ValueError: another ending. FileNotFoundError: no such folder.
@@ -125,3 +148,10 @@ class Reading:
             return plots.save(axes, path)
         finally:
             plots.close(axes)
+
+
+def _of_only_text(output):
+    """Return an output for a batch of one without that axis, layers stacked, in float32: plots know no bfloat16."""
+    if isinstance(output, list):
+        return np.stack([_of_only_text(tensor) for tensor in output])
+    return None if output is None else np.asarray(output[0], "float32")

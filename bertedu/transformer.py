@@ -1,4 +1,4 @@
-"""The transformer layer: look around (attention), think (feed-forward), and add both to what was there.
+"""The transformer layer: attention, then a feed-forward network, each with a residual connection and a norm.
 
     post-norm (BERT):   y = LayerNorm(x + attention(x));   output = LayerNorm(y + feedforward(y))
     pre-norm (GPT-2):   y = x + attention(LayerNorm(x));   output = y + feedforward(LayerNorm(y))
@@ -7,16 +7,22 @@ Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762), section 3.1; pre-norm: X
 (https://arxiv.org/abs/2002.04745). Chapter: notebooks/05_transformer.ipynb.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
-from bertedu import defaults
+from bertedu import checks
 from bertedu.attention import MultiHeadAttention
 from bertedu.feedforward import Feedforward
+from bertedu.serialization import ConfigFromSignature
 
 
 @keras.saving.register_keras_serializable(package="bertedu")
-class TransformerEncoder(keras.layers.Layer):
+class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
     """One encoder layer, with the constructor and the call of `keras_hub.layers.TransformerEncoder`.
 
     The defaults are KerasHub's, not BERT's; `BertEncoder` builds its layers with BERT's.
@@ -29,25 +35,26 @@ class TransformerEncoder(keras.layers.Layer):
         layer_norm_epsilon: float, of both normalisations.
         kernel_initializer, bias_initializer: Keras initializers of all projections.
         normalize_first: bool, pre-norm instead of post-norm.
-        attention_dropout: float or None, on the attention scores (None: `dropout`).
+        attention_dropout: float, on the attention weights. Defaults to None, `dropout`.
         attention_cls: class of the attention, constructed as `MultiHeadAttention` is.
         feedforward_cls: class of the feed-forward network, constructed as `Feedforward` is.
 
     Call arguments:
         inputs: `[B, S, D]`.
-        padding_mask: `[B, S]` or None, non-zero at real tokens. Replaces an implicit Keras mask of `inputs`.
-        attention_mask: `[B, T, S]` or None, non-zero where a query may see a key; both masks must agree to see.
+        padding_mask: `[B, S]`, non-zero at real tokens. Defaults to None, an implicit Keras mask of `inputs`, if any.
+        attention_mask: `[B, T, S]`, non-zero where a query may attend to a key that `padding_mask` allows as well.
+            Defaults to None, everywhere.
         training: bool, whether dropout acts.
-        return_attention_scores: bool, also return the scores `[B, N, T, S]`.
-        head_mask: `[N]` or None, multiplies what each head contributes.
-        output_range: int or None. Only positions [0, output_range) are computed as queries (T of S); None and 0 mean
-            all of them, a negative number counts from the end. Keys and values are always all S.
+        return_attention_scores: bool, also return the attention weights `[B, N, T, S]`.
+        head_mask: `[N]`, multiplies what each head contributes. Defaults to None, 1 for all.
+        output_range: int. Only positions [0, output_range) are computed as queries (T of S); None and 0 mean all of
+            them, a negative number counts from the end. Keys and values are always all S.
         return_qkv: bool, also return the tuple (q, k, v), each `[B, N, S, H]` (q: T).
-        mask, inputs_mask: the implicit mask of `inputs`, which Keras fills in (the second name when other tensors are
-            passed as well).
+        mask, inputs_mask: the implicit mask of `inputs`, which Keras passes (under the second name where other tensors
+            are passed as well).
 
     Returns:
-        `[B, T, D]`; with either flag a tuple of it, the scores if asked for, and (q, k, v) if asked for.
+        `[B, T, D]`; with either flag a tuple of it, the weights if asked for, and (q, k, v) if asked for.
 
     Raises:
         ValueError: more heads than dimensions, or masks of another rank or shape.
@@ -60,27 +67,27 @@ class TransformerEncoder(keras.layers.Layer):
 
     def __init__(
         self,
-        intermediate_dim,
-        num_heads,
-        dropout=0,
-        activation="relu",
-        layer_norm_epsilon=1e-05,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        normalize_first=False,
+        intermediate_dim: int,
+        num_heads: int,
+        dropout: float = 0,
+        activation: Any = "relu",
+        layer_norm_epsilon: float = 1e-05,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        normalize_first: bool = False,
         *,
-        attention_dropout=None,
-        attention_cls=MultiHeadAttention,
-        feedforward_cls=Feedforward,
-        **kwargs,
-    ):
+        attention_dropout: float | None = None,
+        attention_cls: type[keras.layers.Layer] = MultiHeadAttention,
+        feedforward_cls: type[keras.layers.Layer] = Feedforward,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.intermediate_dim = intermediate_dim
         self.num_heads = num_heads
         self.activation = keras.activations.get(activation)
         self.layer_norm_epsilon = layer_norm_epsilon
-        self.kernel_initializer = defaults.get_initializer(kernel_initializer)
-        self.bias_initializer = defaults.get_initializer(bias_initializer)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
         self.normalize_first = normalize_first
         self.attention_dropout = attention_dropout
         self.attention_cls = attention_cls
@@ -88,12 +95,10 @@ class TransformerEncoder(keras.layers.Layer):
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
         self.supports_masking = True
 
-    def build(self, inputs_shape):
+    def build(self, inputs_shape: Sequence[int | None]) -> None:
+        """Build the two blocks for inputs of the shape `[B, S, D]`."""
         hidden_size = inputs_shape[-1]
-        if self.num_heads < 1 or self.num_heads > hidden_size:
-            raise ValueError(
-                f"num_heads={self.num_heads} must be between 1 and the width of the inputs, {hidden_size}."
-            )
+        checks.whole_number("num_heads", self.num_heads, 1, hidden_size, "There can't be more heads than dimensions.")
         common = {
             "kernel_initializer": self.kernel_initializer,
             "bias_initializer": self.bias_initializer,
@@ -118,69 +123,61 @@ class TransformerEncoder(keras.layers.Layer):
 
     def call(
         self,
-        inputs,
-        padding_mask=None,
-        attention_mask=None,
-        training=None,
-        return_attention_scores=False,
+        inputs: Any,
+        padding_mask: Any = None,
+        attention_mask: Any = None,
+        training: bool | None = None,
+        return_attention_scores: bool = False,
         *,
-        head_mask=None,
-        output_range=None,
-        return_qkv=False,
-        mask=None,
-        inputs_mask=None,
-    ):
-        implicit_mask = mask if inputs_mask is None else inputs_mask
-        seen = combine_masks(implicit_mask if padding_mask is None else padding_mask, attention_mask, output_range)
+        head_mask: Any = None,
+        output_range: int | None = None,
+        return_qkv: bool = False,
+        mask: Any = None,
+        inputs_mask: Any = None,
+    ) -> Any:
+        """Return the layer's output; see the class."""
+        if padding_mask is None:
+            padding_mask = mask if inputs_mask is None else inputs_mask
+        queries = slice(output_range or None)
 
-        x = self.attention_norm(inputs) if self.normalize_first else inputs  # [B, S, D]
-        attended = self.attention(
-            x[:, : output_range or None],
+        # Block 1, attention: queries for T of the S positions, keys and values for all.
+        x = self.before(self.attention_norm, inputs)  # [B, S, D]
+        outputs = self.attention(
+            x[:, queries],
             x,
-            attention_mask=seen,
+            attention_mask=combine_masks(padding_mask, attention_mask, queries),
             head_mask=head_mask,
             return_attention_scores=return_attention_scores,
             return_qkv=return_qkv,
             training=training,
-        )
-        attended, *wanted = attended if return_attention_scores or return_qkv else (attended,)  # [B, T, D]
-        y = inputs[:, : output_range or None] + self.dropout(attended, training=training)  # [B, T, D]
-        y = y if self.normalize_first else self.attention_norm(y)  # [B, T, D]
+        )  # [B, T, D]; with either flag, a tuple
+        output, *extras = outputs if return_attention_scores or return_qkv else (outputs,)
+        x = self.residual(inputs[:, queries], output, self.attention_norm, training)  # [B, T, D]
 
-        thought = self.feedforward(self.output_norm(y) if self.normalize_first else y)  # [B, T, D]
-        output = y + self.dropout(thought, training=training)  # [B, T, D]
-        output = output if self.normalize_first else self.output_norm(output)  # [B, T, D]
-        return (output, *wanted) if wanted else output
+        # Block 2, feed-forward.
+        output = self.feedforward(self.before(self.output_norm, x))  # [B, T, D]
+        x = self.residual(x, output, self.output_norm, training)  # [B, T, D]
+        return (x, *extras) if extras else x
 
-    def get_config(self):
-        return super().get_config() | {
-            "intermediate_dim": self.intermediate_dim,
-            "num_heads": self.num_heads,
-            "dropout": self.dropout.rate,
-            "activation": keras.activations.serialize(self.activation),
-            "layer_norm_epsilon": self.layer_norm_epsilon,
-            "kernel_initializer": defaults.serialize(self.kernel_initializer),
-            "bias_initializer": defaults.serialize(self.bias_initializer),
-            "normalize_first": self.normalize_first,
-            "attention_dropout": self.attention_dropout,
-            "attention_cls": keras.saving.get_registered_name(self.attention_cls),
-            "feedforward_cls": keras.saving.get_registered_name(self.feedforward_cls),
-        }
+    def before(self, norm: keras.layers.Layer, x: Any) -> Any:
+        """Return the input of a block: normalised in pre-norm order, `x` itself in post-norm order."""
+        return norm(x) if self.normalize_first else x
 
-    @classmethod
-    def from_config(cls, config):
-        return cls(**defaults.classes_from_names(config, "attention_cls", "feedforward_cls"))
+    def residual(self, x: Any, output: Any, norm: keras.layers.Layer, training: bool | None = None) -> Any:
+        """Return `x` plus the output of its block; in post-norm order the sum is normalised."""
+        total = x + self.dropout(output, training=training)
+        return total if self.normalize_first else norm(total)
 
 
-def combine_masks(padding_mask, attention_mask, output_range=None):
-    """Where a query may see a key, `[B, T or 1, S]`: where both given masks agree. None if neither is given."""
+def combine_masks(padding_mask: Any, attention_mask: Any, queries: slice = slice(None)) -> Any:
+    """Return where a query may attend to a key, `[B, T or 1, S]`: where all masks that are given agree; or None."""
     if padding_mask is not None and len(padding_mask.shape) != 2:
         raise ValueError(f"padding_mask must be [B, S], got shape {tuple(padding_mask.shape)}.")
     if attention_mask is not None and len(attention_mask.shape) != 3:
         raise ValueError(f"attention_mask must be [B, T, S], got shape {tuple(attention_mask.shape)}.")
-    masks = []
-    if padding_mask is not None:
-        masks.append(ops.cast(padding_mask, "bool")[:, None, :])  # [B, 1, S]
     if attention_mask is not None:
-        masks.append(ops.cast(attention_mask, "bool")[:, : output_range or None])  # [B, T, S]
-    return ops.logical_and(*masks) if len(masks) == 2 else (masks[0] if masks else None)
+        attention_mask = ops.cast(attention_mask, "bool")[:, queries]  # [B, T, S]
+    if padding_mask is None:
+        return attention_mask
+    padding_mask = ops.cast(padding_mask, "bool")[:, None, :]  # [B, 1, S]
+    return padding_mask if attention_mask is None else ops.logical_and(padding_mask, attention_mask)  # [B, T, S]

@@ -13,6 +13,7 @@ from itertools import count, product
 from numbers import Integral
 from pathlib import Path
 
+from bertedu.checks import strings
 from bertedu.fields import shown
 from bertedu.files import VOCABULARY_LIMIT, escape, read_bytes
 
@@ -119,11 +120,9 @@ def rows_of(ids, source):
 
 def check_added_tokens(tokens):
     """Return added tokens as a list without repetitions."""
-    if isinstance(tokens, str | bytes | Mapping) or not isinstance(tokens, Iterable):
-        raise TypeError(f"added_tokens: expected a list of strings, got {shown(tokens)}.")
-    tokens = list(tokens)
+    tokens = strings("added_tokens", tokens)
     for token in tokens:
-        if not isinstance(token, str) or not 0 < len(token) <= TOKEN_LIMIT or LONE_SURROGATES.search(token):
+        if not 0 < len(token) <= TOKEN_LIMIT or LONE_SURROGATES.search(token):
             raise ValueError(f"added_tokens: expected strings of 1 to {TOKEN_LIMIT:,} characters, got {shown(token)}.")
     if sum(map(len, tokens)) > ADDED_LIMIT:
         raise ValueError(f"added_tokens: expected at most {ADDED_LIMIT:,} characters in all, got more.")

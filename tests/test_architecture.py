@@ -14,6 +14,7 @@ import pytest
 from keras import ops
 
 import bertedu
+from bertedu.serialization import constructor_arguments
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "bertedu"
@@ -73,7 +74,10 @@ def test_the_package_imports_in_reading_order():
 
 @pytest.mark.parametrize("forbidden", ["torch", "transformers", "tf_keras", "tensorflow_hub", "sentence_transformers"])
 def test_the_core_never_imports(forbidden):
-    allowed = {("torch", "backend.compiled"), ("torch", "doctor"), ("transformers", "doctor")}
+    allowed = {
+        *(("torch", "backend.compiled"), ("torch", "backend.devices")),
+        *(("torch", "doctor"), ("transformers", "doctor")),
+    }
     for module, path in MODULES.items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = (
@@ -81,6 +85,12 @@ def test_the_core_never_imports(forbidden):
             )
             if isinstance(node, ast.Import | ast.ImportFrom) and (forbidden, module) not in allowed:
                 assert forbidden not in [name.split(".")[0] for name in names], f"{module} imports {forbidden}"
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"doctor"}))  # it asks in a process of its own
+def test_only_the_backend_package_asks_which_backend_runs(module):
+    source = MODULES[module].read_text(encoding="utf-8")
+    assert module.startswith("backend") or not re.search(r"keras\.(backend|config)\.backend\(", source)
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
@@ -190,7 +200,7 @@ LAYERS = [
 def test_a_config_is_complete_and_gives_the_same_outputs(name):
     cls = getattr(bertedu, name)
     arguments, call = CASES[name]
-    parameters = {p.name for p in inspect.signature(cls).parameters.values() if p.kind is not p.VAR_KEYWORD}
+    parameters = set(constructor_arguments(cls))
     assert set(arguments) == parameters, "the case above must set every argument"
     layer = cls(**arguments)
     layer(*call)

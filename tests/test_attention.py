@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 
 from bertedu import MultiHeadAttention
-from bertedu.attention import masked_softmax
+from bertedu.attention import HeadProjection, masked_softmax
 
 B, T, S, N, H, D = 2, 3, 5, 7, 11, 13
 
@@ -168,5 +168,39 @@ def test_kernels_of_one_layer_start_out_different():
 
 @pytest.mark.parametrize("sizes", [(0, 4), (2, 0)])
 def test_sizes_below_one_are_refused(sizes):
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="(num_heads|key_dim): .* got 0"):
         MultiHeadAttention(*sizes)
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_a_projection_equals_einsum_dense_into_the_heads_and_out_of_them(use_bias):
+    x = arrays(B, T, D)
+    into = HeadProjection((N, H), use_bias=use_bias)
+    out_of = HeadProjection((D,), (N, H), use_bias)
+    between = into(x)
+    out_of(between)
+    for layer, equation, axes, output_shape, values in (
+        (into, "btd,dnh->btnh", "nh", (None, N, H), x),
+        (out_of, "btnh,nhd->btd", "d", (None, D), numpy(between).reshape(B, T, N, H)),
+    ):
+        theirs = keras.layers.EinsumDense(equation, output_shape, bias_axes=axes if use_bias else None)
+        theirs(values)
+        assert [tuple(w.shape) for w in layer.weights] == [tuple(w.shape) for w in theirs.weights]
+        for i, weight in enumerate(layer.weights):
+            weight.assign(arrays(*weight.shape, seed=i))
+        theirs.set_weights(layer.get_weights())
+        got = numpy(layer(values.reshape(B, T, -1)))
+        np.testing.assert_allclose(got, numpy(theirs(values)).reshape(got.shape), rtol=1e-5, atol=2e-5)
+        np.testing.assert_array_equal(numpy(layer.matrix), numpy(layer.kernel).reshape(numpy(layer.matrix).shape))
+
+
+def test_a_projection_starts_as_one_matrix_would():
+    keras.utils.set_random_seed(0)
+    projection = HeadProjection((7, 11), kernel_initializer=keras.initializers.Orthogonal(seed=1))
+    projection.build((None, None, 13))
+    matrix = numpy(projection.matrix)
+    np.testing.assert_allclose(matrix @ matrix.T, np.eye(13), atol=1e-5)
+    limit = np.sqrt(6 / (600 + 3 * 200))  # Glorot's, for 600 inputs and 600 outputs; not for those of one head
+    wide = HeadProjection((3, 200))
+    wide.build((None, None, 600))
+    assert 0.99 * limit < np.abs(numpy(wide.kernel)).max() <= limit

@@ -69,7 +69,7 @@ def test_a_keras_file_brings_everything_back(tmp_path):
 
 @pytest.mark.parametrize("num_classes", [0, -1])
 def test_classes_are_needed(num_classes):
-    with pytest.raises(ValueError, match=f"num_classes must be at least 1, got {num_classes}"):
+    with pytest.raises(ValueError, match=f"num_classes: .* got {num_classes}"):
         BertClassifier(encoder(), num_classes)
 
 

@@ -48,5 +48,5 @@ def test_a_model_with_a_given_word_table_reloads(tmp_path):
 
 @pytest.mark.parametrize("sizes", [{"vocab_size": 0}, {"vocab_size": 5, "type_vocab_size": 0}, {"vocab_size": 2.5}])
 def test_tables_without_rows_are_refused(sizes):
-    with pytest.raises(ValueError, match="needs a whole number of rows"):
+    with pytest.raises(ValueError, match="(type_)?vocab_size: .* whole number"):
         BertEmbeddings(**sizes)

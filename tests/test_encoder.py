@@ -7,8 +7,8 @@ import numpy_bert
 import pytest
 from keras import ops
 
-from bertedu import BertEncoder, defaults
-from bertedu.encoder import DIALECTS, check_values, native_inputs
+from bertedu import BertEncoder, defaults, outputs
+from bertedu.inputs import DIALECTS, check_values, native_inputs
 
 V, D, L, N, F, P, B, T = 19, 14, 3, 2, 23, 11, 2, 7
 IDS = np.array([[2, 5, 6, 7, 8, 3, 0], [2, 9, 3, 6, 3, 0, 0]], "int32")
@@ -258,10 +258,10 @@ def test_values_without_a_row_are_refused_by_name(name, limit, wrong):
     "options, message",
     [
         ({"hidden_size": 15}, "hidden_size=15 must be a multiple of num_attention_heads=2"),
-        ({"num_layers": 0}, "num_layers=0"),
-        ({"num_attention_heads": 0}, "num_attention_heads=0"),
-        ({"vocab_size": 0}, "word_embeddings"),
-        ({"max_sequence_length": None}, "position_embedding"),
+        ({"num_layers": 0}, "num_layers: .* got 0"),
+        ({"num_attention_heads": 0}, "num_attention_heads: .* got 0"),
+        ({"vocab_size": 0}, "vocab_size"),
+        ({"max_sequence_length": None}, "max_sequence_length"),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(options, message):
@@ -281,3 +281,57 @@ def test_a_keras_file_opens_in_a_fresh_process(tmp_path):
     )
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), encoder(INPUTS)["attention_scores"][-1])
+
+
+def test_the_spellings_of_tf_models_first_version():
+    spelled = BertEncoder(
+        V,
+        D,
+        L,
+        N,
+        P,
+        type_vocab_size=3,
+        intermediate_size=F,
+        activation="relu",
+        dropout_rate=0.3,
+        attention_dropout_rate=0.2,
+        dict_outputs=True,
+        return_all_encoder_outputs=True,
+        name="e",
+    )
+    ours = {"inner_dim": F, "inner_activation": "relu", "output_dropout": 0.3, "attention_dropout": 0.2}
+    expected = BertEncoder(V, D, L, N, P, type_vocab_size=3, **ours, name="e").get_config()
+    assert spelled.get_config() | {"initializer": None} == expected | {"initializer": None}
+
+
+@pytest.mark.parametrize(
+    "other, ours, value",
+    [
+        ("intermediate_size", "inner_dim", 3072),  # the default too: it was passed
+        ("activation", "inner_activation", "relu"),
+        ("dropout_rate", "output_dropout", 0.1),
+        ("attention_dropout_rate", "attention_dropout", 0.1),
+    ],
+)
+def test_an_argument_in_two_spellings_is_refused(other, ours, value):
+    with pytest.raises(ValueError, match=f"{other} is another spelling of {ours}"):
+        BertEncoder(V, D, L, N, **{other: value, ours: value})
+    if ours == "inner_dim":
+        with pytest.raises(ValueError, match="intermediate_size"):
+            BertEncoder(V, D, L, N, P, 3, 12, intermediate_size=12)  # by its position
+
+
+def test_an_output_is_one_line_of_the_table(monkeypatch):
+    first_tokens = outputs.Output(lambda computed: [x[:, 0] for x in computed.layer_outputs])
+    monkeypatch.setitem(outputs.OUTPUTS, "first_tokens", first_tokens)
+    result = make()(INPUTS)
+    np.testing.assert_array_equal(result["first_tokens"][1], result["encoder_outputs"][1][:, 0])
+
+
+def test_every_output_is_as_long_as_the_text_along_the_axes_of_the_table():
+    inputs = {name: value[:, :5] for name, value in INPUTS.items()}  # no other axis is 5 long
+    everything = make()(inputs, return_attention_scores=True, return_embedding_output=True, return_qkv=True)
+    assert everything.keys() == outputs.OUTPUTS.keys()
+    for name, value in everything.items():
+        shape = (value[0] if isinstance(value, list) else value).shape
+        assert tuple(axis for axis, size in enumerate(shape) if size == 5) == outputs.OUTPUTS[name].length_axes, name

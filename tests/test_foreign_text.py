@@ -21,7 +21,7 @@ from tiny_bert import write
 import bertedu as be
 from bertedu import cli, plots
 from bertedu.terminal import escape
-from bertedu.text import SPECIAL_TOKENS
+from bertedu.vocabulary import SPECIAL_TOKENS
 
 TOKENS = ["\x1b[31m", "\u202e", "\ud800", "<script>", "</script>", "&", "]]>", "--\x00>", "\uffff", "_x", "$", "a"]
 T = len(TOKENS)

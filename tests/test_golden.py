@@ -29,7 +29,7 @@ from bertedu import (
     load,
 )
 from bertedu.checkpoints import huggingface
-from bertedu.text import SPECIAL_TOKENS
+from bertedu.vocabulary import SPECIAL_TOKENS
 
 GOLDEN = Path(__file__).parent / "golden"
 LISTING = json.loads((GOLDEN / "golden.json").read_text(encoding="utf-8"))

@@ -18,7 +18,7 @@ import bertedu as be
 from bertedu.checkpoints import huggingface, keras_hub
 from bertedu.checkpoints.common import weights
 from bertedu.checkpoints.keras_hub import configuration, files
-from bertedu.encoder import DIALECTS
+from bertedu.inputs import DIALECTS
 from bertedu.pooling import EmbedSettings, pool
 
 h5py = pytest.importorskip("h5py")

@@ -71,7 +71,7 @@ def test_a_row_never_reads_its_neighbour():
     np.testing.assert_array_equal(numpy(head(data, POSITIONS))[0], before)
 
 
-@pytest.mark.parametrize("wrong", [{"output": "both"}, {"embedding_table": np.ones((V, D))}])
+@pytest.mark.parametrize("wrong", [{"output": "both"}, {"embedding_table": np.ones(V)}, {"embedding_table": None}])
 def test_wrong_arguments_are_named(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         MaskedLM(**{"embedding_table": keras.layers.Embedding(V, D), **wrong})
@@ -177,3 +177,37 @@ class TestMaskTokens:
     def test_wrong_arguments_are_named(self, wrong):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             self.masked(**wrong)
+
+
+TABLES = {"variable": lambda table: table, "tensor": lambda table: ops.convert_to_tensor(numpy(table)), "array": numpy}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_the_table_itself_may_be_passed(kind):
+    encoder = BertEncoder(V, D, num_layers=1, num_attention_heads=2, inner_dim=9, embedding_width=6)
+    tied, passed = (
+        MaskedLM(table, "relu")
+        for table in (encoder.get_embedding_layer(), TABLES[kind](encoder.get_embedding_table()))
+    )
+    data = np.random.default_rng(1).normal(size=(B, T, D)).astype("float32")
+    for head in (tied, passed):
+        head.build(data.shape)
+    assert len(passed.weights) == len(tied.weights) - 1  # the table is its owner's
+    passed.set_weights([weight for weight in tied.get_weights() if weight.shape != (V, 6)])
+    np.testing.assert_allclose(numpy(passed(data, POSITIONS)), numpy(tied(data, POSITIONS)), atol=1e-6)
+    encoder.get_embedding_table().assign(ops.ones((V, 6)))
+    assert np.allclose(numpy(passed.table), 1) == (kind == "variable")  # only a variable is shared
+
+
+def test_a_pretrainer_whose_head_has_the_encoders_variable_survives_a_config():
+    encoder = BertEncoder(V, D, num_layers=1, num_attention_heads=2, inner_dim=9, max_sequence_length=7)
+    model = BertPretrainer(encoder, customized_masked_lm=MaskedLM(encoder.get_embedding_table()))
+    again = BertPretrainer.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    inputs = INPUTS | {"masked_lm_positions": POSITIONS}
+    np.testing.assert_array_equal(again(inputs)["mlm_logits"], model(inputs)["mlm_logits"])
+    foreign = BertPretrainer(encoder, customized_masked_lm=MaskedLM(numpy(encoder.get_embedding_table())))
+    with pytest.raises(ValueError, match="customized_masked_lm"):
+        foreign.get_config()
+    with pytest.raises(ValueError, match="embedding_table"):
+        MaskedLM.from_config(MaskedLM(np.ones((V, D))).get_config())

@@ -1,7 +1,6 @@
 """Tokens, ids, offsets and packing: against Hugging Face's tokenizer, restated rules, and numbers by hand."""
 
 import copy
-import doctest
 import json
 import os
 import pickle
@@ -16,8 +15,9 @@ import numpy as np
 import pytest
 from small_world import SENTENCE, VOCABULARY
 
-import bertedu.text
-from bertedu.text import KEYS, BertPreprocessor, BertTokenizer
+from bertedu.backend import devices
+from bertedu.inputs import INPUTS
+from bertedu.text import BertPreprocessor, BertTokenizer
 
 pytestmark = [
     # Keras 3 reads its TensorFlow variables with np.array, which NumPy 2 warns of.
@@ -276,7 +276,7 @@ def test_batch_equals_one_by_one(tokenizer, seq_length, truncation):
     for i, (text, pair) in enumerate(zip(texts, pairs, strict=True)):
         encoded = preprocessor.encode(text, pair, max_length=seq_length)
         n = len(encoded.ids)
-        for key, values in zip(KEYS, (encoded.ids, [1] * n, encoded.type_ids), strict=True):
+        for key, values in zip(INPUTS, (encoded.ids, [1] * n, encoded.type_ids), strict=True):
             assert packed[key][i, :n].tolist() == values
             assert not packed[key][i, n:].any()
 
@@ -335,7 +335,7 @@ def test_tf_data(tokenizer, with_pairs, seq_length):
         assert spec.shape.as_list() == [None, seq_length]
     expected = preprocessor(*columns)
     (batch,) = batches.as_numpy_iterator()
-    for key in KEYS:
+    for key in INPUTS:
         np.testing.assert_array_equal(batch[key], expected[key])
     for i, single in enumerate(singles.as_numpy_iterator()):
         n = len(single["input_word_ids"])
@@ -358,7 +358,7 @@ def test_string_inputs_of_a_functional_model_and_reload(tokenizer, with_pairs, t
     again = keras.models.load_model(tmp_path / "model.keras")
     expected = preprocessor(*columns)
     for outputs in (model(tensors), model.predict(tensors, verbose=0), again.predict(tensors, verbose=0)):
-        for key in KEYS:
+        for key in INPUTS:
             np.testing.assert_array_equal(outputs[key], expected[key])
     np.testing.assert_array_equal(model(tensors)["embedded"], again(tensors)["embedded"])
 
@@ -376,7 +376,7 @@ def test_trains_behind_a_string_input(tokenizer):
 
 
 def test_symbolic_strings_on_another_backend(tokenizer, monkeypatch):
-    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    monkeypatch.setattr(devices, "backend", lambda: "jax")
     with pytest.raises(ValueError, match="string inputs in graphs are TensorFlow's, but Keras runs on 'jax'"):
         BertPreprocessor(tokenizer)(keras.Input(shape=(), dtype="string"))
 
@@ -926,7 +926,3 @@ def test_forks_neither_hang_nor_warn(tokenizer, capfd):
     assert not re.search("forked|parallelism", capfd.readouterr().err, re.IGNORECASE)
     assert os.environ.get("TOKENIZERS_PARALLELISM") == setting
     assert [e.ids for e in tokenizer.encode_batch(texts)] == expected
-
-
-def test_examples():
-    assert doctest.testmod(bertedu.text) == (0, 5)

@@ -4,7 +4,7 @@ import numpy_bert
 import pytest
 from keras import ops
 
-from bertedu import Feedforward, TransformerEncoder
+from bertedu import Feedforward, GatedFeedforward, TransformerEncoder
 from bertedu.attention import MultiHeadAttention
 
 B, S, D, N, F = 2, 5, 14, 2, 23
@@ -113,7 +113,7 @@ def test_heads_that_do_not_divide_the_width_are_rounded_down():
 
 @pytest.mark.parametrize("heads", [0, D + 1])
 def test_impossible_heads_are_refused(heads):
-    with pytest.raises(ValueError, match=f"num_heads={heads} must be between 1 and .* {D}"):
+    with pytest.raises(ValueError, match=f"num_heads: .* from 1 to {D}, got {heads}"):
         TransformerEncoder(F, heads).build((None, None, D))
 
 
@@ -159,7 +159,7 @@ def test_the_two_parts_can_be_replaced_and_survive_a_config():
 
 def test_a_part_that_keras_does_not_know_is_named():
     config = made().get_config() | {"attention_cls": "elsewhere>Other"}
-    with pytest.raises(ValueError, match=r"elsewhere>Other.*register_keras_serializable"):
+    with pytest.raises(ValueError, match=r"attention_cls: .*elsewhere>Other.*register"):
         TransformerEncoder.from_config(config)
 
 
@@ -173,5 +173,13 @@ def test_feedforward_by_hand():
 
 
 def test_feedforward_refuses_no_neurons():
-    with pytest.raises(ValueError, match="inner_dim must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="inner_dim: .* got 0"):
         Feedforward(0)
+
+
+def test_a_gated_network_is_bare_and_has_the_peers_default_width():
+    layer = GatedFeedforward()
+    layer.build((None, None, 2))
+    assert layer.inner_dim == 768 and layer.gate_dense.kernel.shape == (2, 768)
+    silent = GatedFeedforward(3, "relu", "zeros")
+    np.testing.assert_array_equal(numpy(silent(arrays(B, S, 2))), 0)  # neither a residual nor a normalisation

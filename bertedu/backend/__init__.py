@@ -1,1 +1,1 @@
-"""The backend: the only place that asks which Keras backend runs. Start-up noise, compiled forward passes."""
+"""The backend: the only place that asks which Keras backend runs. Start-up, devices, compiled forward passes."""

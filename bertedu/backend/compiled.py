@@ -1,57 +1,46 @@
 """The fast path: a function of an encoder's inputs, compiled once, for texts of any length.
 
 Keras runs a layer called on arrays operation by operation, which costs a short sentence ten times its arithmetic. What
-compiles well differs by backend, so this is the one place of the package that asks which one runs:
+compiles well differs by backend:
 
 * TensorFlow: one graph whose batch and length are left open. (XLA would be faster on a length that it has seen, but
-  stops for a second to compile each new one: right for the few lengths of training, wrong under a typing hand.)
+  stops for a second to compile each new one: right for the few lengths of training, wrong for interactive typing.)
 * JAX: always XLA, so lengths are padded up to a few sizes and the results cut back; each size is compiled once.
 * torch: runs operation by operation, at little cost, without recording gradients.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import keras
 import numpy as np
 
-from bertedu.encoder import DIALECTS
+from bertedu.backend import devices
+from bertedu.inputs import INPUTS
 
-INPUTS = DIALECTS["tf-models"]
 STEP = 32  # JAX: lengths are padded to multiples of this
-LENGTH_AXES = {
-    "attention_scores": (2, 3),
-    **dict.fromkeys(("encoder_outputs", "sequence_output", "embedding_output"), (1,)),
-    **dict.fromkeys(("queries", "keys", "values"), (2,)),
-}
-"""Which axes of an output, by its name, are as long as the text."""
+Arrays = dict[str, Any]  # NumPy arrays, or lists of them, by name
 
 
-def compiled(function, encoder):
-    """`function(encoder, inputs) -> dict of outputs`, as a fast `f(inputs) -> the same dict of NumPy arrays`.
+def compiled(
+    function: Callable[[Any, Arrays], Arrays], encoder: Any, length_axes: Mapping[str, tuple[int, ...]]
+) -> Callable[[Arrays], Arrays]:
+    """Return `function(encoder, inputs) -> dict of outputs`, as a fast `f(inputs) -> the same dict of NumPy arrays`.
 
     Args:
         function: called with the encoder, or what stands in for it, and a dict of int32 tensors `[B, T]`; it uses
-            `keras.ops`, and its outputs have the names that `BertEncoder` gives them, or no axis as long as the text.
+            `keras.ops`.
         encoder: the `BertEncoder`; later changes of its weights are seen.
+        length_axes: dict, name of an output -> the axes that are as long as the text. Others have none.
 
     Returns:
         a function of a dict of int32 NumPy arrays `[B, T]` under our own names.
     """
-    return {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[keras.backend.backend()](function, encoder)
-
-
-def has_accelerator():
-    """Whether the backend has found a GPU or TPU."""
-    backend = keras.config.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        return bool(tf.config.list_physical_devices("GPU"))
-    if backend == "jax":
-        import jax
-
-        return jax.default_backend() in ("gpu", "tpu")
-    import torch
-
-    return torch.cuda.is_available()
+    if devices.backend() == "jax":
+        return _jax(function, encoder, length_axes)
+    return {"tensorflow": _tensorflow, "torch": _torch}[devices.backend()](function, encoder)
 
 
 def _tensorflow(function, encoder):
@@ -61,7 +50,7 @@ def _tensorflow(function, encoder):
     def graph(stacked):
         return function(encoder, dict(zip(INPUTS, tf.unstack(stacked), strict=True)))
 
-    traced = graph.get_concrete_function()  # once and for all: TensorFlow would count it as one function's retracing
+    traced = graph.get_concrete_function()  # once: TensorFlow would report later ones as retracing of one function
 
     def run(inputs):
         stacked = np.stack([inputs[name] for name in INPUTS])  # [3, B, T]: every array handed over costs 0.1 ms
@@ -70,7 +59,7 @@ def _tensorflow(function, encoder):
     return run
 
 
-def _jax(function, encoder):
+def _jax(function, encoder, length_axes):
     import jax
 
     @jax.jit
@@ -89,13 +78,13 @@ def _jax(function, encoder):
             for variables in (encoder.trainable_variables, encoder.non_trainable_variables)
         )
         results = graph(trainable, non_trainable, padded)
-        return {name: _cut(value, length, LENGTH_AXES.get(name, ())) for name, value in results.items()}
+        return {name: _cut(value, length, length_axes.get(name, ())) for name, value in results.items()}
 
     return run
 
 
 def _cut(value, length, axes):
-    """`value`, a tensor or a list of them, as arrays of which the first `length` along each of `axes` are left."""
+    """Return a tensor, or each of a list of them, as an array cut to `length` along each of `axes`."""
     if isinstance(value, list):
         return [_cut(tensor, length, axes) for tensor in value]
     array = np.asarray(value)

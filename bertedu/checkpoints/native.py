@@ -13,9 +13,9 @@ from bertedu.checkpoints import assembly, strict
 from bertedu.checkpoints.common import TensorInfo, weights, weights_of, write_tensors
 from bertedu.checkpoints.configuration import encoder_arguments
 from bertedu.checkpoints.safetensors_files import list_tensors, read_tensor
-from bertedu.fields import ANYTHING, FLAG, one_of, optional, read_fields, text, whole
+from bertedu.fields import ANYTHING, FLAG, Rule, one_of, optional, read_fields, text, whole
 from bertedu.files import read_json, write_json
-from bertedu.pooling import POOLINGS, EmbedSettings
+from bertedu.pooling import POOLINGS, EmbedSettings, is_pooling, pooling_name
 from bertedu.text import BertPreprocessor, BertTokenizer
 
 LOOKED_FOR = "bertedu: bertedu.json with model.safetensors and tokenizer.json"
@@ -28,7 +28,10 @@ PREPROCESSOR = {
     "truncation": one_of(("round_robin", "longest_first")),
 }
 EMBED = {
-    "pooling": one_of(("pooled", *POOLINGS)),
+    "pooling": Rule(
+        f"one of {', '.join(map(repr, ('pooled', *POOLINGS)))}, or a function registered with @bertedu.register()",
+        lambda value: isinstance(value, str) and is_pooling(value),
+    ),
     "normalize": FLAG,
     "max_length": optional(whole(1, 1_000_000)),
     "prompt": text(100_000),
@@ -84,14 +87,15 @@ def describe(bert):
 
 def check_table(bert):
     """Raise ValueError where the masked-LM head's table is not the encoder's, and would be lost."""
-    if getattr(bert.masked_lm.masked_lm, "embedding_table", None) is not bert.encoder.get_embedding_layer():
+    if getattr(bert.masked_lm.masked_lm, "table", None) is not bert.encoder.get_embedding_table():
         raise ValueError("masked_lm has an embedding_table that is not its encoder's, which no format here can hold.")
 
 
 def settings(bert):
     """Return what a file says besides the model: how texts are cut, and how they are embedded."""
     preprocessor = {"seq_length": bert.preprocessor.seq_length, "truncation": bert.preprocessor.truncation}
-    return {"preprocessor": preprocessor, "embed": bert.embed_settings._asdict()}
+    embed = bert.embed_settings._asdict() | {"pooling": pooling_name(bert.embed_settings.pooling)}
+    return {"preprocessor": preprocessor, "embed": embed}
 
 
 def read(path, dtype=None):

@@ -9,9 +9,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import keras
-
 from bertedu import files
+from bertedu.backend import devices
 
 PACKAGES = ("bertedu", "keras", "tensorflow", "jax", "torch", "numpy", "tokenizers")
 
@@ -85,7 +84,7 @@ def surroundings():
         except PackageNotFoundError:
             continue
     return {
-        "backend": keras.config.backend(),
+        "backend": devices.backend(),
         "python": platform.python_version(),
         "machine": platform.machine(),
         "system": platform.system(),

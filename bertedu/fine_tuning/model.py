@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import keras
 
-from bertedu.backend import compiled as compilation
+from bertedu.backend import devices
 from bertedu.classifier import BertClassifier, copy_encoder, copy_settings
 from bertedu.fine_tuning.schedule import optimizer
 
@@ -79,7 +79,7 @@ def policy_of(precision):
         raise ValueError(f'precision must be "auto" or one of {", ".join(POLICIES)}, got {precision!r}.')
     if precision != "auto":
         return precision
-    return "mixed_bfloat16" if compilation.has_accelerator() else "float32"
+    return "mixed_bfloat16" if devices.has_accelerator() else "float32"
 
 
 def with_policy(classifier, policy):

@@ -13,6 +13,7 @@ import warnings
 import keras
 import numpy as np
 
+from bertedu.backend import devices
 from bertedu.bert import Bert
 from bertedu.checkpoints import save_checkpoint
 from bertedu.fine_tuning import callbacks, state
@@ -209,12 +210,12 @@ class Run:
 
     def _seed_torch(self, logs=None):
         """On torch, dropout draws from one generator for all, and not from the layers' own: a fresh start a segment."""
-        if keras.config.backend() == "torch":
+        if devices.backend() == "torch":
             draw = np.random.default_rng([self.settings["seed"], self._steps_done()])
             keras.utils.set_random_seed(int(draw.integers(2**31)))
 
     def _batches(self, texts, batches):
-        each_length_is_compiled = keras.config.backend() == "jax" or self.model.jit_compile
+        each_length_is_compiled = devices.backend() == "jax" or self.model.jit_compile
         sizes = SIZES if each_length_is_compiled else ()
         return Batches(
             texts, batches, self.settings["batch_size"], self.preprocessor.tokenizer.pad_id, self.limit, sizes

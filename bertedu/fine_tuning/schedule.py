@@ -11,6 +11,8 @@ Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), appendix A.3. Chapter: no
 import keras
 from keras import ops
 
+from bertedu.backend.devices import backend
+
 NO_DECAY = ("bias", "gamma", "beta")
 """Names of the weights that do not decay: pulling an offset or a scale towards zero regularises nothing."""
 
@@ -60,7 +62,7 @@ class AdamW(keras.optimizers.AdamW):
 
     def apply(self, grads, trainable_variables=None):
         """Moves the variables, once the rows of each table and the parts of the batch are added up and clipped."""
-        if keras.config.backend() != "tensorflow":
+        if backend() != "tensorflow":
             return super().apply(grads, trainable_variables)
         grads = _one_as_rows(_whole(grads, self.global_clipnorm))
         clip_norm, self.global_clipnorm = self.global_clipnorm, None
@@ -71,7 +73,7 @@ class AdamW(keras.optimizers.AdamW):
 
     def update_step(self, gradient, variable, learning_rate):
         """Moves one variable and its moments."""
-        if keras.config.backend() != "tensorflow":
+        if backend() != "tensorflow":
             return super().update_step(gradient, variable, learning_rate)
         import tensorflow as tf
 

@@ -6,7 +6,7 @@ Chapter: notebooks/10_checkpoints.ipynb.
 
 from bertedu.checkpoints.huggingface.names import ACTIVATIONS, POOLING_FLAGS
 from bertedu.fields import ANYTHING, FLAG, IGNORED, Rule, number, one_of, only, optional, text, whole
-from bertedu.text import SPECIAL_TOKENS
+from bertedu.vocabulary import SPECIAL_TOKENS
 
 LARGEST = 10_000_000
 NAMES = Rule("a list of names", lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value))

@@ -10,7 +10,8 @@ Chapter: notebooks/10_checkpoints.ipynb.
 from bertedu.checkpoints.huggingface.settings import SPECIALS, TOKENIZER, is_token
 from bertedu.fields import read_fields, shown
 from bertedu.files import read_json
-from bertedu.text import SPECIAL_TOKENS, BertTokenizer
+from bertedu.text import BertTokenizer
+from bertedu.vocabulary import SPECIAL_TOKENS
 
 JSON, VOCABULARY, CONFIG = "tokenizer.json", "vocab.txt", "tokenizer_config.json"
 SPECIAL_TOKENS_MAP, ADDED_TOKENS = "special_tokens_map.json", "added_tokens.json"

@@ -76,7 +76,7 @@ def of_heads(bert):
     head, classifier = bert.masked_lm and bert.masked_lm.masked_lm, bert.classifier
     if head is not None and not same_numbers(head, bert.encoder):
         return "a masked-LM head with another activation or epsilon than its encoder's"
-    if head is not None and getattr(head, "embedding_table", None) is not bert.encoder.get_embedding_layer():
+    if head is not None and getattr(head, "table", None) is not bert.encoder.get_embedding_table():
         return "a masked-LM head with an embedding_table of its own"
     if classifier is not None and not classifier.use_encoder_pooler:
         return "a classifier with a pooler of its own (use_encoder_pooler=False)"

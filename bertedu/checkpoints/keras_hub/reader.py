@@ -22,6 +22,7 @@ from bertedu.checkpoints.keras_hub.names import FIRST_AXES, their_name
 from bertedu.checkpoints.tensorflow.configuration import LOWERCASE, read_config
 from bertedu.checkpoints.tensorflow.reader import read_tokenizer as read_vocabulary
 from bertedu.pooling import EmbedSettings
+from bertedu.serialization import serialize
 from bertedu.text import BertPreprocessor, BertTokenizer
 
 LOOKED_FOR = "KerasHub: a preset (config.json with model.weights.h5 or its shards), or a NAME.weights.h5"
@@ -117,7 +118,7 @@ def heads_of(shapes, preset, arguments, checkpoint):
         masked_lm = {
             "name": "cls_predictions",
             "activation": "gelu",  # the exact one, and Keras' own epsilon: not its encoder's in either
-            "initializer": defaults.serialize(defaults.initializer()),
+            "initializer": serialize(defaults.initializer()),
             "layer_norm_epsilon": 1e-5,
             "dtype": arguments["dtype"],
         }

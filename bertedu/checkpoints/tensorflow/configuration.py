@@ -12,6 +12,7 @@ from bertedu.checkpoints.configuration import ENCODER, RATE
 from bertedu.feedforward import Feedforward, GatedFeedforward
 from bertedu.fields import FLAG, number, one_of, only, read_fields
 from bertedu.files import read_json
+from bertedu.serialization import serialize
 
 CONFIG = "bert_config.json"
 SIZES = {
@@ -136,7 +137,7 @@ def heads(checkpoint, arguments):
         masked_lm={
             "name": "cls_predictions",
             "activation": ACTIVATIONS[config.get(MLM_ACTIVATION, config.get(ACTIVATION, "gelu"))],
-            "initializer": defaults.serialize(defaults.initializer()),
+            "initializer": serialize(defaults.initializer()),
             "layer_norm_epsilon": config.get(MLM_EPSILON, arguments["layer_norm_epsilon"]),
             "dtype": arguments["dtype"],
         }

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from bertedu.checkpoints.tensorflow.saved_model_writer import hub_object, save
 from bertedu.files import replacing
-from bertedu.text import KEYS, BertPreprocessor
+from bertedu.inputs import INPUTS
+from bertedu.text import BertPreprocessor
 
 TRUNCATION = "round_robin"
 
@@ -151,7 +152,7 @@ def pack(segments, seq_length, ids):
     joined, types = text.combine_segments(segments, ids["start_of_sequence_id"], ids["end_of_segment_id"])
     word_ids, mask = text.pad_model_inputs(joined, seq_length, ids["padding_id"])  # [B, T] each
     types, _ = text.pad_model_inputs(types, seq_length)  # [B, T]
-    return dict(zip(KEYS, (word_ids, mask, types), strict=True))
+    return dict(zip(INPUTS, (word_ids, mask, types), strict=True))
 
 
 def packing_object(default, ids):

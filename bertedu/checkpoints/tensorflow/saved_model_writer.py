@@ -14,18 +14,18 @@ from pathlib import Path
 import keras
 
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
+from bertedu.backend import devices
 from bertedu.checkpoints import native
 from bertedu.checkpoints.common import weights
 from bertedu.checkpoints.tensorflow import configuration as conf
 from bertedu.checkpoints.tensorflow.names import their_name
 from bertedu.checkpoints.tensorflow.saved_model import TOKENIZER
-from bertedu.encoder import DIALECTS
 from bertedu.feedforward import Feedforward, GatedFeedforward
 from bertedu.fields import read_fields
 from bertedu.files import replacing, write_json
+from bertedu.inputs import INPUTS
 from bertedu.masked_lm import MaskedLM
 
-INPUTS = DIALECTS["tf-models"]
 POSITIONS = "masked_lm_positions"
 POOLED = ("pooled_output", "default")
 OUTPUTS = ("sequence_output", *POOLED, "encoder_outputs", "mlm_logits")
@@ -102,9 +102,9 @@ def save(model, path, signature):
 
 def check(bert):
     """Raise ValueError unless Keras runs on TensorFlow and a reader would find all there is to `bert`."""
-    if keras.backend.backend() != "tensorflow":
+    if devices.backend() != "tensorflow":
         raise ValueError(
-            f"A SavedModel is a program of TensorFlow's, but Keras runs on {keras.backend.backend()!r}: export it in a "
+            f"A SavedModel is a program of TensorFlow's, but Keras runs on {devices.backend()!r}: export it in a "
             "Python that was started with KERAS_BACKEND=tensorflow."
         )
     encoder, head = bert.encoder, bert.masked_lm and bert.masked_lm.masked_lm

@@ -1,13 +1,45 @@
-"""TensorFlow and Triton in one process: Triton's library comes first, where there is one."""
+"""Start-up: TensorFlow's chatter is held back, and Triton's library comes first, where there is one."""
 
 import ctypes
 import importlib.util
+import os
 import subprocess
 import sys
 
 import pytest
 
-from bertedu.backend import coexist
+from bertedu.backend import start_up
+
+NOISE = [
+    "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
+    "I0000 00:00:1795233412.130535   12880 port.cc:153] oneDNN custom operations are on.",
+    "W0000 00:00:1795233412.130535   12880 gpu_device.cc:1] Cannot dlopen some GPU libraries.",
+    "2025-01-01 00:00:00.000000: I tensorflow/core/util/port.cc:153] oneDNN custom operations are on.",
+    "To enable the following instructions: AVX2 FMA, in other operations, rebuild TensorFlow",
+]
+NEWS = ["Traceback (most recent call last):", "ImportError: cannot load libtensorflow", "Info: a line of one's own"]
+
+
+def test_chatter_is_held_back_and_everything_else_gets_through(capfd):
+    with start_up.quiet():
+        for line in [*NOISE, *NEWS]:
+            os.write(2, f"{line}\n".encode())
+    assert capfd.readouterr().err.splitlines() == NEWS
+
+
+def test_what_fails_inside_fails_outside_and_the_stream_comes_back(capfd):
+    with pytest.raises(RuntimeError, match="broken"), start_up.quiet():
+        os.write(2, b"the reason\n")
+        raise RuntimeError("broken")
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err.splitlines() == ["the reason", "after"]
+
+
+def test_importing_the_package_writes_nothing():
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    program = "import bertedu, keras; keras.ops.zeros(3) + 1"
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 @pytest.fixture
@@ -27,7 +59,7 @@ def loaded(monkeypatch, tmp_path):
 
 
 def test_the_library_is_loaded_and_the_package_is_not(loaded):
-    coexist.triton_first()
+    start_up.load_triton_first()
     ((name, mode),) = loaded
     assert name.endswith("triton/_C/libtriton.so") and mode == 2  # all its names found at once
 
@@ -35,13 +67,13 @@ def test_the_library_is_loaded_and_the_package_is_not(loaded):
 @pytest.mark.parametrize("name", ["tensorflow", "triton"])
 def test_after_either_of_the_two_nothing_is_loaded(name, loaded, monkeypatch):
     monkeypatch.setitem(sys.modules, name, object())
-    coexist.triton_first()
+    start_up.load_triton_first()
     assert loaded == []
 
 
 def test_without_triton_nothing_is_loaded(loaded, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    coexist.triton_first()
+    start_up.load_triton_first()
     assert loaded == []
 
 
@@ -51,7 +83,7 @@ def test_a_library_that_does_not_load_is_left_alone(loaded, monkeypatch):
         raise OSError(f"{name}: file too short")
 
     monkeypatch.setattr(ctypes, "CDLL", broken)
-    coexist.triton_first()  # raises nothing, and tried it once
+    start_up.load_triton_first()  # raises nothing, and tried it once
     assert len(loaded) == 1
 
 

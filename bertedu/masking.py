@@ -1,0 +1,97 @@
+"""Masking: the examples of a masked language model, tokens hidden at random.
+
+    of the chosen tokens 80 % become [MASK], 10 % a random token, 10 % stay
+
+Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.1, task 1. Chapter: notebooks/08_masked_lm.ipynb.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bertedu import checks
+from bertedu.tokenizer import BertTokenizer
+
+IGNORED = 0  # what stands in the padding of positions and ids; their weight is 0
+
+
+def mask_tokens(
+    inputs: Mapping[str, Any],
+    tokenizer: BertTokenizer,
+    *,
+    rate: float = 0.15,
+    max_predictions: int | None = None,
+    whole_words: bool = False,
+    seed: int | np.random.Generator | None = None,
+) -> dict[str, np.ndarray]:
+    """Hide tokens for a model to predict: of those chosen 80 % become [MASK], 10 % a random token, 10 % stay.
+
+    Special tokens and padding are never chosen; at least one token of every text that has one is. Takes and returns
+    NumPy arrays.
+
+    Args:
+        inputs: dict with `input_word_ids` and `input_mask`, integer arrays `[B, T]`, as a preprocessor returns them.
+        tokenizer: the `BertTokenizer` that made them.
+        rate: float in (0, 1], the fraction of tokens that is chosen.
+        max_predictions: int, M, the largest number chosen of one text. Defaults to None, `rate` times T.
+        whole_words: bool, choose all pieces of a word (`un ##want ##ed`) or none, up to M.
+        seed: int, `numpy.random.Generator` or None.
+
+    Returns:
+        `inputs`, copied, with `input_word_ids` masked, and int32 `masked_lm_positions`, `masked_lm_ids` (the original
+        tokens) and float32 `masked_lm_weights` (0 in the padding), `[B, M]`.
+
+    Raises:
+        ValueError: a rate outside of (0, 1], or `max_predictions` below 1.
+
+    Example:
+        >>> from bertedu.text import BertPreprocessor
+        >>> words = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat on mat".split()
+        >>> tokenizer = BertTokenizer(words)
+        >>> masked = mask_tokens(BertPreprocessor(tokenizer, seq_length=8)("the cat sat"), tokenizer, rate=0.3, seed=0)
+        >>> masked["masked_lm_positions"].shape
+        (1, 2)
+    """
+    if not 0 < rate <= 1:
+        raise ValueError(f"rate: expected a number above 0 and at most 1, got {rate}.")
+    rng = np.random.default_rng(seed)
+    ids = np.array(inputs["input_word_ids"])  # [B, T], a copy
+    if max_predictions is None:
+        max_predictions = max(1, round(rate * ids.shape[1]))
+    shape = (len(ids), checks.whole_number("max_predictions", max_predictions))  # B, M
+    special = (tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id)
+    maskable = np.asarray(inputs["input_mask"]).astype(bool) & ~np.isin(ids, special)  # [B, T]
+    ordinary = np.setdiff1d(np.arange(tokenizer.vocab_size), (*special, tokenizer.unk_id))
+    continues = np.array([token.startswith("##") for token in tokenizer.vocabulary])
+
+    positions, originals = np.full(shape, IGNORED, "int32"), np.full(shape, IGNORED, "int32")  # [B, M]
+    weights = np.zeros(shape, "float32")  # [B, M]
+    for row, (tokens, allowed) in enumerate(zip(ids, maskable, strict=True)):
+        chosen = _choose(np.flatnonzero(allowed), continues[tokens] & whole_words, rate, shape[1], rng)
+        n = len(chosen)
+        positions[row, :n], originals[row, :n], weights[row, :n] = chosen, tokens[chosen], 1
+        uniform = rng.random(n)
+        tokens[chosen[uniform < 0.8]] = tokenizer.mask_id
+        randomized = chosen[(uniform >= 0.8) & (uniform < 0.9)]
+        tokens[randomized] = rng.choice(ordinary, len(randomized))
+    masked = {"masked_lm_positions": positions, "masked_lm_ids": originals, "masked_lm_weights": weights}
+    return dict(inputs) | {"input_word_ids": ids} | masked
+
+
+def _choose(candidates, continues, rate, most, rng):
+    """Return the positions to predict, sorted; pieces that continue a word are chosen with all of it or not at all."""
+    count = min(most, max(1, round(rate * len(candidates)))) if len(candidates) else 0
+    words = []
+    for position in candidates:
+        if words and continues[position] and words[-1][-1] == position - 1:
+            words[-1].append(position)
+        else:
+            words.append([position])
+    chosen = []
+    for i in rng.permutation(len(words)):
+        if len(chosen) + len(words[i]) <= count:
+            chosen += words[i]
+    return np.sort(np.array(chosen, "int32"))

@@ -1,0 +1,59 @@
+"""The outputs of BERT's encoder: one table says how each is made, when, and which of its axes are as long as the text.
+
+Chapter: notebooks/06_encoder.ipynb.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class ForwardPass(NamedTuple):
+    """What a forward pass of L layers computes; the outputs are made of it.
+
+    Args:
+        embedding_output: `[B, T, D]`.
+        layer_outputs: list of L, `[B, T, D]`.
+        attention_scores: list of L, `[B, N, T, S]`.
+        qkv: list of L tuples (queries, keys, values), `[B, N, T, H]` each; empty without `return_qkv`.
+        pooled_output: `[B, D]`.
+    """
+
+    embedding_output: Any
+    layer_outputs: list[Any]
+    attention_scores: list[Any]
+    qkv: list[tuple[Any, Any, Any]]
+    pooled_output: Any
+
+
+class Output(NamedTuple):
+    """An output of `BertEncoder`.
+
+    Args:
+        of: function that makes it of a `ForwardPass`.
+        length_axes: tuple of axes that are as long as the text; of each tensor, where the output is a list.
+        flag: the argument of `BertEncoder.call` that asks for it. Defaults to None, always there.
+    """
+
+    of: Callable[[ForwardPass], Any]
+    length_axes: tuple[int, ...] = ()
+    flag: str | None = None
+
+
+OUTPUTS = {
+    "sequence_output": Output(lambda computed: computed.layer_outputs[-1], (1,)),
+    "pooled_output": Output(lambda computed: computed.pooled_output),
+    "encoder_outputs": Output(lambda computed: computed.layer_outputs, (1,)),
+    "attention_scores": Output(lambda computed: computed.attention_scores, (2, 3), "return_attention_scores"),
+    "embedding_output": Output(lambda computed: computed.embedding_output, (1,), "return_embedding_output"),
+    "queries": Output(lambda computed: [queries for queries, _, _ in computed.qkv], (2,), "return_qkv"),
+    "keys": Output(lambda computed: [keys for _, keys, _ in computed.qkv], (2,), "return_qkv"),
+    "values": Output(lambda computed: [values for _, _, values in computed.qkv], (2,), "return_qkv"),
+}
+"""The encoder's outputs by name. A new output is a line here, and the encoder, `compiled` and the readers follow."""
+
+
+def select(computed: ForwardPass, **flags: bool) -> dict[str, Any]:
+    """Return the outputs by name, without those whose flag is not set."""
+    return {name: o.of(computed) for name, o in OUTPUTS.items() if o.flag is None or flags[o.flag]}

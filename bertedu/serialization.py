@@ -1,0 +1,156 @@
+"""Configurations of layers, derived from the signatures of their constructors.
+
+An argument named `x` is kept as `self.x` and stands in the configuration as "x", with layers, initializers and
+classes in Keras' serialised form. Chapter: notebooks/10_checkpoints.ipynb.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import keras
+
+NEWER_FIELDS = ("input_axes", "output_axes", "quantization_config")
+"""Fields that versions of Keras after our lower bound, 3.10, write, and that say nothing where they are null."""
+
+
+def portable(config: Any) -> Any:
+    """Return a serialised configuration without those of `NEWER_FIELDS` that are null.
+
+    Example:
+        >>> portable({"class_name": "GlorotUniform", "config": {"seed": 1, "input_axes": None}})
+        {'class_name': 'GlorotUniform', 'config': {'seed': 1}}
+    """
+    if isinstance(config, list | tuple):
+        return [portable(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    return {name: portable(value) for name, value in config.items() if name not in NEWER_FIELDS or value is not None}
+
+
+def serialize(item: Any) -> Any:
+    """Return Keras' record of an object, in fields that our lower bound of Keras knows. Plain values stay plain."""
+    return portable(keras.saving.serialize_keras_object(item))
+
+
+def deserialize(record: Any) -> Any:
+    """Return the object that a record describes, also one that a newer Keras wrote."""
+    return keras.saving.deserialize_keras_object(portable(record))
+
+
+class ConfigFromSignature:
+    """Mixin for layers and models: `get_config` and `from_config`, derived from the constructor's signature.
+
+    Put it before the Keras class. Every argument must be kept in the attribute of its name, or in the one that
+    `STORED_AS` maps it to. A subclass with further arguments needs nothing else.
+
+    Example:
+        >>> class Scale(ConfigFromSignature, keras.layers.Layer):
+        ...     def __init__(self, factor, **kwargs):
+        ...         super().__init__(**kwargs)
+        ...         self.factor = factor
+        >>> Scale.from_config(Scale(3).get_config()).factor
+        3
+    """
+
+    STORED_AS: ClassVar[Mapping[str, str]] = {}
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, as JSON can hold them."""
+        # A model's precision and `trainable` are those of its parts.
+        config = {"name": self.name} if isinstance(self, keras.Model) else super().get_config()
+        for name in constructor_arguments(type(self)):
+            attribute = self.STORED_AS.get(name, name)
+            if hasattr(self, attribute):
+                config[name] = to_config(name, getattr(self, attribute))
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Return the layer that a `get_config` dict describes, with new weights."""
+        return cls(**{name: from_config(name, value) for name, value in config.items()})
+
+
+def constructor_arguments(cls: type) -> list[str]:
+    """Return the names of the arguments of a class' constructor, with those that it passes on to its base classes."""
+    names: dict[str, None] = {}
+    for base in reversed(cls.__mro__):
+        if issubclass(base, ConfigFromSignature) and "__init__" in vars(base):
+            _, *parameters = inspect.signature(base.__init__).parameters.values()
+            named = (p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+            names |= dict.fromkeys(named)
+    return list(names)
+
+
+def to_config(name: str, value: Any) -> Any:
+    """Return the value of the argument `name` as a configuration holds it; of a dropout layer, its rate."""
+    if name.endswith("activation"):
+        return keras.activations.serialize(value)
+    if isinstance(value, keras.layers.Dropout):
+        return value.rate
+    if isinstance(value, type):
+        return keras.saving.get_registered_name(value)
+    if isinstance(value, list | tuple):
+        return [to_config(name, item) for item in value]
+    return serialize(value)
+
+
+def from_config(name: str, value: Any) -> Any:
+    """Return the argument `name` of a constructor from a configuration: the reverse of `to_config`.
+
+    Raises:
+        ValueError: a class that is not registered.
+    """
+    if name.endswith("_cls") and isinstance(value, str):
+        registered = keras.saving.get_registered_object(value)
+        if registered is None:
+            raise ValueError(
+                f"{name}: the class {value!r} is not registered. Decorate it with @bertedu.register() and import its "
+                "module before loading."
+            )
+        return registered
+    if isinstance(value, list):
+        return [from_config(name, item) for item in value]
+    return deserialize(value) if isinstance(value, dict) and "class_name" in value else value
+
+
+def also_spelled(spellings: Mapping[str, str], ignored: Sequence[str] = ()) -> Callable[[Callable], Callable]:
+    """Let a constructor take further spellings of its keyword arguments.
+
+    Args:
+        spellings: dict, other spelling -> the argument's name.
+        ignored: names of keyword arguments that are accepted and have no effect.
+
+    Returns:
+        a decorator of `__init__`, which then raises ValueError where an argument is given in both spellings.
+
+    Example:
+        >>> class Box:
+        ...     @also_spelled({"breadth": "width"}, ignored=["colour"])
+        ...     def __init__(self, width=1):
+        ...         self.width = width
+        >>> Box(breadth=2, colour="red").width
+        2
+    """
+
+    def decorate(init: Callable) -> Callable:
+        signature = inspect.signature(init)
+
+        @functools.wraps(init)
+        def with_spellings(self, *args, **kwargs):
+            others = {name: kwargs.pop(name) for name in spellings.keys() & kwargs.keys()}
+            kwargs = {name: value for name, value in kwargs.items() if name not in ignored}
+            passed = signature.bind_partial(self, *args, **kwargs).arguments
+            for other, value in others.items():
+                if spellings[other] in passed:
+                    raise ValueError(f"{other} is another spelling of {spellings[other]}: pass one of them, got both.")
+                kwargs[spellings[other]] = value
+            return init(self, *args, **kwargs)
+
+        with_spellings.__signature__ = signature  # Keras looks at it without following wrappers
+        return with_spellings
+
+    return decorate
