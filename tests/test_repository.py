@@ -14,7 +14,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from bertedu import cli, doctor
+from bertedu import cli
+from bertedu.cli import checks
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -85,7 +86,7 @@ def test_conda_environment_explains_every_dependency():
 
 def test_everything_agrees_on_the_versions_of_python():
     accepted = SpecifierSet(PROJECT["requires-python"])
-    for oldest, newest in ((setup_env.OLDEST, setup_env.NEWEST), (doctor.OLDEST, doctor.NEWEST)):
+    for oldest, newest in ((setup_env.OLDEST, setup_env.NEWEST), (checks.OLDEST, checks.NEWEST)):
         fitting = [(3, minor) for minor in range(30) if f"3.{minor}" in accepted]
         assert (fitting[0], fitting[-1]) == (oldest, newest)
         classified = {f"Programming Language :: Python :: {major}.{minor}" for major, minor in fitting}
