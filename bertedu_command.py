@@ -2,9 +2,9 @@
 
 `import bertedu` registers every layer with Keras and so imports Keras and TensorFlow: seconds, and it fails where they
 are broken. `bertedu --help` should answer at once, and `bertedu doctor` must run exactly where that import fails.
-Python runs a package's `__init__` before any module in it, so an entry point `bertedu.cli:main` could do neither. This module
-stands beside the package and imports the folder `bertedu/cli` as a top-level package, `bertedu_cli`, which needs only
-the standard library until a command asks for more.
+Python runs a package's `__init__` before any module in it, so an entry point `bertedu.cli:main` could do neither. This
+module stands beside the package and imports the folder `bertedu/cli` as a top-level package, `bertedu_cli`, which needs
+only the standard library until a command asks for more.
 """
 
 import importlib.util

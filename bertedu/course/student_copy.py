@@ -13,7 +13,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from bertedu import files
-from bertedu.course import exercise, notebook
+from bertedu.course import notebook
+from bertedu.course.exercises import EXERCISES
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 HEADING = re.compile(r"##? ")
@@ -147,7 +148,7 @@ def _without_calls(source):
 def _blank(source):
     """A cell that checks an exercise as it is handed out; any other cell as it is."""
     checked = CHECKED.search(source)
-    task = exercise._all().get(checked.group(1)) if checked else None
+    task = EXERCISES.get(checked.group(1)) if checked else None
     if task is None:
         return source
     gap = "\n\n\n" if task.blank.startswith(("def ", "class ")) else "\n\n"
