@@ -234,7 +234,7 @@ def test_a_seed_that_bursts_is_told_and_the_others_go_on(monkeypatch):
 
     def burst(self, *arguments):
         segment(self, *arguments)
-        if self.settings["seed"] == 2:
+        if self.config.seed == 2:
             raise FloatingPointError("The loss is nan")
 
     monkeypatch.setattr(running.Run, "_segment", burst)
@@ -283,7 +283,7 @@ def killed_and_finished(kills, tmp_path):
         time.sleep(draw.uniform(0, 6))
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert state.words_of(tmp_path / "killed" / "state.safetensors")  # whole, whenever it was
+        assert state.read_metadata(tmp_path / "killed" / "state.safetensors")  # whole, whenever it was
     assert start(tmp_path / "killed", tmp_path / "killed.npz").wait() == 0
     return [dict(np.load(tmp_path / f"{name}.npz")) for name in ("whole", "killed")]
 
@@ -306,7 +306,7 @@ def test_stopped_at_every_segment_it_ends_the_same(precision, tmp_path, monkeypa
     class Stop(Exception):
         pass
 
-    keep = running.Run._keep
+    keep = running.Run._save
     for _ in range(20):
         seen = []
 
@@ -316,7 +316,7 @@ def test_stopped_at_every_segment_it_ends_the_same(precision, tmp_path, monkeypa
             if len(seen) == 2 or (self.history.segments and len(seen) == 1 and not self.history.finished):
                 raise Stop
 
-        monkeypatch.setattr(running.Run, "_keep", once)
+        monkeypatch.setattr(running.Run, "_save", once)
         try:
             again, resumed = run(validation=(TEXTS, LABELS), precision=precision, output_dir=tmp_path)
             break
@@ -664,14 +664,14 @@ def test_stopped_at_every_segment_callbacks_continue_where_they_were(tmp_path, m
     class Stop(Exception):
         pass
 
-    def once(self, keep=running.Run._keep):
+    def once(self, keep=running.Run._save):
         keep(self)
         if self.history.segments and not self.history.finished:
             raise Stop
 
     for _ in range(20):
         with monkeypatch.context() as patch:
-            patch.setattr(running.Run, "_keep", once)
+            patch.setattr(running.Run, "_save", once)
             try:
                 given = callbacks_that_remember(tmp_path / "stopped")
                 again, resumed = run(callbacks=given, output_dir=tmp_path / "run", **options)
@@ -689,14 +689,14 @@ def test_a_callback_whose_state_is_lost_is_named_in_one_warning(tmp_path, monkey
     class Stop(Exception):
         pass
 
-    def cut(self, keep=running.Run._keep):
+    def cut(self, keep=running.Run._save):
         keep(self)
         if self.history.segments:
             raise Stop
 
     given = [Recorder(), keras.callbacks.CSVLogger(tmp_path / "log.csv"), keras.callbacks.EarlyStopping("loss")]
     with monkeypatch.context() as patch:
-        patch.setattr(running.Run, "_keep", cut)
+        patch.setattr(running.Run, "_save", cut)
         with pytest.raises(Stop):
             run(output_dir=tmp_path / "run", callbacks=given)
     with pytest.warns(UserWarning, match="state.*Recorder, CSVLogger") as warned:
@@ -881,7 +881,7 @@ def test_a_full_disk_is_told_and_the_last_state_stays(tmp_path):
     done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
     assert str(tmp_path / "state.safetensors") in done.stdout and "room" in done.stdout
     assert [file.name for file in tmp_path.iterdir()] == ["state.safetensors"]
-    assert len(state.words_of(tmp_path / "state.safetensors")["segments"]) == 2
+    assert len(state.read_metadata(tmp_path / "state.safetensors")["segments"]) == 2
 
 
 # -- what comes of it --------------------------------------------------------------------------------------------------

@@ -111,9 +111,8 @@ def install_missing(needed=NEEDED, model=MODEL):
     if missing:
         pip_install(*missing)
     present = [name for name in needed if name not in missing]
-    lines = [f"{', '.join(missing)}: installed"] * bool(missing) + [f"{', '.join(present)}: already here"] * bool(
-        present
-    )
+    done = ((missing, "installed"), (present, "already here"))
+    lines = [f"{', '.join(names)}: {what}" for names, what in done if names]
     if find_version(model.split("==")[0]):
         return [*lines, "the model MiniLM: already here"]
     try:
