@@ -22,7 +22,7 @@ COMMANDS = (lab, test, doctor, inspect, convert, finetune, predict, student_copy
 class ShowVersion(argparse.Action):
     """Print the version; looked up only when asked for, because `importlib.metadata` is slow to import."""
 
-    def __call__(self, parser, *_):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from importlib.metadata import version
 
         print(version("bertedu"))
@@ -77,7 +77,7 @@ def escaped_output() -> Iterator[Any]:
     format_warning = warnings.formatwarning
     warnings.formatwarning = lambda message, *_, **__: f"bertedu: warning: {escape(message)}\n"
     try:
-        with contextlib.redirect_stdout(EscapedStream(sys.stdout, escape)):  # type: ignore[type-var]
+        with contextlib.redirect_stdout(EscapedStream(sys.stdout, escape)):
             yield EscapedStream(sys.stderr, escape)
     finally:
         warnings.formatwarning = format_warning

@@ -228,7 +228,7 @@ def check_widgets() -> list[Finding]:
     browser_half = installed("jupyterlab_widgets")
     for required_half in map(Requirement, metadata.requires("ipywidgets") or []):
         is_it = required_half.name.replace("-", "_") == "jupyterlab_widgets"
-        if is_it and browser_half not in required_half.specifier:
+        if is_it and (browser_half is None or browser_half not in required_half.specifier):
             detail = f"jupyterlab_widgets {browser_half} does not fit ipywidgets {installed('ipywidgets')}"
             advice = f'pip install "{required_half.name}{required_half.specifier}"'
             findings.append(Finding(PROBLEM, "Widgets", detail, advice))

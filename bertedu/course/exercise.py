@@ -136,7 +136,7 @@ def _shape(array: np.ndarray) -> str:
 
 def kind(value: Any) -> str:
     """Return the type of a value with an article, as for a message."""
-    return {str: "a text", bytes: "bytes", dict: "a dict", set: "a set"}.get(type(value), f"a {type(value).__name__}")
+    return "a text" if isinstance(value, str) else f"a {type(value).__name__}"
 
 
 def describe_error(error: BaseException) -> str:

@@ -8,6 +8,7 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 from bertedu import files
 
@@ -23,7 +24,7 @@ JSON_TYPE = re.compile(r"^application/(.*\+)?json$")
 CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
-# ---- what a field may hold: the words of the message, and the test ---------------------------------------------------
+# ---- what a field may hold: its description for the message, and the test ---------------------------------------------------
 
 
 def _is_text(value):
@@ -96,14 +97,14 @@ OUTPUTS = {
     "execute_result": {"output_type": STRING, "data": BUNDLE, "metadata": OBJECT, "execution_count": COUNT},
     "error": {"output_type": STRING, "ename": STRING, "evalue": STRING, "traceback": STRINGS},
 }
-EMPTY = {"metadata": dict, "outputs": list, "execution_count": lambda: None}  # what a field that is missing becomes
+EMPTY = {"metadata": dict, "outputs": list, "execution_count": lambda: None}  # the value of a missing field
 OPTIONAL = ("attachments", "id")
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------
 
 
-def read(path):
+def read(path: str | Path) -> dict[str, Any]:
     """Return the notebook at `path`, a dict that follows format 4.5.
 
     Notebooks of the formats 4.0 to 4.4 become 4.5, which adds cell ids. Metadata, outputs and execution counts that
@@ -139,14 +140,14 @@ def read(path):
     return notebook
 
 
-def complete_ids(cells):
-    """Give an id to each cell that has none, or that of a cell before it."""
+def complete_ids(cells: list[dict[str, Any]]) -> None:
+    """Give a new id to each cell without one, or with that of an earlier cell."""
     taken = {cell["id"] for cell in cells if "id" in cell}
-    new = (name for name in map("cell-{}".format, itertools.count()) if name not in taken)
+    unused = (name for name in map("cell-{}".format, itertools.count()) if name not in taken)
     seen = set()
     for cell in cells:
-        if cell.get("id") is None or cell["id"] in seen:
-            cell["id"] = next(new)
+        if cell.get("id") in seen | {None}:
+            cell["id"] = next(unused)
         seen.add(cell["id"])
 
 
@@ -245,7 +246,7 @@ def _shortened(value):
 # ---- writing ---------------------------------------------------------------------------------------------------------
 
 
-def to_text(notebook):
+def to_text(notebook: dict[str, Any]) -> str:
     """Return a notebook as the text of its file, as Jupyter writes it; lone surrogates become JSON's own escapes."""
     text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -54,8 +54,9 @@ def docstring_lines(source: str) -> set[int]:
     tree = ast.parse("if True:\n" + source if indented else source)  # a method; `dedent` would change strings
     hidden: set[int] = set()
     for node in ast.walk(tree):
-        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        if documented and len(node.body) > 1 and ast.get_docstring(node, clean=False) is not None:
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if len(node.body) > 1 and ast.get_docstring(node, clean=False) is not None:
             start, end = node.body[0].lineno - indented, (node.body[0].end_lineno or 0) - indented
             end += end < len(lines) and not lines[end].strip()
             hidden.update(range(start, end + 1))

@@ -59,7 +59,8 @@ def check(given: Any, schedule: str) -> list[keras.callbacks.Callback]:
 
 def state_of(given: Iterable[keras.callbacks.Callback]) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
     """Return the state of callbacks: a list of dicts that JSON can hold, and a dict of arrays."""
-    states, arrays = [], {}
+    states: list[dict[str, Any]] = []
+    arrays: dict[str, np.ndarray] = {}
     for number, callback in enumerate(given):
         stored = {}
         for name in _remembered(callback):
@@ -81,7 +82,7 @@ def set_state(
     left, lost = list(enumerate(states)), []
     for callback in given:
         name = type(callback).__name__
-        number, saved = next((item for item in left if item[1]["class"] == name), (None, None))
+        number, saved = next((item for item in left if item[1]["class"] == name), (0, None))
         if saved is not None:
             left.remove((number, saved))
             for attribute, value in saved["state"].items():
@@ -108,7 +109,7 @@ def _may_forget(callback):
     return bool(vars(callback).keys() - vars(callbacks.Callback()).keys())
 
 
-class Batches(callbacks.Callback):
+class Batches(keras.callbacks.Callback):
     """Pass the batches of one call of `fit` or `evaluate`, which is a part of an epoch, on to a training's callbacks.
 
     Args:
@@ -168,6 +169,6 @@ OF_A_SEGMENT = ("epoch", "step", "weight", "seconds")
 def mean(segments: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Return the weighted mean of each metric of several segments."""
     weights = [segment["weight"] for segment in segments]
-    weights = weights if sum(weights) else None  # of classes with weight 0
+    weights = weights if any(weights) else [1] * len(segments)  # of classes with weight 0
     names = [name for name in segments[0] if name not in OF_A_SEGMENT]
     return {name: float(np.average([segment[name] for segment in segments], weights=weights)) for name in names}

@@ -28,7 +28,7 @@ class TrainingConfig:
     batch_size: int
     learning_rate: float
     schedule: str
-    warm_up: float | None
+    warm_up: Any  # float, or None for the default of the schedule
     weight_decay: float
     clip_norm: float | None
     max_length: int | None

@@ -31,7 +31,7 @@ BINS = 10
 class Mistake(NamedTuple):
     """A text that a classifier is wrong about: its index, both labels, and the probability of the predicted one."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides `tuple.index`
     text: str
     label: int
     predicted: int

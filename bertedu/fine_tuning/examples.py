@@ -170,7 +170,7 @@ def _numbers(name, labels, hint=""):
     return values
 
 
-def class_labels(name: str, labels: Sequence[Any], num_classes: int) -> np.ndarray:
+def class_labels(name: str, labels: Any, num_classes: int) -> np.ndarray:
     """Return labels as int32 `[n]`, each from 0 to `num_classes` - 1."""
     values = _numbers(name, labels, " Rows of 0 and 1 become numbers by argmax(-1).")
     for i in np.flatnonzero((values % 1 != 0) | (values < 0) | (values >= num_classes)):

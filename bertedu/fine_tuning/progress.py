@@ -87,7 +87,9 @@ class Curves(keras.callbacks.Callback):
         self.steps, self.steps_per_epoch, self.history = steps, steps_per_epoch, history
         self.done = _steps_done(history)
         self.losses = [(segment["step"], segment["loss"]) for segment in history.segments]
-        self.sum, self.first, self.handle = 0.0, None, None
+        self.sum = 0.0
+        self.first: tuple[float, int] | None = None
+        self.handle: Any = None
         self._draw(f"Step {self.done} of {steps}. The first takes longest")
 
     def on_train_begin(self, logs: Any = None) -> None:

@@ -62,6 +62,8 @@ class AdamW(keras.optimizers.AdamW):
     same equation as one. On a short batch that is a tenth of the whole step.
     """
 
+    global_clipnorm: float | None
+
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
         """Update the variables, after the rows of each table and the parts of the batch are added up and clipped."""
         if keras.config.backend() != "tensorflow":
