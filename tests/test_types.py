@@ -1,4 +1,4 @@
-"""Everything public in the package carries type annotations; mypy (`bertedu test --lint`) says whether they are true."""
+"""Everything public in the package has type annotations; mypy (`bertedu test --lint`) says whether they are true."""
 
 import ast
 from pathlib import Path

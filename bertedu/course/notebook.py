@@ -24,7 +24,7 @@ JSON_TYPE = re.compile(r"^application/(.*\+)?json$")
 CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
-# ---- what a field may hold: its description for the message, and the test ---------------------------------------------------
+# ---- what a field may hold: its description for the message, and the test -------------------------------------------
 
 
 def _is_text(value):
@@ -144,7 +144,7 @@ def complete_ids(cells: list[dict[str, Any]]) -> None:
     """Give a new id to each cell without one, or with that of an earlier cell."""
     taken = {cell["id"] for cell in cells if "id" in cell}
     unused = (name for name in map("cell-{}".format, itertools.count()) if name not in taken)
-    seen = set()
+    seen: set[str] = set()
     for cell in cells:
         if cell.get("id") in seen | {None}:
             cell["id"] = next(unused)

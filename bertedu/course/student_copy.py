@@ -44,18 +44,18 @@ def write(paths: Iterable[str | Path], folder: str | Path, force: bool = False) 
         FileExistsError: copies are there already and `force` is False; nothing was written.
         NotADirectoryError: `folder` is a file.
     """
-    paths, folder = [Path(path) for path in paths], Path(folder)
-    names = {path.name for path in paths}
-    if not paths or len(names) < len(paths):
+    sources, folder = [Path(path) for path in paths], Path(folder)
+    names = {path.name for path in sources}
+    if not sources or len(names) < len(sources):
         raise ValueError("there must be at least one notebook, and no two of the same name.")
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file, and should be a folder (or not there yet).")
-    if any(os.path.dirname(os.path.realpath(path)) == os.path.realpath(folder) for path in paths):
+    if any(os.path.dirname(os.path.realpath(path)) == os.path.realpath(folder) for path in sources):
         raise ValueError(f"{folder} holds the notebooks themselves; copies must go to another folder.")
     present = sorted(name for name in names if (folder / name).exists())
     if present and not force:
         raise FileExistsError(f"{folder} holds {', '.join(present)} already. To replace what is there: --force")
-    copies = {folder / path.name: notebook.to_text(without_solutions(notebook.read(path), names)) for path in paths}
+    copies = {folder / path.name: notebook.to_text(without_solutions(notebook.read(path), names)) for path in sources}
     folder.mkdir(parents=True, exist_ok=True)
     write_all(copies)
     return list(copies)
