@@ -183,7 +183,7 @@ def test_an_unknown_name_lists_the_chapters(function, name, capsys):
 def test_an_unknown_name_of_a_chapter_lists_its_exercises(function, capsys):
     function("attention.nothing")
     first, *rest = capsys.readouterr().out.splitlines()
-    assert first == "There is no exercise 'attention.nothing'. There are:"
+    assert "'attention.nothing'" in first
     assert [line.strip() for line in rest] == [name for name in names() if name.startswith("attention.")]
 
 
