@@ -1,13 +1,8 @@
 """Say what is installed, what is wrong and what to do."""
 
-from __future__ import annotations
-
 import json
 from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .checks import Finding
+from typing import Any
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -24,7 +19,7 @@ def run(options: Namespace) -> int:
     return int(any(finding.mark == checks.PROBLEM for finding in findings))
 
 
-def as_table(findings: list[Finding]) -> str:
+def as_table(findings: list[Any]) -> str:
     """Return the findings as lines of text: mark, subject, detail, and below them what to do."""
     width = max(len(finding.subject) for finding in findings)
     lines = []

@@ -4,8 +4,6 @@ A batch costs what its longest text costs, for every text in it. Sentences are s
 all of them to the limit spends most of the time on nothing. Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import keras

@@ -3,8 +3,6 @@
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

@@ -4,8 +4,6 @@ Calibration after Guo et al. 2017 (https://arxiv.org/abs/1706.04599), section 2.
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -3,8 +3,6 @@
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import json
@@ -18,6 +16,11 @@ import keras
 from bertedu import files
 
 PACKAGES = ("bertedu", "keras", "tensorflow", "jax", "torch", "numpy", "tokenizers")
+
+
+def metrics_of(epoch: dict[str, Any]) -> dict[str, float]:
+    """Return the losses and metrics of an entry of `History.epochs`."""
+    return {name: value for name, value in epoch.items() if name not in ("epoch", "seconds")}
 
 
 @dataclasses.dataclass
@@ -39,9 +42,13 @@ class History:
     best_epoch: int | None = None
     finished: bool = False
 
+    @property
+    def final(self) -> dict[str, Any]:
+        """The losses and metrics of the epoch that counts: the best, or the last without a best one; {} before any."""
+        return metrics_of(self.epochs[-1 if self.best_epoch is None else self.best_epoch]) if self.epochs else {}
+
     def __repr__(self) -> str:
-        last = self.epochs[-1 if self.best_epoch is None else self.best_epoch] if self.epochs else {}
-        numbers = ", ".join(f"{key} {value:.3f}" for key, value in last.items() if key not in ("epoch", "seconds"))
+        numbers = ", ".join(f"{key} {value:.3f}" for key, value in self.final.items())
         which = "" if self.best_epoch is None else f", best {self.best_epoch + 1}"
         return f"History({len(self.epochs)} epochs{which}: {numbers})"
 
@@ -50,7 +57,7 @@ class History:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, content: dict[str, Any]) -> History:
+    def from_json(cls, content: dict[str, Any]) -> "History":
         """Return the history that `to_json` returned as `content`."""
         return cls(**content)
 
@@ -72,7 +79,7 @@ class History:
 
         names = [name for name in (metric, f"val_{metric}") if self.epochs and name in self.epochs[0]]
         if not names:
-            known = sorted({name.removeprefix("val_") for name in (self.epochs or [{}])[0]} - {"epoch", "seconds"})
+            known = sorted({name.removeprefix("val_") for name in self.final})
             raise ValueError(f"metric must be one of {known}, got {metric!r}.")
         values = [[epoch[name] for epoch in self.epochs] for name in names]
         labels = ["validation" if name.startswith("val_") else "training" for name in names]

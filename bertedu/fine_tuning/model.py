@@ -3,8 +3,6 @@
 And what prediction must know of a training to repeat it. Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import weakref
 from typing import Any, NamedTuple

@@ -3,8 +3,6 @@
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import keras
 from tqdm import tqdm
 
-from bertedu.fine_tuning.history import History
+from bertedu.fine_tuning.history import History, metrics_of
 
 LEAST_SECONDS = 1.0  # between two plots
 MOST_OF_THE_TIME = 0.05  # that drawing may take
@@ -27,7 +25,7 @@ def in_notebook() -> bool:
     return hasattr(get_ipython(), "kernel")
 
 
-def progress(steps: int, steps_per_epoch: int, history: History, shown: bool = True) -> Bar | Curves:
+def progress(steps: int, steps_per_epoch: int, history: History, shown: bool = True) -> "Bar | Curves":
     """Return the callback that shows a training: `Curves` in a notebook, else a `Bar`.
 
     Args:
@@ -43,7 +41,7 @@ def progress(steps: int, steps_per_epoch: int, history: History, shown: bool = T
 
 def numbers_of(epoch: dict[str, Any]) -> str:
     """Return an epoch's losses and metrics in one line."""
-    numbers = ", ".join(f"{key} {value:.4f}" for key, value in epoch.items() if key not in ("epoch", "seconds"))
+    numbers = ", ".join(f"{key} {value:.4f}" for key, value in metrics_of(epoch).items())
     return f"epoch {epoch['epoch'] + 1}: {numbers}"
 
 

@@ -4,8 +4,6 @@ Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.2 and appendix 
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -6,8 +6,6 @@ happens again in the same way. Callbacks see one training all the same: `callbac
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
-from __future__ import annotations
-
 import time
 import warnings
 from collections.abc import Sequence
@@ -22,7 +20,7 @@ from bertedu.classifier import BertClassifier
 from bertedu.fine_tuning import callbacks as passing_on
 from bertedu.fine_tuning import state
 from bertedu.fine_tuning.batches import SIZES, Batches, plan
-from bertedu.fine_tuning.history import History, differences
+from bertedu.fine_tuning.history import History, differences, metrics_of
 from bertedu.fine_tuning.model import CONDITIONS, Conditions, Training
 from bertedu.fine_tuning.progress import progress as progress_of
 
@@ -230,8 +228,7 @@ class Run:
                 self.model.set_weights(self.best)
             else:  # it was resumed after its best epoch
                 state.restore(self.folder / BEST, state.named(self.model))
-        epoch = self.history.epochs[-1]
-        self.listeners.on_train_end({name: epoch[name] for name in epoch if name not in ("epoch", "seconds")})
+        self.listeners.on_train_end(metrics_of(self.history.epochs[-1]))
         for callback in self.callbacks:  # whose choice of the best epoch comes last, and so stands
             if isinstance(callback, keras.callbacks.EarlyStopping) and callback.best_weights is not None:
                 self.history.best_epoch = int(callback.best_epoch)

@@ -8,8 +8,6 @@ then (Mosbach et al. 2021, https://arxiv.org/abs/2006.04884; Zhang et al. 2021, 
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), appendix A.3. Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -4,8 +4,6 @@ On small sets, two trainings that differ in their seed alone can end several per
 https://arxiv.org/abs/2002.06305), so one number is not a result. Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -37,13 +35,13 @@ class Runs:
             metric: name in `history.epochs`. Defaults to `Runs.metric`.
         """
         metric = metric or self.metric
-        return {seed: _at_the_end(history)[metric] for seed, history in self.histories.items()}
+        return {seed: history.final[metric] for seed, history in self.histories.items()}
 
     @property
     def metric(self) -> str:
         """The default metric: accuracy (or the mean absolute error), of the validation if there was one."""
-        known = next(iter(self.histories.values())).epochs[0] if self.histories else {}
-        names = [name for name in known if name not in ("epoch", "seconds") and not name.endswith("loss")]
+        known = next(iter(self.histories.values())).final if self.histories else {}
+        names = [name for name in known if not name.endswith("loss")]
         return max(names, key=lambda name: name.startswith("val_"), default="loss")
 
     @property
@@ -100,7 +98,8 @@ def each(classifier: BertClassifier, seeds: Sequence[int], train: Callable[[int]
         except FloatingPointError as error:  # one that diverged is a result, and the others go on
             runs.failed[seed] = str(error)
             continue
-        loss = _loss(runs.histories[seed])
+        final = runs.histories[seed].final
+        loss = final.get("val_loss", final["loss"])
         if best is None or loss < best[0]:
             best, runs.best = (loss, classifier.get_weights()), seed
     classifier.set_weights(first if best is None else best[1])
@@ -117,12 +116,3 @@ def new_head(classifier: BertClassifier, seed: int) -> None:
             continue
         own = config | ({"seed": int(rng.integers(2**31))} if "seed" in config else {})
         variable.assign(type(classifier.initializer).from_config(own)(variable.shape, dtype=variable.dtype))
-
-
-def _at_the_end(history):
-    return history.epochs[-1 if history.best_epoch is None else history.best_epoch]
-
-
-def _loss(history):
-    end = _at_the_end(history)
-    return end.get("val_loss", end["loss"])

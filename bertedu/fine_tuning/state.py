@@ -6,8 +6,6 @@ single step of the file system: whenever the process is killed, one whole file i
 variables' paths; version 0.1 numbered them. Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping
