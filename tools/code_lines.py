@@ -1,7 +1,8 @@
 """Count the lines of code of Python files: `python -m tools.code_lines [PATH ...]`.
 
-A line counts if it holds a token that is neither a comment, nor part of a docstring, nor of a type annotation. Without
-arguments, the package without its exercises is counted.
+A line counts if it holds a token that is neither a comment, nor part of a docstring, nor of a type annotation. So that
+annotations really count for nothing, a signature that they break into several lines is one line, and imports from
+`typing` and `collections.abc` are none. Without arguments, the package without its exercises is counted.
 """
 
 import argparse
@@ -33,18 +34,27 @@ def left_out(tree):
             parts.append(node.returns)
         if isinstance(node, (ast.arg, ast.AnnAssign)):
             parts.append(node.annotation)
+        if isinstance(node, ast.ImportFrom) and node.module in ("__future__", "typing", "collections.abc"):
+            parts.append(node)
         spans += [((part.lineno, part.col_offset), (part.end_lineno, part.end_col_offset)) for part in parts if part]
     return spans
 
 
+def signatures(tree):
+    """Return the first line of the signature that each line is part of: line -> line."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    return {line: node.lineno for node in functions for line in range(node.lineno, node.body[0].lineno)}
+
+
 def count(source):
     """Return the number of lines of code in `source`, a string."""
-    spans = left_out(ast.parse(source))
+    tree = ast.parse(source)
+    spans, first_line = left_out(tree), signatures(tree)
     lines = set()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type in IGNORED or any(start <= token.start < end for start, end in spans):
             continue
-        lines.update(range(token.start[0], token.end[0] + 1))
+        lines.update(first_line.get(line, line) for line in range(token.start[0], token.end[0] + 1))
     return len(lines)
 
 
