@@ -1,6 +1,8 @@
 """Fine-tuning: what is learned, what is refused, and that nothing is lost when a training is killed."""
 
+import dataclasses
 import gc
+import inspect
 import json
 import os
 import random
@@ -21,6 +23,7 @@ import bertedu as be
 from bertedu.fine_tuning import Batches, WarmUpAndDecay, examples, fine_tune, optimizer, plan, state
 from bertedu.fine_tuning import run as running
 from bertedu.fine_tuning.batches import SIZES, padded_length
+from bertedu.fine_tuning.config import TrainingConfig
 from bertedu.fine_tuning.history import History
 from bertedu.fine_tuning.progress import Curves
 
@@ -158,6 +161,18 @@ def test_it_learns_and_says_what_happened(tmp_path):
     assert "training" in history.plot("accuracy").figure.alt
     with pytest.raises(ValueError, match=r"metric must be one of \['accuracy', 'loss'\]"):
         history.plot("f1")
+
+
+def test_every_setting_reaches_the_config_and_the_history():
+    settings = {"epochs": 1, "batch_size": 24, "learning_rate": 1e-3, "schedule": "constant", "warm_up": 0.0}
+    settings |= {"weight_decay": 0.02, "clip_norm": 2.0, "max_length": 20, "class_weights": [1.0, 2.0], "seed": 3}
+    settings |= {"precision": "float32", "jit_compile": False, "restore_best": False}
+    keywords = [p.name for p in inspect.signature(fine_tune).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    others = ("seeds", "output_dir", "progress", "callbacks")
+    assert list(settings) == [name for name in keywords if name not in others]
+    assert [field.name for field in dataclasses.fields(TrainingConfig)] == list(settings)
+    _, history = run(**settings)
+    assert history.run["arguments"] == settings
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_another():

@@ -108,7 +108,7 @@ def _all_of(known, optional=()):
 
 MISSING = {"metadata": dict, "outputs": list, "execution_count": lambda: None}  # the value of a missing field
 DATA = Fields({WIDGET_VIEW: Fields({"model_id": STRING}, required=["model_id"])}, itself=BUNDLE)
-OUTPUTS = {
+OUTPUTS: dict[str, dict[str, Any]] = {
     "stream": {"name": STRING, "text": TEXT},
     "display_data": {"data": DATA, "metadata": OBJECT},
     "execute_result": {"data": DATA, "metadata": OBJECT, "execution_count": COUNT},
@@ -117,7 +117,7 @@ OUTPUTS = {
 OUTPUT = OneOf("output_type", {kind: _all_of({"output_type": STRING} | known) for kind, known in OUTPUTS.items()})
 ANY_METADATA = {"name": NAME, "tags": TAGS, "jupyter": OBJECT}
 CODE_METADATA = Fields(ANY_METADATA | {"execution": EXECUTION, "collapsed": FLAG, "scrolled": SCROLLED})
-CELLS = {
+CELLS: dict[str, dict[str, Any]] = {
     "markdown": {"metadata": Fields(ANY_METADATA), "attachments": ATTACHMENTS},
     "raw": {"metadata": Fields(ANY_METADATA | {"format": STRING}), "attachments": ATTACHMENTS},
     "code": {"metadata": CODE_METADATA, "outputs": ListOf(OUTPUT), "execution_count": COUNT},

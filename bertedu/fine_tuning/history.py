@@ -43,6 +43,11 @@ class History:
     finished: bool = False
 
     @property
+    def steps(self) -> int:
+        """The number of steps so far."""
+        return self.segments[-1]["step"] if self.segments else 0
+
+    @property
     def final(self) -> dict[str, Any]:
         """The losses and metrics of the epoch that counts: the best, or the last without a best one; {} before any."""
         return metrics_of(self.epochs[-1 if self.best_epoch is None else self.best_epoch]) if self.epochs else {}

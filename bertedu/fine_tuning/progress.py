@@ -45,16 +45,12 @@ def numbers_of(epoch: dict[str, Any]) -> str:
     return f"epoch {epoch['epoch'] + 1}: {numbers}"
 
 
-def _steps_done(history):
-    return history.segments[-1]["step"] if history.segments else 0
-
-
 class Bar(keras.callbacks.Callback):
     """One bar for the whole training, and a line per epoch. The arguments are those of `progress`."""
 
     def __init__(self, steps: int, history: History, shown: bool = True):
         super().__init__()
-        self.bar = tqdm(total=steps, initial=_steps_done(history), unit="step", disable=not shown, mininterval=0.5)
+        self.bar = tqdm(total=steps, initial=history.steps, unit="step", disable=not shown, mininterval=0.5)
         self.history, self.shown = history, shown
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -83,7 +79,7 @@ class Curves(keras.callbacks.Callback):
     def __init__(self, steps: int, steps_per_epoch: int, history: History):
         super().__init__()
         self.steps, self.steps_per_epoch, self.history = steps, steps_per_epoch, history
-        self.done = _steps_done(history)
+        self.done = history.steps
         self.losses = [(segment["step"], segment["loss"]) for segment in history.segments]
         self.sum = 0.0
         self.first: tuple[float, int] | None = None

@@ -141,12 +141,9 @@ class Run:
 
     # ---- trained ----------------------------------------------------------------------------------
 
-    def _steps_done(self):
-        return self.history.segments[-1]["step"] if self.history.segments else 0
-
     def _batches_done(self):
         """The number of batches of the current epoch that are done."""
-        return self._steps_done() - len(self.history.epochs) * self.steps_per_epoch
+        return self.history.steps - len(self.history.epochs) * self.steps_per_epoch
 
     def _segments(self, epoch):
         return [segment for segment in self.history.segments if segment["epoch"] == epoch]
@@ -183,7 +180,7 @@ class Run:
         seed = keras.callbacks.LambdaCallback(on_train_begin=self._seed_torch)
         fitted = self.model.fit(data, verbose=0, shuffle=False, callbacks=[seed, shown, passed_on])
         metrics = {name: float(values[-1]) for name, values in fitted.history.items()}
-        step = self._steps_done() + len(passed_on.losses)
+        step = self.history.steps + len(passed_on.losses)
         if not np.isfinite(metrics["loss"]):
             raise FloatingPointError(
                 f"The loss is {metrics['loss']} at step {step}: begin again with a lower learning_rate (it was "
@@ -199,7 +196,7 @@ class Run:
     def _seed_torch(self, logs=None):
         """On torch, all dropout shares one generator instead of the layers' own: seed it anew for each segment."""
         if keras.config.backend() == "torch":
-            rng = np.random.default_rng([self.config.seed, self._steps_done()])
+            rng = np.random.default_rng([self.config.seed, self.history.steps])
             keras.utils.set_random_seed(int(rng.integers(2**31)))
 
     def _data(self, examples, batches):
