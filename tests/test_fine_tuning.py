@@ -426,7 +426,7 @@ def test_validation_labels_are_matched_by_name():
     right = val_loss(texts_of(labels, ("cat", "dog", "mat"), texts))
     assert val_loss(texts_of(labels, ("dog", "mat"), texts)) == pytest.approx(right, abs=1e-6)
     assert val_loss(texts_of(labels, ("mat", "dog", "rat"), texts)) == pytest.approx(right, abs=1e-6)
-    with pytest.raises(ValueError, match="validation: the class 'rat' is none of .*'cat', 'dog', 'mat'"):
+    with pytest.raises(ValueError, match="validation: .*'rat'.*'cat', 'dog', 'mat'"):
         val_loss(texts_of(["rat", *labels[1:]], ("dog", "mat", "rat"), texts))
 
 
@@ -438,7 +438,7 @@ def test_names_that_are_numbers_are_matched_by_value_and_against_unnamed_classes
     plain = (validation.texts, [numbers[i] for i in rows])
     _, other = run((TEXTS, numbers), num_classes=3, validation=plain, epochs=1)
     assert one.epochs[0]["val_loss"] == pytest.approx(other.epochs[0]["val_loss"], abs=1e-6)
-    with pytest.raises(ValueError, match="validation: the class 'dog' is none of"):
+    with pytest.raises(ValueError, match="validation: the class 'dog' is not among"):
         run((TEXTS, numbers), num_classes=3, validation=validation._replace(names=("dog", "mat")))
 
 
