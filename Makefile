@@ -10,12 +10,12 @@ help:        ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 lab:         ## set up if need be, then open the course in JupyterLab (LAB="..." passes arguments on)
 	@$(PYTHON) tools/setup_env.py lab && $(VENV)/bertedu lab $(LAB)
-test:        ## set up if need be, then lint, unit tests, every notebook, one browser test
-	@$(PYTHON) tools/setup_env.py test && $(VENV)/bertedu test
+test:        ## set up if need be, then lint, unit tests, every notebook, one browser test (TEST="--coverage" measures)
+	@$(PYTHON) tools/setup_env.py test && $(VENV)/bertedu test $(TEST)
 test-all:    ## the same and everything slow
 	@$(PYTHON) tools/setup_env.py book && $(VENV)/bertedu test --all
-lint:        ## ruff over code and notebooks, and the types of the browser views' JavaScript
-	@$(PYTHON) tools/setup_env.py test && $(VENV)/ruff check . && $(VENV)/ruff format --check . && $(VENV)/python -m tools.check_js
+lint:        ## ruff over code and notebooks, mypy over the package, tsc over the views' JavaScript
+	@$(PYTHON) tools/setup_env.py test && $(VENV)/bertedu test --lint
 format:      ## let ruff rewrite code and notebooks
 	@$(PYTHON) tools/setup_env.py test && $(VENV)/ruff check --fix . ; $(VENV)/ruff format .
 notebooks:   ## run every notebook again and store its outputs (NOTEBOOKS="..." for some only)

@@ -95,9 +95,9 @@ __all__ = [
 ]
 
 # They import matplotlib and IPython, which training on a server needs not.
-LAZY_MODULES = ("plots", "views", "analysis", "bertviz", "course")
+LAZY_MODULES = {name: name for name in ("plots", "views", "analysis", "bertviz", "course")}
+LAZY_MODULES["exercise"] = "course"  # the name that it had in version 0.1
 LAZY_FUNCTIONS = {
-    "exercise": "course",
     "head_view": "views",
     "model_view": "views",
     "neuron_view": "views",
@@ -107,7 +107,7 @@ LAZY_FUNCTIONS = {
 
 def __getattr__(name):
     if name in LAZY_MODULES:
-        return importlib.import_module(f"bertedu.{name}")
+        return importlib.import_module(f"bertedu.{LAZY_MODULES[name]}")
     if name in LAZY_FUNCTIONS:
         return getattr(importlib.import_module(f"bertedu.{LAZY_FUNCTIONS[name]}"), name)
     raise AttributeError(f"module 'bertedu' has no attribute {name!r}")

@@ -56,7 +56,7 @@ def test_the_readme_s_table_lists_every_module():
     assert listed == top
 
 
-@pytest.mark.parametrize("module", sorted(set(MODULES) - OUTSIDE))
+@pytest.mark.parametrize("module", [name for name in MODULES if name.split(".")[0] not in OUTSIDE])
 def test_a_module_imports_only_what_stands_above_it(module):
     order = reading_order()
     own = place(module, order)
@@ -74,10 +74,7 @@ def test_the_package_imports_in_reading_order():
 
 @pytest.mark.parametrize("forbidden", ["torch", "transformers", "tf_keras", "tensorflow_hub", "sentence_transformers"])
 def test_the_core_never_imports(forbidden):
-    allowed = {
-        *(("torch", "backend.compiled"), ("torch", "backend.devices")),
-        *(("torch", "doctor"), ("transformers", "doctor")),
-    }
+    allowed = {("torch", "backend.compiled"), ("torch", "backend.devices")}
     for module, path in MODULES.items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = (

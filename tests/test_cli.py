@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
-import time
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from bertedu import cli
+from bertedu.cli import common, lab
+from bertedu.cli import test as testing
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,8 +27,8 @@ def folder(tmp_path):
 def started(monkeypatch):
     """Catch the command that would replace this process."""
     calls = []
-    monkeypatch.setattr(cli.os, "execve", lambda program, command, environment: calls.append((command, environment)))
-    monkeypatch.setattr(cli.os, "name", "posix")
+    monkeypatch.setattr(lab.os, "execve", lambda program, command, environment: calls.append((command, environment)))
+    monkeypatch.setattr(lab.os, "name", "posix")
     return calls
 
 
@@ -38,15 +39,13 @@ def run(*arguments):
 # -- start -------------------------------------------------------------------------------------------------------------
 
 
-def test_help_answers_at_once_and_lists_the_commands():
-    times = []
-    for _ in range(5):  # the best of five: the machine may be busy, the command may not
-        start = time.perf_counter()
-        done = run("-m", "bertedu_command", "--help")
-        times.append(time.perf_counter() - start)
+def test_help_lists_the_commands_and_imports_nothing_slow():
+    done = run("-X", "importtime", "-m", "bertedu_command", "--help")
     assert done.returncode == 0
     assert all(f"    {name} " in done.stdout for name in ("lab", "test", "doctor"))
-    assert min(times) < 0.3
+    slow = {"importlib.metadata", "asyncio", "json.tool", "concurrent.futures", "packaging", "jupyter_core"}
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert not slow & imported
 
 
 def test_help_imports_no_framework_nor_the_package():
@@ -97,30 +96,30 @@ def test_wrong_arguments_show_the_usage(arguments, capsys):
 )
 def test_notebook_is_found_by_what_people_type(folder, monkeypatch, typed, found):
     monkeypatch.chdir(folder.parent)
-    assert cli.find_notebook(typed, folder) == (folder / found).resolve()
+    assert common.find_notebook(typed, folder) == (folder / found).resolve()
 
 
 def test_own_notebook_is_found_by_path(folder, tmp_path_factory):
     own = tmp_path_factory.mktemp("own") / "mine.ipynb"
     own.write_text("{}")
-    assert cli.find_notebook(str(own), folder) == own.resolve()
+    assert common.find_notebook(str(own), folder) == own.resolve()
 
 
-@pytest.mark.parametrize(("typed", "problem"), [("12", "is not there"), ("03", "could be more than one")])
+@pytest.mark.parametrize(("typed", "problem"), [("12", "is not there"), ("03", "ambiguous")])
 def test_notebook_that_is_not_clear_lists_what_is_there(folder, typed, problem):
-    with pytest.raises(cli.UsageError, match=problem) as raised:
-        cli.find_notebook(typed, folder)
+    with pytest.raises(common.UsageError, match=problem) as raised:
+        common.find_notebook(typed, folder)
     assert "03_more_attention" in str(raised.value)
 
 
 def test_installation_without_a_checkout_says_where_notebooks_come_from(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(common, "NOTEBOOKS", tmp_path / "notebooks")
     assert cli.main(["lab"]) == 1
     assert "clone the\nrepository" in capsys.readouterr().err
 
 
 def test_missing_jupyterlab_says_what_to_install(folder, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "is_installed", lambda module: module != "jupyterlab")
+    monkeypatch.setattr(common, "is_installed", lambda module: module != "jupyterlab")
     assert cli.main(["lab", "--dir", str(folder)]) == 1
     assert 'pip install -e ".[course]"' in capsys.readouterr().err
 
@@ -146,8 +145,8 @@ def test_course_opens_with_the_whole_checkout_as_root(started, monkeypatch, fold
     notebooks = folder / "notebooks"
     notebooks.mkdir()
     (notebooks / "00_start_here.ipynb").write_text("{}")
-    monkeypatch.setattr(cli, "CHECKOUT", folder)
-    monkeypatch.setattr(cli, "NOTEBOOKS", notebooks)
+    monkeypatch.setattr(common, "CHECKOUT", folder)
+    monkeypatch.setattr(common, "NOTEBOOKS", notebooks)
     cli.main(["lab"])
     ((command, _),) = started
     assert f"--ServerApp.root_dir={folder}" in command
@@ -155,14 +154,14 @@ def test_course_opens_with_the_whole_checkout_as_root(started, monkeypatch, fold
 
 
 def test_address_is_promised_where_no_browser_can_open(folder, started, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "can_open_browser", lambda: False)
+    monkeypatch.setattr(lab, "can_open_browser", lambda: False)
     cli.main(["lab", "--dir", str(folder)])
     assert "--no-browser" in started[0][0]
     assert "Open the address below" in capsys.readouterr().out
 
 
 def test_browser_opens_where_it_can(folder, started, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "can_open_browser", lambda: True)
+    monkeypatch.setattr(lab, "can_open_browser", lambda: True)
     cli.main(["lab", "--dir", str(folder)])
     assert "--no-browser" not in started[0][0]
     assert "Open the address below" not in capsys.readouterr().out
@@ -181,20 +180,20 @@ def test_browser_opens_where_it_can(folder, started, monkeypatch, capsys):
 def test_when_a_browser_can_open(monkeypatch, platform, display, browser, can):
     def get():
         if not browser:
-            raise cli.webbrowser.Error("could not locate runnable browser")
+            raise lab.webbrowser.Error("could not locate runnable browser")
 
-    monkeypatch.setattr(cli.sys, "platform", platform)
-    monkeypatch.setattr(cli.webbrowser, "get", get)
+    monkeypatch.setattr(lab.sys, "platform", platform)
+    monkeypatch.setattr(lab.webbrowser, "get", get)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.delenv("DISPLAY", raising=False)
     if display:
         monkeypatch.setenv("DISPLAY", display)
-    assert cli.can_open_browser() is can
+    assert lab.can_open_browser() is can
 
 
 def test_our_jupyter_defaults_come_with_those_that_are_set(monkeypatch):
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "mine")
-    ours, theirs = cli.lab_environment()["JUPYTER_CONFIG_PATH"].split(os.pathsep)
+    ours, theirs = lab.environment()["JUPYTER_CONFIG_PATH"].split(os.pathsep)
     assert theirs == "mine"
     assert (Path(ours) / "labconfig" / "default_setting_overrides.json").is_file()
 
@@ -202,74 +201,88 @@ def test_our_jupyter_defaults_come_with_those_that_are_set(monkeypatch):
 # -- test --------------------------------------------------------------------------------------------------------------
 
 
-def marks(run_all, name):
-    steps = dict(cli.test_steps(run_all, None))
-    return steps[name][steps[name].index("-m", 2) + 1]
+def steps(*arguments):
+    """The steps of `bertedu test` with these arguments, by name."""
+    return dict(testing.steps(cli.make_parser().parse_args(["test", *arguments])))
+
+
+def marks(name, *arguments):
+    command = steps(*arguments)[name]
+    return command[command.index("-m", 2) + 1]
 
 
 def test_slow_tests_run_only_when_asked_for():
-    assert marks(False, "unit tests") == "not browser and not slow"
-    assert marks(False, "browser") == "browser and not slow"
-    assert marks(True, "unit tests") == "not browser"
-    assert marks(True, "browser") == "browser"
+    assert marks("unit tests") == "not browser and not slow"
+    assert marks("browser") == "browser and not slow"
+    assert marks("unit tests", "--all") == "not browser"
+    assert marks("browser", "--all") == "browser"
 
 
 def test_unit_tests_alone_run_several_at_once(monkeypatch):
     for cores, processes in ((1, "1"), (2, "2"), (64, "4")):
         monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
-        steps = dict(cli.test_steps(False, None))
-        assert steps["unit tests"][steps["unit tests"].index("-n") + 1] == processes
-        assert not any("-n" in steps[name] for name in ("notebooks", "browser"))
+        command = steps()["unit tests"]
+        assert command[command.index("-n") + 1] == processes
+        assert not any("-n" in steps()[name] for name in ("notebooks", "browser"))
 
 
 def test_everything_runs_in_order_and_an_expression_leaves_lint_out():
-    assert [name for name, _ in cli.test_steps(False, None)] == [
-        "lint",
-        "format",
-        "unit tests",
-        "notebooks",
-        "browser",
-    ]
-    chosen = cli.test_steps(False, "mask")
-    assert [name for name, _ in chosen] == ["unit tests", "notebooks", "browser"]
-    assert all(command[-2:] == ["-k", "mask"] for _, command in chosen)
+    lint, tests = list(steps("--lint")), ["unit tests", "notebooks", "browser"]
+    assert {"lint", "format", "types"} <= set(lint)
+    assert list(steps()) == lint + tests
+    assert list(steps("-k", "mask")) == tests
+    assert all(command[-2:] == ["-k", "mask"] for command in steps("-k", "mask").values())
 
 
-def steps_that(*statuses):
-    return lambda *_: [
-        (f"step {number}", [sys.executable, "-c", f"print('== {number} seen =='); raise SystemExit({status})"])
-        for number, status in enumerate(statuses)
-    ]
+def test_coverage_is_measured_where_it_is_asked_for():
+    assert steps("--coverage")["unit tests"][1:4] == ["-m", "coverage", "run"]
+    assert steps("--coverage")["coverage"][-1] == "report"
+    assert not any("coverage" in command for command in steps().values())
 
 
-def test_results_are_summed_up(monkeypatch, capsys):
-    monkeypatch.setattr(cli, "test_steps", steps_that(0, 0))
+@pytest.fixture
+def steps_that(monkeypatch):
+    """Let `bertedu test` run steps that end with these statuses."""
+    monkeypatch.setattr(common, "is_installed", lambda module: True)
+
+    def replace(*statuses):
+        commands = [
+            (f"step {number}", [sys.executable, "-c", f"print('== {number} seen =='); raise SystemExit({status})"])
+            for number, status in enumerate(statuses)
+        ]
+        monkeypatch.setattr(testing, "steps", lambda options: commands)
+
+    return replace
+
+
+def test_results_are_summed_up(steps_that, capsys):
+    steps_that(0, 0)
     assert cli.main(["test"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[-2:]] == ["ok", "ok"]
 
 
-def test_one_failure_fails_it_all_but_stops_nothing(monkeypatch, capsys):
-    monkeypatch.setattr(cli, "test_steps", steps_that(0, 1, 0))
+def test_one_failure_fails_it_all_but_stops_nothing(steps_that, capsys):
+    steps_that(0, 1, 0)
     assert cli.main(["test"]) == 1
     summary = capsys.readouterr().out.splitlines()[-3:]
     assert [line.split()[0] for line in summary] == ["ok", "FAILED", "ok"]
     assert summary[2].endswith("2 seen")
 
 
-def test_nothing_collected_fails_unless_a_choice_was_made(monkeypatch, capsys):
-    monkeypatch.setattr(cli, "test_steps", steps_that(5))
+def test_nothing_collected_fails_unless_a_choice_was_made(steps_that, capsys):
+    steps_that(5)
     assert cli.main(["test"]) == 1
     assert cli.main(["test", "-k", "nothing"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("none")
 
 
 def test_missing_test_tools_are_named(monkeypatch, capsys):
-    monkeypatch.setattr(cli, "is_installed", lambda module: module not in ("nbval", "ruff"))
+    monkeypatch.setattr(common, "is_installed", lambda module: module not in ("nbval", "ruff"))
     assert cli.main(["test"]) == 1
     assert "not installed: nbval, ruff" in capsys.readouterr().err
 
 
 def test_wheel_without_tests_says_so(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(cli, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(common, "CHECKOUT", tmp_path)
     assert cli.main(["test"]) == 1
     assert "no tests beside the package" in capsys.readouterr().err

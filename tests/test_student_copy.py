@@ -9,8 +9,9 @@ import nbformat
 import pytest
 
 from bertedu import cli
-from bertedu.course import exercise, student_copy
 from bertedu.course import notebook as notebooks
+from bertedu.course import student_copy
+from bertedu.course.exercises import EXERCISES
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -58,7 +59,7 @@ def test_no_solution_and_no_output_is_left(path):
     text = "\n".join(sources(made))
     assert not re.search(r"^## Solutions|^\s*solution\(|`solution`|<details>\s*<summary>Exercise", text, re.MULTILINE)
     assert not re.search(r"import .*\bsolution\b", text)
-    for name, task in exercise._all().items():
+    for name, task in EXERCISES.items():
         assert task.solution not in text, name
     for cell in made["cells"]:
         if cell["cell_type"] == "code":
@@ -79,7 +80,7 @@ def test_everything_else_stays_word_for_word(path):
     assert all("solution" in text.lower() for text in changed)
     assert len(changed) <= 4  # the import, the words about `solution`, its call, the section
     chapter = path.stem.split("_", 1)[1]
-    tasks = [name for name in exercise._all() if name.startswith(f"{chapter}.")]
+    tasks = [name for name in EXERCISES if name.startswith(f"{chapter}.")]
     assert tasks
     for name in tasks:
         assert sum(f'check("{name}"' in text for text in kept.values()) == 1

@@ -93,7 +93,7 @@ def run_runtime(name, base, place, notebooks):
     print(f"\n{name}: {', '.join(RUNTIMES[name][:2])}", flush=True)
     wrong = 0
     for number, source in enumerate(notebooks):
-        path, _ = colab.write(source, folder / source.name)
+        path = colab.write(source, folder / source.name).path
         seconds, said, error = run_one(python, path)
         wrong += bool(error)
         print(f"{'FAILED' if error else 'ok':7} {source.name:32} {seconds:4.0f} s", flush=True)

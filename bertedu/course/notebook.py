@@ -7,7 +7,9 @@ import itertools
 import json
 import math
 import re
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from bertedu import files
 
@@ -23,7 +25,7 @@ JSON_TYPE = re.compile(r"^application/(.*\+)?json$")
 CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
-# ---- what a field may hold: the words of the message, and the test ---------------------------------------------------
+# ---- what a field may hold: its description for the message, and the test -------------------------------------------
 
 
 def _is_text(value):
@@ -53,6 +55,7 @@ STRINGS = ("a list of strings", _is_strings)
 TEXT = ("a string or a list of strings", _is_text)
 BUNDLE = ("an object from media types to strings or lists of strings", _is_bundle)
 COUNT = ("a whole number or null", _is_count)
+MINOR = ("0 to 5", lambda value: type(value) is int and 0 <= value <= 5)
 FLAG = ("true or false", lambda value: isinstance(value, bool))
 ID = ("1 to 64 letters, digits, - or _", lambda value: isinstance(value, str) and CELL_ID.fullmatch(value))
 NAME = ("a string of one line", lambda value: isinstance(value, str) and value and "\n" not in value)
@@ -66,44 +69,78 @@ EXECUTION = ("an object of strings", lambda value: isinstance(value, dict) and _
 MODE = ("a string or an object", lambda value: isinstance(value, str | dict))
 VERSION = ("a whole number from 1", lambda value: type(value) is int and value >= 1)
 
-NOTEBOOK = {"nbformat": VERSION, "nbformat_minor": COUNT, "metadata": OBJECT, "cells": LIST}
-NOTEBOOK_METADATA = {
-    "kernelspec": OBJECT,
-    "language_info": OBJECT,
+
+# ---- what an object may hold -----------------------------------------------------------------------------------------
+
+
+class Fields(NamedTuple):
+    """The fields of an object: a specification each, which is one of the above, `Fields`, `ListOf` or `OneOf`.
+
+    Args:
+        known: dict, name -> specification.
+        required: names that may not be missing.
+        closed: whether there may be no other fields.
+        itself: what the object as a whole has to be.
+    """
+
+    known: dict[str, Any]
+    required: Collection[str] = ()
+    closed: bool = False
+    itself: tuple[str, Any] = OBJECT
+
+
+class ListOf(NamedTuple):
+    """A list whose items follow one specification."""
+
+    item: Any
+
+
+class OneOf(NamedTuple):
+    """An object whose field `name` says which of `kinds`, a dict of `Fields`, it follows."""
+
+    name: str
+    kinds: dict[str, Fields]
+
+
+def _all_of(known, optional=()):
+    return Fields(known, required=known.keys() - set(optional), closed=True)
+
+
+MISSING = {"metadata": dict, "outputs": list, "execution_count": lambda: None}  # the value of a missing field
+DATA = Fields({WIDGET_VIEW: Fields({"model_id": STRING}, required=["model_id"])}, itself=BUNDLE)
+OUTPUTS: dict[str, dict[str, Any]] = {
+    "stream": {"name": STRING, "text": TEXT},
+    "display_data": {"data": DATA, "metadata": OBJECT},
+    "execute_result": {"data": DATA, "metadata": OBJECT, "execution_count": COUNT},
+    "error": {"ename": STRING, "evalue": STRING, "traceback": STRINGS},
+}
+OUTPUT = OneOf("output_type", {kind: _all_of({"output_type": STRING} | known) for kind, known in OUTPUTS.items()})
+ANY_METADATA = {"name": NAME, "tags": TAGS, "jupyter": OBJECT}
+CODE_METADATA = Fields(ANY_METADATA | {"execution": EXECUTION, "collapsed": FLAG, "scrolled": SCROLLED})
+CELLS: dict[str, dict[str, Any]] = {
+    "markdown": {"metadata": Fields(ANY_METADATA), "attachments": ATTACHMENTS},
+    "raw": {"metadata": Fields(ANY_METADATA | {"format": STRING}), "attachments": ATTACHMENTS},
+    "code": {"metadata": CODE_METADATA, "outputs": ListOf(OUTPUT), "execution_count": COUNT},
+}
+ANY_CELL = {"cell_type": STRING, "id": ID, "source": TEXT}
+CELL = OneOf("cell_type", {kind: _all_of(ANY_CELL | known, ("attachments", "id")) for kind, known in CELLS.items()})
+LANGUAGE = {"name": STRING, "codemirror_mode": MODE, "file_extension": STRING, "mimetype": STRING}
+METADATA = {
+    "kernelspec": Fields({"name": STRING, "display_name": STRING}, required=["name", "display_name"]),
+    "language_info": Fields(LANGUAGE | {"pygments_lexer": STRING}, required=["name"]),
     "orig_nbformat": VERSION,
     "title": STRING,
     "authors": LIST,
-    "widgets": OBJECT,
+    "widgets": Fields({WIDGET_STATE: Fields({"state": OBJECT})}),
     "colab": OBJECT,  # not in the schema: `colab.make` writes into it
 }
-KERNEL = {"name": STRING, "display_name": STRING}
-LANGUAGE = {"codemirror_mode": MODE, "file_extension": STRING, "mimetype": STRING, "pygments_lexer": STRING}
-ANY_CELL = {"cell_type": STRING, "id": ID, "metadata": OBJECT, "source": TEXT}
-CELLS = {
-    "markdown": ANY_CELL | {"attachments": ATTACHMENTS},
-    "raw": ANY_CELL | {"attachments": ATTACHMENTS},
-    "code": ANY_CELL | {"outputs": LIST, "execution_count": COUNT},
-}
-ANY_METADATA = {"name": NAME, "tags": TAGS, "jupyter": OBJECT}
-CELL_METADATA = {
-    "markdown": ANY_METADATA,
-    "raw": ANY_METADATA | {"format": STRING},
-    "code": ANY_METADATA | {"execution": EXECUTION, "collapsed": FLAG, "scrolled": SCROLLED},
-}
-OUTPUTS = {
-    "stream": {"output_type": STRING, "name": STRING, "text": TEXT},
-    "display_data": {"output_type": STRING, "data": BUNDLE, "metadata": OBJECT},
-    "execute_result": {"output_type": STRING, "data": BUNDLE, "metadata": OBJECT, "execution_count": COUNT},
-    "error": {"output_type": STRING, "ename": STRING, "evalue": STRING, "traceback": STRINGS},
-}
-EMPTY = {"metadata": dict, "outputs": list, "execution_count": lambda: None}  # what a field that is missing becomes
-OPTIONAL = ("attachments", "id")
+NOTEBOOK = _all_of({"nbformat": VERSION, "nbformat_minor": MINOR, "metadata": Fields(METADATA), "cells": ListOf(CELL)})
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------
 
 
-def read(path):
+def read(path: str | Path) -> dict[str, Any]:
     """Return the notebook at `path`, a dict that follows format 4.5.
 
     Notebooks of the formats 4.0 to 4.4 become 4.5, which adds cell ids. Metadata, outputs and execution counts that
@@ -127,26 +164,22 @@ def read(path):
             f"{path}: expected a notebook of format 4, with a list of cells, got nbformat "
             f"{_shortened(notebook.get('nbformat'))}. Save it with a current Jupyter."
         )
-    where = f"{path}: notebook"
-    _check_object(where, notebook, NOTEBOOK)
-    if notebook["nbformat_minor"] not in range(6):
-        raise ValueError(f"{where}.nbformat_minor: expected 0 to 5, got {_shortened(notebook['nbformat_minor'])}.")
-    _check_metadata(f"{where}.metadata", notebook["metadata"])
-    for number, cell in enumerate(notebook["cells"]):
-        _check_cell(f"{where}.cells[{number}]", cell)
+    _check(f"{path}: notebook", notebook, NOTEBOOK)
+    if "widgets" in notebook["metadata"]:
+        _complete_widgets(notebook["metadata"]["widgets"])
     notebook["nbformat_minor"] = 5
     complete_ids(notebook["cells"])
     return notebook
 
 
-def complete_ids(cells):
-    """Give an id to each cell that has none, or that of a cell before it."""
+def complete_ids(cells: list[dict[str, Any]]) -> None:
+    """Give a new id to each cell without one, or with that of an earlier cell."""
     taken = {cell["id"] for cell in cells if "id" in cell}
-    new = (name for name in map("cell-{}".format, itertools.count()) if name not in taken)
-    seen = set()
+    unused = (name for name in map("cell-{}".format, itertools.count()) if name not in taken)
+    seen: set[str] = set()
     for cell in cells:
-        if cell.get("id") is None or cell["id"] in seen:
-            cell["id"] = next(new)
+        if cell.get("id") in seen | {None}:
+            cell["id"] = next(unused)
         seen.add(cell["id"])
 
 
@@ -166,76 +199,46 @@ def _check_values(path, notebook):
         raise ValueError(f"{path}: expected at most {DEEPEST} levels of values inside values, got more.")
 
 
-def _check_metadata(where, metadata):
-    _check_known(where, metadata, NOTEBOOK_METADATA)
-    if "kernelspec" in metadata:
-        _check_known(f"{where}.kernelspec", metadata["kernelspec"], KERNEL, required=KERNEL)
-    if "language_info" in metadata:
-        _check_known(f"{where}.language_info", metadata["language_info"], LANGUAGE | {"name": STRING}, ("name",))
-    if "widgets" in metadata:
-        _complete_widgets(f"{where}.widgets", metadata["widgets"])
-
-
-def _complete_widgets(where, widgets):
+def _complete_widgets(widgets):
     """Give the state of widgets its "state" entry, without which nbconvert stops with a KeyError."""
     saved = widgets.setdefault(WIDGET_STATE, {})
-    _check(f"{where}[{WIDGET_STATE!r}]", saved, OBJECT)
     if "state" not in saved:
         versions = {"version_major": saved.pop("version_major", 2), "version_minor": saved.pop("version_minor", 0)}
         widgets[WIDGET_STATE] = {**versions, "state": saved}
-    _check(f"{where}[{WIDGET_STATE!r}].state", widgets[WIDGET_STATE]["state"], OBJECT)
 
 
-def _check_cell(where, cell):
-    kind = _check_type(where, cell, "cell_type", CELLS)
-    _check_object(where, cell, CELLS[kind])
-    _check_known(f"{where}.metadata", cell["metadata"], CELL_METADATA[kind])
-    for number, output in enumerate(cell.get("outputs", ())):
-        _check_output(f"{where}.outputs[{number}]", output)
+def _check(where, value, specification):
+    """Check a value against its specification; missing fields that may be empty are added."""
+    if isinstance(specification, ListOf):
+        _check(where, value, LIST)
+        for number, item in enumerate(value):
+            _check(f"{where}[{number}]", item, specification.item)
+    elif isinstance(specification, OneOf):
+        _check(where, value, OBJECT)
+        kind, kinds = value.get(specification.name), specification.kinds
+        if not isinstance(kind, str) or kind not in kinds:
+            raise ValueError(
+                f"{where}.{specification.name}: expected one of {', '.join(kinds)}, got {_shortened(kind)}."
+            )
+        _check(where, value, kinds[kind])
+    elif isinstance(specification, Fields):
+        _check(where, value, specification.itself)
+        _check_fields(where, value, specification)
+    elif not specification[1](value):
+        raise ValueError(f"{where}: expected {specification[0]}, got {_shortened(value)}.")
 
 
-def _check_output(where, output):
-    kind = _check_type(where, output, "output_type", OUTPUTS)
-    _check_object(where, output, OUTPUTS[kind])
-    view = output.get("data", {}).get(WIDGET_VIEW)
-    if view is not None:
-        _check(f"{where}.data[{WIDGET_VIEW!r}]", view, OBJECT)
-        _check_known(f"{where}.data[{WIDGET_VIEW!r}]", view, {"model_id": STRING}, ("model_id",))
-
-
-def _check_type(where, thing, name, kinds):
-    """Return the type that a cell or an output says it is; it must be one of `kinds`."""
-    _check(where, thing, OBJECT)
-    kind = thing.get(name)
-    if not isinstance(kind, str) or kind not in kinds:
-        raise ValueError(f"{where}.{name}: expected one of {', '.join(kinds)}, got {_shortened(kind)}.")
-    return kind
-
-
-def _check_object(where, thing, fields):
-    """Check an object that has these fields and no others; what is missing and may be empty is added."""
-    for name, make_empty in EMPTY.items():
-        if name in fields and name not in thing:
-            thing[name] = make_empty()
-    unknown = sorted(thing.keys() - fields)
-    if unknown:
-        raise ValueError(f"{where}: expected the fields {', '.join(fields)}, got also {_shortened(unknown[0])}.")
-    _check_known(where, thing, fields, [name for name in fields if name not in OPTIONAL])
-
-
-def _check_known(where, thing, fields, required=()):
-    """Check the fields of an object that may have others."""
-    for name in required:
-        if name not in thing:
+def _check_fields(where, value, fields):
+    for name in sorted(set(fields.required) - value.keys()):
+        if name not in MISSING:
             raise ValueError(f"{where}: expected a field {name!r}, got none.")
-    for name in thing.keys() & fields.keys():
-        _check(f"{where}.{name}", thing[name], fields[name])
-
-
-def _check(where, value, kind):
-    expected, fits = kind
-    if not fits(value):
-        raise ValueError(f"{where}: expected {expected}, got {_shortened(value)}.")
+        value[name] = MISSING[name]()
+    unknown = sorted(value.keys() - fields.known) if fields.closed else ()
+    if unknown:
+        raise ValueError(f"{where}: expected the fields {', '.join(fields.known)}, got also {_shortened(unknown[0])}.")
+    for name in [name for name in fields.known if name in value]:
+        place = f".{name}" if name.isidentifier() else f"[{name!r}]"
+        _check(f"{where}{place}", value[name], fields.known[name])
 
 
 def _shortened(value):
@@ -245,7 +248,7 @@ def _shortened(value):
 # ---- writing ---------------------------------------------------------------------------------------------------------
 
 
-def to_text(notebook):
+def to_text(notebook: dict[str, Any]) -> str:
     """Return a notebook as the text of its file, as Jupyter writes it; lone surrogates become JSON's own escapes."""
     text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

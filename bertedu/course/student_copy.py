@@ -1,19 +1,22 @@
 """Student copies: the course's notebooks without solutions, to hand out to a class. `bertedu student-copy`.
 
-What goes: the section "Solutions", calls of `solution`, outputs, and whatever somebody has filled into an exercise.
-What stays: everything else, word for word. A notebook is handled as the JSON it is, so that nothing but the package
-itself is needed.
+What is removed: the section "Solutions", calls of `solution`, outputs, and whatever was filled into an exercise.
+Everything else stays, word for word. A notebook is handled as the JSON it is, so that nothing but the package itself
+is needed.
 """
 
 import contextlib
 import copy
 import os
 import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from bertedu import files
-from bertedu.course import exercise, notebook
+from bertedu.course import notebook
+from bertedu.course.exercises import EXERCISES
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 HEADING = re.compile(r"##? ")
@@ -25,8 +28,8 @@ LINKS = re.compile(  # to files; possessive, and no part goes past the next brac
 )
 
 
-def write(paths, folder, force=False):
-    """Writes a student copy of each notebook into a folder: all of them, or none.
+def write(paths: Iterable[str | Path], folder: str | Path, force: bool = False) -> list[Path]:
+    """Write a student copy of each notebook into a folder: all of them, or none.
 
     Args:
         paths: the notebooks, in one or several folders, no two of the same name.
@@ -41,24 +44,24 @@ def write(paths, folder, force=False):
         FileExistsError: copies are there already and `force` is False; nothing was written.
         NotADirectoryError: `folder` is a file.
     """
-    paths, folder = [Path(path) for path in paths], Path(folder)
-    names = {path.name for path in paths}
-    if not paths or len(names) < len(paths):
+    sources, folder = [Path(path) for path in paths], Path(folder)
+    names = {path.name for path in sources}
+    if not sources or len(names) < len(sources):
         raise ValueError("there must be at least one notebook, and no two of the same name.")
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file, and should be a folder (or not there yet).")
-    if any(os.path.dirname(os.path.realpath(path)) == os.path.realpath(folder) for path in paths):
+    if any(os.path.dirname(os.path.realpath(path)) == os.path.realpath(folder) for path in sources):
         raise ValueError(f"{folder} holds the notebooks themselves; copies must go to another folder.")
     present = sorted(name for name in names if (folder / name).exists())
     if present and not force:
         raise FileExistsError(f"{folder} holds {', '.join(present)} already. To replace what is there: --force")
-    copies = {folder / path.name: notebook.to_text(without_solutions(notebook.read(path), names)) for path in paths}
+    copies = {folder / path.name: notebook.to_text(without_solutions(notebook.read(path), names)) for path in sources}
     folder.mkdir(parents=True, exist_ok=True)
     write_all(copies)
     return list(copies)
 
 
-def without_solutions(original, names=()):
+def without_solutions(original: dict[str, Any], names: Collection[str] = ()) -> dict[str, Any]:
     """Return a student's copy of a notebook, a new dict.
 
     Args:
@@ -86,26 +89,26 @@ def without_solutions(original, names=()):
     return made
 
 
-def without_links(text, names=(), address=None):
-    """Markdown with its links to files next to it resolved: kept, made a link into the web, or left as plain words.
+def without_links(text: str, names: Collection[str] = (), address: Callable[[str], str] | None = None) -> str:
+    """Return Markdown with its links to files resolved: kept, made a link into the web, or left as plain text.
 
     Args:
         text: str, Markdown.
         names: file names whose links stay as they are.
-        address: function of a link's target that gives its place in the web; None for plain words.
+        address: function of a link's target that returns its address in the web. Defaults to plain text.
     """
 
-    def replaced(match):
-        words, target = match.groups()
+    def replaced(match: re.Match[str]) -> str:
+        label, target = match.groups()
         if unquote(target) in names:
             return match.group()
-        return f"[{words}]({address(target)})" if address else words
+        return f"[{label}]({address(target)})" if address else label
 
     return LINKS.sub(replaced, text)
 
 
-def write_all(texts):
-    """Writes several files, `{path: text}`. Each is complete before the first takes its place, and no part stays."""
+def write_all(texts: Mapping[Path, str]) -> None:
+    """Write several files, `{path: text}`. Each is complete before the first takes its place, and no part stays."""
     with contextlib.ExitStack() as stack:
         for path, text in texts.items():
             new = stack.enter_context(files.replacing(path, overwrite=True))
@@ -114,27 +117,27 @@ def write_all(texts):
 
 def _without_section(text, inside):
     """Markdown without its part of the section "Solutions", and whether that section goes on in the next cell."""
-    kept, fenced = [], False
+    lines, fenced = [], False
     for line in text.splitlines(keepends=True):
         fenced ^= line.lstrip().startswith("```")
         if HEADING.match(line) and not fenced:  # in code, such a line is a comment
             inside = line.split() == ["##", "Solutions"]
-        kept += [] if inside else [line]
-    return "".join(kept).rstrip("\n"), inside
+        lines += [] if inside else [line]
+    return "".join(lines).rstrip("\n"), inside
 
 
 def _without_mention(text):
     """Prose that does not promise `solution`: the sentence goes, or its part behind a semicolon."""
     if "`solution`" not in text:
         return text
-    kept = []
+    pieces = []
     for piece in SENTENCES.split(text):
         before, _, _ = piece.partition("`solution`")
         if before != piece:
             start = before.rpartition(";")[0]
             piece = f"{start}." if start else ""
-        kept.append(piece)
-    return "".join(kept).rstrip()
+        pieces.append(piece)
+    return "".join(pieces).rstrip()
 
 
 def _without_calls(source):
@@ -147,7 +150,7 @@ def _without_calls(source):
 def _blank(source):
     """A cell that checks an exercise as it is handed out; any other cell as it is."""
     checked = CHECKED.search(source)
-    task = exercise._all().get(checked.group(1)) if checked else None
+    task = EXERCISES.get(checked.group(1)) if checked else None
     if task is None:
         return source
     gap = "\n\n\n" if task.blank.startswith(("def ", "class ")) else "\n\n"

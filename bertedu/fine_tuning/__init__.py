@@ -3,9 +3,10 @@
 examples   texts with labels, encoded and checked       history    what happened, and how to do it again
 batches    texts of similar length together             progress   what is shown meanwhile
 schedule   AdamW, warm-up, decay                        run        one training, from where it is to its end
-model      precision, loss and optimizer                seeds      how much of a result is luck
-callbacks  Keras' own, in many calls of `fit`           recipe     `fine_tune`
-state      saved to disk, and resumed                   judging    what it says, and where it errs
+config     the settings of a training                   seeds      how much of a result is luck
+model      precision, loss and optimizer                recipe     `fine_tune`
+callbacks  Keras' own, in many calls of `fit`           evaluation predictions, mistakes, calibration
+state      saved to disk, and resumed
 
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.2. Chapter: notebooks/11_fine_tuning.ipynb.
 """
@@ -18,7 +19,7 @@ from bertedu.fine_tuning.schedule import WarmUpAndDecay, optimizer
 from bertedu.fine_tuning.history import History
 from bertedu.fine_tuning.seeds import Runs
 from bertedu.fine_tuning.recipe import fine_tune
-from bertedu.fine_tuning.judging import Mistake, TrainedRun, calibration, confusion, mistakes, open_run, predict
+from bertedu.fine_tuning.evaluation import Mistake, TrainedRun, calibration, confusion, mistakes, open_run, predict
 
 # isort: on
 

@@ -4,19 +4,22 @@ A batch costs what its longest text costs, for every text in it. Sentences are s
 all of them to the limit spends most of the time on nothing. Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
+from bertedu.fine_tuning.examples import Examples
 from bertedu.text import pack
 
 SIZES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 """Lengths to pad to where each is compiled anew (JAX, XLA): few, as compiling costs, and close, as padding does."""
 
-POOL = 50  # batches whose texts are drawn at random before they are sorted: alike in length, and still a mixture
+POOL = 50  # batches whose texts are chosen at random before they are sorted: similar in length, and still a mixture
 
 
-def padded_length(length, limit, sizes=SIZES):
-    """The smallest of `sizes` that holds `length` tokens, at most `limit`; without sizes, `length`.
+def padded_length(length: int, limit: int, sizes: Sequence[int] = SIZES) -> int:
+    """Return the smallest of `sizes` that holds `length` tokens, at most `limit`; without sizes, `length`.
 
     Example:
         >>> padded_length(17, 128), padded_length(120, 125), padded_length(17, 128, sizes=())
@@ -25,67 +28,75 @@ def padded_length(length, limit, sizes=SIZES):
     return min(next((size for size in sizes if size >= length), length), limit)
 
 
-def plan(lengths, batch_size, draw=None):
-    """Which texts go together: a list of arrays of indices, one a batch.
+def plan(lengths: Sequence[int], batch_size: int, rng: np.random.Generator | None = None) -> list[np.ndarray]:
+    """Return which texts go together: a list of arrays of indices, one per batch.
 
     Args:
         lengths: tokens of each text.
         batch_size: int.
-        draw: `numpy.random.Generator`, or None for all texts sorted by length, as for an evaluation.
+        rng: orders the texts at random. Defaults to all texts sorted by length, as for an evaluation.
 
     Example:
         >>> [batch.tolist() for batch in plan([5, 9, 4, 8, 6], batch_size=2)]
         [[1, 3], [4, 0], [2]]
     """
-    lengths = np.asarray(lengths)
-    order = np.arange(len(lengths)) if draw is None else draw.permutation(len(lengths))
-    pool = len(lengths) if draw is None else POOL * batch_size
+    sizes = np.asarray(lengths)
+    order = np.arange(len(lengths)) if rng is None else rng.permutation(len(lengths))
+    pool = len(lengths) if rng is None else POOL * batch_size
     batches = []
     for start in range(0, len(order), max(pool, 1)):
         chunk = order[start : start + pool]
-        chunk = chunk[np.argsort(-lengths[chunk], kind="stable")]
+        chunk = chunk[np.argsort(-sizes[chunk], kind="stable")]
         batches += [chunk[i : i + batch_size] for i in range(0, len(chunk), batch_size)]
-    if draw is not None:
-        batches = [batches[i] for i in draw.permutation(len(batches))]
+    if rng is not None:
+        batches = [batches[i] for i in rng.permutation(len(batches))]
     return batches
 
 
 class Batches(keras.utils.PyDataset):
-    """Texts, encoded once, as Keras takes them: (inputs, labels, weights) a batch.
+    """Examples as Keras takes them: (inputs, labels, weights) per batch.
 
-    A batch that is too short is filled up with texts of weight 0, so that there is one shape a length.
+    A batch that is too short is filled up with texts of weight 0, so that there is one shape per length.
 
     Args:
-        texts: an `Examples`.
-        batches: what `plan` gives, or a part of it.
+        examples: `Examples`.
+        batches: what `plan` returns, or a part of it.
         batch_size: int.
         pad_id: int, the tokenizer's.
         limit: int, the longest that a batch may be.
-        sizes: the lengths to pad to; none, each batch is as long as its longest text.
+        sizes: the lengths to pad to. Defaults to the length of each batch's longest text.
     """
 
-    def __init__(self, texts, batches, batch_size, pad_id, limit, sizes=()):
+    def __init__(
+        self,
+        examples: Examples,
+        batches: list[np.ndarray],
+        batch_size: int,
+        pad_id: int,
+        limit: int,
+        sizes: Sequence[int] = (),
+    ):
         super().__init__()
-        self.texts, self.batch_size, self.pad_id, self.limit, self.sizes = texts, batch_size, pad_id, limit, sizes
+        self.examples, self.batch_size, self.pad_id, self.limit, self.sizes = examples, batch_size, pad_id, limit, sizes
         self.batches = _two_lengths_first(batches, [self._length(batch) for batch in batches])
 
     def _length(self, batch):
-        return padded_length(max(len(self.texts.rows[i].ids) for i in batch), self.limit, self.sizes)
+        return padded_length(max(len(self.examples.rows[i].ids) for i in batch), self.limit, self.sizes)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.batches)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
         batch = self.batches[index]
         filled = np.concatenate([batch, np.full(self.batch_size - len(batch), batch[0])])  # [B]
-        inputs = pack([self.texts.rows[i] for i in filled], self.pad_id, self._length(batch))  # [B, T] each
+        inputs = pack([self.examples.rows[i] for i in filled], self.pad_id, self._length(batch))  # [B, T] each
         real = np.arange(self.batch_size) < len(batch)  # [B]
-        return inputs, self.texts.labels[filled], self.texts.weights[filled] * real.astype("float32")
+        return inputs, self.examples.labels[filled], self.examples.weights[filled] * real.astype("float32")
 
     @property
-    def weights(self):
-        """The sum of the weights of the texts in each batch: list of floats."""
-        return [self.texts.weights[batch].sum() for batch in self.batches]
+    def weights(self) -> list[float]:
+        """The sum of the weights of the texts in each batch."""
+        return [self.examples.weights[batch].sum() for batch in self.batches]
 
 
 def _two_lengths_first(batches, lengths):

@@ -3,6 +3,9 @@
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -25,11 +28,11 @@ REFUSED = {
 }
 
 
-def check(given, schedule):
-    """Return `callbacks` as a list.
+def check(given: Any, schedule: str) -> list[keras.callbacks.Callback]:
+    """Return the user's callbacks as a list.
 
     Args:
-        given: what the user gave as callbacks; None for none.
+        given: a list of Keras callbacks, or None.
         schedule: "linear" or "constant"; only the second leaves the learning rate to callbacks.
 
     Raises:
@@ -52,9 +55,10 @@ def check(given, schedule):
     return list(given or ())
 
 
-def state_of(given):
-    """Return what callbacks remember: a list of dicts that JSON can hold, and a dict of arrays."""
-    words, arrays = [], {}
+def state_of(given: Iterable[keras.callbacks.Callback]) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+    """Return the state of callbacks: a list of dicts that JSON can hold, and a dict of arrays."""
+    states: list[dict[str, Any]] = []
+    arrays: dict[str, np.ndarray] = {}
     for number, callback in enumerate(given):
         stored = {}
         for name in _remembered(callback):
@@ -65,16 +69,18 @@ def state_of(given):
             elif value is not None:
                 value = keras.ops.convert_to_numpy(value).item()
             stored[name] = value
-        words.append({"class": type(callback).__name__, "state": stored})
-    return words, arrays
+        states.append({"class": type(callback).__name__, "state": stored})
+    return states, arrays
 
 
-def set_state(given, words, arrays):
-    """Let callbacks continue from what `state_of` returned, and return the names of those that cannot."""
-    left, without = list(enumerate(words)), []
+def set_state(
+    given: Iterable[keras.callbacks.Callback], states: list[dict[str, Any]], arrays: dict[str, np.ndarray]
+) -> list[str]:
+    """Set callbacks to the state that `state_of` returned, and return the names of those that cannot resume."""
+    left, lost = list(enumerate(states)), []
     for callback in given:
         name = type(callback).__name__
-        number, saved = next((item for item in left if item[1]["class"] == name), (None, None))
+        number, saved = next((item for item in left if item[1]["class"] == name), (0, None))
         if saved is not None:
             left.remove((number, saved))
             for attribute, value in saved["state"].items():
@@ -82,8 +88,8 @@ def set_state(given, words, arrays):
                     value = [arrays[_place(number, attribute, i)] for i in range(value["arrays"])]
                 setattr(callback, attribute, value)
         if _may_forget(callback) or (saved is None and _remembered(callback)):
-            without.append(name)
-    return without
+            lost.append(name)
+    return lost
 
 
 def _place(number, name, i):
@@ -95,54 +101,61 @@ def _remembered(callback):
 
 
 def _may_forget(callback):
-    """Whether a callback may keep more than is saved: it has attributes, and is none of Keras' that are known."""
+    """Whether a callback may have state that is not saved: it has attributes, and is not one of those known above."""
     if type(callback) in (*STATE, *WITHOUT_STATE):
         return False
     return bool(vars(callback).keys() - vars(callbacks.Callback()).keys())
 
 
-class Batches(callbacks.Callback):
-    """Tells the callbacks of a training of the batches in one call of `fit` or `evaluate`, which is a part of an epoch.
+class Batches(keras.callbacks.Callback):
+    """Pass the batches of one call of `fit` or `evaluate`, which is a part of an epoch, on to a training's callbacks.
 
     Args:
         listeners: `keras.callbacks.CallbackList`.
         weights: list of floats, the weight of each batch.
-        before: list of segments of the same epoch, dicts with metrics and "weight".
+        before: list of the earlier segments of the epoch, dicts with metrics and "weight".
         first: int, how many batches those had.
         stop: bool, whether a callback has asked to stop already; `fit` would forget it.
     """
 
-    def __init__(self, listeners, weights, before=(), first=0, stop=False):
+    def __init__(
+        self,
+        listeners: keras.callbacks.CallbackList,
+        weights: list[float],
+        before: Sequence[dict[str, Any]] = (),
+        first: int = 0,
+        stop: bool = False,
+    ):
         super().__init__()
         self.listeners, self.weights, self.before, self.first, self.stop = listeners, weights, before, first, stop
-        self.losses = []  # means of the batches so far
+        self.losses: list[float] = []  # means of the batches so far
 
     @property
-    def weight(self):
+    def weight(self) -> float:
         """The weight of all batches so far."""
         return float(sum(self.weights[: len(self.losses)]))
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Any = None) -> None:
         self.model.stop_training = self.stop
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self.listeners.on_train_batch_begin(self.first + batch, logs)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.losses.append(logs["loss"])
         own = {name: float(value) for name, value in logs.items()} | {"weight": self.weight}
         self.listeners.on_train_batch_end(self.first + batch, mean([*self.before, own]))
 
-    def on_test_batch_begin(self, batch, logs=None):
+    def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
         self.listeners.on_test_batch_begin(batch, logs)
 
-    def on_test_batch_end(self, batch, logs=None):
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
         self.losses.append(logs["loss"])
         self.listeners.on_test_batch_end(batch, logs)
 
     @property
-    def loss(self):
-        """The mean loss by the weights of the batches: Keras counts them alike, and the last is often smaller."""
+    def loss(self) -> float:
+        """The mean loss, weighted by batch: Keras gives all the same weight, and the last is often smaller."""
         counts = np.arange(len(self.losses))
         sums = (counts + 1) * np.array(self.losses, "float64")
         return float(np.average(np.diff(sums, prepend=0.0), weights=self.weights))
@@ -151,9 +164,9 @@ class Batches(callbacks.Callback):
 OF_A_SEGMENT = ("epoch", "step", "weight", "seconds")
 
 
-def mean(segments):
-    """Return the mean of each metric of several segments, by their weights."""
+def mean(segments: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Return the weighted mean of each metric of several segments."""
     weights = [segment["weight"] for segment in segments]
-    weights = weights if sum(weights) else None  # of classes with weight 0
+    weights = weights if any(weights) else [1] * len(segments)  # of classes with weight 0
     names = [name for name in segments[0] if name not in OF_A_SEGMENT]
     return {name: float(np.average([segment[name] for segment in segments], weights=weights)) for name in names}

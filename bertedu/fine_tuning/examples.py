@@ -3,20 +3,23 @@
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
+import dataclasses
 import hashlib
 import json
 import reprlib
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from bertedu.data.texts import canonical
+from bertedu.text import BertPreprocessor, Encoded
 
 AS_LIST = ("tolist", "to_list", "to_pylist", "numpy")  # of NumPy, pandas and torch; polars; pyarrow; TensorFlow
 
 
-class Examples(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Examples:
     """Texts as a classifier takes them.
 
     Args:
@@ -24,22 +27,39 @@ class Examples(NamedTuple):
         labels: int32 array `[n]`, or float32 `[n, 1]` for a regression.
         weights: float32 array `[n]`.
         truncated: how many of the texts were cut.
-        digest: sha256 of texts and labels, by which a run knows its data again.
+        digest: sha256 of texts and labels, by which a run recognises its data.
         names: list of the classes' names, or None.
         pairs: whether each example is a pair of texts.
     """
 
-    rows: list
+    rows: list[Encoded]
     labels: np.ndarray
     weights: np.ndarray
-    truncated: int
-    digest: str
-    names: list | None = None
+    truncated: int = 0
+    digest: str = ""
+    names: list[str] | None = None
     pairs: bool = False
 
+    def describe(self) -> dict[str, Any]:
+        """Return sizes and digest, as a dict that JSON can hold."""
+        return {"texts": len(self.rows), "cut": self.truncated, "sha256": self.digest}
 
-def prepare(name, data, preprocessor, num_classes, max_length, class_weights=None, names=None):
-    """Return the `Examples` of what a user handed in.
+    @property
+    def lengths(self) -> list[int]:
+        """The number of tokens of each example."""
+        return [len(row.ids) for row in self.rows]
+
+
+def prepare(
+    name: str,
+    data: Any,
+    preprocessor: BertPreprocessor,
+    num_classes: int,
+    max_length: int,
+    class_weights: Any = None,
+    names: Iterable[str] | None = None,
+) -> Examples:
+    """Encode and check what a user passed as examples.
 
     Args:
         name: "train" or "validation", for messages.
@@ -63,7 +83,10 @@ def prepare(name, data, preprocessor, num_classes, max_length, class_weights=Non
     own_names = None if own_names is None else [str(own) for own in own_names]
     if num_classes > 1 and own_names is not None:
         labels = _matched(name, class_labels(name, labels, len(own_names)), own_names, names, num_classes)
-    labels = _numbers(name, labels) if num_classes == 1 else class_labels(name, labels, num_classes)
+    if num_classes == 1:
+        labels = _numbers(name, labels).astype("float32")[:, None]  # [n, 1]
+    else:
+        labels = class_labels(name, labels, num_classes)  # [n]
     if name == "train" and num_classes > 1 and len(np.unique(labels)) < 2:
         raise ValueError(f"train holds texts of one class only, {labels[0]}: there is nothing to tell apart.")
     rows = preprocessor.encode_batch(texts, pairs, max_length=max_length)
@@ -76,7 +99,7 @@ def prepare(name, data, preprocessor, num_classes, max_length, class_weights=Non
     return Examples(rows, labels, weights, sum(row.truncated > 0 for row in rows), digest, names, pairs is not None)
 
 
-def column(name, values):
+def column(name: str, values: Any) -> list[Any]:
     """Return the values of a list, an array or a table's column as a list, by position.
 
     Raises:
@@ -91,7 +114,7 @@ def column(name, values):
     return list(values)
 
 
-def strings(name, texts, pairs=None):
+def strings(name: str, texts: Any, pairs: Any = None) -> tuple[list[str], list[str] | None]:
     """Return texts and second texts as lists of strings; the second is None where there are no pairs.
 
     Args:
@@ -135,22 +158,19 @@ def _parts(name, data):
     return *strings(name, texts, pairs), column(f"{name}: labels", labels)
 
 
-def _numbers(name, labels):
-    """Return labels as float32 `[n, 1]`."""
+def _numbers(name, labels, hint=""):
+    """Return labels as float64 `[n]`, each within float32's range."""
     values = np.array([_number(label) for label in labels])
     for i in np.flatnonzero(~(np.abs(values) <= np.finfo("float32").max)):
-        raise ValueError(f"{name}: labels must be a list of numbers, one a text, but label {i} is {_shown(labels[i])}.")
-    return values.astype("float32")[:, None]
-
-
-def class_labels(name, labels, num_classes):
-    """Return labels as int32 `[n]`, each from 0 to `num_classes` - 1."""
-    values = np.array([_number(label) for label in labels])
-    for i in np.flatnonzero(~np.isfinite(values)):
-        hint = " Rows of 0 and 1 become numbers by argmax(-1)." if isinstance(labels[i], list | tuple) else ""
         raise ValueError(
-            f"{name}: labels must be a list of numbers, one a text, but label {i} is {_shown(labels[i])}.{hint}"
+            f"{name}: labels must be a list of numbers, one per text, but label {i} is {_shown(labels[i])}.{hint}"
         )
+    return values
+
+
+def class_labels(name: str, labels: Any, num_classes: int) -> np.ndarray:
+    """Return labels as int32 `[n]`, each from 0 to `num_classes` - 1."""
+    values = _numbers(name, labels, " Rows of 0 and 1 become numbers by argmax(-1).")
     for i in np.flatnonzero((values % 1 != 0) | (values < 0) | (values >= num_classes)):
         raise ValueError(
             f"{name}: label {i} is {_shown(labels[i])}, but a classifier of {num_classes} classes has labels "
@@ -184,13 +204,15 @@ def _matched(name, labels, own_names, names, num_classes):
     unknown = [own_names[i] for i in used if canonical(own_names[i]) not in numbers]
     if unknown:
         raise ValueError(
-            f"{name}: the class {unknown[0]!r} is none of the names of the training, {', '.join(map(repr, names))}. "
+            f"{name}: the class {unknown[0]!r} is not among the names of the training, {', '.join(map(repr, names))}. "
             "Read it with load_texts(..., names=train.names)."
         )
     return np.array([numbers.get(canonical(own), -1) for own in own_names])[labels]
 
 
-def weights_of_classes(class_weights, labels, num_classes, names=None):
+def weights_of_classes(
+    class_weights: Any, labels: np.ndarray, num_classes: int, names: Sequence[str] | None = None
+) -> list[float]:
     """Return the weight of each class, a list of floats.
 
     Args:
@@ -208,18 +230,18 @@ def weights_of_classes(class_weights, labels, num_classes, names=None):
     if isinstance(class_weights, str) and class_weights == "balanced":
         counts = np.maximum(np.bincount(labels, minlength=num_classes), 1)
         return (len(labels) / num_classes / counts).tolist()
-    wanted = f'class_weights must be "balanced", {num_classes} numbers, none below 0, or a dict of such'
+    expected = f'class_weights must be "balanced", {num_classes} numbers from 0 on, or a dict of them'
     if hasattr(class_weights, "to_dict"):  # a column of a table, whose index says which class
         class_weights = class_weights.to_dict()
     if isinstance(class_weights, Mapping):
         values = _weights_by_name(class_weights, num_classes, names)
     elif isinstance(class_weights, str | bytes) or np.ndim(class_weights) != 1:
-        raise ValueError(f"{wanted}; got {class_weights!r}.")
+        raise ValueError(f"{expected}; got {class_weights!r}.")
     else:
         values = [_number(weight) for weight in class_weights]
     weights = np.array(values, "float64")
     if weights.shape != (num_classes,) or not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
-        raise ValueError(f"{wanted}; got {class_weights!r}.")
+        raise ValueError(f"{expected}; got {class_weights!r}.")
     return weights.tolist()
 
 

@@ -3,11 +3,13 @@
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
+import contextlib
 import dataclasses
 import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from bertedu import files
 from bertedu.backend import devices
@@ -15,47 +17,61 @@ from bertedu.backend import devices
 PACKAGES = ("bertedu", "keras", "tensorflow", "jax", "torch", "numpy", "tokenizers")
 
 
+def metrics_of(epoch: dict[str, Any]) -> dict[str, float]:
+    """Return the losses and metrics of an entry of `History.epochs`."""
+    return {name: value for name, value in epoch.items() if name not in ("epoch", "seconds")}
+
+
 @dataclasses.dataclass
 class History:
     """What `fine_tune` returns.
 
     Attributes:
-        epochs: list of dicts, one an epoch: loss, metrics, the same of the validation ("val_loss", ...), seconds.
-        segments: list of dicts, one for each stretch of steps: step, loss, learning rate.
+        epochs: list of dicts, one per epoch: loss, metrics, those of the validation ("val_loss", ...), seconds.
+        segments: list of dicts, one per stretch of steps: step, loss, metrics.
         run: dict, all that the result depends on: arguments, data, sizes, seed, versions.
-        best_epoch: int, counted from 0, the epoch with the lowest loss in validation, or the best of an EarlyStopping
+        best_epoch: int, counted from 0, the epoch with the lowest validation loss, or the best of an EarlyStopping
             that restores it; the classifier has its weights unless restore_best=False. None without either.
         finished: whether it came to its end.
     """
 
-    epochs: list = dataclasses.field(default_factory=list)
-    segments: list = dataclasses.field(default_factory=list)
-    run: dict = dataclasses.field(default_factory=dict)
+    epochs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    segments: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    run: dict[str, Any] = dataclasses.field(default_factory=dict)
     best_epoch: int | None = None
     finished: bool = False
 
-    def __repr__(self):
-        last = self.epochs[-1 if self.best_epoch is None else self.best_epoch] if self.epochs else {}
-        numbers = ", ".join(f"{key} {value:.3f}" for key, value in last.items() if key not in ("epoch", "seconds"))
+    @property
+    def steps(self) -> int:
+        """The number of steps so far."""
+        return self.segments[-1]["step"] if self.segments else 0
+
+    @property
+    def final(self) -> dict[str, Any]:
+        """The losses and metrics of the epoch that counts: the best, or the last without a best one; {} before any."""
+        return metrics_of(self.epochs[-1 if self.best_epoch is None else self.best_epoch]) if self.epochs else {}
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(f"{key} {value:.3f}" for key, value in self.final.items())
         which = "" if self.best_epoch is None else f", best {self.best_epoch + 1}"
         return f"History({len(self.epochs)} epochs{which}: {numbers})"
 
-    def to_json(self):
-        """Everything as a dict that JSON can hold."""
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as a dict that JSON can hold."""
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, content):
-        """The reverse of `to_json`."""
+    def from_json(cls, content: dict[str, Any]) -> "History":
+        """Return the history that `to_json` returned as `content`."""
         return cls(**content)
 
-    def save(self, path):
-        """Writes `to_json` to a file and returns its path."""
+    def save(self, path: str | Path) -> Path:
+        """Write `to_json` to a file and return its path."""
         files.write_text(path, json.dumps(self.to_json(), indent=2) + "\n")
         return Path(path)
 
-    def plot(self, metric="loss"):
-        """A picture of a metric by epoch, in training and validation.
+    def plot(self, metric: str = "loss") -> Any:
+        """Plot a metric by epoch, in training and validation.
 
         Returns:
             Axes.
@@ -67,7 +83,7 @@ class History:
 
         names = [name for name in (metric, f"val_{metric}") if self.epochs and name in self.epochs[0]]
         if not names:
-            known = sorted({name.removeprefix("val_") for name in (self.epochs or [{}])[0]} - {"epoch", "seconds"})
+            known = sorted({name.removeprefix("val_") for name in self.final})
             raise ValueError(f"metric must be one of {known}, got {metric!r}.")
         values = [[epoch[name] for epoch in self.epochs] for name in names]
         labels = ["validation" if name.startswith("val_") else "training" for name in names]
@@ -75,18 +91,30 @@ class History:
         return plots.lines(values, labels, x=list(numbers), xlabel="epoch", ylabel=metric, title="Fine-tuning")
 
 
-def surroundings():
-    """Versions and machine, as far as a result may depend on them."""
-    found = {}
+def environment() -> dict[str, str]:
+    """Return versions and machine, as far as a result may depend on them."""
+    versions = {}
     for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
+        with contextlib.suppress(PackageNotFoundError):
+            versions[package] = version(package)
     return {
         "backend": devices.backend(),
         "python": platform.python_version(),
         "machine": platform.machine(),
         "system": platform.system(),
-        **found,
+        **versions,
     }
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return the names of what differs between two descriptions of a training and must be the same to resume it.
+
+    Versions and machine may differ, and what version 0.1 did not write down yet.
+    """
+    new, old = (json.loads(json.dumps(run)) for run in (now, {"prediction": None} | before))
+    old["arguments"] = {"schedule": "linear"} | old["arguments"]
+    if old["prediction"] is None:
+        old["prediction"] = dict(new["prediction"])
+    for run in (new, old):
+        run["prediction"].pop("precision", None)  # what "auto" stands for may differ
+    return [key for key in new if key != "surroundings" and new[key] != old.get(key)]

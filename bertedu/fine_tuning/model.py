@@ -1,18 +1,21 @@
-"""The model that is trained: the classifier itself, or a copy in another precision, with loss and optimizer.
+"""What is trained: the classifier itself, or a copy in another precision, with loss and optimizer; on which examples.
 
 And what prediction must know of a training to repeat it. Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
+import dataclasses
 import weakref
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 
 from bertedu.backend import devices
 from bertedu.classifier import BertClassifier, copy_encoder, copy_settings
+from bertedu.fine_tuning.config import TrainingConfig
+from bertedu.fine_tuning.examples import Examples
+from bertedu.fine_tuning.history import environment
 from bertedu.fine_tuning.schedule import optimizer
-
-POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
+from bertedu.text import BertPreprocessor
 
 
 class Conditions(NamedTuple):
@@ -24,66 +27,94 @@ class Conditions(NamedTuple):
         precision: name of the dtype policy; None for the classifier's own.
     """
 
-    max_length: int
+    max_length: int | None
     pairs: bool | None = None
     precision: str | None = None
 
 
-CONDITIONS = weakref.WeakKeyDictionary()
+CONDITIONS: weakref.WeakKeyDictionary[BertClassifier, Conditions] = weakref.WeakKeyDictionary()
 """`Conditions` by classifier, of those that were trained or opened by `open_run` in this process."""
 
-_COPIES = weakref.WeakKeyDictionary()  # of classifiers that predict in another precision than their own
+_COPIES: weakref.WeakKeyDictionary[BertClassifier, BertClassifier] = weakref.WeakKeyDictionary()
+# Of classifiers that predict in another precision than their own.
 
 
-def steps_an_epoch(train, settings):
-    """How many batches the texts make."""
-    return -(-len(train.rows) // settings["batch_size"])
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """What is trained, on which examples, and how.
+
+    Args:
+        classifier: `BertClassifier`; gets the trained weights at the end.
+        preprocessor: its `BertPreprocessor`.
+        train: `Examples`.
+        validation: `Examples`, or None.
+        max_length: int, tokens to which texts are cut.
+        config: `TrainingConfig`.
+    """
+
+    classifier: BertClassifier
+    preprocessor: BertPreprocessor
+    train: Examples
+    validation: Examples | None
+    max_length: int
+    config: TrainingConfig
+
+    def describe(self) -> dict[str, Any]:
+        """Return everything that the result depends on, as a dict that JSON can hold."""
+        conditions = Conditions(self.max_length, self.train.pairs, policy_of(self.config.precision))
+        return {
+            "arguments": self.config.to_json(),
+            "num_classes": self.classifier.num_classes,
+            "names": self.train.names,
+            "prediction": conditions._asdict(),
+            "parameters": self.classifier.count_params(),
+            "train": self.train.describe(),
+            "validation": self.validation and self.validation.describe(),
+            "surroundings": environment(),
+        }
 
 
-def compiled(classifier, train, settings):
-    """The classifier itself, or a copy that computes in the wanted precision, with loss and optimizer.
+def compiled(classifier: BertClassifier, config: TrainingConfig, num_examples: int) -> BertClassifier:
+    """Return the classifier itself, or a copy that computes in the configured precision, with loss and optimizer.
 
     It serves any number of runs with other seeds, so that the step is traced (which takes seconds) only once.
 
     Raises:
-        ValueError: every weight is frozen, or the precision is unknown.
+        ValueError: every weight is frozen.
     """
-    s = settings
-    model = with_policy(classifier, policy_of(s["precision"]))
+    model = with_policy(classifier, policy_of(config.precision))
     if not model.trainable_variables:
         raise ValueError("classifier: every weight is frozen (trainable=False), so there is nothing to train.")
-    steps = s["epochs"] * steps_an_epoch(train, s)
-    regression = classifier.num_classes == 1
-    losses, metrics = keras.losses, keras.metrics
     # Dividing by the sum of the weights keeps a batch that was filled up from counting less.
-    options = {"reduction": "mean_with_sample_weight"}
-    model.compile(
-        optimizer(s["learning_rate"], steps, s["warm_up"], s["weight_decay"], s["clip_norm"], s["schedule"]),
-        losses.MeanSquaredError(**options)
-        if regression
-        else losses.SparseCategoricalCrossentropy(from_logits=True, **options),
-        weighted_metrics=[
-            metrics.MeanAbsoluteError(name="mean_absolute_error")
-            if regression
-            else metrics.SparseCategoricalAccuracy(name="accuracy")
-        ],
-        jit_compile=s["jit_compile"],
+    reduction = "mean_with_sample_weight"
+    if classifier.num_classes == 1:
+        loss = keras.losses.MeanSquaredError(reduction=reduction)
+        metric = keras.metrics.MeanAbsoluteError(name="mean_absolute_error")
+    else:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction)
+        metric = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    adam = optimizer(
+        config.learning_rate,
+        config.epochs * config.steps_per_epoch(num_examples),
+        config.warm_up,
+        config.weight_decay,
+        config.clip_norm,
+        config.schedule,
     )
-    model.optimizer.build(model.trainable_variables)
+    model.compile(adam, loss, weighted_metrics=[metric], jit_compile=config.jit_compile)
+    adam.build(model.trainable_variables)
     return model
 
 
-def policy_of(precision):
-    """The name of the dtype policy that `precision` stands for on this machine."""
-    if precision not in ("auto", *POLICIES):
-        raise ValueError(f'precision must be "auto" or one of {", ".join(POLICIES)}, got {precision!r}.')
+def policy_of(precision: str) -> str:
+    """Return the name of the dtype policy that `precision` stands for on this machine."""
     if precision != "auto":
         return precision
     return "mixed_bfloat16" if devices.has_accelerator() else "float32"
 
 
-def with_policy(classifier, policy):
-    """The classifier itself where it computes as `policy` says, or else a copy that does."""
+def with_policy(classifier: BertClassifier, policy: str) -> BertClassifier:
+    """Return the classifier itself if it computes as `policy` says, or else a copy that does."""
     if classifier.network.dtype_policy.name == policy:
         return classifier
     if classifier.cls_head is not None:
@@ -95,18 +126,19 @@ def with_policy(classifier, policy):
     return copy
 
 
-def predicting(classifier, policy):
-    """The classifier, or a copy of it with the same weights that computes in the precision `policy`."""
+def predicting(classifier: BertClassifier, policy: str | None) -> BertClassifier:
+    """Return the classifier, or a copy with the same weights that computes in the precision `policy`."""
     if policy is None or classifier.network.dtype_policy.name == policy:
         return classifier
-    if classifier not in _COPIES or _COPIES[classifier].network.dtype_policy.name != policy:
-        _COPIES[classifier] = with_policy(classifier, policy)
-    _COPIES[classifier].set_weights(classifier.get_weights())
-    return _COPIES[classifier]
+    copy = _COPIES.get(classifier)
+    if copy is None or copy.network.dtype_policy.name != policy:
+        copy = _COPIES[classifier] = with_policy(classifier, policy)
+    copy.set_weights(classifier.get_weights())
+    return copy
 
 
-def limit_of(classifier, preprocessor, max_length):
-    """Tokens to which texts are cut, in training and in prediction: `max_length`, or what the preprocessor says.
+def limit_of(classifier: BertClassifier, preprocessor: BertPreprocessor, max_length: int | None) -> int:
+    """Return the tokens to which texts are cut, in training and prediction: `max_length`, or the preprocessor's limit.
 
     Raises:
         ValueError: `max_length` is beyond the encoder's positions.

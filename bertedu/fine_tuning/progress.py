@@ -1,89 +1,89 @@
-"""Progress: what a training says of itself while it runs, in a terminal and in a notebook.
+"""Progress: what is shown of a training while it runs, in a terminal and in a notebook.
 
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
 import math
 import time
+from typing import Any
 
 import keras
 from tqdm import tqdm
 
+from bertedu.fine_tuning.history import History, metrics_of
 from bertedu.terminal import in_notebook
 
-LEAST_SECONDS = 1.0  # between two pictures
+LEAST_SECONDS = 1.0  # between two plots
 MOST_OF_THE_TIME = 0.05  # that drawing may take
 
 
-def progress(steps, steps_an_epoch, history, shown=True):
-    """The callback that shows a training where it runs: `Curves` in a notebook, else a `Bar`.
+def progress(steps: int, steps_per_epoch: int, history: History, shown: bool = True) -> "Bar | Curves":
+    """Return the callback that shows a training: `Curves` in a notebook, else a `Bar`.
 
     Args:
         steps: int, all steps of the training.
-        steps_an_epoch: int.
-        history: `History`; of a run that is taken up again, with what was done before.
+        steps_per_epoch: int.
+        history: `History`; of a resumed run, with what was done before.
         shown: bool.
     """
     if shown and in_notebook():
-        return Curves(steps, steps_an_epoch, history)
+        return Curves(steps, steps_per_epoch, history)
     return Bar(steps, history, shown)
 
 
-def numbers_of(epoch):
-    """An epoch's losses and metrics in one line."""
-    numbers = ", ".join(f"{key} {value:.4f}" for key, value in epoch.items() if key not in ("epoch", "seconds"))
+def numbers_of(epoch: dict[str, Any]) -> str:
+    """Return an epoch's losses and metrics in one line."""
+    numbers = ", ".join(f"{key} {value:.4f}" for key, value in metrics_of(epoch).items())
     return f"epoch {epoch['epoch'] + 1}: {numbers}"
 
 
-def _steps_done(history):
-    return history.segments[-1]["step"] if history.segments else 0
-
-
 class Bar(keras.callbacks.Callback):
-    """One bar for the whole training, and a line for each epoch. The arguments are those of `progress`."""
+    """One bar for the whole training, and a line per epoch. The arguments are those of `progress`."""
 
-    def __init__(self, steps, history, shown=True):
+    def __init__(self, steps: int, history: History, shown: bool = True):
         super().__init__()
-        self.bar = tqdm(total=steps, initial=_steps_done(history), unit="step", disable=not shown, mininterval=0.5)
+        self.bar = tqdm(total=steps, initial=history.steps, unit="step", disable=not shown, mininterval=0.5)
         self.history, self.shown = history, shown
 
-    def on_train_batch_end(self, batch, logs=None):
-        """A step more."""
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Count a step."""
         self.bar.update()
         if logs and self.shown:
             self.bar.set_postfix({name: f"{value:.3f}" for name, value in logs.items()}, refresh=False)
 
-    def epoch_done(self):
-        """An epoch more: its line."""
+    def epoch_done(self) -> None:
+        """Print the epoch's line."""
         if self.shown:
             last = self.history.epochs[-1]
             self.bar.write(f"{numbers_of(last)} ({last['seconds']:.0f} s)")
 
-    def close(self):
-        """The end, for better or worse."""
+    def close(self) -> None:
+        """End, for better or worse."""
         self.bar.close()
 
 
 class Curves(keras.callbacks.Callback):
-    """The loss, drawn anew while it falls, and a line for each epoch. The arguments are those of `progress`.
+    """The curve of the loss, drawn again and again, and a line per epoch. The arguments are those of `progress`.
 
-    It is one picture and no widget, so that it is still there when the notebook is saved and opened again.
+    It is one image and no widget, so that it is still there when the notebook is saved and opened again.
     """
 
-    def __init__(self, steps, steps_an_epoch, history):
+    def __init__(self, steps: int, steps_per_epoch: int, history: History):
         super().__init__()
-        self.steps, self.steps_an_epoch, self.history = steps, steps_an_epoch, history
-        self.done = _steps_done(history)
+        self.steps, self.steps_per_epoch, self.history = steps, steps_per_epoch, history
+        self.done = history.steps
         self.losses = [(segment["step"], segment["loss"]) for segment in history.segments]
-        self.sum, self.first, self.handle = 0.0, None, None
+        self.sum = 0.0
+        self.first: tuple[float, int] | None = None
+        self.handle: Any = None
         self._draw(f"Step {self.done} of {steps}. The first takes longest")
 
-    def on_train_begin(self, logs=None):
-        """A segment begins, and with it the mean that Keras keeps."""
+    def on_train_begin(self, logs: Any = None) -> None:
+        """A segment begins, and with it the running mean that Keras keeps."""
         self.sum = 0.0
 
-    def on_train_batch_end(self, batch, logs=None):
-        """A step more."""
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Count a step."""
         before, self.sum = self.sum, (batch + 1) * logs["loss"]
         self.done += 1
         if math.isfinite(self.sum):
@@ -91,16 +91,16 @@ class Curves(keras.callbacks.Callback):
         now = time.perf_counter()
         self.first = self.first or (now, self.done)
         if now >= self.next:
-            epoch = 1 + (self.done - 1) // self.steps_an_epoch
+            epoch = 1 + (self.done - 1) // self.steps_per_epoch
             self._draw(f"Epoch {epoch}, step {self.done} of {self.steps}{self._left(now)}")
 
-    def epoch_done(self):
-        """An epoch more: its line, and its point of the validation."""
+    def epoch_done(self) -> None:
+        """Print the epoch's line and draw the point of its validation."""
         print(numbers_of(self.history.epochs[-1]))
         self._draw(f"Step {self.done} of {self.steps}")
 
-    def close(self):
-        """The end, for better or worse."""
+    def close(self) -> None:
+        """End, for better or worse."""
         stopped = "" if self.done == self.steps else f", stopped after {self.done}"
         self._draw(f"Fine-tuning, {self.steps} steps{stopped}")
 
@@ -117,17 +117,17 @@ class Curves(keras.callbacks.Callback):
         from bertedu import plots
 
         started = time.perf_counter()
-        judged = [
-            ((epoch["epoch"] + 1) * self.steps_an_epoch, epoch["val_loss"])
+        evaluated = [
+            ((epoch["epoch"] + 1) * self.steps_per_epoch, epoch["val_loss"])
             for epoch in self.history.epochs
             if math.isfinite(epoch.get("val_loss", math.nan))
         ]
-        axes = plots.training(self.losses, judged, steps=self.steps, epoch=self.steps_an_epoch, title=title)
+        axes = plots.training(self.losses, evaluated, steps=self.steps, epoch=self.steps_per_epoch, title=title)
         try:
             data, metadata = axes.figure._repr_mimebundle_()
         finally:
             plots.close(axes)
-        if self.handle is None:  # raw: a picture that displays itself would not be replaced by the next
+        if self.handle is None:  # raw: a figure that displays itself would not be replaced by the next
             self.handle = display(data, metadata=metadata, raw=True, display_id=True)
         else:
             self.handle.update(data, metadata=metadata, raw=True)

@@ -1,12 +1,14 @@
-"""The optimizer of BERT's fine-tuning: AdamW, a warm-up and then a straight way down to zero.
+"""The optimizer of BERT's fine-tuning: AdamW with linear warm-up and linear decay.
 
     rate(t) = peak * t / w             for t < w       (w: steps of warm-up)
     rate(t) = peak * (n - t) / (n - w)  from then on    (n: all steps)
 
-Adam with bias correction: without it, the first steps are far too long, and fine-tuning on small sets fails now and
+Adam with bias correction: without it, the first steps are far too large, and fine-tuning on small sets fails now and
 then (Mosbach et al. 2021, https://arxiv.org/abs/2006.04884; Zhang et al. 2021, https://arxiv.org/abs/2006.05987).
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), appendix A.3. Chapter: notebooks/11_fine_tuning.ipynb.
 """
+
+from typing import Any
 
 import keras
 from keras import ops
@@ -19,7 +21,7 @@ NO_DECAY = ("bias", "gamma", "beta")
 
 @keras.saving.register_keras_serializable(package="bertedu")
 class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that rises evenly from 0 to `peak` and falls evenly to 0 again.
+    """A learning rate that rises linearly from 0 to `peak` and decays linearly to 0 again.
 
     Args:
         peak: float.
@@ -32,16 +34,16 @@ class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
         [0.5, 1.0, 1.0, 0.75, 0.5, 0.25]
     """
 
-    def __init__(self, peak, warm_up, steps):
+    def __init__(self, peak: float, warm_up: int, steps: int):
         self.peak, self.warm_up, self.steps = peak, warm_up, steps
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Any:
         step = ops.cast(step, "float32")
-        rising = (step + 1) / max(self.warm_up, 1)  # the first step is to move, too
+        rising = (step + 1) / max(self.warm_up, 1)  # the first step moves the weights, too
         falling = (self.steps - step) / max(self.steps - self.warm_up, 1)
         return self.peak * ops.maximum(ops.minimum(ops.minimum(rising, falling), 1.0), 0.0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"peak": self.peak, "warm_up": self.warm_up, "steps": self.steps}
 
 
@@ -49,19 +51,21 @@ class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
 class AdamW(keras.optimizers.AdamW):
     """Keras' AdamW, right for tables, the same on several devices, and fast on TensorFlow.
 
-    **Tables.** TensorFlow gives the gradient of a table as rows, one for each place in the text, so that a word that
+    **Tables.** TensorFlow gives the gradient of a table as rows, one per position in the text, so that a token that
     occurs twice has two. Keras (3.15) clips and squares these one by one, and (a + b)^2 is not a^2 + b^2; here they are
     added up first.
 
     **Several devices.** Under `tf.distribute`, Keras clips the gradient of each device's part of the batch; here that
     of the whole batch is clipped, so that two devices take the steps of one.
 
-    **Fast.** Keras moves a weight by a dozen operations, each of which reads and writes it all; TensorFlow has the same
-    equation as one. On a short batch that is a tenth of the whole step.
+    **Fast.** Keras updates a weight by a dozen operations, each of which reads and writes it all; TensorFlow has the
+    same equation as one. On a short batch that is a tenth of the whole step.
     """
 
-    def apply(self, grads, trainable_variables=None):
-        """Moves the variables, once the rows of each table and the parts of the batch are added up and clipped."""
+    global_clipnorm: float | None
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        """Update the variables, after the rows of each table and the parts of the batch are added up and clipped."""
         if backend() != "tensorflow":
             return super().apply(grads, trainable_variables)
         grads = _one_as_rows(_whole(grads, self.global_clipnorm))
@@ -71,8 +75,8 @@ class AdamW(keras.optimizers.AdamW):
         finally:
             self.global_clipnorm = clip_norm
 
-    def update_step(self, gradient, variable, learning_rate):
-        """Moves one variable and its moments."""
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> Any:
+        """Update one variable and its moments."""
         if backend() != "tensorflow":
             return super().update_step(gradient, variable, learning_rate)
         import tensorflow as tf
@@ -128,15 +132,22 @@ def _one_as_rows(grads):
 SCHEDULES = ("linear", "constant")
 
 
-def optimizer(learning_rate, steps, warm_up=0.1, weight_decay=0.01, clip_norm=1.0, schedule="linear"):
-    """AdamW for `steps` steps.
+def optimizer(
+    learning_rate: float,
+    steps: int,
+    warm_up: float = 0.1,
+    weight_decay: float = 0.01,
+    clip_norm: float | None = 1.0,
+    schedule: str = "linear",
+) -> AdamW:
+    """Return AdamW for `steps` steps.
 
     Args:
         learning_rate: float, the peak.
         steps: int, all steps of the training.
-        warm_up: float, the part of them in which the rate rises.
+        warm_up: float, the fraction of them in which the rate rises.
         weight_decay: float; not for biases, nor for the weights of LayerNorm.
-        clip_norm: float or None, the length to which the gradient of all weights together is cut.
+        clip_norm: float or None, the norm to which the gradient of all weights together is clipped.
         schedule: "linear", or "constant": the rate stays what it is, unless a callback sets it.
     """
     constant = schedule == "constant"

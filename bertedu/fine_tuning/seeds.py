@@ -1,12 +1,17 @@
-"""Several seeds: the same training from other first heads, in another order; how much of a result is luck.
+"""Several seeds: the same training from other initial heads, in another order; how much of a result is luck.
 
-On small sets, two trainings that differ in their seed alone can end percents apart (Dodge et al. 2020,
+On small sets, two trainings that differ in their seed alone can end several percent apart (Dodge et al. 2020,
 https://arxiv.org/abs/2002.06305), so one number is not a result. Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
 import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+
+from bertedu.classifier import BertClassifier
+from bertedu.fine_tuning.history import History
 
 
 @dataclasses.dataclass
@@ -15,43 +20,42 @@ class Runs:
 
     Attributes:
         histories: dict, seed -> `History`.
-        failed: dict, seed -> why that training came to no end.
+        failed: dict, seed -> why that training failed.
         best: the seed whose weights the classifier has; None if all failed.
     """
 
-    histories: dict
-    failed: dict
+    histories: dict[int, History]
+    failed: dict[int, str]
     best: int | None = None
 
-    def values(self, metric=None):
-        """A metric at the end of each training that came to one: dict, seed -> float.
+    def values(self, metric: str | None = None) -> dict[int, float]:
+        """Return a metric at the end of each training that did not fail: dict, seed -> float.
 
         Args:
-            metric: name in `history.epochs`; None for accuracy (or the mean absolute error), in validation where there
-                was one.
+            metric: name in `history.epochs`. Defaults to `Runs.metric`.
         """
         metric = metric or self.metric
-        return {seed: _at_the_end(history)[metric] for seed, history in self.histories.items()}
+        return {seed: history.final[metric] for seed, history in self.histories.items()}
 
     @property
-    def metric(self):
-        """The metric that is looked at unless another is named."""
-        known = next(iter(self.histories.values())).epochs[0] if self.histories else {}
-        names = [name for name in known if name not in ("epoch", "seconds") and not name.endswith("loss")]
+    def metric(self) -> str:
+        """The default metric: accuracy (or the mean absolute error), of the validation if there was one."""
+        known = next(iter(self.histories.values())).final if self.histories else {}
+        names = [name for name in known if not name.endswith("loss")]
         return max(names, key=lambda name: name.startswith("val_"), default="loss")
 
     @property
-    def mean(self):
+    def mean(self) -> float:
         """The mean of `values`."""
         return float(np.mean(list(self.values().values())))
 
     @property
-    def standard_deviation(self):
+    def standard_deviation(self) -> float:
         """The standard deviation of `values`, as of a sample; NaN for a single one."""
-        found = list(self.values().values())
-        return float(np.std(found, ddof=1)) if len(found) > 1 else float("nan")
+        values = list(self.values().values())
+        return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if not self.histories:
             return f"Runs(all {len(self.failed)} failed)"
         failed = f", {len(self.failed)} failed" if self.failed else ""
@@ -60,8 +64,8 @@ class Runs:
             f"± {self.standard_deviation:.3f}, best seed {self.best})"
         )
 
-    def plot(self, metric=None):
-        """A picture of a metric by epoch, one line a seed. Returns Axes."""
+    def plot(self, metric: str | None = None) -> Any:
+        """Plot a metric by epoch, one line per seed; return the Axes."""
         from bertedu import plots
 
         metric = metric or self.metric
@@ -71,8 +75,8 @@ class Runs:
         return plots.lines(values, labels, x=numbers, xlabel="epoch", ylabel=metric, title="Fine-tuning, several seeds")
 
 
-def each(classifier, seeds, train):
-    """Trains `classifier` once a seed, each time from the weights it has now with a new head.
+def each(classifier: BertClassifier, seeds: Sequence[int], train: Callable[[int], History]) -> Runs:
+    """Train `classifier` once per seed, each time from the weights it has now with a new head.
 
     Args:
         classifier: a `BertClassifier`; it ends with the weights of the best training.
@@ -91,32 +95,24 @@ def each(classifier, seeds, train):
         new_head(classifier, seed)
         try:
             runs.histories[seed] = train(seed)
-        except FloatingPointError as error:  # one that burst is a result, and the others go on
+        except FloatingPointError as error:  # one that diverged is a result, and the others go on
             runs.failed[seed] = str(error)
             continue
-        loss = _loss(runs.histories[seed])
+        final = runs.histories[seed].final
+        loss = final.get("val_loss", final["loss"])
         if best is None or loss < best[0]:
             best, runs.best = (loss, classifier.get_weights()), seed
     classifier.set_weights(first if best is None else best[1])
     return runs
 
 
-def new_head(classifier, seed):
-    """Draw the head's weights anew, as `seed` has it; those that are frozen stay."""
+def new_head(classifier: BertClassifier, seed: int) -> None:
+    """Initialise the head's weights again from `seed`; those that are frozen stay."""
     config = classifier.initializer.get_config()
-    draw = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     for variable in classifier.classifier.trainable_weights if classifier.trainable else ():
         if len(variable.shape) < 2:
             variable.assign(np.zeros(variable.shape))
             continue
-        own = config | ({"seed": int(draw.integers(2**31))} if "seed" in config else {})
+        own = config | ({"seed": int(rng.integers(2**31))} if "seed" in config else {})
         variable.assign(type(classifier.initializer).from_config(own)(variable.shape, dtype=variable.dtype))
-
-
-def _at_the_end(history):
-    return history.epochs[-1 if history.best_epoch is None else history.best_epoch]
-
-
-def _loss(history):
-    end = _at_the_end(history)
-    return end.get("val_loss", end["loss"])

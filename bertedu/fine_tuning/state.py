@@ -8,18 +8,23 @@ variables' paths; version 0.1 numbered them. Chapter: notebooks/11_fine_tuning.i
 
 import json
 import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from bertedu import files
+from bertedu.classifier import BertClassifier
 
 NUMBERED = re.compile(r"(?!layer_\d)(.+)_\d+")  # Keras' automatic names, "dense_3"; `layer_3` is an encoder's own
 
 
-def make_folder(path):
-    """Makes the folder of a training.
+def make_folder(path: Path) -> None:
+    """Make the folder of a training.
 
     Raises:
         OSError: it cannot be made.
@@ -27,11 +32,17 @@ def make_folder(path):
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        words = f"output_dir={str(path)!r} cannot be made a folder ({error.strerror}): choose another."
-        raise type(error)(words) from None
+        raise type(error)(
+            f"output_dir={str(path)!r} cannot be made a folder ({error.strerror}): choose another."
+        ) from None
 
 
-def named(model, optimizer=None):
+def damaged(path: Path, reason: object = "") -> ValueError:
+    """Return the error of a file that is not a state."""
+    return ValueError(f"{path} is no state of a training{reason and f' ({reason})'}: delete it to begin anew.")
+
+
+def named(model: BertClassifier, optimizer: keras.optimizers.Optimizer | None = None) -> dict[str, keras.Variable]:
     """Return all variables of a model by path: the same names in every process.
 
     Args:
@@ -47,9 +58,9 @@ def named(model, optimizer=None):
             paths[id(variable)] = f"{prefix}/{variable.path.rpartition(f'{part.name}/')[2]}"
     if optimizer is None:
         return _unique([(paths[id(variable)], variable) for variable in model.weights])
-    found = [(paths[id(variable)], variable) for variable in model.variables]
+    own = [(paths[id(variable)], variable) for variable in model.variables]
     flat = {variable.path.replace("/", "_"): paths[id(variable)] for variable in model.trainable_variables}
-    return _unique([*found, *((_slot(variable, flat), variable) for variable in optimizer.variables)])
+    return _unique([*own, *((_slot(variable, flat), variable) for variable in optimizer.variables)])
 
 
 def _slot(variable, flat):
@@ -77,25 +88,30 @@ def _unique(variables):
     return found
 
 
-def save(path, variables, words, arrays=None):
-    """Writes variables and words.
+def save(
+    path: Path,
+    variables: Mapping[str, keras.Variable],
+    metadata: dict[str, Any],
+    arrays: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """Write variables and metadata.
 
     Args:
         path: of the file; what is there is replaced once the new one is whole.
         variables: dict, path -> Keras variable.
-        words: dict that JSON can hold.
+        metadata: dict that JSON can hold.
         arrays: dict, name -> array, or None: further arrays, with names that no path of a variable has.
 
     Raises:
         OSError: it cannot be written, as on a full disk; what stood there before is untouched.
     """
-    found = {name: keras.ops.convert_to_numpy(variable) for name, variable in variables.items()}
+    tensors = {name: keras.ops.convert_to_numpy(variable) for name, variable in variables.items()}
     with files.replacing(path, overwrite=True) as new:
-        save_file(found | (arrays or {}), new, metadata={"state": json.dumps(words)})
+        save_file(tensors | dict(arrays or {}), new, metadata={"state": json.dumps(metadata)})
 
 
-def words_of(path):
-    """The words in a file that `save` wrote, None where there is no file.
+def read_metadata(path: Path) -> dict[str, Any] | None:
+    """Return the metadata in a file that `save` wrote, None without a file.
 
     Raises:
         ValueError: it is damaged, or not a file of ours.
@@ -104,19 +120,19 @@ def words_of(path):
         return None
     try:
         with safe_open(path, framework="numpy") as file:
-            words = json.loads(file.metadata()["state"])
+            metadata = json.loads(file.metadata()["state"])
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no state of a training ({error}): delete it to begin anew.") from None
-    if not isinstance(words, dict):
-        raise ValueError(f"{path} is no state of a training: delete it to begin anew.")
-    return words
+        raise damaged(path, error) from None
+    if not isinstance(metadata, dict):
+        raise damaged(path)
+    return metadata
 
 
-def restore(path, variables):
-    """Put the arrays of a file that `save` wrote back into `variables`, and return those that belong to none of them.
+def restore(path: Path, variables: Mapping[str, keras.Variable]) -> dict[str, np.ndarray]:
+    """Assign the arrays of a file that `save` wrote to `variables`, and return those that belong to none of them.
 
     Raises:
-        ValueError: it holds others.
+        ValueError: the file is of another model.
     """
     with safe_open(path, framework="numpy") as file:
         names = set(file.keys())

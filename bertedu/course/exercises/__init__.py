@@ -1,1 +1,43 @@
-"""The exercises, one file per chapter: a dict `EXERCISES` of `course.exercise.Exercise`, by the name of the task."""
+"""The exercises, one file per chapter. A file imports nothing of the course but `bertedu.course.exercise`."""
+
+from bertedu.course.exercise import Exercise
+from bertedu.course.exercises import (
+    attention,
+    checkpoints,
+    classification,
+    embeddings,
+    encoder,
+    feedforward,
+    fine_tuning,
+    masked_lm,
+    pooling,
+    start_here,
+    talking_heads,
+    text_to_tokens,
+    transformer,
+    visualize_attention,
+)
+
+CHAPTERS = (
+    start_here,
+    text_to_tokens,
+    embeddings,
+    attention,
+    feedforward,
+    transformer,
+    encoder,
+    pooling,
+    masked_lm,
+    classification,
+    checkpoints,
+    fine_tuning,
+    visualize_attention,
+    talking_heads,
+)
+
+EXERCISES: dict[str, Exercise] = {
+    f"{chapter.__name__.rpartition('.')[2]}.{task}": exercise
+    for chapter in CHAPTERS
+    for task, exercise in chapter.EXERCISES.items()
+}
+"""Every exercise by its name, "chapter.task", in the order of the course."""

@@ -1,44 +1,55 @@
-"""Judging: what a trained classifier says of texts, where it errs, and whether it knows when it does.
+"""Evaluation: what a trained classifier predicts for texts, where it errs, and whether its confidence is justified.
 
 Calibration after Guo et al. 2017 (https://arxiv.org/abs/1706.04599), section 2.
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from bertedu.bert import Bert
+from bertedu.classifier import BertClassifier
 from bertedu.files import read_json
 from bertedu.fine_tuning.batches import Batches, plan
 from bertedu.fine_tuning.examples import Examples, class_labels, column, strings
 from bertedu.fine_tuning.model import CONDITIONS, Conditions, limit_of, predicting
 from bertedu.fine_tuning.run import HISTORY, MODEL
 from bertedu.loading import load
+from bertedu.reading import Reading
+from bertedu.text import BertPreprocessor
 
 BATCH = 64
 BINS = 10
 
 
 class Mistake(NamedTuple):
-    """A text that a classifier is wrong about: its place, both labels, and how sure the classifier is of its own."""
+    """A text that a classifier is wrong about: its index, both labels, and the probability of the predicted one."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides `tuple.index`
     text: str
     label: int
     predicted: int
     confidence: float
     pair: str | None = None
 
-    def read(self, bert):
-        """The `Reading` of it by a `Bert`, attention and all, as `mistake.read(be.load("runs/a/model"))`."""
+    def read(self, bert: Bert) -> Reading:
+        """Return its `Reading` by a `Bert`, with attention, as `mistake.read(be.load("runs/a/model"))`."""
         return bert.read(self.text, self.pair)
 
 
-def predict(classifier, preprocessor, texts, pairs=None, *, max_length=None):
-    """What a classifier says of texts; a classifier that was trained here reads them as it did in its training.
+def predict(
+    classifier: BertClassifier,
+    preprocessor: BertPreprocessor,
+    texts: Any,
+    pairs: Any = None,
+    *,
+    max_length: int | None = None,
+) -> np.ndarray:
+    """Return what a classifier predicts for texts; one that was trained here reads them as in its training.
 
     Args:
         classifier: a `BertClassifier`.
@@ -68,24 +79,23 @@ def predict(classifier, preprocessor, texts, pairs=None, *, max_length=None):
         )
     limit = limit_of(classifier, preprocessor, conditions.max_length if max_length is None else max_length)
     rows = preprocessor.encode_batch(texts, pairs, max_length=limit)
-    outputs = np.zeros((len(rows), classifier.num_classes), "float32")  # [n, classes]
+    logits = np.zeros((len(rows), classifier.num_classes), "float32")  # [n, classes]
     if rows:
-        nothing = np.zeros(len(rows), "float32")
-        given = Examples(rows, nothing, nothing, 0, "")
-        data = Batches(given, plan([len(row.ids) for row in rows], BATCH), BATCH, preprocessor.tokenizer.pad_id, limit)
+        zeros = np.zeros(len(rows), "float32")
+        examples = Examples(rows, labels=zeros, weights=zeros)
+        data = Batches(examples, plan(examples.lengths, BATCH), BATCH, preprocessor.tokenizer.pad_id, limit)
         model = predicting(classifier, conditions.precision)
-        found = model.predict(data, verbose=0).reshape(-1, BATCH, classifier.num_classes)
-        for batch, answers in zip(data.batches, found, strict=True):
-            outputs[batch] = answers[: len(batch)]
-    if classifier.multi_label:
-        return keras.ops.convert_to_numpy(keras.ops.sigmoid(outputs))
-    if classifier.num_classes == 1:
-        return outputs[:, 0]
-    return keras.ops.convert_to_numpy(keras.ops.softmax(outputs, axis=-1))
+        predicted = model.predict(data, verbose=0).reshape(-1, BATCH, classifier.num_classes)
+        for batch, rows_of_batch in zip(data.batches, predicted, strict=True):
+            logits[batch] = rows_of_batch[: len(batch)]
+    if classifier.num_classes == 1 and not classifier.multi_label:
+        return logits[:, 0]
+    activation = keras.ops.sigmoid if classifier.multi_label else keras.ops.softmax
+    return keras.ops.convert_to_numpy(activation(logits))
 
 
 class TrainedRun(NamedTuple):
-    """A training that was read from its `output_dir`.
+    """A finished training, opened from its `output_dir`.
 
     Args:
         bert: its `Bert`; `bert.classifier` predicts as in the training.
@@ -94,11 +104,11 @@ class TrainedRun(NamedTuple):
     """
 
     bert: Bert
-    names: list | None
+    names: list[str] | None
     conditions: Conditions
 
 
-def open_run(output_dir):
+def open_run(output_dir: str | Path) -> TrainedRun:
     """Return the `TrainedRun` that a finished `fine_tune` left in its `output_dir`.
 
     Raises:
@@ -110,7 +120,7 @@ def open_run(output_dir):
     """
     folder = Path(output_dir).expanduser()
     if not (folder / HISTORY).is_file():
-        raise ValueError(f"{folder} holds no finished training ({HISTORY}); `bertedu finetune` makes one")
+        raise ValueError(f"{folder} holds no finished training ({HISTORY}); `bertedu finetune` makes one.")
     run = read_json(folder / HISTORY).get("run")
     bert = load(folder / MODEL)
     try:
@@ -136,21 +146,22 @@ def _checked(labels, probabilities):
     return labels, probabilities
 
 
-def confusion(labels, probabilities):
-    """How many texts of each class (rows) were taken for which (columns): int array `[classes, classes]`.
+def confusion(labels: Sequence[int], probabilities: np.ndarray) -> np.ndarray:
+    """Return how many texts of each class (rows) got which prediction (columns): int array `[classes, classes]`.
 
     Example:
         >>> confusion([0, 0, 1], np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])).tolist()
         [[1, 1], [0, 1]]
     """
     labels, probabilities = _checked(labels, probabilities)
-    counts = np.zeros((probabilities.shape[1],) * 2, int)
-    np.add.at(counts, (labels, probabilities.argmax(-1)), 1)
-    return counts
+    classes = probabilities.shape[1]
+    return np.bincount(labels * classes + probabilities.argmax(-1), minlength=classes**2).reshape(classes, classes)
 
 
-def mistakes(texts, labels, probabilities, most=10, pairs=None):
-    """The texts that a classifier is wrong about, the most confident first: list of `Mistake`, at most `most`.
+def mistakes(
+    texts: Any, labels: Sequence[int], probabilities: np.ndarray, most: int = 10, pairs: Any = None
+) -> list[Mistake]:
+    """Return the texts that a classifier is wrong about, at most `most`, the most confident mistakes first.
 
     Example:
         >>> mistakes(["so good", "so bad"], [1, 0], np.array([[0.9, 0.1], [0.6, 0.4]]))
@@ -168,13 +179,13 @@ def mistakes(texts, labels, probabilities, most=10, pairs=None):
     ]
 
 
-def calibration(labels, probabilities, bins=BINS):
-    """Whether a classifier that is 80 % sure is right 8 times of 10.
+def calibration(labels: Sequence[int], probabilities: np.ndarray, bins: int = BINS) -> dict[str, Any]:
+    """Return whether a classifier that is 80 % confident is right 8 times of 10.
 
     Args:
         labels: n ints.
         probabilities: `[n, classes]`.
-        bins: int, into how many equal parts confidence from 0 to 1 is cut.
+        bins: int, into how many equal parts confidence from 0 to 1 is divided.
 
     Returns:
         dict: `confidence` and `accuracy`, their means in each bin that holds texts, `count` of texts there, and
@@ -185,10 +196,9 @@ def calibration(labels, probabilities, bins=BINS):
         0.45
     """
     labels, probabilities = _checked(labels, probabilities)
-    confidences, right = probabilities.max(-1), probabilities.argmax(-1) == labels
-    places = np.minimum((confidences * bins).astype(int), bins - 1)
-    used = np.unique(places)
-    confidence, accuracy = (np.array([values[places == b].mean() for b in used]) for values in (confidences, right))
-    count = np.array([np.sum(places == b) for b in used])
+    confidences, correct = probabilities.max(-1), probabilities.argmax(-1) == labels
+    bin_numbers = np.minimum((confidences * bins).astype(int), bins - 1)
+    _, bin_of, count = np.unique(bin_numbers, return_inverse=True, return_counts=True)
+    confidence, accuracy = (np.bincount(bin_of, values) / count for values in (confidences, correct))
     error = float(np.sum(count * np.abs(confidence - accuracy)) / len(labels))
     return {"confidence": confidence, "accuracy": accuracy, "count": count, "error": round(error, 12)}

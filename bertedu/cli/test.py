@@ -1,0 +1,95 @@
+"""Run lint, unit tests, every notebook and the browser test."""
+
+import os
+import subprocess
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+
+from . import common
+
+SECONDS_PER_CELL = 300  # a cell that takes longer has hung: a whole chapter should take less than two minutes
+MOST_PROCESSES = 4  # of unit tests at a time: each takes 2 GB
+TOOLS = ("pytest", "xdist", "nbval", "ruff", "mypy", "coverage", "playwright")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of `bertedu test`."""
+    parser.add_argument("--all", action="store_true", help="run what is slow as well")
+    parser.add_argument("-k", metavar="EXPRESSION", help="only the tests that match, as in pytest; no lint")
+    parser.add_argument("--lint", action="store_true", help="only lint and types")
+    parser.add_argument("--coverage", action="store_true", help="measure the branch coverage of the unit tests")
+
+
+def steps(options: Namespace) -> list[tuple[str, list[str]]]:
+    """Return what `bertedu test` runs, as `(name, command)`, cheapest first."""
+    python = [sys.executable, "-m"]
+    pytest = [*python, "pytest"]
+    chosen = ["-k", options.k] if options.k else []
+    quick = "" if options.all else " and not slow"
+    at_once = ["-n", str(min(os.cpu_count() or 1, MOST_PROCESSES)), "--dist", "worksteal"]
+    unit_tests = [*at_once, "-m", "not browser" + quick, *chosen]
+    notebooks = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={SECONDS_PER_CELL}"]
+    lint = [
+        ("lint", [*python, "ruff", "check", "."]),
+        ("format", [*python, "ruff", "format", "--check", "."]),
+        ("types", [*python, "mypy"]),
+    ]
+    if (common.CHECKOUT / "tools" / "check_js.py").is_file():
+        lint.append(("javascript", [*python, "tools.check_js"]))
+    if options.lint:
+        return lint
+    measured = [("unit tests", [*pytest, *unit_tests])]
+    if options.coverage:
+        measured = [
+            ("unit tests", [*python, "coverage", "run", "-m", "pytest", *unit_tests]),
+            ("combine", [*python, "coverage", "combine", "--quiet"]),
+            ("coverage", [*python, "coverage", "report"]),
+        ]
+    return ([] if options.k else lint) + [
+        *measured,
+        ("notebooks", [*pytest, *notebooks, str(common.NOTEBOOKS), *chosen]),
+        ("browser", [*pytest, "-m", "browser" + quick, *chosen]),
+    ]
+
+
+def run_step(name: str, command: list[str]) -> tuple[int, str]:
+    """Run one step with its output passed through; return its exit status and its last line."""
+    print(f"\n==> {name}", flush=True)
+    last = ""
+    with subprocess.Popen(
+        command,
+        cwd=common.CHECKOUT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},  # Python's own buffering would hold back a long step's progress
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            last = line.strip() or last
+    return process.returncode, last
+
+
+def run(options: Namespace) -> int:
+    """Run every step, and print one line for each at the end."""
+    if not (common.CHECKOUT / "tests").is_dir():
+        raise common.UsageError(
+            f"no tests beside the package ({common.CHECKOUT}): they come with the source, not with the wheel"
+        )
+    missing = [name for name in TOOLS if not common.is_installed(name)]
+    if missing:
+        raise common.UsageError(f'not installed: {", ".join(missing)}. Run: pip install -e ".[course,dev]"')
+    summary, failed = [], False
+    for name, command in steps(options):
+        start = time.perf_counter()
+        status, last = run_step(name, command)
+        empty = status == 5 and options.k  # pytest's status where no test matches
+        word = "none" if empty else "ok" if status == 0 else "FAILED"
+        failed |= word == "FAILED"
+        summary.append(f"{word:<7} {name:<11} {time.perf_counter() - start:4.0f} s   {last.strip('= ')}")
+    print("\n" + "\n".join(summary), flush=True)
+    return int(failed)

@@ -1,0 +1,90 @@
+"""`check`, `hint` and `solution`: run an exercise by its name, "chapter.task". All chapters."""
+
+import textwrap
+import warnings
+from typing import Any
+
+from bertedu.course.exercise import Exercise, NotYet, describe_error, kind
+from bertedu.course.exercises import EXERCISES
+from bertedu.course.source import show_code
+
+WIDTH = 100  # characters that fit on a line of output in JupyterLab's narrow window
+
+_hints_shown: dict[str, int] = {}  # by exercise name, in this process
+
+
+def names() -> list[str]:
+    """Return the names of all exercises, in the order of the course."""
+    return list(EXERCISES)
+
+
+def check(name: str, answer: Any = ...) -> None:
+    """Print "Correct: ..." or "Not yet: ..." with a reason that fits. Never raises, whatever `answer` is or does.
+
+    Args:
+        name: str, "chapter.task".
+        answer: what the exercise asks for: a number, a list, an array or tensor, or a function (without brackets).
+
+    Example:
+        >>> check("start_here.heads", 12)
+        Not yet: 12 is the heads of one layer, and there are 6 layers.
+    """
+    exercise = _find(name)
+    if exercise is None:
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # NumPy's about NaN: the reason says it better
+            if answer is ...:
+                raise NotYet("there is nothing in it yet; put your answer where the dots (...) are.")
+            exercise.judge(answer)
+        verdict = f"Correct: {exercise.correct}"
+    except NotYet as reason:
+        verdict = f"Not yet: {reason}"
+    except KeyboardInterrupt:
+        verdict = "Not yet: it was stopped before it came to an end."
+    except BaseException as error:  # an answer may be any object, and may do anything when it is used
+        verdict = f"Not yet: looking at the answer stopped with {describe_error(error)}."
+    _print(verdict)
+
+
+def hint(name: str) -> None:
+    """Print the first hint of an exercise, at the next call the second."""
+    exercise = _find(name)
+    if exercise is None:
+        return
+    number = _hints_shown[name] = min(_hints_shown.get(name, 0) + 1, len(exercise.hints))
+    _print(f"Hint {number} of {len(exercise.hints)}: {exercise.hints[number - 1]}")
+    if number == len(exercise.hints):
+        _print(f'(There is no third one. If you are stuck: solution("{name}").)')
+
+
+def solution(name: str) -> None:
+    """Show the code of a solution, once both hints have been shown."""
+    exercise = _find(name)
+    if exercise is None:
+        return
+    missing = len(exercise.hints) - _hints_shown.get(name, 0)
+    if missing > 0:
+        hints = "is one more hint" if missing == 1 else "are two hints"
+        _print(f'There {hints} first, and a try in between is worth more: hint("{name}").')
+        return
+    show_code(f"A solution of {name}", list(enumerate(exercise.solution.strip().splitlines(), 1)))
+
+
+def _print(text: str) -> None:
+    """Print `text` in lines that a notebook's window does not break; its own line breaks stay."""
+    for line in text.splitlines():
+        print(textwrap.fill(line, WIDTH, break_long_words=False, break_on_hyphens=False))
+
+
+def _find(name: str) -> Exercise | None:
+    """Return the exercise of that name, or print the names of its chapter, or the chapters, and return None."""
+    if isinstance(name, str) and name in EXERCISES:
+        return EXERCISES[name]
+    shown = textwrap.shorten(ascii(name), 60) if isinstance(name, str) else kind(name)
+    chapter = name.partition(".")[0] if isinstance(name, str) else ""
+    known = [other for other in EXERCISES if other.partition(".")[0] == chapter]
+    known = known or list(dict.fromkeys(f"{other.partition('.')[0]}. ..." for other in EXERCISES))
+    print(f"There is no exercise {shown}. There are:", *known, sep="\n  ")
+    return None

@@ -1,0 +1,100 @@
+"""`show_source`: the source of anything, shown where it is asked for. All chapters."""
+
+import ast
+import html
+import inspect
+from pathlib import Path
+from typing import Any
+
+from bertedu.terminal import in_notebook
+
+BOX = "background:#f8f8f8; color:#1a1a1a; margin:0; padding:0.6em; overflow-x:auto; white-space:pre; line-height:1.35"
+
+
+def show_source(obj: Any, docstring: bool = False) -> None:
+    """Show the source of a class, function, method or module as it stands, with its file and line numbers.
+
+    Args:
+        obj: what to show; for an instance its class is shown.
+        docstring: bool, show the docstrings too. Where they are left out, the line numbers jump.
+
+    Raises:
+        TypeError: there is no Python source for it (as for what is written in C).
+
+    Example:
+        >>> from bertedu.course import names
+        >>> show_source(names)  # doctest: +ELLIPSIS
+        bertedu/course/checking.py, lines ... to ...
+        ...  def names() -> list[str]:
+        ...      return list(EXERCISES)
+    """
+    if not (inspect.isclass(obj) or inspect.isroutine(obj) or inspect.ismodule(obj)):
+        obj = getattr(obj, "func", type(obj))  # functools.partial, or any instance
+    try:
+        lines, first = inspect.getsourcelines(obj)
+        path = Path(inspect.getsourcefile(inspect.unwrap(obj)) or "")
+    except (TypeError, OSError):
+        raise TypeError(f"There is no Python source to show for {obj!r}.") from None
+    first = max(first, 1)  # inspect numbers a module from 0
+    hidden = set() if docstring else docstring_lines("".join(lines))
+    indent = len(lines[0]) - len(lines[0].lstrip())  # a method's: room for the code
+    numbered = [
+        (first + i, line[indent:].rstrip("\n") if line[:indent].isspace() else line.rstrip("\n"))
+        for i, line in enumerate(lines)
+        if i + 1 not in hidden
+    ]
+    while numbered and not numbered[-1][1].strip():
+        numbered.pop()
+    show_code(f"{_short(path)}, lines {first} to {first + len(lines) - 1}", numbered)
+
+
+def docstring_lines(source: str) -> set[int]:
+    """Return the line numbers, from 1, of all docstrings in `source` and of the blank line after each."""
+    lines = source.splitlines()
+    indented = bool(lines) and lines[0][:1].isspace()
+    tree = ast.parse("if True:\n" + source if indented else source)  # a method; `dedent` would change strings
+    hidden: set[int] = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if len(node.body) > 1 and ast.get_docstring(node, clean=False) is not None:
+            start, end = node.body[0].lineno - indented, (node.body[0].end_lineno or 0) - indented
+            end += end < len(lines) and not lines[end].strip()
+            hidden.update(range(start, end + 1))
+    return hidden
+
+
+def _short(path: Path) -> str:
+    """A path as it stands below its package, without the folders of this machine."""
+    if "ipykernel" in str(path) or path.name.startswith("<"):
+        return "this notebook"
+    parents = [parent for parent in path.parents if not (parent / "__init__.py").is_file()]
+    return path.relative_to(parents[0]).as_posix() if parents else path.name
+
+
+def show_code(headline: str, numbered: list[tuple[int, str]]) -> None:
+    """Show lines of code with their numbers: coloured in a notebook, else as plain text."""
+    width = len(str(numbered[-1][0])) if numbered else 1
+    plain = "\n".join([headline, *(f"{number:{width}d}  {line}".rstrip() for number, line in numbered)])
+    if not in_notebook():
+        print(plain)
+        return
+    from IPython.display import display
+
+    display({"text/html": _coloured(headline, numbered, width), "text/plain": plain}, raw=True)
+
+
+def _coloured(headline: str, numbered: list[tuple[int, str]], width: int) -> str:
+    from pygments import highlight
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import PythonLexer
+
+    # Styles inside the tags: JupyterLab and GitHub drop style sheets. A background of its own, for dark themes.
+    style = HtmlFormatter(nowrap=True, noclasses=True)
+    code = highlight("\n".join(line for _, line in numbered), PythonLexer(stripnl=False), style).split("\n")
+    rows = [
+        f'<span style="color:#6b6b6b; user-select:none">{number:{width}d}  </span>{line}'
+        for (number, _), line in zip(numbered, code, strict=False)
+    ]
+    title = f'<span style="color:#555555; user-select:none">{html.escape(headline)}</span>'
+    return f'<pre style="{BOX}">{title}\n' + "\n".join(rows) + "</pre>"

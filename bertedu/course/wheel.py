@@ -1,0 +1,66 @@
+"""The package as a wheel, built from the files that run here, without a network or a build tool (PEP 427)."""
+
+import base64
+import csv
+import hashlib
+import importlib.metadata
+import importlib.util
+import io
+import re
+import zipfile
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent.parent
+LARGEST_ASSET = 100_000  # bytes; larger files of `assets/`, such as the trained masked-LM head, are not in the wheel
+
+
+def build_wheel() -> tuple[str, bytes]:
+    """Return this package as a wheel: its file name and its bytes, the same bytes every time.
+
+    The files are stored, not compressed: a notebook compresses all of them at once, which saves another third.
+    """
+    metadata = importlib.metadata.distribution("bertedu").read_text("METADATA") or ""
+    metadata = metadata.split("\n\n", 1)[0].rstrip("\n") + "\n"  # without the README
+    metadata = re.sub(r"^License-File: .*\n", "", metadata, flags=re.MULTILINE)
+    version = importlib.metadata.version("bertedu")
+    info = f"bertedu-{version}.dist-info"
+    files = {
+        **package_files(),
+        f"{info}/METADATA": metadata.encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: bertedu\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": b"[console_scripts]\nbertedu = bertedu_command:main\n",
+    }
+    record = io.StringIO()
+    rows = csv.writer(record, lineterminator="\n")
+    for name, content in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+        rows.writerow([name, f"sha256={digest}", len(content)])
+    rows.writerow([f"{info}/RECORD", "", ""])
+    files[f"{info}/RECORD"] = record.getvalue().encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as wheel:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # no time of day, so that two builds are equal
+            entry.external_attr = 0o644 << 16
+            wheel.writestr(entry, content)
+    return f"bertedu-{version}-py3-none-any.whl", buffer.getvalue()
+
+
+def package_files() -> dict[str, bytes]:
+    """Return the files of the package: path in the wheel -> bytes."""
+    files = {}
+    for path in PACKAGE.rglob("*"):
+        name = path.relative_to(PACKAGE)
+        hidden = any(part.startswith((".", "__pycache__")) for part in name.parts)
+        large = name.parts[0] == "assets" and path.stat().st_size > LARGEST_ASSET
+        if path.is_file() and not hidden and not large:
+            files[f"bertedu/{name.as_posix()}"] = path.read_bytes()
+    command = importlib.util.find_spec("bertedu_command")
+    assert command is not None and command.origin is not None
+    files["bertedu_command.py"] = Path(command.origin).read_bytes()
+    data = PACKAGE.parent / "data"  # of a checkout; an installed package has its files in assets/data already
+    if (PACKAGE.parent / "pyproject.toml").is_file():
+        for path in data.rglob("*"):
+            if path.suffix in (".tsv", ".md"):
+                files[f"bertedu/assets/data/{path.relative_to(data).as_posix()}"] = path.read_bytes()
+    return dict(sorted(files.items()))

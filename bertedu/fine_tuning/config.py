@@ -1,0 +1,66 @@
+"""The settings of a training: every argument of `fine_tune` that its result depends on, checked.
+
+Chapter: notebooks/11_fine_tuning.ipynb.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from bertedu.fine_tuning.schedule import SCHEDULES
+
+POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
+WARM_UP = {"linear": 0.1, "constant": 0.0}  # defaults by schedule
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """The settings of a training; their meaning stands at `fine_tune`.
+
+    Raises:
+        ValueError: a value is out of its range.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    schedule: str
+    warm_up: Any  # float, or None for the default of the schedule
+    weight_decay: float
+    clip_norm: float | None
+    max_length: int | None
+    class_weights: Any
+    seed: int
+    precision: str
+    jit_compile: bool | str
+    restore_best: bool
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a whole number from 1 on, got {value!r}.")
+        for name, known in (("schedule", SCHEDULES), ("precision", ("auto", *POLICIES))):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {getattr(self, name)!r}.")
+        if self.schedule == "constant" and self.warm_up:
+            raise ValueError(
+                f'warm_up: a constant learning rate has none, got {self.warm_up!r}. Use schedule="linear".'
+            )
+        if self.warm_up is None:
+            object.__setattr__(self, "warm_up", WARM_UP[self.schedule])
+        if not 0 < self.learning_rate <= 1:
+            raise ValueError(f"learning_rate must be above 0 and at most 1, got {self.learning_rate!r}.")
+        for name in ("warm_up", "weight_decay"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be from 0 to 1, got {getattr(self, name)!r}.")
+
+    def steps_per_epoch(self, num_examples: int) -> int:
+        """Return how many batches so many examples make."""
+        return -(-num_examples // self.batch_size)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as a dict that JSON can hold."""
+        values = dataclasses.asdict(self)
+        return {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}

@@ -1,0 +1,359 @@
+"""Mutation tests: `python -m tools.mutate [--sample 300] [--seed 0] [--workers 2] [--modules NAME ...] [--report]`.
+
+A mutant is one small change to one module; its tests should fail ("killed"). A seeded sample of all mutants of `TESTS`
+is run, each against its module's own test files. What passes in spite of the change "survived"; what takes three times
+as long as without one "timed out", which is counted apart. `tests/equivalent_mutants.toml` lists survivors that compute
+the same, with the reason.
+
+Importing TensorFlow takes seconds, and a fork after TensorFlow has run hangs. So each worker imports Keras and
+TensorFlow once, runs nothing, and forks a child per mutant. The child imports `bertedu` with the changed module; no
+file is written, so that other runs in this checkout are not disturbed. Results are appended to
+build/mutation/results.jsonl as they come; a run that was stopped continues there. Changing a module's source makes its
+old results void.
+"""
+
+import argparse
+import ast
+import collections
+import hashlib
+import importlib.machinery
+import json
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import time
+import tomllib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "build" / "mutation"
+EQUIVALENT = ROOT / "tests" / "equivalent_mutants.toml"
+
+TESTS = {  # module -> its own test files
+    "attention": ("test_attention.py",),
+    "transformer": ("test_transformer.py",),
+    "encoder": ("test_encoder.py",),  # the slowest: 75 s beside other work
+    "text": ("test_text.py",),
+    "vocabulary": ("test_text.py",),
+    "tokenizer_json": ("test_text.py", "test_huggingface.py"),
+    "pooling": ("test_pooling.py",),
+    "masked_lm": ("test_masked_lm.py",),
+    "checkpoints.strict": ("test_strict.py", "test_checkpoints.py"),
+}
+SLOWEST = 3.0  # times as long as without a mutation, and `GRACE` seconds: then it has timed out
+GRACE = 10.0
+
+SWAPS = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult,
+    ast.Pow: ast.Mult, ast.BitOr: ast.BitAnd, ast.BitAnd: ast.BitOr, ast.And: ast.Or, ast.Or: ast.And,
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change to one module.
+
+    Args:
+        module: below `bertedu`, with dots.
+        line: where it begins, from 1.
+        start, end: offsets in the source, in bytes.
+        before, after: the source there, and what replaces it.
+        context: the whole line.
+        key: identifies mutant and source.
+    """
+
+    module: str
+    line: int
+    start: int
+    end: int
+    before: str
+    after: str
+    context: str
+    key: str
+
+
+def source_path(module):
+    """Return the file of a module of the package."""
+    return ROOT / "bertedu" / f"{module.replace('.', '/')}.py"
+
+
+# ---- mutants ---------------------------------------------------------------------------------------------------------
+
+
+def replacements(node):
+    """Yield what may replace a node, as source."""
+    if isinstance(node, ast.BinOp) and type(node.op) in SWAPS:
+        yield f"({ast.unparse(ast.BinOp(node.left, SWAPS[type(node.op)](), node.right))})"
+    elif isinstance(node, ast.BoolOp):
+        yield f"({ast.unparse(ast.BoolOp(SWAPS[type(node.op)](), node.values))})"
+    elif isinstance(node, ast.Compare) and type(node.ops[0]) in SWAPS:
+        yield f"({ast.unparse(ast.Compare(node.left, [SWAPS[type(node.ops[0])](), *node.ops[1:]], node.comparators))})"
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.USub):
+        yield f"({ast.unparse(node.operand)})"
+    elif isinstance(node, ast.Raise | ast.AugAssign):
+        yield "pass"
+    elif isinstance(node, ast.Constant):
+        yield from constants(node.value)
+    elif isinstance(node, ast.Return) and node.value is not None:
+        yield "return None"
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        yield "pass"
+
+
+def constants(value):
+    """Yield what may replace a constant."""
+    if isinstance(value, bool):
+        yield str(not value)
+    elif isinstance(value, int):
+        yield str(value + 1)
+    elif isinstance(value, float):
+        yield repr(value * 2 or 1.0)
+    elif isinstance(value, str) and value:
+        yield repr(f"{value}X")
+
+
+def left_out(tree):
+    """Return the ids of nodes that are not mutated: docstrings, annotations, messages, `__all__`, f-strings' parts.
+
+    An f-string's parts have no positions of their own before Python 3.12. A message is tested for the names and values
+    that it has to contain, not for its text.
+    """
+    roots = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            roots.append(node.body[0])
+        if isinstance(node, ast.FunctionDef):
+            roots += [*node.decorator_list, node.returns]
+        if isinstance(node, ast.arg | ast.AnnAssign):
+            roots.append(node.annotation)
+        if isinstance(node, ast.Raise):
+            roots.append(node.exc)
+        if isinstance(node, ast.JoinedStr):
+            roots += node.values
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):  # a constant's docstring
+            roots.append(node)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            roots.append(node)
+    return {id(node) for root in roots if root is not None for node in ast.walk(root)}
+
+
+def mutants_of(module):
+    """Return all mutants of a module, in the order of its source."""
+    source = source_path(module).read_bytes()
+    digest = hashlib.sha256(source).hexdigest()[:8]
+    lines = source.splitlines(keepends=True)
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line))
+    tree = ast.parse(source)
+    ignored = left_out(tree)
+    mutants = []
+    for node in ast.walk(tree):
+        if id(node) in ignored or not hasattr(node, "end_lineno"):
+            continue
+        start, end = starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
+        before, context = source[start:end].decode(), lines[node.lineno - 1].decode().strip()
+        for after in replacements(node):
+            key = f"{module}:{digest}:{start}:{end}:{after}"
+            mutants.append(Mutant(module, node.lineno, start, end, before, after, context, key))
+    return sorted(mutants, key=lambda mutant: (mutant.start, mutant.end, mutant.after))
+
+
+def mutated_source(mutant):
+    """Return the whole source of a mutant's module, changed."""
+    source = source_path(mutant.module).read_bytes()
+    return source[: mutant.start] + mutant.after.encode() + source[mutant.end :]
+
+
+# ---- running ---------------------------------------------------------------------------------------------------------
+
+
+class MutatedModule(importlib.machinery.SourceFileLoader):
+    """Loads one module from source in memory instead of its file; on `sys.meta_path`, it finds only that module."""
+
+    def __init__(self, name, path, source):
+        super().__init__(name, path)
+        self.source = source
+
+    def find_spec(self, name, path=None, target=None):
+        """Return the spec of the module, None for others."""
+        return importlib.machinery.ModuleSpec(name, self, origin=self.path) if name == self.name else None
+
+    def get_code(self, fullname):
+        """Compile the changed source; never a cached .pyc."""
+        return compile(self.source, self.path, "exec", dont_inherit=True)
+
+
+def run_child(module, source, output):
+    """In a forked process: run the module's tests with `source` in place of its file, and end with pytest's status."""
+    os.setsid()  # a group of its own, so that a timeout also ends what the tests started
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    if source is not None:
+        loader = MutatedModule(f"bertedu.{module}", str(source_path(module)), source)
+        sys.meta_path.insert(0, loader)
+    import pytest
+
+    tests = [str(ROOT / "tests" / name) for name in TESTS[module]]
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow and not browser and not peers"]
+    status = 1
+    try:
+        status = pytest.main([*options, "--tb=line", "-W", "ignore", *tests])
+    finally:
+        os._exit(int(status))
+
+
+def run_tests(module, source, seconds, output):
+    """Fork a child for a module's tests; return (pytest's status or None after a timeout, seconds it took)."""
+    started = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        run_child(module, source, output)
+    while time.monotonic() < started + seconds:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status), time.monotonic() - started
+        time.sleep(0.05)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None, time.monotonic() - started
+
+
+def import_frameworks():
+    """Import what takes long, without `bertedu`, and without running any operation."""
+    os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
+    import keras  # noqa: F401
+    import matplotlib.pyplot  # noqa: F401
+    import pytest  # noqa: F401
+    import tensorflow  # noqa: F401
+
+
+def work(number, tasks, results):
+    """A worker process: run what comes in `tasks`, (module, mutant or None, seconds allowed), until a None."""
+    import_frameworks()
+    output = RESULTS / f"worker_{number}.log"
+    for module, mutant, seconds in iter(tasks.get, None):
+        status, took = run_tests(module, mutant and mutated_source(mutant), seconds, output)
+        lines = output.read_text(errors="replace").splitlines()
+        failure = next((line for line in lines if line.startswith(("FAILED", "ERROR"))), "")
+        results.put((module, mutant, status, took, failure, lines[-3:]))
+
+
+def run_all(tasks, count):
+    """Run tasks in `count` workers, and yield their results as they come."""
+    context = multiprocessing.get_context("spawn")
+    queue, results = context.Queue(), context.Queue()
+    workers = [context.Process(target=work, args=(number, queue, results)) for number in range(count)]
+    for worker in workers:
+        worker.start()
+    for task in [*tasks, *[None] * count]:
+        queue.put(task)
+    try:
+        for _ in tasks:
+            yield results.get()
+    finally:
+        for worker in workers:
+            worker.terminate()
+
+
+def outcome_of(status):
+    """Return the outcome for pytest's status: its tests failed, or the module did not even import."""
+    return "timed out" if status is None else "survived" if status == 0 else "killed"
+
+
+def baselines(modules, count):
+    """Return how long each module's tests take without a mutation."""
+    seconds = {}
+    for module, _, status, took, failure, tail in run_all([(module, None, 1800.0) for module in modules], count):
+        if status != 0:
+            raise SystemExit(f"the tests of {module} fail without any mutation: {failure or tail}")
+        print(f"{module}: {took:.0f} s without a mutation", flush=True)
+        seconds[module] = took
+    return seconds
+
+
+# ---- results ---------------------------------------------------------------------------------------------------------
+
+
+def read_results():
+    """Return what is in results.jsonl: key -> dict."""
+    path = RESULTS / "results.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
+    return {entry["key"]: entry for entry in map(json.loads, lines)}
+
+
+def equivalents():
+    """Return the committed list: (module, line of source, before, after) -> reason."""
+    listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")).get("mutant", []) if EQUIVALENT.exists() else []
+    return {(entry["module"], entry["context"], entry["before"], entry["after"]): entry["reason"] for entry in listed}
+
+
+def report(sample, results):
+    """Print a table of outcomes by module, and the survivors."""
+    known = equivalents()
+    counts, survivors = collections.defaultdict(collections.Counter), []
+    for mutant in sample:
+        outcome = results[mutant.key]["outcome"] if mutant.key in results else "not run"
+        identity = (mutant.module, mutant.context, mutant.before, mutant.after)
+        if outcome == "survived" and identity in known:
+            outcome = "equivalent"
+        elif outcome == "survived":
+            survivors.append(mutant)
+        counts[mutant.module][outcome] += 1
+    columns = ("killed", "survived", "timed out", "equivalent", "not run")
+    print(f"| module | mutants | {' | '.join(columns)} |\n|---|---:|{'---:|' * len(columns)}")
+    total = collections.Counter()
+    for module in sorted(counts):
+        total.update(counts[module])
+        print(f"| {module} | {counts[module].total()} | {' | '.join(str(counts[module][c]) for c in columns)} |")
+    print(f"| all | {total.total()} | {' | '.join(str(total[column]) for column in columns)} |")
+    for mutant in survivors:
+        print(f"survived: {show(mutant)}\n    {mutant.context}")
+
+
+def show(mutant):
+    """Return a mutant on one line."""
+    return f"{mutant.module}:{mutant.line} {mutant.before[:60]!r} -> {mutant.after[:60]!r}"
+
+
+def main(arguments=None):
+    """Run the sample, or what is left of it, and print the report."""
+    parser = argparse.ArgumentParser(prog="python -m tools.mutate", description=__doc__.split("\n\n")[1])
+    parser.add_argument("--sample", type=int, default=300, help="how many mutants (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes (default: one per core)")
+    parser.add_argument("--modules", nargs="*", choices=TESTS, default=list(TESTS), help="default: all")
+    parser.add_argument("--report", action="store_true", help="run nothing, print what is known")
+    options = parser.parse_args(arguments)
+    mutants = [mutant for module in options.modules for mutant in mutants_of(module)]
+    sample = random.Random(options.seed).sample(mutants, min(options.sample, len(mutants)))
+    print(f"{len(mutants)} mutants, {len(sample)} in the sample", flush=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    results = read_results()
+    waiting = [mutant for mutant in sample if mutant.key not in results]
+    if waiting and not options.report:
+        limits = baselines(sorted({mutant.module for mutant in waiting}), options.workers)
+        tasks = [(mutant.module, mutant, SLOWEST * limits[mutant.module] + GRACE) for mutant in waiting]
+        started = time.monotonic()
+        with open(RESULTS / "results.jsonl", "a", encoding="utf-8") as file:
+            for done, (_, mutant, status, took, failure, _) in enumerate(run_all(tasks, options.workers), 1):
+                entry = asdict(mutant) | {"outcome": outcome_of(status), "seconds": round(took, 1), "failure": failure}
+                results[mutant.key] = entry
+                file.write(json.dumps(entry) + "\n")
+                file.flush()
+                rest = (time.monotonic() - started) / done * (len(tasks) - done) / 60
+                print(f"{done}/{len(tasks)}, {rest:.0f} min left: {entry['outcome']} in {took:.0f} s: {show(mutant)}")
+                sys.stdout.flush()
+    report(sample, results)
+
+
+if __name__ == "__main__":
+    main()
