@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from bertedu.files import escape
+from bertedu.terminal import escape
 
 
 class Rule(NamedTuple):

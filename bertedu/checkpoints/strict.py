@@ -5,17 +5,21 @@ configuration describes, before a byte of that model is allocated, and `fill` re
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
+from __future__ import annotations
+
 import math
 import warnings
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
-from bertedu.checkpoints.common import FLOATS, LONGEST_NAME, shortened
+from bertedu.checkpoints.common import FLOATS, LONGEST_NAME, TensorInfo, shortened
 from bertedu.feedforward import Feedforward, GatedFeedforward
-from bertedu.files import escape
+from bertedu.terminal import escape
+
+Shape = tuple[int, ...]
 
 POOLER = "pooler_transform/"
 
@@ -34,7 +38,9 @@ class Layout(NamedTuple):
     name: Callable = lambda path: path
 
 
-def model_shapes(arguments, masked_lm=False, classifier=None):
+def model_shapes(
+    arguments: dict[str, Any], masked_lm: bool = False, classifier: dict[str, Shape] | None = None
+) -> tuple[dict[str, Shape], list[str]]:
     """Return the shape of every weight of a model, by its path, without making the model.
 
     Args:
@@ -46,30 +52,25 @@ def model_shapes(arguments, masked_lm=False, classifier=None):
         shapes: dict, path -> tuple; and the list of prefixes of those parts whose class is not one of ours, of which
         only the made layer knows the shapes.
     """
-    vocab, hidden, layers, positions, types, inner, heads = (
-        arguments[name]
-        for name in (
-            *("vocab_size", "hidden_size", "num_layers", "max_sequence_length", "type_vocab_size"),
-            *("inner_dim", "num_attention_heads"),
-        )
-    )
+    hidden, inner, heads = (arguments[name] for name in ("hidden_size", "inner_dim", "num_attention_heads"))
     width = arguments.get("embedding_width") or hidden
-    table = arguments.get("embedding_layer")
-    name, rows = (table.name, (table.input_dim, table.output_dim)) if table else ("word_embeddings", (vocab, width))
+    table, name, rows = arguments.get("embedding_layer"), "word_embeddings", (arguments["vocab_size"], width)
+    if table is not None:
+        name, rows = table.name, (table.input_dim, table.output_dim)
     shapes = {
         f"embeddings/{name}/embeddings": rows,
-        "embeddings/position_embedding/embeddings": (positions, width),
-        "embeddings/type_embeddings/embeddings": (types, width),
+        "embeddings/position_embedding/embeddings": (arguments["max_sequence_length"], width),
+        "embeddings/type_embeddings/embeddings": (arguments["type_vocab_size"], width),
         **norm("embeddings/layer_norm", width),
         **(dense("embeddings/embedding_projection", width, hidden) if width != hidden else {}),
     }
     attention = attention_shapes(arguments.get("attention_cls", MultiHeadAttention), hidden, heads)
     feedforward = feedforward_shapes(arguments.get("feedforward_cls", Feedforward), hidden, inner)
     others = []
-    for layer in (f"layer_{i}" for i in range(layers)):
-        for part, found in (("self_attention", attention), ("feedforward", feedforward)):
-            shapes |= {f"{layer}/{part}/{name}": shape for name, shape in (found or {}).items()}
-            others += [f"{layer}/{part}/"] if found is None else []
+    for layer in (f"layer_{i}" for i in range(arguments["num_layers"])):
+        for part, inside in (("self_attention", attention), ("feedforward", feedforward)):
+            shapes |= {f"{layer}/{part}/{name}": shape for name, shape in (inside or {}).items()}
+            others += [f"{layer}/{part}/"] if inside is None else []
         shapes |= norm(f"{layer}/self_attention_layer_norm", hidden) | norm(f"{layer}/output_layer_norm", hidden)
     shapes |= dense("pooler_transform", hidden, hidden)
     if masked_lm:
@@ -78,17 +79,17 @@ def model_shapes(arguments, masked_lm=False, classifier=None):
     return shapes | {f"classifier/{path}": shape for path, shape in (classifier or {}).items()}, others
 
 
-def dense(path, width, units):
+def dense(path: str, width: int, units: int) -> dict[str, Shape]:
     """Return the shapes of a dense layer by their paths."""
     return {f"{path}/kernel": (width, units), f"{path}/bias": (units,)}
 
 
-def norm(path, width):
+def norm(path: str, width: int) -> dict[str, Shape]:
     """Return the shapes of a normalisation by their paths."""
     return {f"{path}/gamma": (width,), f"{path}/beta": (width,)}
 
 
-def attention_shapes(attention_cls, hidden, heads):
+def attention_shapes(attention_cls: type, hidden: int, heads: int) -> dict[str, Shape] | None:
     """Return the shapes of an attention layer by their paths in it; None for a class that is not ours."""
     if attention_cls not in (MultiHeadAttention, TalkingHeadsAttention):
         return None
@@ -101,7 +102,7 @@ def attention_shapes(attention_cls, hidden, heads):
     return shapes
 
 
-def feedforward_shapes(feedforward_cls, hidden, inner):
+def feedforward_shapes(feedforward_cls: type, hidden: int, inner: int) -> dict[str, Shape] | None:
     """Return the shapes of a feed-forward network by their paths in it; None for a class that is not ours."""
     if feedforward_cls not in (Feedforward, GatedFeedforward):
         return None
@@ -109,12 +110,19 @@ def feedforward_shapes(feedforward_cls, hidden, inner):
     return dense("intermediate", hidden, inner) | dense("output", inner, hidden) | gate
 
 
-def has_pooler(tensors):
+def has_pooler(tensors: Iterable[TensorInfo]) -> bool:
     """Return whether a pooler is among the tensors; many checkpoints for embeddings have none."""
     return any((tensor.ours or "").startswith(POOLER) for tensor in tensors)
 
 
-def check(shapes, tensors, source, described_by, layout=Layout(), others=()):  # noqa: B008
+def check(
+    shapes: dict[str, Shape],
+    tensors: Sequence[TensorInfo],
+    source: Any,
+    described_by: str,
+    layout: Layout = Layout(),  # noqa: B008
+    others: Sequence[str] = (),
+) -> None:
     """Compare the tensors of a checkpoint with the weights of a model.
 
     Args:
@@ -135,9 +143,9 @@ def check(shapes, tensors, source, described_by, layout=Layout(), others=()):  #
     optional = not has_pooler(tensors)
     missing = [path for path in shapes if path not in by_path and not (optional and path.startswith(POOLER))]
     unknown = [tensor.name for tensor in by_path.pop(None, ()) if not tensor.known]
-    for path, found in by_path.items():
-        wanted = path in shapes or path.startswith(tuple(others))
-        unknown += [tensor.name for tensor in found[wanted:]]
+    for path, candidates in by_path.items():
+        fits = path in shapes or path.startswith(tuple(others))
+        unknown += [tensor.name for tensor in candidates[fits:]]
     if missing or unknown:
         raise ValueError(
             f"{source} does not hold the BERT that {described_by} describes. "
@@ -157,7 +165,14 @@ def check(shapes, tensors, source, described_by, layout=Layout(), others=()):  #
             )
 
 
-def fill(variables, tensors, read, source, described_by, layout=Layout()):  # noqa: B008
+def fill(
+    variables: dict[str, Any],
+    tensors: Sequence[TensorInfo],
+    read: Callable[[TensorInfo], Any],
+    source: Any,
+    described_by: str,
+    layout: Layout = Layout(),  # noqa: B008
+) -> bool:
     """Check all tensors against a model's weights, and read them into it.
 
     Args:
@@ -188,7 +203,7 @@ def fill(variables, tensors, read, source, described_by, layout=Layout()):  # no
     return has_pooler(tensors)
 
 
-def is_finite(array):
+def is_finite(array: np.ndarray) -> bool:
     """Return whether all elements are finite; their sum tells at a fifth of the cost of looking at each."""
     with np.errstate(over="ignore", invalid="ignore"):
         total = float(np.sum(array, dtype="float32"))

@@ -201,7 +201,7 @@ def with_package(command):
     def run(options):
         try:
             import bertedu
-            from bertedu import conversion
+            from bertedu.checkpoints import conversion
         except ImportError as problem:
             raise UsageError(f"the package does not import ({problem}); `bertedu doctor` says more") from None
         try:
@@ -215,7 +215,7 @@ def with_package(command):
 @with_package
 def inspect(package, conversion, options):
     """Print what a checkpoint is; the exit status says whether it can be loaded."""
-    found = conversion.inspect(options.source)
+    found = package.inspect(options.source)
     print(json.dumps(found.to_json(), indent=2) if options.json else found)
     return 1 if found.problem else 0
 

@@ -4,49 +4,43 @@ The fields are those that transformers 2 to 5 and sentence-transformers 2 to 6 w
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
+from bertedu.checkpoints.configuration import ENCODER, GOOGLE_FIELDS, RATE
 from bertedu.checkpoints.huggingface.names import ACTIVATIONS, POOLING_FLAGS
+from bertedu.checkpoints.objects import LARGEST
 from bertedu.fields import ANYTHING, FLAG, IGNORED, Rule, number, one_of, only, optional, text, whole
 from bertedu.text import SPECIAL_TOKENS
 
-LARGEST = 10_000_000
 NAMES = Rule("a list of names", lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value))
 OBJECT = Rule("an object", lambda value: isinstance(value, dict))
 NO_CODE = Rule("absent: it names code, which is never run here", lambda value: value is None, followed=False)
 
 
-def ignored(names):
+def ignored(names: str) -> dict[str, Rule]:
     """Return a table in which every one of `names` (a string, separated by blanks) is ignored."""
     return dict.fromkeys(names.split(), IGNORED)
 
 
 MODEL = {
     "model_type": only("bert"),
-    "vocab_size": whole(1, LARGEST),
-    "hidden_size": whole(1, 100_000),
-    "num_hidden_layers": whole(1, 1000),
-    "num_attention_heads": whole(1, 10_000),
-    "max_position_embeddings": whole(1, LARGEST),
-    "type_vocab_size": whole(1, LARGEST),
-    "intermediate_size": whole(1, LARGEST),
+    **{field: ENCODER[argument] for argument, field in GOOGLE_FIELDS.items()},
     "hidden_act": one_of(tuple(ACTIVATIONS)),
-    "hidden_dropout_prob": number(0, 1),
-    "attention_probs_dropout_prob": number(0, 1),
-    "layer_norm_eps": number(0, 1),
+    "hidden_dropout_prob": RATE,
+    "attention_probs_dropout_prob": RATE,
+    "layer_norm_eps": ENCODER["layer_norm_epsilon"],
     "position_embedding_type": only("absolute", None),
-    "is_decoder": only(False, None),
-    "is_encoder_decoder": only(False, None),
-    "add_cross_attention": only(False, None),
-    "is_causal": only(False, None),
+    **dict.fromkeys(("is_decoder", "is_encoder_decoder", "add_cross_attention", "is_causal"), only(False, None)),
     "pruned_heads": only({}, None),
-    "quantization_config": only(None),
-    "compression_config": only(None),
-    "per_layer_config": only(None),
+    **dict.fromkeys(("quantization_config", "compression_config", "per_layer_config"), only(None)),
     "transformers_weights": only("model.safetensors", "model.safetensors.index.json", None),
     "function_to_apply": only(None),
     "auto_map": NO_CODE,
     "architectures": optional(NAMES),
     **dict.fromkeys(("id2label", "problem_type", "num_labels", "_num_labels"), ANYTHING),  # `classifier_arguments`
-    "classifier_dropout": optional(number(0, 1)),
+    "classifier_dropout": optional(RATE),
     "tie_word_embeddings": optional(FLAG),
     "sentence_transformers": optional(OBJECT),
     "sbert_ce_default_activation_function": optional(text()),
@@ -77,7 +71,7 @@ MODEL = {
 """config.json."""
 
 
-def is_token(value, content):
+def is_token(value: Any, content: str) -> bool:
     """Return whether a token of a tokenizer's settings, a string or an object, is `content`, found as BERT finds it."""
     if not isinstance(value, dict):
         return value == content
@@ -85,7 +79,7 @@ def is_token(value, content):
     return plain and value.get("content") == content
 
 
-def token(content):
+def token(content: str) -> Rule:
     """Return the rule that a special token is `content`."""
     return Rule(f"{content!r}, as BERT's is", lambda value: is_token(value, content), followed=False)
 
@@ -101,11 +95,7 @@ MODEL_INPUTS = Rule(
     lambda value: isinstance(value, list) and all(name in value for name in INPUTS),
 )
 SPECIALS = {
-    "pad_token": token("[PAD]"),
-    "unk_token": token("[UNK]"),
-    "cls_token": token("[CLS]"),
-    "sep_token": token("[SEP]"),
-    "mask_token": token("[MASK]"),
+    **{f"{name}_token": token(f"[{name.upper()}]") for name in ("pad", "unk", "cls", "sep", "mask")},
     "bos_token": NO_TOKEN,
     "eos_token": NO_TOKEN,
     "additional_special_tokens": ANYTHING,
@@ -120,7 +110,7 @@ TOKENIZER = SPECIALS | {
     "tokenize_chinese_chars": FLAG,
     "model_max_length": optional(number(2, 1e40)),  # 1e30 says that there is no limit
     "max_len": optional(number(2, 1e40)),  # its name before transformers 4
-    "added_tokens_decoder": ANYTHING,
+    "added_tokens_decoder": optional(OBJECT),
     "model_input_names": MODEL_INPUTS,
     "do_basic_tokenize": only(True),
     "never_split": only(None, []),

@@ -8,19 +8,25 @@ Keras' loader makes whatever a configuration names; here the models below are re
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
+from __future__ import annotations
+
 import contextlib
 import io
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertedu.checkpoints import assembly
-from bertedu.checkpoints.configuration import WAY_OUT, encoder_arguments, record
+from bertedu.checkpoints.configuration import encoder_arguments
 from bertedu.checkpoints.hdf5 import open_h5
 from bertedu.checkpoints.keras_archive.paths import snake_case
+from bertedu.checkpoints.objects import WAY_OUT, record
 from bertedu.fields import ANYTHING, IGNORED, read_fields, shown
-from bertedu.files import VOCABULARY_LIMIT, escape, parse_json
+from bertedu.files import VOCABULARY_LIMIT, parse_json
+from bertedu.terminal import escape
 from bertedu.text import BertPreprocessor
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
@@ -57,7 +63,7 @@ class Archive(NamedTuple):
 
 
 @contextlib.contextmanager
-def open_archive(path, dtype=None):
+def open_archive(path: Path, dtype: str | None = None) -> Iterator[Archive]:
     """Open a `.keras` file once, check what it says, and yield the `Archive`."""
     source = str(path)
     with open(path, "rb") as file:
@@ -69,7 +75,7 @@ def open_archive(path, dtype=None):
 
 
 @contextlib.contextmanager
-def damage_named(source):
+def damage_named(source: str) -> Iterator[None]:
     """Turn what the standard library raises for a damaged archive into a ValueError that names it."""
     try:
         yield
@@ -82,7 +88,7 @@ ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, Runtim
 """What the standard library raises for damaged, encrypted or unknown archives."""
 
 
-def check_members(opened, source):
+def check_members(opened: zipfile.ZipFile, source: str) -> None:
     """Raise ValueError where an archive has a member twice, one that is unknown, or one that fills the memory."""
     names = opened.namelist()
     unknown = [name for name in names if name not in MEMBERS]
@@ -100,7 +106,7 @@ def check_members(opened, source):
             )
 
 
-def member(opened, name, source, limit):
+def member(opened: zipfile.ZipFile, name: str, source: str, limit: int) -> bytes | None:
     """Return the bytes of a member, at most `limit`; None where there is none."""
     if name not in opened.namelist():
         return None
@@ -110,7 +116,7 @@ def member(opened, name, source, limit):
         return opened.read(name)
 
 
-def describe(opened, source, dtype=None):
+def describe(opened: zipfile.ZipFile, source: str, dtype: str | None = None) -> Archive:
     """Return the `Archive`: which model it holds, where its weights are, and what it is made of."""
     config = parse_json(member(opened, CONFIG, source, VOCABULARY_LIMIT), f"{source}, {CONFIG}")
     prefix, preprocessor = "", None
@@ -128,7 +134,7 @@ def describe(opened, source, dtype=None):
     return Archive(source, opened, prefix, encoder_arguments(encoder, source, dtype), heads, preprocessor)
 
 
-def in_functional(config, source):
+def in_functional(config: dict[str, Any], source: str) -> tuple[dict, str, BertPreprocessor | None]:
     """Return the record of the BERT in a functional model, its path in the weights, and its `BertPreprocessor`."""
     _, inside = record(config, source, "the model", FUNCTIONAL)
     fields = read_fields(inside, FUNCTIONAL_FIELDS, source, required=("layers",))
@@ -149,7 +155,7 @@ def in_functional(config, source):
     return layer, f"layers/{snake_case(layer['class_name'])}", preprocessor
 
 
-def open_weights(archive):
+def open_weights(archive: Archive) -> Any:
     """Open the weights of an archive."""
     with damage_named(archive.source):
         content = archive.zip.read(WEIGHTS)

@@ -6,12 +6,15 @@ Attributes are visited in alphabetical order, a layer at its first place only; i
 how many of that class stood before it. Keras 3.10 and 3.15 agree. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
+from __future__ import annotations
+
 import re
+from typing import Any
 
 import keras
 
 
-def stored_paths(layer, prefix="", visited=None):
+def stored_paths(layer: keras.layers.Layer, prefix: str = "", visited: set[int] | None = None) -> dict[str, Any]:
     """Return where Keras stores the weights of a layer and of all layers in it: dict, path in the file -> variable."""
     visited = set() if visited is None else visited
     if id(layer) in visited:
@@ -44,7 +47,7 @@ def _children(layer, prefix):
 BASE = set(dir(keras.Model))  # what every model has leads to no weight that the rest does not lead to
 
 
-def snake_case(name):
+def snake_case(name: str) -> str:
     """Return the name of a class as Keras spells it in paths.
 
     Example:

@@ -6,11 +6,15 @@ is asked to open the preset; here copies that disagree are refused. metadata.jso
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-import warnings
-from pathlib import Path
-from typing import NamedTuple
+from __future__ import annotations
 
-from bertedu.checkpoints.configuration import ENCODER, LAYER, RATE, RECORD, policy
+import warnings
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bertedu.checkpoints.configuration import ENCODER, RATE
+from bertedu.checkpoints.objects import LAYER, RECORD, policy
 from bertedu.fields import ANYTHING, FLAG, IGNORED, number, one_of, only, read_fields, shown, whole
 from bertedu.files import read_json
 
@@ -105,7 +109,7 @@ class Preset(NamedTuple):
     problem: str | None
 
 
-def read_preset(directory):
+def read_preset(directory: Path) -> Preset:
     """Return the `Preset` in a directory. One warning lists all fields that are unknown here.
 
     Raises:
@@ -133,7 +137,7 @@ def read_preset(directory):
     return Preset(**agreed | {"task": agreed["task"] or {}}, task_class=task_class, problem=problem)
 
 
-def task_of(state):
+def task_of(state: dict[str, Any]) -> tuple[str | None, str | None]:
     """Return the name of a task's class, and why its head cannot be read, or None."""
     name = state.get("class_name")
     if not is_known(state, TABLES["task"]):
@@ -149,13 +153,13 @@ def task_of(state):
     return name, None
 
 
-def is_known(record, names):
+def is_known(record: dict[str, Any], names: Collection[str]) -> bool:
     """Return whether an object is of one of KerasHub's classes `names`, and not of one that is registered elsewhere."""
     name, registered = record.get("class_name"), record.get("registered_name")
     return name in list(names) and registered in (None, f"keras_hub>{name}", f"keras_nlp>{name}")
 
 
-def collect(state, kind, source, found, unknown):
+def collect(state: Any, kind: str, source: str, found: dict[str, list], unknown: list[str]) -> None:
     """Check the record of an object and of those in it, and add the fields of each to `found`.
 
     Args:
@@ -181,14 +185,14 @@ def collect(state, kind, source, found, unknown):
     found[kind].append((source, {field: value for field, value in fields.items() if field != "name"}))
 
 
-def read_known(state, table, source, required, unknown):
+def read_known(state: Any, table: dict, source: str, required: Collection[str], unknown: list[str]) -> dict[str, Any]:
     """Return the fields of an object that are known, as `read_fields`, and add the names of the others to `unknown`."""
     fields = read_fields(state, table, source, required, unknown="ignore")
     unknown += [f"{shown(field)} in {Path(source).name}" for field in state if field not in table]
     return fields
 
 
-def agree(copies):
+def agree(copies: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any] | None:
     """Return the fields of the first of several copies of an object, which must all say the same; None of none."""
     for source, fields in copies[1:]:
         first, expected = copies[0]

@@ -3,15 +3,18 @@
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bertedu.checkpoints.common import TensorInfo, shortened
 from bertedu.checkpoints.tensorflow.configuration import read_config
-from bertedu.checkpoints.tensorflow.index import read_index, read_number
+from bertedu.checkpoints.tensorflow.index import Entry, read_index, read_number
 from bertedu.checkpoints.tensorflow.names import LAYERS, OPTIMIZER, UNUSED, name_from_key, our_path
-from bertedu.files import escape, read_bytes
+from bertedu.files import read_bytes
+from bertedu.terminal import escape
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # the entry that makes a checkpoint a TF2 one
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"  # the end of every key in one
@@ -26,33 +29,30 @@ class Checkpoint(NamedTuple):
         prefix: path of its files without `.index` and `.data-...`.
         form: "TF1" or "TF2", whose names it has.
         entries: dict, key -> `index.Entry`.
-        keys: list of the keys of its tensors.
-        tensors: list of the `TensorInfo` of each.
-        config: what bert_config.json says, {} where there is none.
+        tensors: list of the `TensorInfo` of each; its place is its key.
+        config: the fields of bert_config.json, {} where there is none.
     """
 
     prefix: Path
     form: str
-    entries: dict
-    keys: list
-    tensors: list
-    config: dict
+    entries: dict[str, Entry]
+    tensors: list[TensorInfo]
+    config: dict[str, Any]
 
 
-def recognises(path):
+def recognises(path: Path) -> bool:
     """Return whether `path` looks like a checkpoint of TensorFlow's: a directory that holds one, or a prefix."""
-    path = Path(path)
     if path.is_dir():
         return any(file.is_file() for sign in ("checkpoint", "*.index", "*.data-*-of-*") for file in path.glob(sign))
     return Path(f"{without_index(path)}.index").is_file()
 
 
-def tensors(path):
+def tensors(path: Path) -> list[TensorInfo]:
     """Return the `TensorInfo` of every tensor in a checkpoint."""
     return open_checkpoint(find_prefix(path), config={}).tensors
 
 
-def open_checkpoint(prefix, config=None):
+def open_checkpoint(prefix: Path, config: dict[str, Any] | None = None) -> Checkpoint:
     """Return the `Checkpoint` whose files begin with `prefix`.
 
     Args:
@@ -64,17 +64,16 @@ def open_checkpoint(prefix, config=None):
     form = "TF1" if any(LAYERS["TF1"].fullmatch(name) for name in names.values()) else "TF2"
     scaffolds = [re.match(r"(?:.*/)?transformer_scaffold(?:_(\d{1,9}))?/", name) for name in names.values()]
     first = min((int(found[1] or 0) for found in scaffolds if found), default=0)  # Keras counts on within a process
-    keys, found = sorted(names), []
-    for key in keys:
-        name = names[key]
+    found = []
+    for key, name in sorted(names.items()):
         of_training = OPTIMIZER.search(key) or OPTIMIZER.search(name)
         ours = None if of_training else our_path(name, form, first)
         known = bool(ours or of_training or UNUSED.search(key) or UNUSED.search(name))
-        found.append(TensorInfo(name, entries[key].shape, entries[key].dtype, ours, known))
-    return Checkpoint(prefix, form, entries, keys, found, read_config(prefix.parent) if config is None else config)
+        found.append(TensorInfo(name, entries[key].shape, entries[key].dtype, ours, known, key))
+    return Checkpoint(prefix, form, entries, found, read_config(prefix.parent) if config is None else config)
 
 
-def variable_names(entries, prefix):
+def variable_names(entries: dict[str, Entry], prefix: Path) -> dict[str, str]:
     """Return each key's name: itself in TF1, in TF2 the variable's full name (else its key in tf-models' words)."""
     if OBJECT_GRAPH not in entries:
         return {key: key for key in entries}
@@ -95,7 +94,7 @@ def variable_names(entries, prefix):
     return names
 
 
-def check_string(entry, place):
+def check_string(entry: Entry, place: str) -> None:
     """Raise ValueError unless a tensor is one string, as long as it says, which TensorFlow does not check."""
     if entry.dtype != "string" or entry.shape or not 6 <= entry.size <= MOST_GRAPH:
         raise ValueError(f"{place} is not one string of at most {MOST_GRAPH:,} bytes: download it again.")
@@ -110,9 +109,8 @@ def check_string(entry, place):
         raise ValueError(f"{place} is damaged or cut off: download it again.")
 
 
-def find_prefix(path):
+def find_prefix(path: Path) -> Path:
     """Return the prefix of the checkpoint at `path`: itself, or in a directory the newest by its `checkpoint` file."""
-    path = Path(path)
     if not path.is_dir():
         prefix = without_index(path)
         if not Path(f"{prefix}.index").is_file():
@@ -128,7 +126,7 @@ def find_prefix(path):
     return path / found[0]
 
 
-def newest(file):
+def newest(file: Path) -> str | None:
     """Return the name in a `checkpoint` file, or None. Of an absolute path only the name counts: folders are moved."""
     content = read_bytes(file).decode("utf-8", "replace")
     found = re.search(r'^model_checkpoint_path: "(.+)"', content, re.MULTILINE)
@@ -140,12 +138,12 @@ def newest(file):
     return Path(found[1]).name if found else None
 
 
-def without_index(path):
-    """Return a prefix, also where the file of the index was given."""
+def without_index(path: Path) -> Path:
+    """Return a prefix, also of the path of its index."""
     return path.with_name(path.name.removesuffix(".index"))
 
 
-def open_reader(prefix):
+def open_reader(prefix: Path) -> Any:
     """Return TensorFlow's reader of a checkpoint that `read_index` has checked."""
     import tensorflow as tf
 
@@ -155,7 +153,7 @@ def open_reader(prefix):
         raise damaged(f"{prefix}.index", error) from None
 
 
-def read_value(reader, key, prefix):
+def read_value(reader: Any, key: str, prefix: Path) -> Any:
     """Return one value of a checkpoint; the file is named when it is damaged."""
     import tensorflow as tf
 
@@ -168,7 +166,7 @@ def read_value(reader, key, prefix):
 UNTRANSLATED = (IndexError, RuntimeError, ValueError)  # what the reader raises besides TensorFlow's own errors
 
 
-def damaged(what, error):
+def damaged(what: str, error: Exception) -> ValueError:
     """Return the ValueError for a file that TensorFlow cannot read."""
     return ValueError(
         f"{what} is damaged or cut off ({escape(str(error).partition(chr(10))[0])[:150]}): download it again."

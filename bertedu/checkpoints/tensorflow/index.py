@@ -5,12 +5,16 @@ at the data. So the index is read here first: a table of LevelDB's, sorted, whos
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
+from __future__ import annotations
+
 import math
 import struct
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from bertedu.files import escape, read_bytes
+from bertedu.files import read_bytes
+from bertedu.terminal import escape
 
 MAGIC = 0xDB4775248B80FB57
 FOOTER = 48  # bytes: two places, padded to 40, and the magic number
@@ -24,13 +28,13 @@ class Entry(NamedTuple):
     """A tensor in the index: its dtype (a name) and shape, and the file, offset and size of its bytes."""
 
     dtype: str
-    shape: tuple
+    shape: tuple[int, ...]
     file: Path
     offset: int
     size: int
 
 
-def read_index(prefix):
+def read_index(prefix: Path) -> dict[str, Entry]:
     """Return the `Entry` of each tensor in a checkpoint by its key.
 
     Args:
@@ -65,7 +69,7 @@ def read_index(prefix):
     return entries
 
 
-def data_sizes(prefix, count):
+def data_sizes(prefix: Path, count: int) -> dict[Path, int]:
     """Return the size of each file of data by its path."""
     sizes = {}
     for i in range(count):
@@ -76,7 +80,7 @@ def data_sizes(prefix, count):
     return sizes
 
 
-def checked_entry(proto, sizes, place):
+def checked_entry(proto: Any, sizes: dict[Path, int], place: str) -> Entry:
     """Return the `Entry` of a tensor, checked against the data.
 
     Args:
@@ -108,7 +112,7 @@ def checked_entry(proto, sizes, place):
     return Entry(dtype.name, shape, file, proto.offset, proto.size)
 
 
-def read_table(content):
+def read_table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield key and value of a table, sorted by key.
 
     Raises:
@@ -130,7 +134,7 @@ def read_table(content):
             yield key, entry
 
 
-def read_block(content, place):
+def read_block(content: bytes, place: tuple[int, int]) -> Iterator[tuple[bytes, bytes]]:
     """Yield key and value of a block; a key is stored as what differs from the one before."""
     start, size = place
     block = content[start : start + size]
@@ -157,14 +161,14 @@ def read_block(content, place):
         raise ValueError("it has entries that are not in order")
 
 
-def read_place(data, at):
+def read_place(data: bytes, at: int) -> tuple[tuple[int, int], int]:
     """Return (offset, size) of a block, and where the next value begins."""
     offset, at = read_number(data, at)
     size, at = read_number(data, at)
     return (offset, size), at
 
 
-def read_number(data, at):
+def read_number(data: bytes, at: int) -> tuple[int, int]:
     """Return a number of variable length, seven bits a byte, and where the next one begins."""
     number = shift = 0
     while True:

@@ -1,10 +1,14 @@
-"""What weights are called in TensorFlow's checkpoints, google-research/bert's and tf-models', and our paths for them.
+"""Names of weights in TensorFlow's checkpoints: google-research/bert's (TF1) and tf-models' (TF2).
 
 tf-models' encoders of both generations, its pretrainer, classifiers and scaffold, and the Hub's SavedModels all share
 the names in `TF2` and `TF2_LAYER`. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
+from __future__ import annotations
+
 import re
+
+from bertedu.checkpoints.names import reversed_table
 
 TF1 = {
     "bert/embeddings/word_embeddings": "embeddings/word_embeddings/embeddings",
@@ -67,6 +71,8 @@ LAYERS = {
     "TF2": re.compile(r"(?:.*/)?(?:transformer/layer|transformer_scaffold)(?:_(\d{1,9}))?/(.+)"),
 }
 TABLES = {"TF1": (TF1, TF1_LAYER), "TF2": (TF2, TF2_LAYER)}
+REVERSED = {form: tuple(map(reversed_table, tables)) for form, tables in TABLES.items()}
+"""Our paths -> names."""
 
 KEYS = (
     (r"^.*\b_transformer_layers/(\d+)/", r"transformer/layer_\1/"),
@@ -90,13 +96,13 @@ KEYS = (
     (r"^.*\bmasked_lm/layer_norm/", "cls/predictions/transform/LayerNorm/"),
     (r"^.*\bmasked_lm/output_bias\.Sbias$", "cls/predictions/output_bias/bias"),
 )
-"""What stands in the keys of tf-models' own objects, and in its variables' names, for those saved without a name."""
+"""Patterns in the keys of tf-models' own objects, and the names of variables that were saved without one."""
 
 OPTIMIZER = re.compile(
     r"(^|/)(optimizer|\.OPTIMIZER_SLOT)/|/_(iterations|learning_rate)($|/\.)|^(\w*Adam\w*|[mv])/"  # Keras
     r"|/(adam|lamb)_[mv]$|/Adam(_1)?$|^beta[12]_power$"  # google-research/bert, and TF1's own
 )
-"""What an optimizer keeps; much of it is named after a weight."""
+"""State of an optimizer; much of it is named after a weight."""
 
 UNUSED = re.compile(
     r"(^|/)(save_counter|global_step|do_lower_case)($|/\.)"
@@ -118,8 +124,8 @@ FOREIGN = {
 }
 
 
-def our_path(name, form, first_layer=0):
-    """Our path of the weight that is called `name` in a checkpoint, or None.
+def our_path(name: str, form: str, first_layer: int = 0) -> str | None:
+    """Return our path of the weight that is called `name` in a checkpoint, or None.
 
     Example:
         >>> our_path("bert/encoder/layer_3/output/dense/kernel", "TF1")
@@ -143,9 +149,9 @@ def our_path(name, form, first_layer=0):
     return None
 
 
-def their_name(ours, form):
-    """The name that a weight of ours has in a checkpoint of that form, for messages; the reverse of `our_path`."""
-    outside, inside = ({ours: theirs for theirs, ours in reversed(table.items())} for table in TABLES[form])
+def tf_name(ours: str, form: str) -> str:
+    """Return the name that a weight of ours has in a checkpoint of that form; the reverse of `our_path`."""
+    outside, inside = REVERSED[form]
     stem, _, leaf = ours.rpartition("/")
     layer, _, part = stem.partition("/")
     if layer.startswith("layer_"):
@@ -153,8 +159,8 @@ def their_name(ours, form):
     return outside.get(ours) or f"{outside.get(stem, stem)}/{leaf}"
 
 
-def name_from_key(key):
-    """The name that tf-models gives to the variable it saves under `key` of an object graph, if it is one of `KEYS`.
+def name_from_key(key: str) -> str:
+    """Return tf-models' name of the variable that it saves under `key` of an object graph, if it is one of `KEYS`.
 
     Example:
         >>> name_from_key("encoder/_transformer_layers/3/_attention_layer/_key_dense/bias")

@@ -8,18 +8,24 @@ Our own tokenizer is a Rust library, which no graph can hold; tensorflow-text's 
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-import tempfile
-from pathlib import Path
+from __future__ import annotations
 
-from bertedu.checkpoints.tensorflow.saved_model_writer import hub_object, save
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bertedu.checkpoints.tensorflow.hub_object import hub_object, save
 from bertedu.files import replacing
 from bertedu.text import KEYS, BertPreprocessor
 
 TRUNCATION = "round_robin"
 
 
-def export_preprocessor(preprocessor, path, *, truncation=None, overwrite=False):
-    """Writes a preprocessor as a SavedModel with the interface of those on the Hub (Kaggle Models).
+def export_preprocessor(
+    preprocessor: BertPreprocessor, path: str | Path, *, truncation: str | None = None, overwrite: bool = False
+) -> Path:
+    """Write a preprocessor as a SavedModel with the interface of those on the Hub (Kaggle Models).
 
     After `import tensorflow_text`, `tf.saved_model.load(path)` and `hub.KerasLayer(path)` give an object to be called
     with strings `[B]`; it returns int32 `input_word_ids`, `input_mask`, `input_type_ids` `[B, T]`, T being the
@@ -36,8 +42,8 @@ def export_preprocessor(preprocessor, path, *, truncation=None, overwrite=False)
     Args:
         preprocessor: a `BertPreprocessor`, with a `seq_length`.
         path: str or path, the directory to write.
-        truncation: None for the preprocessor's own. A graph can only cut pairs in turn; "round_robin" says that this is
-            wanted of a preprocessor that does otherwise (single texts are cut in the same way by both).
+        truncation: defaults to the preprocessor's own. A graph can only cut pairs in turn, so "round_robin" is needed
+            for a preprocessor that cuts them otherwise (single texts are cut in the same way by both).
         overwrite: bool, whether to replace what is at `path`.
 
     Returns:
@@ -63,8 +69,8 @@ def export_preprocessor(preprocessor, path, *, truncation=None, overwrite=False)
     return Path(path)
 
 
-def check(preprocessor, truncation):
-    """Raises TypeError or ValueError where a preprocessor does what its SavedModel would not."""
+def check(preprocessor: BertPreprocessor, truncation: str | None) -> None:
+    """Raise TypeError or ValueError where a preprocessor does what its SavedModel would not."""
     if not isinstance(preprocessor, BertPreprocessor):
         raise TypeError(f"preprocessor: expected a BertPreprocessor, as in bert.preprocessor, got {preprocessor!r}")
     if truncation not in (None, TRUNCATION):
@@ -74,7 +80,7 @@ def check(preprocessor, truncation):
     if (truncation or preprocessor.truncation) != TRUNCATION:
         raise ValueError(
             f"The preprocessor cuts long pairs by truncation={preprocessor.truncation!r}, and a graph can only do "
-            f'{TRUNCATION!r}: pass truncation="{TRUNCATION}" if that is wanted (single texts are cut the same way).'
+            f'{TRUNCATION!r}: pass truncation="{TRUNCATION}" to accept that (single texts are cut the same way).'
         )
     if preprocessor.seq_length is None:
         raise ValueError("The preprocessor has seq_length=None, and a graph needs one: give it, say, seq_length=128.")
@@ -92,8 +98,8 @@ def check(preprocessor, truncation):
         )
 
 
-def import_tensorflow_text():
-    """The module tensorflow_text, which also brings the operations that the graph is made of."""
+def import_tensorflow_text() -> Any:
+    """Return the module tensorflow_text, which also brings the operations that the graph is made of."""
     try:
         import tensorflow_text
     except ImportError:
@@ -110,8 +116,8 @@ def import_tensorflow_text():
     return tensorflow_text
 
 
-def hub_model(preprocessor, vocabulary):
-    """The object that is saved, with its parts."""
+def hub_model(preprocessor: BertPreprocessor, vocabulary: Path) -> Any:
+    """Return the object that is saved, with its parts."""
     import tensorflow as tf
 
     text = import_tensorflow_text()
@@ -143,8 +149,8 @@ def hub_model(preprocessor, vocabulary):
     return model
 
 
-def pack(segments, seq_length, ids):
-    """One or two ragged `[B, words, pieces]` or `[B, pieces]` -> the dict of three tensors `[B, T]`."""
+def pack(segments: Sequence[Any], seq_length: Any, ids: dict[str, int]) -> dict[str, Any]:
+    """Return the three tensors `[B, T]` of one or two ragged `[B, words, pieces]` or `[B, pieces]`, as a dict."""
     text = import_tensorflow_text()
     segments = [segment.merge_dims(1, -1) if segment.shape.rank > 2 else segment for segment in segments]
     segments = text.RoundRobinTrimmer(seq_length - len(segments) - 1).trim(segments)
@@ -154,8 +160,8 @@ def pack(segments, seq_length, ids):
     return dict(zip(KEYS, (word_ids, mask, types), strict=True))
 
 
-def packing_object(default, ids):
-    """The object `bert_pack_inputs`."""
+def packing_object(default: int, ids: dict[str, int]) -> Any:
+    """Return the object `bert_pack_inputs`."""
     import tensorflow as tf
 
     @tf.function(autograph=False)
@@ -172,8 +178,8 @@ def packing_object(default, ids):
     return made
 
 
-def serving(model):
-    """The function behind `serving_default`."""
+def serving(model: Any) -> Any:
+    """Return the function behind `serving_default`."""
     import tensorflow as tf
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "sentences")], autograph=False)
