@@ -1,10 +1,9 @@
 """The Hugging Face Hub: the one client for models and data sets.
 
 A file is taken from an installed Python package, else from the cache, else from the Hub at a pinned revision. Where all
-of them fail, the error lists what was tried and how to download the files by hand. Chapter: notebooks/10_checkpoints.ipynb.
+of them fail, the error lists what was tried and how to download the files by hand.
+Chapter: notebooks/10_checkpoints.ipynb.
 """
-
-from __future__ import annotations
 
 import hashlib
 import importlib.metadata
@@ -27,7 +26,7 @@ DOWNLOADS = {
     "KerasHub": (("model.weights.h5", "model.weights.json"), ("*.json", "*.weights.h5", "assets/*")),
     "TensorFlow": (("*.index",), ("checkpoint", "*.data-*-of-*", "bert_config.json", "vocab.txt")),
 }
-"""A format -> the files in a repository's top folder that identify it, and the others it needs; the best format first."""
+"""A format -> the files in a repository's top folder that identify it, and the others it needs; the best one first."""
 
 PICKLES = "pytorch_model*.bin"
 

@@ -4,8 +4,6 @@ A preset is found, in this order, in a Python package that carries it, in the Hu
 pinned revision (see `hub`); `print(be.presets.describe())` lists them. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 from pathlib import Path

@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -373,12 +372,14 @@ def etag(path):
 
 READER = """
 import json, sys, time, warnings
+slept, sleep = [], time.sleep
+time.sleep = lambda seconds: slept.append(seconds) or sleep(seconds)  # how a client waits before it asks again
 import bertedu as be
 from bertedu import presets
 answers, sys.stdout = sys.stdout, sys.stderr
 print("ready", file=answers, flush=True)
 for line in sys.stdin:
-    start, answer = time.monotonic(), {}
+    answer, slept[:] = {}, []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -386,7 +387,7 @@ for line in sys.stdin:
         except Exception as error:
             chained = error.__cause__ or (error.__context__ and not error.__suppress_context__)
             answer |= {"error": type(error).__name__, "message": str(error), "chained": bool(chained)}
-    answer |= {"seconds": time.monotonic() - start, "warnings": [str(w.message) for w in caught]}
+    answer |= {"slept": sum(slept), "warnings": [str(w.message) for w in caught]}
     print(json.dumps(answer), file=answers, flush=True)
 """
 
@@ -491,7 +492,7 @@ def test_the_hub_is_read_and_then_the_cache(world):
             for source, seed in ((f"hf://tiny/bert@{OTHER}", 2), ("hf://tiny/bert@main", 1), ("hf://tiny/bert", 1)):
                 answer = world[reader](first_weight(source))
                 assert float(answer["value"]) == expected_weight(seed) and not answer["warnings"]
-                assert answer["seconds"] < 5
+                assert answer["slept"] < 5
 
 
 @pytest.mark.parametrize("source", ["hf://tiny/absent", f"hf://tiny/absent@{OTHER}"])
@@ -501,7 +502,7 @@ def test_no_network_is_said_at_once(world, source):
         for reader, reason in (("online", "ConnectError"), ("offline", "OfflineModeIsEnabled")):
             answer = world[reader](f"be.load({source!r})")
             assert answer["error"] == "ConnectionError" and not answer["chained"]
-            assert answer["seconds"] < 5
+            assert answer["slept"] < 5
             lines = answer["message"].splitlines()
             assert lines[0] == "The model 'tiny/absent' is not here and could not be downloaded. Tried:"
             assert lines[1].startswith("  the cache ") and str(world["home"]) in lines[1]
@@ -521,7 +522,7 @@ def test_what_the_hub_does_not_have_is_said(world):
     }.items():
         answer = world["online"](f"be.load({source!r})")
         assert answer["error"] == "ConnectionError" and not answer["chained"]
-        assert f"the Hub: {reason}" in answer["message"] and answer["seconds"] < 5
+        assert f"the Hub: {reason}" in answer["message"] and answer["slept"] < 5
     answer = world["online"]("be.load('hf://tiny/empty')")
     assert answer["error"] == "FileNotFoundError" and "Looked for:" in answer["message"]
     assert "\n  Hugging Face: config.json" in answer["message"]
@@ -558,7 +559,7 @@ def test_a_preset_says_where_else_it_is(world):
     for reader in ("online", "offline"):
         with no_hub(world):
             answer = world[reader]("be.load('bert_en_tiny_uncased')")
-        assert answer["error"] == "ConnectionError" and answer["seconds"] < 5
+        assert answer["error"] == "ConnectionError" and answer["slept"] < 5
         for kind, address in presets.get("bert_en_tiny_uncased").sources.items():
             assert f"  {kind}: {address} (" in answer["message"]
 
@@ -568,7 +569,7 @@ def test_a_download_that_breaks_off_leaves_nothing_to_be_read(world):
     answer = world["online"](f"be.load({source!r})")
     assert answer["error"] == "ConnectionError" and not answer["chained"]
     assert "The model 'tiny/halved' is not here and could not be downloaded" in answer["message"]
-    assert "\n  the Hub: " in answer["message"] and answer["seconds"] < 30
+    assert "\n  the Hub: " in answer["message"] and answer["slept"] < 30
     snapshots = list((world["home"] / "hub" / "models--tiny--halved" / "snapshots").rglob("*.safetensors"))
     assert snapshots == []
     for reader in ("online", "offline"):
@@ -605,7 +606,7 @@ def test_a_preset_goes_from_the_cache_to_the_hub_and_its_hash_is_checked(world):
     find = f"str(presets.find({preset}))"
     with no_hub(world):
         answer = world["online"](find)
-        assert answer["error"] == "ConnectionError" and answer["seconds"] < 5
+        assert answer["error"] == "ConnectionError" and answer["slept"] < 5
         tried = [line.strip().split(" ")[1] for line in answer["message"].splitlines()[1:4]]
         assert tried == ["Python", "cache", "Hub:"]
     directory = Path(eval(world["online"](find)["value"]))
@@ -632,7 +633,6 @@ def test_time_to_wait_is_bounded(monkeypatch):
         raise TimeoutError("no answer")
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", model_info)
-    start = time.monotonic()
     with pytest.raises(ConnectionError, match="the Hub: TimeoutError, no answer"):
         client.download_model("nobody/nothing", MAIN)
-    assert len(limits) == 1 and 0 < limits[0] <= 10 and time.monotonic() - start < 5
+    assert len(limits) == 1 and 0 < limits[0] <= 10

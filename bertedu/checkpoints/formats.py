@@ -4,8 +4,6 @@ A new format is a module or folder beside this one that provides what `Format` l
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol

@@ -4,8 +4,6 @@ HDF5 can name other files: soft and external links, external storage, virtual da
 that has any is refused. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 import re

@@ -3,8 +3,6 @@
 Chapter: notebooks/00_start_here.ipynb.
 """
 
-from __future__ import annotations
-
 import functools
 from pathlib import Path
 from typing import Any

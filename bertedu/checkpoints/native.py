@@ -4,8 +4,6 @@ bertedu.json says what the model is (the arguments of its parts), the weights li
 paths. Nothing that a directory says is executed: see `objects`. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

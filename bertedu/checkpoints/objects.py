@@ -1,11 +1,9 @@
-"""Keras' own objects in a configuration (dtype policies, activations, initializers, `Dense`, `Embedding`), read as data.
+"""Keras' own objects in a configuration, read as data: dtype policies, activations, initializers, `Dense`, `Embedding`.
 
 Keras' loader builds whatever object a configuration names. Here nothing is built but the classes below, no name is
 looked up but in the tables below and among the classes and functions that the user registered (`bertedu.register`), and
 all arguments are plain values that have been checked. Chapter: notebooks/10_checkpoints.ipynb.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -3,8 +3,6 @@
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from bertedu import files

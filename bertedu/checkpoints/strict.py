@@ -5,8 +5,6 @@ configuration describes, before a byte of that model is allocated, and `fill` re
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence

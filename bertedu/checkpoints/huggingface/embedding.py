@@ -3,8 +3,6 @@
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 import re
 import warnings
 from collections.abc import Sequence

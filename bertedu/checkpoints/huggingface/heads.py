@@ -4,8 +4,6 @@ What a checkpoint says it is decides (`architectures`, `problem_type`), not what
 tokens is called "classifier" too. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 from pathlib import Path

@@ -3,56 +3,32 @@
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 import math
-import re
 from typing import Any
 
 from keras import ops
 
-from bertedu.checkpoints.names import reversed_table, weight_names
+from bertedu.checkpoints.names import GOOGLE, GOOGLE_LAYER, GOOGLE_MASKED_LM, Names, weight_names
 from bertedu.checkpoints.strict import Layout
 
-WEIGHTS = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias", "embeddings": "weight"}
-OUTSIDE = weight_names(
-    {
-        "embeddings/word_embeddings": "embeddings.word_embeddings",
-        "embeddings/position_embedding": "embeddings.position_embeddings",
-        "embeddings/type_embeddings": "embeddings.token_type_embeddings",
-        "embeddings/layer_norm": "embeddings.LayerNorm",
-        "pooler_transform": "pooler.dense",
-        "masked_lm/transform": "cls.predictions.transform.dense",
-        "masked_lm/layer_norm": "cls.predictions.transform.LayerNorm",
-        "classifier/logits": "classifier",
-    },
-    WEIGHTS,
-    ".",
-) | {"masked_lm/output_bias": "cls.predictions.bias"}
-"""Our paths -> Hugging Face's names, without the `bert.` that may stand before them."""
+LEAVES = {"kernel": "/weight", "bias": "/bias", "gamma": "/weight", "beta": "/bias", "embeddings": "/weight"}
+BIAS, DECODER_WEIGHT, DECODER_BIAS = (f"cls.predictions.{end}" for end in ("bias", "decoder.weight", "decoder.bias"))
+"""The output bias of the masked-LM head, and second names of the word table and of that bias."""
 
-LAYER = weight_names(
-    {
-        "self_attention/query": "attention.self.query",
-        "self_attention/key": "attention.self.key",
-        "self_attention/value": "attention.self.value",
-        "self_attention/attention_output": "attention.output.dense",
-        "self_attention_layer_norm": "attention.output.LayerNorm",
-        "feedforward/intermediate": "intermediate.dense",
-        "feedforward/output": "output.dense",
-        "output_layer_norm": "output.LayerNorm",
-    },
-    WEIGHTS,
-    ".",
+
+def dotted(layers: dict[str, str]) -> dict[str, str]:
+    """Return Hugging Face's names of the weights of some layers: dict, our path -> name."""
+    return {path: name.replace("/", ".") for path, name in weight_names(layers, LEAVES).items()}
+
+
+NAMES = Names(
+    dotted(GOOGLE | GOOGLE_MASKED_LM | {"classifier/logits": "classifier"}) | {"masked_lm/output_bias": BIAS},
+    dotted(GOOGLE_LAYER),
+    "encoder.layer.{}.".format,
+    r"encoder\.layer\.(0|[1-9]\d{0,8})\.(.+)",
+    other_outside={"masked_lm/output_bias": DECODER_BIAS},
 )
-"""The same within encoder.layer.i."""
-
-LAYERS = re.compile(r"encoder\.layer\.([0-9]+)\.(.+)")
-
-DECODER_WEIGHT, DECODER_BIAS = "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"
-"""Second names of the word table and of the output bias, where the masked-LM head uses them."""
-
-OURS_OUTSIDE, OURS_IN_LAYER = reversed_table(OUTSIDE) | {DECODER_BIAS: "masked_lm/output_bias"}, reversed_table(LAYER)
+"""Hugging Face's names, without the `bert.` that may stand before them."""
 
 HEADS = ("cls.", "classifier.", "qa_outputs.")
 """How the names of heads' tensors begin; two heads are read."""
@@ -90,23 +66,7 @@ def our_path(name: str) -> str | None:
         >>> our_path("bert.encoder.layer.3.output.dense.weight")
         'layer_3/feedforward/output/kernel'
     """
-    layer = LAYERS.fullmatch(canonical(name))
-    if layer is None:
-        return OURS_OUTSIDE.get(canonical(name))
-    return f"layer_{layer[1]}/{OURS_IN_LAYER[layer[2]]}" if layer[2] in OURS_IN_LAYER else None
-
-
-def hf_name(ours: str) -> str:
-    """Return the name of a weight of ours in a checkpoint, without `bert.`; the reverse of `our_path`.
-
-    Example:
-        >>> hf_name("layer_3/feedforward/output/kernel")
-        'encoder.layer.3.output.dense.weight'
-    """
-    layer, _, inside = ours.partition("/")
-    if layer.startswith("layer_"):
-        return f"encoder.layer.{layer.removeprefix('layer_')}.{LAYER[inside]}"
-    return OUTSIDE[ours]
+    return NAMES.path(canonical(name))
 
 
 def canonical(name: str) -> str:
@@ -132,4 +92,4 @@ def to_ours(array: Any, path: str, shape: tuple[int, ...]) -> Any:
     return ops.reshape(array, shape)
 
 
-LAYOUT = Layout(hf_shape, to_ours, hf_name)
+LAYOUT = Layout(hf_shape, to_ours, NAMES.name)

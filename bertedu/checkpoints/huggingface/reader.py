@@ -4,8 +4,6 @@ Reading is strict both ways: each weight of the model has its tensor, and each t
 that is not read. Pickled weights are refused, since reading them runs code. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +22,11 @@ from bertedu.checkpoints.huggingface.heads import (
 )
 from bertedu.checkpoints.huggingface.names import (
     ACTIVATIONS,
+    BIAS,
     BUFFERS,
     DECODER_BIAS,
     HEADS,
     LAYOUT,
-    OUTSIDE,
     canonical,
     our_path,
 )
@@ -137,7 +135,7 @@ def list_weights(files: list[Path], config: dict[str, Any]) -> list[TensorInfo]:
     found = []
     for file, name, shape, dtype in listed:
         ours = our_path(name)
-        second = canonical(name) == DECODER_BIAS and OUTSIDE["masked_lm/output_bias"] in names
+        second = canonical(name) == DECODER_BIAS and BIAS in names
         if second or (ours or "").partition("/")[0] in unread:
             ours = None
         known = ours is not None or canonical(name).startswith((*HEADS, *BUFFERS))

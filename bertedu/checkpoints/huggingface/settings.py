@@ -4,8 +4,6 @@ The fields are those that transformers 2 to 5 and sentence-transformers 2 to 6 w
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from bertedu.checkpoints.configuration import ENCODER, GOOGLE_FIELDS, RATE

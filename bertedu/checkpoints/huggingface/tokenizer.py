@@ -7,8 +7,6 @@
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, NoReturn
 

@@ -4,8 +4,6 @@ Only a BERT can be written so: the format has no words for talking heads, gated 
 embeddings or a norm that comes first. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from bertedu.attention import MultiHeadAttention
 from bertedu.bert import Bert
 from bertedu.checkpoints.common import check_table, special_parts, weights_of, write_tensors
 from bertedu.checkpoints.configuration import GOOGLE_FIELDS
-from bertedu.checkpoints.huggingface.names import ACTIVATIONS, POOLING_FLAGS, hf_name, hf_shape
+from bertedu.checkpoints.huggingface.names import ACTIVATIONS, NAMES, POOLING_FLAGS, hf_shape
 from bertedu.checkpoints.huggingface.settings import MODEL
 from bertedu.checkpoints.objects import activation_name
 from bertedu.classifier import BertClassifier
@@ -44,7 +42,7 @@ def write(bert: Bert, path: Path) -> None:
     fields = config(bert)
     read_fields(fields, MODEL, "The config.json of this model")  # what `read` would refuse is not written
     tensors = {
-        f"{prefix(bert, ours)}{hf_name(ours)}": to_hf(variable, ours) for ours, variable in weights_of(bert).items()
+        f"{prefix(bert, ours)}{NAMES.name(ours)}": to_hf(variable, ours) for ours, variable in weights_of(bert).items()
     }
     path.mkdir()
     write_json(path / "config.json", fields)

@@ -8,8 +8,6 @@ Keras' loader makes whatever a configuration names; here the models below are re
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import struct

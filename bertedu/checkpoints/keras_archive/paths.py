@@ -6,8 +6,6 @@ Attributes are visited in alphabetical order, a layer at its first place only; i
 how many of that class stood before it. Keras 3.10 and 3.15 agree. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

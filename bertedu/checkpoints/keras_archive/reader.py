@@ -4,8 +4,6 @@ A `.keras` file is a zip of a configuration, which names every object to be made
 models are recognised; their weights are filled by path. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import tempfile

@@ -6,8 +6,6 @@ is asked to open the preset; here copies that disagree are refused. metadata.jso
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Collection, Sequence
 from pathlib import Path

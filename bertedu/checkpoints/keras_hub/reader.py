@@ -9,8 +9,6 @@ What KerasHub does in its own way is done so here: `lowercase` leaves accents al
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 from typing import Any
@@ -75,6 +73,7 @@ def describe(checkpoint: Checkpoint, preset: Preset | None, dtype: str | None = 
     sizes = {argument: fields[field] for argument, field in SIZES.items()} if preset else sizes_from_shapes(shapes)
     arguments = {
         **sizes,
+        "embedding_width": sizes["hidden_size"],
         "inner_activation": defaults.gelu_tanh,
         "output_dropout": fields.get("dropout", defaults.DROPOUT),
         "attention_dropout": fields.get("dropout", defaults.DROPOUT),

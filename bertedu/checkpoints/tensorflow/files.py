@@ -3,8 +3,6 @@
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +10,7 @@ from typing import Any, NamedTuple
 from bertedu.checkpoints.common import TensorInfo, shortened
 from bertedu.checkpoints.tensorflow.configuration import read_config
 from bertedu.checkpoints.tensorflow.index import Entry, read_index, read_number
-from bertedu.checkpoints.tensorflow.names import LAYERS, OPTIMIZER, UNUSED, name_from_key, our_path
+from bertedu.checkpoints.tensorflow.names import NAMES, OPTIMIZER, UNUSED, name_from_key, our_path
 from bertedu.files import read_bytes
 from bertedu.terminal import escape
 
@@ -61,7 +59,7 @@ def open_checkpoint(prefix: Path, config: dict[str, Any] | None = None) -> Check
     """
     entries = read_index(prefix)
     names = variable_names(entries, prefix)
-    form = "TF1" if any(LAYERS["TF1"].fullmatch(name) for name in names.values()) else "TF2"
+    form = "TF1" if any(NAMES["TF1"].layers.search(name) for name in names.values()) else "TF2"
     scaffolds = [re.match(r"(?:.*/)?transformer_scaffold(?:_(\d{1,9}))?/", name) for name in names.values()]
     first = min((int(found[1] or 0) for found in scaffolds if found), default=0)  # Keras counts on within a process
     found = []

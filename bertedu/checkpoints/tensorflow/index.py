@@ -5,8 +5,6 @@ at the data. So the index is read here first: a table of LevelDB's, sorted, whos
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 import math
 import struct
 from collections.abc import Iterator

@@ -8,8 +8,6 @@ Our own tokenizer is a Rust library, which no graph can hold; tensorflow-text's 
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path

@@ -9,8 +9,6 @@ Nothing in a checkpoint is executed. What it does not say is taken to be as in a
 epsilon 1e-12, and the tanh form of GELU. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import warnings
@@ -22,7 +20,7 @@ from bertedu.checkpoints import assembly, strict
 from bertedu.checkpoints.common import no_vocabulary, preprocessor_for, shortened
 from bertedu.checkpoints.tensorflow.configuration import CONFIG, LOWERCASE, check_sizes, encoder_arguments, heads
 from bertedu.checkpoints.tensorflow.files import Checkpoint, find_prefix, open_checkpoint, open_reader, read_value
-from bertedu.checkpoints.tensorflow.names import FINE_TUNED, FOREIGN, OPTIMIZER, tf_name
+from bertedu.checkpoints.tensorflow.names import FINE_TUNED, FOREIGN, NAMES, OPTIMIZER
 from bertedu.text import BertTokenizer
 
 LOOKED_FOR = (
@@ -81,7 +79,7 @@ def describe(checkpoint: Checkpoint, dtype: str | None = None) -> assembly.Descr
     layout = strict.Layout(
         shape=lambda path, shape: stored_shape(path, shape, form),
         array=lambda array, path, shape: array.reshape(shape),
-        name=lambda path: tf_name(path, form),
+        name=NAMES[form].name,
     )
     return assembly.Description(
         arguments,

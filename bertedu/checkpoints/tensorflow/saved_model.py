@@ -6,8 +6,6 @@ to be the tanh form, as in every BERT that Google put there; `saved_model_writer
 it. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from bertedu.bert import Bert

@@ -8,9 +8,6 @@ A SavedModel is a program and its weights. The program is what our layers do whi
 neither Keras nor this package is needed. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from __future__ import annotations
-
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,10 +17,11 @@ import keras
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
 from bertedu.bert import Bert
 from bertedu.checkpoints.common import check_table, special_parts, weights
+from bertedu.checkpoints.names import Names
 from bertedu.checkpoints.objects import activation_name
 from bertedu.checkpoints.tensorflow import configuration as conf
 from bertedu.checkpoints.tensorflow.hub_object import hub_object, save
-from bertedu.checkpoints.tensorflow.names import tf_name
+from bertedu.checkpoints.tensorflow.names import tf2_names
 from bertedu.checkpoints.tensorflow.saved_model import TOKENIZER
 from bertedu.encoder import DIALECTS, BertEncoder
 from bertedu.feedforward import Feedforward, GatedFeedforward
@@ -36,16 +34,6 @@ POSITIONS = "masked_lm_positions"
 POOLED = ("pooled_output", "default")
 OUTPUTS = ("sequence_output", *POOLED, "encoder_outputs", "mlm_logits")
 POOLER = "pooler_transform/"
-
-SCAFFOLD = (
-    (r"^transformer/layer_0/", "transformer_scaffold/"),
-    (r"^transformer/layer_(\d+)/", r"transformer_scaffold_\1/"),
-    (r"^pooler_transform/", "cls_transform/"),
-)
-"""How the names in tf-models' scaffold, where talking heads and gated layers are from, differ from its BERT's."""
-
-GATED = ((r"/(intermediate|output|output_layer_norm)/", r"/feedforward/\1_0/"),)
-"""The same for its gated layers."""
 
 
 def export_saved_model(bert: Bert, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -149,8 +137,9 @@ def hub_model(bert: Bert, vocabulary: Path) -> Any:
     """Return the object that is saved: a copy of the weights under the Hub's names, and functions that use it."""
     import tensorflow as tf
 
+    names = hub_names(bert.encoder)
     copies = {
-        ours: tf.Variable(variable.value, name=hub_name(ours, bert.encoder))
+        ours: tf.Variable(variable.value, name=("bert/" if ours.startswith("masked_lm/") else "") + names.name(ours))
         for ours, variable in weights(bert.encoder, bert.masked_lm).items()
         if bert.has_pooler or not ours.startswith(POOLER)
     }
@@ -164,22 +153,16 @@ def hub_model(bert: Bert, vocabulary: Path) -> Any:
     return model
 
 
-def hub_name(ours: str, encoder: BertEncoder) -> str:
-    """Return the name of a weight in the Hub's SavedModels, by our path of it.
+def hub_names(encoder: BertEncoder) -> Names:
+    """Return the names of weights in the Hub's SavedModels of such an encoder.
 
     Example:
         >>> from bertedu.encoder import BertEncoder
-        >>> hub_name("layer_0/feedforward/output/kernel", BertEncoder(20, 6, 1, 2, inner_dim=8))
+        >>> hub_names(BertEncoder(20, 6, 1, 2, inner_dim=8)).name("layer_0/feedforward/output/kernel")
         'transformer/layer_0/output/kernel'
     """
-    if ours.startswith("masked_lm/"):
-        return f"bert/{tf_name(ours, 'TF2')}"
     gated = encoder.feedforward_cls is GatedFeedforward
-    changes = SCAFFOLD if gated or encoder.attention_cls is TalkingHeadsAttention else ()
-    name = tf_name(ours, "TF2")
-    for pattern, replacement in (*changes, *(GATED if gated else ())):
-        name = re.sub(pattern, replacement, name)
-    return name
+    return tf2_names(gated or encoder.attention_cls is TalkingHeadsAttention, gated)
 
 
 def encoder_object(encoder: BertEncoder, masked_lm: BertPretrainer | None, copies: dict[str, Any]) -> Any:
