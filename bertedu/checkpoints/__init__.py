@@ -4,25 +4,10 @@
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from bertedu.checkpoints.conversion import convert
-from bertedu.checkpoints.formats import FORMATS, WRITERS, recognise
-from bertedu.checkpoints.inspection import Inspection, inspect
-from bertedu.checkpoints.loading import build, load, read
-from bertedu.checkpoints.saving import save_checkpoint
-from bertedu.checkpoints.tensorflow.preprocessor_writer import export_preprocessor
-from bertedu.checkpoints.tensorflow.saved_model_writer import export_saved_model
-
-__all__ = [
-    "FORMATS",
-    "WRITERS",
-    "Inspection",
-    "build",
-    "convert",
-    "export_preprocessor",
-    "export_saved_model",
-    "inspect",
-    "load",
-    "read",
-    "recognise",
-    "save_checkpoint",
-]
+from bertedu.checkpoints.conversion import convert  # noqa: F401
+from bertedu.checkpoints.formats import FORMATS, WRITERS, recognise  # noqa: F401
+from bertedu.checkpoints.inspection import Inspection, inspect  # noqa: F401
+from bertedu.checkpoints.loading import build, load, read  # noqa: F401
+from bertedu.checkpoints.saving import save_checkpoint  # noqa: F401
+from bertedu.checkpoints.tensorflow.preprocessor_writer import export_preprocessor  # noqa: F401
+from bertedu.checkpoints.tensorflow.saved_model_writer import export_saved_model  # noqa: F401

@@ -3,7 +3,6 @@
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -11,7 +10,7 @@ import keras
 from bertedu import defaults
 from bertedu.checkpoints import configuration as conf
 from bertedu.checkpoints import objects, strict
-from bertedu.checkpoints.common import TensorInfo, weights
+from bertedu.checkpoints.common import weights
 from bertedu.classifier import BertClassifier, ClassificationHead
 from bertedu.encoder import BertEncoder
 from bertedu.fields import read_fields, shown
@@ -38,23 +37,14 @@ class Description(NamedTuple):
     Args:
         arguments: of its `BertEncoder`, plain and checked.
         heads: its `Heads`.
-        tensors: list of `TensorInfo`, all that the checkpoint holds; or a function of the built encoder, masked-LM
-            model and classifier that returns it, for a format whose names are those of Keras' objects.
-        read: function of a `TensorInfo` that returns its array.
-        source: the file or directory, for messages.
-        described_by: the file that says which model it is ("config.json"), for messages.
-        layout: how the format stores weights.
-        config_source: the configuration's file, for messages. Defaults to `source`.
+        source: the file that says so, for messages.
+        stored: its tensors, a `strict.Stored`.
     """
 
     arguments: dict[str, Any]
     heads: Heads
-    tensors: Sequence[TensorInfo] | Callable[..., Sequence[TensorInfo]]
-    read: Callable[[TensorInfo], Any]
     source: Any
-    described_by: str
-    layout: strict.Layout = strict.Layout()
-    config_source: Any = None
+    stored: strict.Stored
 
 
 def check(described: Description) -> None:
@@ -63,9 +53,7 @@ def check(described: Description) -> None:
     Raises:
         ValueError: as `strict.check`.
     """
-    place = described.config_source or described.source
-    shapes, others = model_shapes(described.arguments, described.heads, place)
-    strict.check(shapes, described.tensors, described.source, described.described_by, described.layout, others)
+    strict.check(described.stored, *model_shapes(described.arguments, described.heads, described.source))
 
 
 def fill(described: Description, dtype: str | None = None) -> dict[str, Any]:
@@ -78,17 +66,8 @@ def fill(described: Description, dtype: str | None = None) -> dict[str, Any]:
     Raises:
         ValueError: the configuration describes no model of ours, or as `strict.fill`.
     """
-    place = described.config_source or described.source
-    encoder, masked_lm, classifier = parts = build(described.arguments, described.heads, place, dtype)
-    tensors = described.tensors(*parts) if callable(described.tensors) else described.tensors
-    has_pooler = strict.fill(
-        weights(*parts),
-        tensors,
-        described.read,
-        described.source,
-        described.described_by,
-        described.layout,
-    )
+    encoder, masked_lm, classifier = build(described.arguments, described.heads, described.source, dtype)
+    has_pooler = strict.fill(described.stored, weights(encoder, masked_lm, classifier))
     return {"encoder": encoder, "masked_lm": masked_lm, "classifier": classifier, "has_pooler": has_pooler}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from bertedu.bert import Bert
-from bertedu.checkpoints import assembly
+from bertedu.checkpoints import assembly, strict
 from bertedu.checkpoints.common import TensorInfo, check_table, weights_of, write_tensors
 from bertedu.checkpoints.configuration import encoder_arguments
 from bertedu.checkpoints.safetensors_files import list_tensors, read_tensor
@@ -96,15 +96,8 @@ def read(path: Path, dtype: str | None = None) -> Bert:
     """
     source, file = path / CONFIG, path / WEIGHTS
     arguments, heads, preprocessor, embed = check_config(read_json(source), source, dtype)
-    described = assembly.Description(
-        arguments,
-        heads,
-        tensors(path),
-        lambda tensor: read_tensor(file, tensor.name),
-        source=file,
-        described_by=CONFIG,
-        config_source=source,
-    )
+    stored = strict.Stored(tensors(path), lambda tensor: read_tensor(file, tensor.name), file, CONFIG)
+    described = assembly.Description(arguments, heads, source, stored)
     assembly.check(described)
     tokenizer = BertTokenizer.from_file(path / TOKENIZER)
     return Bert(

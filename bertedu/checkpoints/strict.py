@@ -22,18 +22,26 @@ Shape = tuple[int, ...]
 POOLER = "pooler_transform/"
 
 
-class Layout(NamedTuple):
-    """How a format stores weights; the defaults are for formats that store them as our layers hold them.
+class Stored(NamedTuple):
+    """The tensors of a checkpoint, none of them read; the last three are for formats that store weights unlike us.
 
     Args:
+        tensors: list of `TensorInfo`, all that the checkpoint holds.
+        read: function of a `TensorInfo` that returns its array.
+        source: the file or directory, for messages.
+        described_by: the file that says which model it is ("config.json"), for messages.
         shape: function of a weight's path and shape here: its shape in the format.
         array: function of an array in that shape, the weight's path and its shape here: the array in that shape.
         name: function of a weight's path: its name in the format, for messages.
     """
 
-    shape: Callable = lambda path, shape: shape
-    array: Callable = lambda array, path, shape: array
-    name: Callable = lambda path: path
+    tensors: Sequence[TensorInfo]
+    read: Callable[[TensorInfo], Any]
+    source: Any
+    described_by: str
+    shape: Callable[[str, Shape], Shape] = lambda path, shape: shape
+    array: Callable[[Any, str, Shape], Any] = lambda array, path, shape: array
+    name: Callable[[str], str] = lambda path: path
 
 
 def model_shapes(
@@ -113,22 +121,12 @@ def has_pooler(tensors: Iterable[TensorInfo]) -> bool:
     return any((tensor.ours or "").startswith(POOLER) for tensor in tensors)
 
 
-def check(
-    shapes: dict[str, Shape],
-    tensors: Sequence[TensorInfo],
-    source: Any,
-    described_by: str,
-    layout: Layout = Layout(),  # noqa: B008
-    others: Sequence[str] = (),
-) -> None:
+def check(stored: Stored, shapes: dict[str, Shape], others: Sequence[str] = ()) -> None:
     """Compare the tensors of a checkpoint with the weights of a model.
 
     Args:
+        stored: the `Stored` tensors.
         shapes: dict, the path of a weight -> its shape, as `model_shapes` gives them.
-        tensors: list of `TensorInfo`, all that the checkpoint holds.
-        source: the file or directory, for messages.
-        described_by: what says which model it is ("config.json"), for messages.
-        layout: the format's `Layout`.
         others: prefixes of parts that are not in `shapes` and are not checked yet.
 
     Raises:
@@ -136,47 +134,34 @@ def check(
             floats, or has another shape.
     """
     by_path = {}
-    for tensor in tensors:
+    for tensor in stored.tensors:
         by_path.setdefault(tensor.ours, []).append(tensor)
-    optional = not has_pooler(tensors)
-    missing = [path for path in shapes if path not in by_path and not (optional and path.startswith(POOLER))]
+    optional = () if has_pooler(stored.tensors) else POOLER
+    missing = [path for path in shapes if path not in by_path and not path.startswith(optional)]
     unknown = [tensor.name for tensor in by_path.pop(None, ()) if not tensor.known]
     for path, candidates in by_path.items():
         fits = path in shapes or path.startswith(tuple(others))
         unknown += [tensor.name for tensor in candidates[fits:]]
     if missing or unknown:
         raise ValueError(
-            f"{source} does not hold the BERT that {described_by} describes. "
-            f"Missing: {shortened([layout.name(path) for path in missing])}. Unknown: {shortened(sorted(unknown))}."
+            f"{stored.source} does not hold the BERT that {stored.described_by} describes. "
+            f"Missing: {shortened([stored.name(path) for path in missing])}. Unknown: {shortened(sorted(unknown))}."
         )
     for path, (tensor,) in by_path.items():
-        if tensor.dtype not in FLOATS:
-            name, dtype = tensor.name[:LONGEST_NAME], escape(tensor.dtype)[:40]
-            raise ValueError(
-                f"{source}: the tensor {name!r} holds {dtype}; weights are read from {', '.join(FLOATS)} only."
-            )
-        expected = layout.shape(path, shapes[path]) if path in shapes else tensor.shape
+        place, dtype = f"{stored.source}: the tensor {tensor.name[:LONGEST_NAME]!r}", tensor.dtype
+        if dtype not in FLOATS:
+            raise ValueError(f"{place} must be of {', '.join(FLOATS)}; got {escape(dtype)[:40]}.")
+        expected = stored.shape(path, shapes[path]) if path in shapes else tensor.shape
         if tensor.shape != expected:
-            raise ValueError(
-                f"{source}: the tensor {tensor.name[:LONGEST_NAME]!r} has shape {tensor.shape}, but {described_by} "
-                f"makes it {expected}."
-            )
+            raise ValueError(f"{place} has shape {tensor.shape}, but {stored.described_by} makes it {expected}.")
 
 
-def fill(
-    variables: dict[str, Any],
-    tensors: Sequence[TensorInfo],
-    read: Callable[[TensorInfo], Any],
-    source: Any,
-    described_by: str,
-    layout: Layout = Layout(),  # noqa: B008
-) -> bool:
+def fill(stored: Stored, variables: dict[str, Any]) -> bool:
     """Check all tensors against a model's weights, and read them into it.
 
     Args:
+        stored: the `Stored` tensors.
         variables: dict, path -> variable, as `common.weights` gives them.
-        tensors, source, described_by, layout: as for `check`.
-        read: function of a `TensorInfo` that returns its array.
 
     Returns:
         whether the checkpoint has a pooler.
@@ -184,21 +169,21 @@ def fill(
     Raises:
         ValueError: as `check`.
     """
-    check({path: tuple(v.shape) for path, v in variables.items()}, tensors, source, described_by, layout)
+    check(stored, {path: tuple(variable.shape) for path, variable in variables.items()})
     not_finite = []
-    for tensor in tensors:
+    for tensor in stored.tensors:
         if tensor.ours is None:
             continue
-        variable, array = variables[tensor.ours], read(tensor)
+        variable, array = variables[tensor.ours], stored.read(tensor)
         if not is_finite(array):
             not_finite.append(tensor.name)
-        variable.assign(layout.array(array, tensor.ours, tuple(variable.shape)))
+        variable.assign(stored.array(array, tensor.ours, tuple(variable.shape)))
     if not_finite:
         warnings.warn(
-            f"{source}: {shortened(not_finite)} hold NaN or infinity, and so will what the model computes.",
+            f"{stored.source}: {shortened(not_finite)} hold NaN or infinity, and so will what the model computes.",
             stacklevel=2,
         )
-    return has_pooler(tensors)
+    return has_pooler(stored.tensors)
 
 
 def is_finite(array: np.ndarray) -> bool:

@@ -14,7 +14,6 @@ import numpy as np
 
 from bertedu import defaults
 from bertedu.checkpoints import strict
-from bertedu.checkpoints.assembly import Description
 from bertedu.checkpoints.common import TensorInfo, shortened
 from bertedu.checkpoints.huggingface.names import DECODER_BIAS, DECODER_WEIGHT, HEADS, canonical
 from bertedu.encoder import BertEncoder
@@ -123,14 +122,14 @@ def check_heads(tensors: Sequence[TensorInfo], config: dict[str, Any], path: Pat
         )
 
 
-def check_tied(encoder: BertEncoder, masked_lm: BertPretrainer | None, described: Description) -> None:
+def check_tied(encoder: BertEncoder, masked_lm: BertPretrainer | None, stored: strict.Stored) -> None:
     """Raise ValueError where a masked-LM head has an output matrix or bias besides the one that is read."""
-    second = {canonical(tensor.name): tensor for tensor in described.tensors if masked_lm and tensor.ours is None}
+    second = {canonical(tensor.name): tensor for tensor in stored.tensors if masked_lm and tensor.ours is None}
     for name in sorted({DECODER_WEIGHT, DECODER_BIAS} & second.keys()):
         first = encoder.get_embedding_table() if name == DECODER_WEIGHT else masked_lm.masked_lm.bias
-        first, array = keras.ops.convert_to_numpy(first), described.read(second[name])
+        first, array = keras.ops.convert_to_numpy(first), stored.read(second[name])
         if array.shape != first.shape or not np.array_equal(array.astype(first.dtype), first):
             raise ValueError(
-                f"{described.source}: the tensor {name!r} must equal the one that it is tied to. Versions of "
+                f"{stored.source}: the tensor {name!r} must equal the one that it is tied to. Versions of "
                 "transformers do not agree on which of them counts: delete one."
             )

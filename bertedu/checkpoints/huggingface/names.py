@@ -9,7 +9,6 @@ from typing import Any
 from keras import ops
 
 from bertedu.checkpoints.names import GOOGLE, GOOGLE_LAYER, GOOGLE_MASKED_LM, Names, weight_names
-from bertedu.checkpoints.strict import Layout
 
 LEAVES = {"kernel": "/weight", "bias": "/bias", "gamma": "/weight", "beta": "/bias", "embeddings": "/weight"}
 BIAS, DECODER_WEIGHT, DECODER_BIAS = (f"cls.predictions.{end}" for end in ("bias", "decoder.weight", "decoder.bias"))
@@ -90,6 +89,3 @@ def to_ours(array: Any, path: str, shape: tuple[int, ...]) -> Any:
     if path.endswith("kernel"):
         array = ops.transpose(ops.convert_to_tensor(array))  # the backend's is several times as fast as NumPy's
     return ops.reshape(array, shape)
-
-
-LAYOUT = Layout(hf_shape, to_ours, NAMES.name)

@@ -7,9 +7,11 @@ that is not read. Pickled weights are refused, since reading them runs code. Cha
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bertedu import defaults
 from bertedu.bert import Bert
-from bertedu.checkpoints import assembly
+from bertedu.checkpoints import assembly, strict
 from bertedu.checkpoints.common import TensorInfo, common_dtype, preprocessor_for, shard_files, shortened
 from bertedu.checkpoints.configuration import GOOGLE_FIELDS
 from bertedu.checkpoints.huggingface import embedding
@@ -26,9 +28,11 @@ from bertedu.checkpoints.huggingface.names import (
     BUFFERS,
     DECODER_BIAS,
     HEADS,
-    LAYOUT,
+    NAMES,
     canonical,
+    hf_shape,
     our_path,
+    to_ours,
 )
 from bertedu.checkpoints.huggingface.settings import MODEL
 from bertedu.checkpoints.huggingface.tokenizer import read_tokenizer
@@ -61,12 +65,12 @@ def read(path: Path, dtype: str | None = None) -> Bert:
     directory = embedding.model_directory(path)
     config = read_config(directory)
     described = describe(directory, config, dtype)
-    check_heads(described.tensors, config, directory / CONFIG)
+    check_heads(described.stored.tensors, config, directory / CONFIG)
     assembly.check(described)
     tokenizer = embedding.lowercased(read_tokenizer(directory), path)
     embed_settings = embedding.read_embed_settings(path)
     parts = assembly.fill(described, dtype)
-    check_tied(parts["encoder"], parts["masked_lm"], described)
+    check_tied(parts["encoder"], parts["masked_lm"], described.stored)
     preprocessor = preprocessor_for(tokenizer, parts["encoder"], TRUNCATION)
     return Bert(tokenizer, preprocessor=preprocessor, embed_settings=embed_settings, **parts)
 
@@ -112,19 +116,18 @@ def describe(directory: Path, config: dict[str, Any], dtype: str | None = None) 
     masked_lm = assembly.masked_lm_config(
         ACTIVATIONS[config["hidden_act"]], arguments["layer_norm_epsilon"], arguments["dtype"]
     )
-    return assembly.Description(
-        arguments,
-        assembly.Heads(
-            masked_lm=masked_lm if "masked_lm" in heads else None,
-            classifier=classifier_arguments(config, directory / CONFIG) if "classifier" in heads else None,
-        ),
-        found,
-        lambda tensor: read_tensor(tensor.place, tensor.name),
-        source=files[0] if len(files) == 1 else directory / INDEX,
-        described_by=CONFIG,
-        layout=LAYOUT,
-        config_source=directory / CONFIG,
+    heads = assembly.Heads(
+        masked_lm=masked_lm if "masked_lm" in heads else None,
+        classifier=classifier_arguments(config, directory / CONFIG) if "classifier" in heads else None,
     )
+    source = files[0] if len(files) == 1 else directory / INDEX
+    stored = strict.Stored(found, read_listed, source, CONFIG, hf_shape, to_ours, NAMES.name)
+    return assembly.Description(arguments, heads, directory / CONFIG, stored)
+
+
+def read_listed(tensor: TensorInfo) -> np.ndarray:
+    """Return the array of a tensor, from the file that is its place."""
+    return read_tensor(tensor.place, tensor.name)
 
 
 def list_weights(files: list[Path], config: dict[str, Any]) -> list[TensorInfo]:

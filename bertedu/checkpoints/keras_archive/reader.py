@@ -15,7 +15,7 @@ from typing import Any
 import keras
 
 from bertedu.bert import Bert
-from bertedu.checkpoints import assembly, native
+from bertedu.checkpoints import assembly, native, strict
 from bertedu.checkpoints.common import TensorInfo, check_table, no_vocabulary, preprocessor_for, weights
 from bertedu.checkpoints.hdf5 import is_of_training, list_datasets, read_dataset
 from bertedu.checkpoints.keras_archive.archive import (
@@ -89,9 +89,13 @@ def read(path: Path, dtype: str | None = None) -> Bert:
     preprocessor = archive.preprocessor or preprocessor_for(tokenizer, parts["encoder"], TRUNCATION)
     if "preprocessor" in settings:
         preprocessor = BertPreprocessor(tokenizer, **settings["preprocessor"])
-    parts["has_pooler"] = settings.get("has_pooler", True)
-    embed_settings = EmbedSettings(**settings.get("embed", {}))
-    return Bert(tokenizer, preprocessor=preprocessor, embed_settings=embed_settings, **parts)
+    return Bert(
+        tokenizer,
+        preprocessor=preprocessor,
+        has_pooler=settings.get("has_pooler", True),
+        embed_settings=EmbedSettings(**settings.get("embed", {})),
+        **parts,
+    )
 
 
 def read_settings(archive: Archive) -> dict[str, Any]:
@@ -119,21 +123,15 @@ def read_tokenizer(archive: Archive) -> BertTokenizer:
 
 
 def read_model(archive: Archive, dtype: str | None = None) -> dict[str, Any]:
-    """Return the parts of a `Bert` that an archive holds, filled with its weights, as `assembly.fill` does."""
+    """Return the parts of a `Bert` that an archive holds, filled with its weights."""
     with open_weights(archive) as opened:
         datasets = list_datasets(opened, archive.source)
         check_size(archive, datasets)
-        return assembly.fill(
-            assembly.Description(
-                archive.arguments,
-                archive.heads,
-                lambda *parts: to_infos(datasets, *parts, archive.prefix),
-                lambda tensor: read_dataset(opened, tensor.name, tensor.dtype),
-                source=archive.source,
-                described_by=CONFIG,
-            ),
-            dtype,
-        )
+        parts = assembly.build(archive.arguments, archive.heads, archive.source, dtype)
+        tensors = to_infos(datasets, *parts, archive.prefix)
+        stored = strict.Stored(tensors, lambda t: read_dataset(opened, t.name, t.dtype), archive.source, CONFIG)
+        strict.fill(stored, weights(*parts))
+    return dict(zip(("encoder", "masked_lm", "classifier"), parts, strict=True))
 
 
 def check_size(archive: Archive, datasets: Sequence[tuple[str, tuple[int, ...], str]]) -> None:

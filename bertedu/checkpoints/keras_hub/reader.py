@@ -82,15 +82,13 @@ def describe(checkpoint: Checkpoint, preset: Preset | None, dtype: str | None = 
         "trainable": fields.get("trainable", True),
         "name": "bert",
     }
-    return assembly.Description(
-        arguments,
-        heads_of(shapes, preset, arguments["dtype"], checkpoint.directory),
-        checkpoint.tensors,
-        read_tensor,
-        source=str(checkpoint.path),
-        described_by="the rest of it" if preset is None else f"{CONFIG} with {TASK}" if preset.task else CONFIG,
-        layout=strict.Layout(name=lambda ours: hub_name(ours, checkpoint.inside)),
+    heads = heads_of(shapes, preset, arguments["dtype"], checkpoint.directory)
+    source = str(checkpoint.path)
+    described_by = "the rest of it" if preset is None else f"{CONFIG} with {TASK}" if preset.task else CONFIG
+    stored = strict.Stored(
+        checkpoint.tensors, read_tensor, source, described_by, name=lambda ours: hub_name(ours, checkpoint.inside)
     )
+    return assembly.Description(arguments, heads, source, stored)
 
 
 def heads_of(shapes: dict[str, Any], preset: Preset | None, dtype: str, directory: Path) -> assembly.Heads:

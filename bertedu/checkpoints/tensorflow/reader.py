@@ -9,6 +9,7 @@ Nothing in a checkpoint is executed. What it does not say is taken to be as in a
 epsilon 1e-12, and the tanh form of GELU. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
+import functools
 import math
 import re
 import warnings
@@ -67,8 +68,6 @@ def read_model(checkpoint: Checkpoint, make_tokenizer: Callable[[], BertTokenize
             stacklevel=2,
         )
     tokenizer = make_tokenizer()
-    reader = open_reader(checkpoint.prefix)
-    described = described._replace(read=lambda tensor: read_value(reader, tensor.place, checkpoint.prefix))
     parts = assembly.fill(described, dtype)
     return Bert(tokenizer, preprocessor=preprocessor_for(tokenizer, parts["encoder"], TRUNCATION), **parts)
 
@@ -76,20 +75,18 @@ def read_model(checkpoint: Checkpoint, make_tokenizer: Callable[[], BertTokenize
 def describe(checkpoint: Checkpoint, dtype: str | None = None) -> assembly.Description:
     """Return the `Description` of the model in a checkpoint."""
     arguments, form = encoder_arguments(checkpoint, dtype), checkpoint.form
-    layout = strict.Layout(
+    source = str(checkpoint.prefix)
+    reader = functools.cache(lambda: open_reader(checkpoint.prefix))  # opened at the first tensor, for all
+    stored = strict.Stored(
+        checkpoint.tensors,
+        lambda tensor: read_value(reader(), tensor.place, checkpoint.prefix),
+        source,
+        described_by="the rest of it",
         shape=lambda path, shape: stored_shape(path, shape, form),
         array=lambda array, path, shape: array.reshape(shape),
         name=NAMES[form].name,
     )
-    return assembly.Description(
-        arguments,
-        heads(checkpoint, arguments),
-        checkpoint.tensors,
-        lambda tensor: read_value(open_reader(checkpoint.prefix), tensor.place, checkpoint.prefix),
-        source=str(checkpoint.prefix),
-        described_by="the rest of it",
-        layout=layout,
-    )
+    return assembly.Description(arguments, heads(checkpoint, arguments), source, stored)
 
 
 def hint(checkpoint: Checkpoint) -> str:
