@@ -5,6 +5,7 @@ A table says for every field that the writers of a format are known to write how
     whole(1, 100), number(0, 1), FLAG, TEXT, ...   follow it: the value is checked and returned
     only("absolute")                               refuse any other value, which we would not follow
     IGNORED                                        nothing that it can say changes the numbers
+    **for_all("one another", FLAG)                 several fields with the same rule
 
 Chapter: notebooks/10_checkpoints.ipynb.
 """
@@ -68,6 +69,11 @@ def only(*values: Any) -> Rule:
         lambda value: any(type(value) is type(known) and value == known for known in values),
         followed=False,
     )
+
+
+def for_all(names: str, rule: Rule) -> dict[str, Rule]:
+    """Return a table in which all of `names`, a string, separated by blanks, have the same rule."""
+    return dict.fromkeys(names.split(), rule)
 
 
 FLAG = Rule("true or false", lambda value: type(value) is bool)

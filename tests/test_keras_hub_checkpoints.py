@@ -361,7 +361,7 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
     ),
     "an index that is none": (
         *(MLM, lambda d: (d / "model.weights.json").write_text('{"weight_map": {"a": 3}}'), ValueError),
-        "model.weights.json: weight_map must name files beside it, got 3",
+        "model.weights.json: weight_map must name files beside it, got '3'",
     ),
     "cut off": (
         *(HALF, lambda d: shorten(d / "model.weights.h5"), ValueError),
@@ -560,15 +560,15 @@ TENSORS = {  # what is done to the tensors of a file: folder, file, a function, 
     ),
     "whole numbers": (
         *(HALF, "model.weights.h5", put(QUERY, np.zeros((21, 3, 7), "int8"))),
-        f"the tensor '{QUERY}' holds int8; weights are read from float32, float16, bfloat16",
+        f"the tensor '{QUERY}' must be of float32, float16, bfloat16, float64; got int8",
     ),
     "two bytes of nothing": (
         *(HALF, "model.weights.h5", put(QUERY, np.zeros((21, 3, 7), "V2"))),
-        f"the tensor '{QUERY}' holds |V2; weights are read from",
+        f"the tensor '{QUERY}' must be of float32, float16, bfloat16, float64; got |V2",
     ),
     "words": (
         *(HALF, "model.weights.h5", put(QUERY, "cat")),
-        f"the tensor '{QUERY}' holds object; weights are read from",
+        f"the tensor '{QUERY}' must be of float32, float16, bfloat16, float64; got object",
     ),
 }
 

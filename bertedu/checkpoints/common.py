@@ -5,9 +5,10 @@ Chapter: notebooks/10_checkpoints.ipynb.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +16,6 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from bertedu.encoder import BertEncoder
-from bertedu.fields import shown
 from bertedu.files import read_json
 from bertedu.terminal import escape
 from bertedu.text import BertPreprocessor, BertTokenizer
@@ -142,7 +142,9 @@ def shard_files(index: Path) -> list[Path]:
     for entry in weight_map.values() if isinstance(weight_map, dict) else ():
         for name in entry if isinstance(entry, list) else [entry]:
             if not isinstance(name, str) or name in ("", ".", "..") or re.search(r"[/\\:\0]", name):
-                raise ValueError(f"{index}: weight_map must name files beside it, got {shown(name)}.")
+                raise ValueError(
+                    f"{index}: weight_map must name files beside it, got {escape(name)[-LONGEST_NAME:]!r}."
+                )
             names.add(name)
     if not 1 <= len(names) <= MOST_SHARDS:
         raise ValueError(f"{index}: weight_map must name 1 to {MOST_SHARDS:,} files, got {len(names):,}.")
@@ -150,6 +152,26 @@ def shard_files(index: Path) -> list[Path]:
     if absent:
         raise FileNotFoundError(f"{index} names {shortened(absent)}, which {index.parent} does not hold.")
     return [index.parent / name for name in sorted(names)]
+
+
+@contextlib.contextmanager
+def damage_named(source: object, *errors: type[Exception]) -> Iterator[None]:
+    """Turn the errors that a library raises for a damaged file into a ValueError that names it."""
+    try:
+        yield
+    except errors as error:
+        if isinstance(error, ValueError) and str(source) in str(error):
+            raise
+        reason = escape(str(error).partition("\n")[0])[:150]
+        raise ValueError(f"{source} is damaged or cut off ({reason}): save or download it again.") from None
+
+
+def read_vocabulary(file: Path, **options: bool) -> BertTokenizer:
+    """Return the `BertTokenizer` of a vocab.txt; an error names the file."""
+    try:
+        return BertTokenizer(file, **options)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
 
 
 def common_dtype(tensors: Iterable[TensorInfo]) -> str:

@@ -10,69 +10,49 @@ import keras
 from bertedu.attention import MultiHeadAttention
 from bertedu.checkpoints.objects import LARGEST, LAYER, embedding, policy, read_layer
 from bertedu.feedforward import Feedforward
-from bertedu.fields import ANYTHING, FLAG, number, one_of, only, optional, shown, text, whole
+from bertedu.fields import ANYTHING, FLAG, for_all, number, one_of, only, optional, shown, text, whole
 from bertedu.registry import registered
 
-RATE = number(0, 1)
+RATE, COUNT, INDEX = number(0, 1), whole(1, LARGEST), whole(-LARGEST, LARGEST)
 ENCODER = LAYER | {
-    "vocab_size": whole(1, LARGEST),
+    **for_all("vocab_size max_sequence_length type_vocab_size inner_dim", COUNT),
     "hidden_size": whole(1, 100_000),
     "num_layers": whole(1, 1000),
     "num_attention_heads": whole(1, 10_000),
-    "max_sequence_length": whole(1, LARGEST),
-    "type_vocab_size": whole(1, LARGEST),
-    "inner_dim": whole(1, LARGEST),
-    "output_dropout": RATE,
-    "attention_dropout": RATE,
-    "output_range": optional(whole(-LARGEST, LARGEST)),
-    "embedding_width": optional(whole(1, LARGEST)),
-    "norm_first": FLAG,
-    "with_dense_inputs": FLAG,
-    "return_attention_scores": FLAG,
-    "layer_norm_epsilon": number(0, 1),
-    "inner_activation": ANYTHING,
-    "initializer": ANYTHING,
-    "embedding_layer": ANYTHING,
-    "attention_cls": text(),
-    "feedforward_cls": text(),
+    "output_range": optional(INDEX),
+    "embedding_width": optional(COUNT),
+    **for_all("output_dropout attention_dropout layer_norm_epsilon", RATE),
+    **for_all("norm_first with_dense_inputs return_attention_scores", FLAG),
+    **for_all("inner_activation initializer embedding_layer", ANYTHING),
+    **for_all("attention_cls feedforward_cls", text()),
 }
-"""The arguments of a `BertEncoder`; what is ANYTHING here has a function of its own below."""
+"""The arguments of a `BertEncoder`; those that are ANYTHING here are checked by a function of their own."""
 
 MASKED_LM = LAYER | {
     "embedding_table": only(None),
-    "activation": ANYTHING,
-    "initializer": ANYTHING,
+    **for_all("activation initializer", ANYTHING),
     "output": one_of(("logits", "predictions")),
-    "layer_norm_epsilon": number(0, 1),
+    "layer_norm_epsilon": RATE,
 }
 CLASSIFIER = {
     "name": optional(text()),
-    "num_classes": whole(1, LARGEST),
-    "initializer": ANYTHING,
+    "num_classes": COUNT,
     "dropout_rate": RATE,
-    "use_encoder_pooler": FLAG,
     "head_name": text(),
-    "cls_head": ANYTHING,
-    "class_names": ANYTHING,
-    "multi_label": FLAG,
+    **for_all("use_encoder_pooler multi_label", FLAG),
+    **for_all("initializer cls_head class_names", ANYTHING),
 }
 HEAD = LAYER | {
     "inner_dim": whole(0, LARGEST),
-    "num_classes": whole(1, LARGEST),
-    "cls_token_idx": whole(-LARGEST, LARGEST),
-    "activation": ANYTHING,
+    "num_classes": COUNT,
+    "cls_token_idx": INDEX,
     "dropout_rate": RATE,
-    "initializer": ANYTHING,
+    **for_all("activation initializer", ANYTHING),
 }
 PRETRAINER = {
     "name": optional(text()),
-    "encoder_network": ANYTHING,
-    "mlm_activation": ANYTHING,
-    "mlm_initializer": ANYTHING,
-    "classification_heads": ANYTHING,
-    "customized_masked_lm": ANYTHING,
+    **for_all("encoder_network mlm_activation mlm_initializer classification_heads customized_masked_lm", ANYTHING),
 }
-
 
 GOOGLE_FIELDS = {
     "vocab_size": "vocab_size",
@@ -84,6 +64,8 @@ GOOGLE_FIELDS = {
     "inner_dim": "intermediate_size",
 }
 """Our argument -> its field in google-research/bert's bert_config.json, and so in Hugging Face's config.json."""
+GOOGLE_POOLER = "pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head"
+"""Fields of both that have no effect."""
 
 FIRST_AXES = {
     "vocab_size": "embeddings/word_embeddings/embeddings",

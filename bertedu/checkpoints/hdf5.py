@@ -14,7 +14,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from bertedu.terminal import escape
+from bertedu.checkpoints.common import damage_named
 
 MOST_OBJECTS = 100_000  # groups and datasets; a BERT of 48 layers has 1,500
 OF_TRAINING = re.compile(r"(^|/)(optimizer|seed_generator|_?metrics|_loss_tracker|_compile_metrics)(/|$)")
@@ -30,14 +30,8 @@ def open_h5(file: Any, name: Path | str | None = None) -> Iterator[Any]:
     """
     import h5py
 
-    name = file if name is None else name
-    try:
-        with h5py.File(file, "r") as opened:
-            yield opened
-    except HDF5_ERRORS as error:
-        if isinstance(error, ValueError) and str(name) in str(error):
-            raise
-        raise ValueError(f"{name} is damaged or cut off ({escape(error)[:150]}): download it again.") from None
+    with damage_named(file if name is None else name, *HDF5_ERRORS), h5py.File(file, "r") as opened:
+        yield opened
 
 
 HDF5_ERRORS = (AttributeError, IndexError, KeyError, OSError, OverflowError, RuntimeError, TypeError, ValueError)

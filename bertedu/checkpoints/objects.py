@@ -11,75 +11,72 @@ from typing import Any
 import keras
 
 from bertedu import defaults
-from bertedu.fields import ANYTHING, FLAG, IGNORED, number, one_of, only, optional, read_fields, shown, text, whole
+from bertedu.fields import (
+    ANYTHING,
+    FLAG,
+    IGNORED,
+    for_all,
+    number,
+    one_of,
+    only,
+    optional,
+    read_fields,
+    shown,
+    text,
+    whole,
+)
 from bertedu.registry import registered
 
 WAY_OUT = "If you trust the file, load it with keras.models.load_model and make a bertedu.Bert of its BertEncoder."
 LARGEST = 10_000_000
 LAYER = {"name": optional(text()), "trainable": FLAG, "dtype": ANYTHING}
-UNUSED = ("activity_regularizer", "quantization_config", "lora_rank", "lora_alpha")
+UNUSED = "activity_regularizer quantization_config lora_rank lora_alpha"
 DENSE = LAYER | {
     "units": whole(1, LARGEST),
-    "activation": ANYTHING,
     "use_bias": FLAG,
-    "kernel_initializer": ANYTHING,
-    "bias_initializer": ANYTHING,
-    **dict.fromkeys(
-        ("kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint", *UNUSED), only(None)
-    ),
+    **for_all("activation kernel_initializer bias_initializer", ANYTHING),
+    **for_all(f"{UNUSED} kernel_regularizer bias_regularizer kernel_constraint bias_constraint", only(None)),
 }
 EMBEDDING = LAYER | {
-    "input_dim": whole(1, LARGEST),
-    "output_dim": whole(1, LARGEST),
+    **for_all("input_dim output_dim", whole(1, LARGEST)),
     "embeddings_initializer": ANYTHING,
     "mask_zero": FLAG,
-    **dict.fromkeys(("embeddings_regularizer", "embeddings_constraint", *UNUSED), only(None)),
+    **for_all(f"{UNUSED} embeddings_regularizer embeddings_constraint", only(None)),
 }
 
 POLICIES = ("float32", "float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")
-ACTIVATIONS = {
-    name: keras.activations.get(name)
-    for name in (
-        *("linear", "relu", "gelu", "silu", "tanh", "sigmoid", "elu", "selu", "softplus", "softsign", "relu6"),
-        *("leaky_relu", "hard_sigmoid", "mish", "exponential", "softmax"),
-    )
-} | {"bertedu>gelu_tanh": defaults.gelu_tanh}
+FUNCTIONS = "linear relu gelu silu tanh sigmoid elu selu softplus softsign relu6 leaky_relu hard_sigmoid mish softmax"
+ACTIVATIONS = {name: keras.activations.get(name) for name in (*FUNCTIONS.split(), "exponential")}
+ACTIVATIONS["bertedu>gelu_tanh"] = defaults.gelu_tanh
+
 SEED = {"seed": optional(whole(-(2**63), 2**63 - 1))}
 ANY_NUMBER = number(-1e9, 1e9)
 SPREAD = SEED | {"mean": ANY_NUMBER, "stddev": number(0, 1e9)}
 FANS = SEED | {"input_axes": only(None), "output_axes": only(None)}  # the axes are written by Keras from 3.14 on
 INITIALIZERS = {
-    keras.initializers.TruncatedNormal: SPREAD,
-    keras.initializers.RandomNormal: SPREAD,
-    keras.initializers.RandomUniform: SEED | {"minval": ANY_NUMBER, "maxval": ANY_NUMBER},
-    keras.initializers.VarianceScaling: FANS
+    **for_all("TruncatedNormal RandomNormal", SPREAD),
+    "RandomUniform": SEED | for_all("minval maxval", ANY_NUMBER),
+    "VarianceScaling": FANS
     | {
         "scale": number(1e-9, 1e9),
         "mode": one_of(("fan_in", "fan_out", "fan_avg")),
         "distribution": one_of(("normal", "truncated_normal", "untruncated_normal", "uniform")),
     },
-    keras.initializers.GlorotNormal: FANS,
-    keras.initializers.GlorotUniform: FANS,
-    keras.initializers.HeNormal: FANS,
-    keras.initializers.HeUniform: FANS,
-    keras.initializers.LecunNormal: FANS,
-    keras.initializers.LecunUniform: FANS,
-    keras.initializers.Orthogonal: SEED | {"gain": ANY_NUMBER},
-    keras.initializers.Constant: {"value": ANY_NUMBER},
-    keras.initializers.Zeros: {},
-    keras.initializers.Ones: {},
+    **for_all("GlorotNormal GlorotUniform HeNormal HeUniform LecunNormal LecunUniform", FANS),
+    "Orthogonal": SEED | {"gain": ANY_NUMBER},
+    "Constant": {"value": ANY_NUMBER},
+    **for_all("Zeros Ones", {}),
 }
-"""Class -> the arguments that it may have."""
+"""Name of a class of Keras -> the arguments that it may have."""
+KINDS = {name: getattr(keras.initializers, name) for name in INITIALIZERS}
 
 RECORD = {
-    "module": optional(text()),
     "class_name": text(),
     "config": ANYTHING,
-    "registered_name": optional(text()),
-    "name": optional(text()),
-    **dict.fromkeys(("build_config", "compile_config", "shared_object_id", "inbound_nodes"), IGNORED),
+    **for_all("module registered_name name", optional(text())),
+    **for_all("build_config compile_config shared_object_id inbound_nodes", IGNORED),
 }
-"""What Keras writes of an object. Where it was built and how it was compiled says nothing about what it computes."""
+"""Keras' record of an object. Where it was built and how it was compiled says nothing about what it computes."""
 
 
 def record(value: Any, source: Any, field: str, names: Sequence[str]) -> tuple[str, Any]:
@@ -143,9 +140,8 @@ def initializer(value: Any, source: Any, field: str) -> keras.initializers.Initi
     """Return an initializer, from the table above, by its name or Keras' record of it."""
     if isinstance(value, str):
         value = {"class_name": "".join(part.title() for part in value.split("_")), "config": {}}
-    kinds = {kind.__name__: kind for kind in INITIALIZERS}
-    name, config = record(value, source, field, tuple(kinds))
-    return kinds[name](**read_fields(config, INITIALIZERS[kinds[name]], f"{source}, {field}"))
+    name, config = record(value, source, field, tuple(INITIALIZERS))
+    return KINDS[name](**read_fields(config, INITIALIZERS[name], f"{source}, {field}"))
 
 
 def embedding(value: Any, source: Any) -> keras.layers.Embedding | None:

@@ -10,7 +10,7 @@ import ml_dtypes  # noqa: F401  (comes with Keras, and teaches NumPy what bfloat
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from bertedu.terminal import escape
+from bertedu.checkpoints.common import damage_named
 
 DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}  # safetensors' names, NumPy's
 
@@ -24,10 +24,8 @@ def open_safetensors(file: Path) -> Any:
     """
     if not file.is_file():
         raise FileNotFoundError(f"{file.parent} holds no {file.name}: is it the directory of a whole model?")
-    try:
+    with damage_named(file, SafetensorError):
         return safe_open(file, framework="numpy")
-    except SafetensorError as error:
-        raise ValueError(f"{file} is damaged or cut off ({escape(error)[:150]}): download it again.") from None
 
 
 def list_tensors(file: Path) -> list[tuple[str, tuple[int, ...], str]]:

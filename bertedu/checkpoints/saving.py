@@ -38,9 +38,7 @@ def save_checkpoint(bert: Bert, path: str | Path, format: str = "bertedu", *, ov
     }
     for head, encoder in encoders.items():
         if encoder is not None and encoder is not bert.encoder:
-            raise ValueError(
-                f"{head} stands on another encoder than the model's own: save be.Bert(tokenizer, its encoder)."
-            )
+            raise ValueError(f"{head} has another encoder than the model: save be.Bert(tokenizer, its encoder).")
     path = Path(path)
     if overwrite and path.is_dir() and any(path.iterdir()):
         recognise(path)  # a whole folder is replaced, so it has to be a checkpoint, not somebody's home

@@ -82,9 +82,7 @@ def read_config(directory: Path) -> dict[str, Any]:
     if config.get("model_type", "bert") != "bert":  # first: another model's fields are all unknown here
         raise ValueError(f"{path}: model_type must be 'bert', got {shown(config['model_type'])}.")
     if (directory / ADAPTER).is_file():
-        raise ValueError(
-            f"{directory / ADAPTER}: expected whole weights, got an adapter. Merge it into the model and save that."
-        )
+        raise ValueError(f"{directory / ADAPTER}: expected whole weights, got an adapter. Merge it into its model.")
     config = read_fields(config, MODEL, path, required=("hidden_act", *GOOGLE_FIELDS.values()), unknown="warn")
     hidden, heads = config["hidden_size"], config["num_attention_heads"]
     if hidden % heads:

@@ -117,6 +117,4 @@ def special_tokens(tokens: Any, source: str) -> list[str]:
 
 def refuse(source: Path | str, token: Any) -> NoReturn:
     """Raise ValueError for an added token that is not found as BERT's special tokens are."""
-    raise ValueError(
-        f"{source} adds {shown(token)}; only special tokens, which are found as they stand in a text, are supported."
-    )
+    raise ValueError(f"{source}: expected special tokens, found as they stand in a text; got {shown(token)}.")

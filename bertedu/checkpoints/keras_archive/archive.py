@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertedu.checkpoints import assembly
+from bertedu.checkpoints.common import damage_named
 from bertedu.checkpoints.configuration import encoder_arguments
 from bertedu.checkpoints.hdf5 import open_h5
 from bertedu.checkpoints.keras_archive.paths import snake_case
 from bertedu.checkpoints.objects import WAY_OUT, record
-from bertedu.fields import ANYTHING, IGNORED, read_fields, shown
+from bertedu.fields import ANYTHING, IGNORED, for_all, read_fields, shown
 from bertedu.files import VOCABULARY_LIMIT, parse_json
-from bertedu.terminal import escape
 from bertedu.text import BertPreprocessor
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
@@ -35,9 +35,12 @@ PREPROCESSOR = "bertedu>BertPreprocessor"
 FUNCTIONAL = ("Functional", "Model")
 FUNCTIONAL_FIELDS = {
     "layers": ANYTHING,
-    **dict.fromkeys(("name", "trainable", "dtype", "input_layers", "output_layers"), IGNORED),
+    **for_all("name trainable dtype input_layers output_layers", IGNORED),
 }
 MEMBERS = (CONFIG, WEIGHTS, "metadata.json", SETTINGS, TOKENIZER)
+
+ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, struct.error, zlib.error)
+"""What the standard library raises for damaged, encrypted or unknown archives."""
 
 
 class Archive(NamedTuple):
@@ -65,25 +68,11 @@ def open_archive(path: Path, dtype: str | None = None) -> Iterator[Archive]:
     """Open a `.keras` file once, check what it says, and yield the `Archive`."""
     source = str(path)
     with open(path, "rb") as file:
-        with damage_named(source):
+        with damage_named(source, *ZIP_ERRORS):
             opened = zipfile.ZipFile(file)
         with opened:
             check_members(opened, source)
             yield describe(opened, source, dtype)
-
-
-@contextlib.contextmanager
-def damage_named(source: str) -> Iterator[None]:
-    """Turn what the standard library raises for a damaged archive into a ValueError that names it."""
-    try:
-        yield
-    except ZIP_ERRORS as error:
-        reason = escape(error)[:150]
-        raise ValueError(f"{source} is damaged or cut off ({reason}): save or download it again.") from None
-
-
-ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, struct.error, zlib.error)
-"""What the standard library raises for damaged, encrypted or unknown archives."""
 
 
 def check_members(opened: zipfile.ZipFile, source: str) -> None:
@@ -110,7 +99,7 @@ def member(opened: zipfile.ZipFile, name: str, source: str, limit: int) -> bytes
         return None
     if opened.getinfo(name).file_size > limit:
         raise ValueError(f"{source}: expected at most {limit:,} bytes in {name}, got more. Is it the right file?")
-    with damage_named(source):
+    with damage_named(source, *ZIP_ERRORS):
         return opened.read(name)
 
 
@@ -155,6 +144,6 @@ def in_functional(config: dict[str, Any], source: str) -> tuple[dict, str, BertP
 
 def open_weights(archive: Archive) -> Any:
     """Open the weights of an archive."""
-    with damage_named(archive.source):
+    with damage_named(archive.source, *ZIP_ERRORS):
         content = archive.zip.read(WEIGHTS)
     return open_h5(io.BytesIO(content), archive.source)

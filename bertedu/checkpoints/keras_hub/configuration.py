@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from bertedu.checkpoints.configuration import ENCODER, RATE
 from bertedu.checkpoints.objects import LAYER, RECORD, policy
-from bertedu.fields import ANYTHING, FLAG, IGNORED, number, one_of, only, read_fields, shown, whole
+from bertedu.fields import ANYTHING, FLAG, IGNORED, for_all, one_of, only, read_fields, shown, whole
 from bertedu.files import read_json
 
 CONFIG, TASK, PREPROCESSOR, TOKENIZER = "config.json", "task.json", "preprocessor.json", "tokenizer.json"
@@ -35,13 +35,11 @@ PACKING = LAYER | {
     "sequence_length": whole(2, 1_000_000),
     "truncate": only("round_robin"),
 }
-MASKING = {  # of training examples
-    "mask_selection_rate": number(0, 1)._replace(followed=False),
+MASKING = PACKING | {  # of training examples
+    **for_all("mask_selection_rate mask_token_rate random_token_rate", RATE._replace(followed=False)),
     "mask_selection_length": whole(0, 1_000_000)._replace(followed=False),
-    "mask_token_rate": number(0, 1)._replace(followed=False),
-    "random_token_rate": number(0, 1)._replace(followed=False),
 }
-OF_TASK = LAYER | {"backbone": ANYTHING, "preprocessor": ANYTHING}
+OF_TASK = LAYER | for_all("backbone preprocessor", ANYTHING)
 CLASSIFIER = OF_TASK | {"num_classes": whole(1, 10_000_000), "activation": ANYTHING, "dropout": RATE}
 TABLES = {
     "backbone": {
@@ -50,13 +48,10 @@ TABLES = {
     "tokenizer": {
         "BertTokenizer": LAYER
         | {
-            "lowercase": FLAG,
-            "strip_accents": FLAG,
+            **for_all("lowercase strip_accents", FLAG),
             "config_file": only(TOKENIZER),
-            "vocabulary": only(None),  # it lies in a file of its own
-            "sequence_length": only(None),
-            "split": only(True),
-            "split_on_cjk": only(True),
+            **for_all("vocabulary sequence_length", only(None)),  # the vocabulary lies in a file of its own
+            **for_all("split split_on_cjk", only(True)),
             "suffix_indicator": only("##"),
             "oov_token": only("[UNK]"),
             "special_tokens": only(None, []),
@@ -64,16 +59,13 @@ TABLES = {
             "special_tokens_in_strings": FLAG._replace(followed=False),
         },
     },
-    "preprocessor": {
-        "BertTextClassifierPreprocessor": PACKING,
-        "BertTextEmbedderPreprocessor": PACKING,
-        "BertMaskedLMPreprocessor": PACKING | MASKING,
-        "BertPreprocessor": PACKING,  # its name until 2024
+    "preprocessor": {  # the last is the name until 2024 of the first
+        **for_all("BertTextClassifierPreprocessor BertTextEmbedderPreprocessor BertPreprocessor", PACKING),
+        "BertMaskedLMPreprocessor": MASKING,
     },
-    "task": {
+    "task": {  # BertClassifier is the name until 2024 of BertTextClassifier
         "BertMaskedLM": OF_TASK,
-        "BertTextClassifier": CLASSIFIER,
-        "BertClassifier": CLASSIFIER,  # its name until 2024
+        **for_all("BertTextClassifier BertClassifier", CLASSIFIER),
         "BertTextEmbedder": OF_TASK | {"pooling_mode": one_of(("mean", "cls", "max")), "normalize": FLAG},
     },
 }

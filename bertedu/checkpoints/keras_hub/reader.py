@@ -16,7 +16,7 @@ from typing import Any
 from bertedu import defaults
 from bertedu.bert import Bert
 from bertedu.checkpoints import assembly, strict
-from bertedu.checkpoints.common import common_dtype, preprocessor_for
+from bertedu.checkpoints.common import common_dtype, preprocessor_for, read_vocabulary
 from bertedu.checkpoints.configuration import sizes_from_shapes
 from bertedu.checkpoints.keras_hub.configuration import (
     CONFIG,
@@ -31,7 +31,7 @@ from bertedu.checkpoints.keras_hub.configuration import (
 from bertedu.checkpoints.keras_hub.files import TASK_WEIGHTS, Checkpoint, open_checkpoint, read_tensor
 from bertedu.checkpoints.keras_hub.names import hub_name
 from bertedu.checkpoints.tensorflow.configuration import LOWERCASE, read_config
-from bertedu.checkpoints.tensorflow.reader import read_tokenizer as read_vocabulary
+from bertedu.checkpoints.tensorflow.reader import read_tokenizer as read_bare_vocabulary
 from bertedu.encoder import BertEncoder
 from bertedu.pooling import EmbedSettings
 from bertedu.text import BertPreprocessor, BertTokenizer
@@ -131,16 +131,12 @@ def read_tokenizer(directory: Path, preset: Preset | None) -> BertTokenizer:
         raise FileNotFoundError(f"{directory} holds no {TOKENIZER}, which says how {VOCABULARY} is used.")
     if config is None:
         found = [file for file in (directory / "vocab.txt", directory / "vocabulary.txt") if file.is_file()]
-        return read_vocabulary((found or [directory / "vocab.txt"])[0], read_config(directory).get(LOWERCASE))
+        return read_bare_vocabulary((found or [directory / "vocab.txt"])[0], read_config(directory).get(LOWERCASE))
     if not vocabulary.is_file():
         raise FileNotFoundError(
             f"{directory / TOKENIZER} has no vocabulary: {vocabulary} is missing; download it again."
         )
-    options = {name: config.get(name, False) for name in ("lowercase", "strip_accents")}
-    try:
-        return BertTokenizer(vocabulary, **options)
-    except ValueError as error:
-        raise ValueError(f"{vocabulary}: {error}") from None
+    return read_vocabulary(vocabulary, **{name: config.get(name, False) for name in ("lowercase", "strip_accents")})
 
 
 def preprocessor_of(tokenizer: BertTokenizer, encoder: BertEncoder, preset: Preset | None) -> BertPreprocessor:

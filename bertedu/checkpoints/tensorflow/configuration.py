@@ -12,10 +12,10 @@ from bertedu import defaults
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
 from bertedu.checkpoints import assembly
 from bertedu.checkpoints.common import common_dtype
-from bertedu.checkpoints.configuration import ENCODER, GOOGLE_FIELDS, RATE, sizes_from_shapes
+from bertedu.checkpoints.configuration import COUNT, ENCODER, GOOGLE_FIELDS, GOOGLE_POOLER, RATE, sizes_from_shapes
 from bertedu.checkpoints.objects import ACTIVATIONS as KNOWN_ACTIVATIONS
 from bertedu.feedforward import Feedforward, GatedFeedforward
-from bertedu.fields import FLAG, number, one_of, only, read_fields
+from bertedu.fields import FLAG, for_all, number, one_of, only, read_fields
 from bertedu.files import read_json
 
 if TYPE_CHECKING:
@@ -38,23 +38,18 @@ ACTIVATIONS = {
 ACTIVATION, DROPOUT, ATTENTION_DROPOUT = "hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob"
 EPSILON, LOWERCASE = "layer_norm_eps", "do_lower_case"
 MLM_ACTIVATION, MLM_EPSILON = "mlm_hidden_act", "mlm_layer_norm_eps"  # written where the head's are others
-POOLER = ("pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head")
 
 FIELDS = {
     **{field: ENCODER[argument] for argument, field in SIZES.items()},
-    ACTIVATION: one_of(ACTIVATIONS),
-    DROPOUT: RATE,
-    ATTENTION_DROPOUT: RATE,
-    EPSILON: number(0, 1),
+    **dict.fromkeys((ACTIVATION, MLM_ACTIVATION), one_of(ACTIVATIONS)),
+    **dict.fromkeys((DROPOUT, ATTENTION_DROPOUT, EPSILON, MLM_EPSILON), RATE),
     LOWERCASE: FLAG,
-    MLM_ACTIVATION: one_of(ACTIVATIONS),
-    MLM_EPSILON: number(0, 1),
     # What follows is in published files, and google-research/bert and tf-models compute the same whatever it says.
     "initializer_range": number(0, 100)._replace(followed=False),
     "backward_compatible": FLAG._replace(followed=False),
     "directionality": only("bidi"),
     "pooler_type": only("first_token_transform"),
-    **{field: ENCODER["inner_dim"]._replace(followed=False) for field in POOLER},
+    **for_all(GOOGLE_POOLER, COUNT._replace(followed=False)),
 }
 
 

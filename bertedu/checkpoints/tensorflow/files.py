@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bertedu.checkpoints.common import TensorInfo, shortened
+from bertedu.checkpoints.common import TensorInfo, damage_named, shortened
 from bertedu.checkpoints.tensorflow.configuration import read_config
 from bertedu.checkpoints.tensorflow.index import Entry, read_index, read_number
 from bertedu.checkpoints.tensorflow.names import NAMES, OPTIMIZER, UNUSED, name_from_key, our_path
@@ -79,10 +79,8 @@ def variable_names(entries: dict[str, Entry], prefix: Path) -> dict[str, str]:
     from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
     check_string(entries[OBJECT_GRAPH], f"{prefix}.index: its object graph")
-    try:
+    with damage_named(f"{prefix}.index: its object graph", DecodeError):
         graph = TrackableObjectGraph.FromString(read_value(open_reader(prefix), OBJECT_GRAPH, prefix))
-    except DecodeError:
-        raise ValueError(f"{prefix}.index: its object graph is damaged; download it again.") from None
     saved = {a.checkpoint_key: a.full_name for node in graph.nodes for a in node.attributes}
     names = {}
     for key in entries.keys() - {OBJECT_GRAPH}:
@@ -145,27 +143,16 @@ def open_reader(prefix: Path) -> Any:
     """Return TensorFlow's reader of a checkpoint that `read_index` has checked."""
     import tensorflow as tf
 
-    try:
+    with damage_named(f"{prefix}.index", tf.errors.OpError, *UNTRANSLATED):
         return tf.train.load_checkpoint(str(prefix))
-    except (tf.errors.OpError, *UNTRANSLATED) as error:
-        raise damaged(f"{prefix}.index", error) from None
 
 
 def read_value(reader: Any, key: str, prefix: Path) -> Any:
     """Return one value of a checkpoint; the file is named when it is damaged."""
     import tensorflow as tf
 
-    try:
+    with damage_named(f"{prefix}.data-*, read for {key!r},", tf.errors.OpError, *UNTRANSLATED):
         return reader.get_tensor(key)
-    except (tf.errors.OpError, *UNTRANSLATED) as error:
-        raise damaged(f"{prefix}.data-*, read for {key!r},", error) from None
 
 
 UNTRANSLATED = (IndexError, RuntimeError, ValueError)  # what the reader raises besides TensorFlow's own errors
-
-
-def damaged(what: str, error: Exception) -> ValueError:
-    """Return the ValueError for a file that TensorFlow cannot read."""
-    return ValueError(
-        f"{what} is damaged or cut off ({escape(str(error).partition(chr(10))[0])[:150]}): download it again."
-    )

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bertedu.checkpoints.common import damage_named
 from bertedu.files import read_bytes
-from bertedu.terminal import escape
 
 MAGIC = 0xDB4775248B80FB57
 FOOTER = 48  # bytes: two places, padded to 40, and the magic number
@@ -50,14 +50,12 @@ def read_index(prefix: Path) -> dict[str, Entry]:
     except ImportError:
         raise ImportError(f"To read {prefix}, TensorFlow has to be installed: pip install tensorflow") from None
     source = f"{prefix}.index"
-    try:
+    with damage_named(source, DecodeError, IndexError, struct.error, ValueError):
         table = list(read_table(read_bytes(source)))
         if not table or table[0][0]:
             raise ValueError("no header")
         header = BundleHeaderProto.FromString(table[0][1])
         protos = {key.decode(): BundleEntryProto.FromString(value) for key, value in table[1:]}
-    except (DecodeError, IndexError, struct.error, ValueError) as error:
-        raise ValueError(f"{source} is damaged or cut off ({escape(error)[:150]}): download it again.") from None
     if header.endianness != BundleHeaderProto.LITTLE or header.num_shards < 1:
         raise ValueError(f"{source}: expected little-endian data in at least one file; save it again elsewhere.")
     sizes = data_sizes(prefix, header.num_shards)
@@ -103,10 +101,7 @@ def checked_entry(proto: Any, sizes: dict[Path, int], place: str) -> Entry:
     inside = 0 <= proto.shard_id < len(sizes) and proto.offset >= 0 and proto.size >= 0
     file = list(sizes)[proto.shard_id] if inside else None
     if not inside or needed != proto.size or proto.offset + proto.size > sizes[file]:
-        raise ValueError(
-            f"{place} is damaged or cut off: its shape {str(shape)[:100]} does not fit the bytes of its data. "
-            "Download it again."
-        )
+        raise ValueError(f"{place} is damaged or cut off: its shape {str(shape)[:100]} does not fit its data.")
     return Entry(dtype.name, shape, file, proto.offset, proto.size)
 
 

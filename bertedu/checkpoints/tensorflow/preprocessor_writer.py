@@ -72,9 +72,7 @@ def check(preprocessor: BertPreprocessor, truncation: str | None) -> None:
     if not isinstance(preprocessor, BertPreprocessor):
         raise TypeError(f"preprocessor: expected a BertPreprocessor, as in bert.preprocessor, got {preprocessor!r}")
     if truncation not in (None, TRUNCATION):
-        raise ValueError(
-            f"truncation: expected None or {TRUNCATION!r}, which is all a graph can do; got {truncation!r}"
-        )
+        raise ValueError(f"truncation: expected None or {TRUNCATION!r}, got {truncation!r}")
     if (truncation or preprocessor.truncation) != TRUNCATION:
         raise ValueError(
             f"The preprocessor cuts long pairs by truncation={preprocessor.truncation!r}, and a graph can only do "

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bertedu.bert import Bert
 from bertedu.checkpoints import assembly, strict
-from bertedu.checkpoints.common import no_vocabulary, preprocessor_for, shortened
+from bertedu.checkpoints.common import no_vocabulary, preprocessor_for, read_vocabulary, shortened
 from bertedu.checkpoints.tensorflow.configuration import CONFIG, LOWERCASE, check_sizes, encoder_arguments, heads
 from bertedu.checkpoints.tensorflow.files import Checkpoint, find_prefix, open_checkpoint, open_reader, read_value
 from bertedu.checkpoints.tensorflow.names import FINE_TUNED, FOREIGN, NAMES, OPTIMIZER
@@ -133,7 +133,4 @@ def read_tokenizer(vocabulary: Path, lowercase: bool | None = None) -> BertToken
             f"Nothing says whether {vocabulary} is for lower-case text: write "
             f'"{LOWERCASE}": true (or false) into {directory / CONFIG}, or name the directory "uncased" or "cased".'
         )
-    try:
-        return BertTokenizer(vocabulary, lowercase=lowercase)
-    except ValueError as error:
-        raise ValueError(f"{vocabulary}: {error}") from None
+    return read_vocabulary(vocabulary, lowercase=lowercase)

@@ -9,7 +9,7 @@ it. Chapter: notebooks/10_checkpoints.ipynb.
 from pathlib import Path
 
 from bertedu.bert import Bert
-from bertedu.checkpoints.common import TensorInfo, no_vocabulary
+from bertedu.checkpoints.common import TensorInfo, damage_named, no_vocabulary
 from bertedu.checkpoints.tensorflow import files, reader
 from bertedu.checkpoints.tensorflow.configuration import CONFIG, LOWERCASE, read_config
 from bertedu.files import read_bytes
@@ -115,10 +115,8 @@ def lowercase_of_graph(path: Path) -> bool | None:
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     file = path / GRAPH
-    try:
+    with damage_named(file, DecodeError):
         model = SavedModel.FromString(read_bytes(file, MOST_GRAPH))
-    except DecodeError:
-        raise ValueError(f"{file} is damaged or cut off: download it again.") from None
     functions = [function for graph in model.meta_graphs for function in graph.graph_def.library.function]
     operations = {node.op for function in functions for node in function.node_def}
     return FOLDS_CASE in operations if operations.intersection(TOKENIZES) else None
