@@ -44,19 +44,19 @@ def list_datasets(opened: Any, name: Path | str) -> list[tuple[str, tuple[int, .
     Raises:
         ValueError: something in it leads elsewhere, is compressed, or is larger than the bytes that are there.
     """
-    found, groups = [], [("", opened)]
+    datasets, groups = [], [("", opened)]
     while groups:
         prefix, group = groups.pop()
         for key in group:
             path = f"{prefix}/{key}".removeprefix("/")
             item = _item(group, key, f"{name}: {path!r}")
-            if len(found) + len(groups) > MOST_OBJECTS or path.count("/") > 100:
+            if len(datasets) + len(groups) > MOST_OBJECTS or path.count("/") > 100:
                 raise ValueError(f"{name}: expected at most {MOST_OBJECTS:,} arrays, 100 levels deep, got more.")
             if item is None:
                 groups.append((path, group[key]))
             else:
-                found.append((path, *item))
-    return sorted(found)
+                datasets.append((path, *item))
+    return sorted(datasets)
 
 
 def _item(group, key, place):

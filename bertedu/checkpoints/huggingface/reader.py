@@ -99,8 +99,8 @@ def describe(directory: Path, config: dict[str, Any], dtype: str | None = None) 
         dtype: name of the type of the weights. Defaults to the one they have there.
     """
     files = tensor_files(directory)
-    found = list_weights(files, config)
-    heads = {tensor.ours.partition("/")[0] for tensor in found if tensor.ours}
+    infos = list_weights(files, config)
+    heads = {tensor.ours.partition("/")[0] for tensor in infos if tensor.ours}
     arguments = {
         **{argument: config[field] for argument, field in GOOGLE_FIELDS.items()},
         "inner_activation": KNOWN_ACTIVATIONS[ACTIVATIONS[config["hidden_act"]]],
@@ -108,7 +108,7 @@ def describe(directory: Path, config: dict[str, Any], dtype: str | None = None) 
         "attention_dropout": config.get("attention_probs_dropout_prob", defaults.DROPOUT),
         "layer_norm_epsilon": config.get("layer_norm_eps", defaults.LAYER_NORM_EPSILON),
         "initializer": defaults.initializer(),  # what a new head on it, or a fresh copy, starts from
-        "dtype": dtype or common_dtype(found),
+        "dtype": dtype or common_dtype(infos),
         "name": "bert",
     }
     masked_lm = assembly.masked_lm_config(
@@ -119,7 +119,7 @@ def describe(directory: Path, config: dict[str, Any], dtype: str | None = None) 
         classifier=classifier_arguments(config, directory / CONFIG) if "classifier" in heads else None,
     )
     source = files[0] if len(files) == 1 else directory / INDEX
-    stored = strict.Stored(found, read_listed, source, CONFIG, hf_shape, to_ours, NAMES.name)
+    stored = strict.Stored(infos, read_listed, source, CONFIG, hf_shape, to_ours, NAMES.name)
     return assembly.Description(arguments, heads, directory / CONFIG, stored)
 
 
@@ -133,15 +133,15 @@ def list_weights(files: list[Path], config: dict[str, Any]) -> list[TensorInfo]:
     unread = {"masked_lm", "classifier"}.difference(readable_heads(config))
     listed = [(file, *tensor) for file in files for tensor in list_tensors(file)]
     names = {canonical(name) for _, name, _, _ in listed}
-    found = []
+    infos = []
     for file, name, shape, dtype in listed:
         ours = our_path(name)
         second = canonical(name) == DECODER_BIAS and BIAS in names
         if second or (ours or "").partition("/")[0] in unread:
             ours = None
         known = ours is not None or canonical(name).startswith((*HEADS, *BUFFERS))
-        found.append(TensorInfo(name, shape, dtype, ours, known, file))
-    return found
+        infos.append(TensorInfo(name, shape, dtype, ours, known, file))
+    return infos
 
 
 def tensors(path: Path) -> list[TensorInfo]:

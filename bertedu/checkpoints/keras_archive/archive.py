@@ -127,19 +127,20 @@ def in_functional(config: dict[str, Any], source: str) -> tuple[dict, str, BertP
     fields = read_fields(inside, FUNCTIONAL_FIELDS, source, required=("layers",))
     if not isinstance(fields["layers"], list):
         raise ValueError(f"{source}: layers must be a list; got {shown(fields['layers'])}.")
-    found = {}
-    for layer in fields["layers"]:
-        name, config = record(layer, source, "a layer of the model", ("InputLayer", PREPROCESSOR, *ROOTS))
-        kind = name if name in ("InputLayer", PREPROCESSOR) else "model"
-        if kind in found and kind != "InputLayer":
-            raise ValueError(f"{source}: expected one {name.removeprefix('bertedu>')} in the model, got two. {WAY_OUT}")
-        found[kind] = layer, config
-    if "model" not in found:
-        raise ValueError(f"{source} holds a Keras model, but no BertEncoder in it.")
-    layer, _ = found["model"]
-    preprocessor = found.get(PREPROCESSOR)
-    preprocessor = preprocessor and BertPreprocessor.from_config(preprocessor[1], f"{source}, BertPreprocessor")
-    return layer, f"layers/{snake_case(layer['class_name'])}", preprocessor
+    names = ("InputLayer", PREPROCESSOR, *ROOTS)
+    layers = [(layer, *record(layer, source, "a layer of the model", names)) for layer in fields["layers"]]
+    models = [layer for layer, name, _ in layers if name in ROOTS]
+    preprocessors = [
+        BertPreprocessor.from_config(config, f"{source}, BertPreprocessor")
+        for _, name, config in layers
+        if name == PREPROCESSOR
+    ]
+    if len(models) != 1 or len(preprocessors) > 1:
+        raise ValueError(
+            f"{source}: expected one BertEncoder, BertPretrainer or BertClassifier and at most one BertPreprocessor in "
+            f"the Keras model, got {len(models)} and {len(preprocessors)}. {WAY_OUT}"
+        )
+    return models[0], f"layers/{snake_case(models[0]['class_name'])}", next(iter(preprocessors), None)
 
 
 def open_weights(archive: Archive) -> Any:

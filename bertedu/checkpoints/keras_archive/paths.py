@@ -21,10 +21,10 @@ def stored_paths(layer: keras.layers.Layer, prefix: str = "", visited: set[int] 
     children = list(_children(layer, prefix))
     inner = {id(weight) for _, child in children for weight in child.weights}
     own = [weight for weight in layer.weights if id(weight) not in inner]
-    found = {f"{prefix}/vars/{i}".removeprefix("/"): weight for i, weight in enumerate(own)}
+    paths = {f"{prefix}/vars/{i}".removeprefix("/"): weight for i, weight in enumerate(own)}
     for path, child in children:
-        found |= stored_paths(child, path, visited)
-    return found
+        paths |= stored_paths(child, path, visited)
+    return paths
 
 
 def _children(layer, prefix):

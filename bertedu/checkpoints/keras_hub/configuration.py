@@ -105,7 +105,7 @@ def read_preset(directory: Path) -> Preset:
     Raises:
         FileNotFoundError, ValueError: a file or field is missing, of another type, or not followed here.
     """
-    found, unknown = {kind: [] for kind in TABLES}, []
+    records, unknown = {kind: [] for kind in TABLES}, []
     task_class, problem = None, None
     for name, kind in ((CONFIG, "backbone"), (PREPROCESSOR, "preprocessor"), (TOKENIZER, "tokenizer"), (TASK, "task")):
         file = directory / name
@@ -115,12 +115,12 @@ def read_preset(directory: Path) -> Preset:
         if kind == "task":
             task_class, problem = task_of(state)
         if kind != "task" or task_class in TABLES["task"]:
-            collect(state, kind, str(file), found, unknown)
+            collect(state, kind, str(file), records, unknown)
     if unknown:
         warnings.warn(
             f"{directory}: fields that are unknown here are not followed: {', '.join(unknown[:20])}.", stacklevel=2
         )
-    agreed = {kind: agree(copies) for kind, copies in found.items()}
+    agreed = {kind: agree(copies) for kind, copies in records.items()}
     hidden, heads = agreed["backbone"]["hidden_dim"], agreed["backbone"]["num_heads"]
     if hidden % heads:
         raise ValueError(f"{directory / CONFIG}: hidden_dim {hidden} must be a multiple of num_heads {heads}.")
@@ -149,14 +149,14 @@ def is_known(record: dict[str, Any], names: Collection[str]) -> bool:
     return name in list(names) and registered in (None, f"keras_hub>{name}", f"keras_nlp>{name}")
 
 
-def collect(state: Any, kind: str, source: str, found: dict[str, list], unknown: list[str]) -> None:
-    """Check the record of an object and of those in it, and add the fields of each to `found`.
+def collect(state: Any, kind: str, source: str, records: dict[str, list], unknown: list[str]) -> None:
+    """Check the record of an object and of those in it, and add the fields of each to `records`.
 
     Args:
         state: what the file holds.
         kind: one of `TABLES`.
         source: where, for messages.
-        found: dict, kind -> list of (source, fields).
+        records: dict, kind -> list of (source, fields).
         unknown: list, to which unknown fields are added.
     """
     record = read_known(state, OBJECT, source, ("class_name", "config"), unknown)
@@ -170,9 +170,9 @@ def collect(state: Any, kind: str, source: str, found: dict[str, list], unknown:
     for part in ("backbone", "preprocessor", "tokenizer"):
         inner = fields.pop(part, None)
         if inner is not None:
-            collect(inner, part, f"{source}, {part}", found, unknown)
+            collect(inner, part, f"{source}, {part}", records, unknown)
     fields["dtype"] = policy(fields.get("dtype"), source) if kind == "backbone" else None
-    found[kind].append((source, {field: value for field, value in fields.items() if field != "name"}))
+    records[kind].append((source, {field: value for field, value in fields.items() if field != "name"}))
 
 
 def read_known(state: Any, table: dict, source: str, required: Collection[str], unknown: list[str]) -> dict[str, Any]:

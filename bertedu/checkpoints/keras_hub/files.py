@@ -58,15 +58,15 @@ def open_checkpoint(path: Path) -> Checkpoint:
     files = preset_files(path) if preset else bare_files(path)
     listed = [(file, *tensor) for file in files for tensor in list_tensors(file)]
     inside = INSIDE if not preset and any(canonical(key).startswith(INSIDE) for _, key, _, _ in listed) else ""
-    found = []
+    infos = []
     for file, key, shape, dtype in listed:
         of_task = preset and file.name == TASK_WEIGHTS
         left_aside = is_of_training(key) or (of_task and unread)
         ours = None if foreign or left_aside else our_path(key, of_task or bool(inside))
         name = f"{file.name}/{key}" if of_task else key  # layers/dense/vars/0 is in both files of a preset
         known = not foreign and (ours is not None or left_aside)
-        found.append(TensorInfo(name, shape, dtype, ours, known, (file, key)))
-    return Checkpoint(path if preset else files[0], path if path.is_dir() else path.parent, inside, found)
+        infos.append(TensorInfo(name, shape, dtype, ours, known, (file, key)))
+    return Checkpoint(path if preset else files[0], path if path.is_dir() else path.parent, inside, infos)
 
 
 def preset_files(directory: Path) -> list[Path]:

@@ -130,8 +130,8 @@ def read_tokenizer(directory: Path, preset: Preset | None) -> BertTokenizer:
     if config is None and preset and vocabulary.is_file():
         raise FileNotFoundError(f"{directory} holds no {TOKENIZER}, which says how {VOCABULARY} is used.")
     if config is None:
-        found = [file for file in (directory / "vocab.txt", directory / "vocabulary.txt") if file.is_file()]
-        return read_bare_vocabulary((found or [directory / "vocab.txt"])[0], read_config(directory).get(LOWERCASE))
+        files = [file for file in (directory / "vocab.txt", directory / "vocabulary.txt") if file.is_file()]
+        return read_bare_vocabulary((files or [directory / "vocab.txt"])[0], read_config(directory).get(LOWERCASE))
     if not vocabulary.is_file():
         raise FileNotFoundError(
             f"{directory / TOKENIZER} has no vocabulary: {vocabulary} is missing; download it again."

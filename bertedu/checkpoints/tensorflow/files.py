@@ -61,14 +61,14 @@ def open_checkpoint(prefix: Path, config: dict[str, Any] | None = None) -> Check
     names = variable_names(entries, prefix)
     form = "TF1" if any(NAMES["TF1"].layers.search(name) for name in names.values()) else "TF2"
     scaffolds = [re.match(r"(?:.*/)?transformer_scaffold(?:_(\d{1,9}))?/", name) for name in names.values()]
-    first = min((int(found[1] or 0) for found in scaffolds if found), default=0)  # Keras counts on within a process
-    found = []
+    first = min((int(match[1] or 0) for match in scaffolds if match), default=0)  # Keras counts on within a process
+    infos = []
     for key, name in sorted(names.items()):
         of_training = OPTIMIZER.search(key) or OPTIMIZER.search(name)
         ours = None if of_training else our_path(name, form, first)
         known = bool(ours or of_training or UNUSED.search(key) or UNUSED.search(name))
-        found.append(TensorInfo(name, entries[key].shape, entries[key].dtype, ours, known, key))
-    return Checkpoint(prefix, form, entries, found, read_config(prefix.parent) if config is None else config)
+        infos.append(TensorInfo(name, entries[key].shape, entries[key].dtype, ours, known, key))
+    return Checkpoint(prefix, form, entries, infos, read_config(prefix.parent) if config is None else config)
 
 
 def variable_names(entries: dict[str, Entry], prefix: Path) -> dict[str, str]:
@@ -112,26 +112,26 @@ def find_prefix(path: Path) -> Path:
         if not Path(f"{prefix}.index").is_file():
             raise FileNotFoundError(f"There is no checkpoint {path}: neither a directory nor a file {prefix}.index.")
         return prefix
-    found = sorted(file.name.removesuffix(".index") for file in path.glob("*.index"))
+    names = sorted(file.name.removesuffix(".index") for file in path.glob("*.index"))
     latest = newest(path / "checkpoint") if (path / "checkpoint").is_file() else None
-    found = [latest] if latest in found else found
-    if not found:
+    names = [latest] if latest in names else names
+    if not names:
         raise FileNotFoundError(f"{path} holds no checkpoint: a file that ends in .index is needed, and its data.")
-    if len(found) > 1:
-        raise ValueError(f"{path} holds several checkpoints: name one of {shortened(found)}, as in {path / found[0]}.")
-    return path / found[0]
+    if len(names) > 1:
+        raise ValueError(f"{path} holds several checkpoints: name one of {shortened(names)}, as in {path / names[0]}.")
+    return path / names[0]
 
 
 def newest(file: Path) -> str | None:
     """Return the name in a `checkpoint` file, or None. Of an absolute path only the name counts: folders are moved."""
     content = read_bytes(file).decode("utf-8", "replace")
-    found = re.search(r'^model_checkpoint_path: "(.+)"', content, re.MULTILINE)
-    if found and not Path(found[1]).is_absolute() and Path(found[1]).name != found[1]:
+    match = re.search(r'^model_checkpoint_path: "(.+)"', content, re.MULTILINE)
+    if match and not Path(match[1]).is_absolute() and Path(match[1]).name != match[1]:
         raise ValueError(
-            f"{file} names {escape(found[1])[:200]!r}, which is not beside it, and is not followed: name the "
+            f"{file} names {escape(match[1])[:200]!r}, which is not beside it, and is not followed: name the "
             "checkpoint by its own path."
         )
-    return Path(found[1]).name if found else None
+    return Path(match[1]).name if match else None
 
 
 def without_index(path: Path) -> Path:

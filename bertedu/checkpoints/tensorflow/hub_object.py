@@ -27,11 +27,11 @@ def hub_object(function: Callable, specification: Any, variables: Iterable[Any] 
 
     for training in (False, True):
         call.get_concrete_function(specification, training=training, mask=None)
-    made = type("HubObject", (tf.Module,), {"variables": None, "trainable_variables": None})()  # no properties here
-    made.__call__ = call
-    made.variables, made.trainable_variables = list(variables), list(variables)
-    made.regularization_losses = []
-    return made
+    module = type("HubObject", (tf.Module,), {"variables": None, "trainable_variables": None})()  # no properties here
+    module.__call__ = call
+    module.variables, module.trainable_variables = list(variables), list(variables)
+    module.regularization_losses = []
+    return module
 
 
 def save(model: Any, path: Path, signature: Any) -> None:

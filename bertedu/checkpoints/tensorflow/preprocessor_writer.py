@@ -169,9 +169,9 @@ def packing_object(default: int, ids: dict[str, int]) -> Any:
         segment = tf.RaggedTensorSpec([None] * rank, tf.int32)
         for segments in ([segment], [segment, segment]):
             call.get_concrete_function(segments, seq_length=length)
-    made = tf.Module()
-    made.__call__ = call
-    return made
+    module = tf.Module()
+    module.__call__ = call
+    return module
 
 
 def serving(model: Any) -> Any:
