@@ -71,7 +71,7 @@ def only(*values: Any) -> Rule:
     )
 
 
-def for_all(names: str, rule: Rule) -> dict[str, Rule]:
+def for_all(names: str, rule: Any) -> dict[str, Any]:
     """Return a table in which all of `names`, a string, separated by blanks, have the same rule."""
     return dict.fromkeys(names.split(), rule)
 

@@ -106,20 +106,20 @@ def replacing(target: str | Path, overwrite: bool = False) -> Iterator[Path]:
         ...     os.listdir(folder)
         ['notes.txt']
     """
-    target = _resolve(target)
-    with _explain(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for folder, handle in temporaries.abandoned(target.parent):
+    path = _resolve(target)
+    with _explain(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for folder, handle in temporaries.abandoned(path.parent):
             temporaries.remove(folder, handle)
-        _check_free(target, overwrite)
-        folder, handle = temporaries.create(target.parent)
+        _check_free(path, overwrite)
+        own, lock = temporaries.create(path.parent)
         try:
-            new = folder / temporaries.NEW / target.name
+            new = own / temporaries.NEW / path.name
             new.parent.mkdir()
             yield new
-            _place(new, target, overwrite)
+            _place(new, path, overwrite)
         finally:
-            temporaries.remove(folder, handle)
+            temporaries.remove(own, lock)
 
 
 def recover(target: str | Path) -> bool:
@@ -128,13 +128,13 @@ def recover(target: str | Path) -> bool:
     Only where a folder cannot be replaced in one step can a kill leave it without its name. Where `target` exists,
     nothing is read or changed.
     """
-    target = _resolve(target)
-    if not target.exists():
-        for folder, handle in temporaries.abandoned(target.parent):
+    path = _resolve(target)
+    if not path.exists():
+        for folder, handle in temporaries.abandoned(path.parent):
             with contextlib.suppress(OSError):  # without permission to write here, a reader finds nothing
                 temporaries.put_back(folder)
             os.close(handle)
-    return target.exists()
+    return path.exists()
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 TIMEOUT = 10  # seconds for the one question that precedes a download; the Hub's client has no limit of its own
 
@@ -143,7 +144,7 @@ def download_data(repository: str, filename: str, revision: str, *, name: str, o
     """
     import huggingface_hub
 
-    source = {"repo_id": repository, "filename": filename, "repo_type": "dataset", "revision": revision}
+    source: dict[str, Any] = {"repo_id": repository, "filename": filename, "repo_type": "dataset", "revision": revision}
     cached = huggingface_hub.try_to_load_from_cache(**source)
     if isinstance(cached, str):
         return Path(cached)

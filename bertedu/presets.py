@@ -87,7 +87,7 @@ ON_THE_HUB = {  # name: (repository of google-bert or, the miniatures, google; c
 ON_KAGGLE = {f"bert_en_{kind}" for kind in ("uncased", "cased", "large_uncased", "tiny_uncased", "mini_uncased")}
 """Where the addresses of TensorFlow Hub are known to lead today; the others lead to Kaggle Models too."""
 
-TALKING = {"attention_cls": TalkingHeadsAttention, "feedforward_cls": GatedFeedforward}
+TALKING: dict[str, Any] = {"attention_cls": TalkingHeadsAttention, "feedforward_cls": GatedFeedforward}
 
 
 def google(name: str) -> Preset:
@@ -206,12 +206,12 @@ def find(preset: Preset) -> Path:
         ValueError: its weights are not the published bytes.
     """
     directory = hub.installed_directory(preset.distribution)
-    if directory is None and preset.hub is None:
-        raise ConnectionError(
-            f"{preset.name!r} can only be downloaded by hand, from {' or '.join(preset.elsewhere.values())}; "
-            f"be.build({preset.name!r}) makes one with random weights.\n{hub.by_hand(preset.sources)}"
-        )
     if directory is None:
+        if preset.hub is None:
+            raise ConnectionError(
+                f"{preset.name!r} can only be downloaded by hand, from {' or '.join(preset.elsewhere.values())}; "
+                f"be.build({preset.name!r}) makes one with random weights.\n{hub.by_hand(preset.sources)}"
+            )
         directory = hub.download_model(preset.hub, preset.revision, preset.sources, preset.distribution)
     if preset.sha256 is not None:
         hub.check_sha256(directory / "model.safetensors", preset.sha256)

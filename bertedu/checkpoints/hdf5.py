@@ -44,7 +44,8 @@ def list_datasets(opened: Any, name: Path | str) -> list[tuple[str, tuple[int, .
     Raises:
         ValueError: something in it leads elsewhere, is compressed, or is larger than the bytes that are there.
     """
-    datasets, groups = [], [("", opened)]
+    datasets: list[tuple[str, tuple[int, ...], str]] = []
+    groups = [("", opened)]
     while groups:
         prefix, group = groups.pop()
         for key in group:

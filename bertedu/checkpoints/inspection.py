@@ -71,10 +71,10 @@ class Inspection:
         if self.problem:
             yield row("problem", self.problem)
         if self.bert is not None:
-            yield from self._model()
+            yield from self._model(self.bert)
 
-    def _model(self) -> Iterator[str]:
-        bert, encoder = self.bert, self.bert.encoder
+    def _model(self, bert: Bert) -> Iterator[str]:
+        encoder = bert.encoder
         yield row("model", ", ".join(f"{name} {value}" for name, value in sizes(encoder).items()))
         yield row("parameters", f"{encoder.count_params():,} in the encoder")
         heads = {"pooler": bert.has_pooler, "masked-LM head": bert.masked_lm, "classifier": bert.classifier}
@@ -136,7 +136,7 @@ def row(label: str, text: str) -> str:
 
 def table(tensors: Sequence[TensorInfo]) -> list[str]:
     """Return the lines of a table of tensors, as our weights follow each other; those of all layers share one."""
-    groups = {}
+    groups: dict[tuple, list[TensorInfo]] = {}
     for tensor in sorted(tensors, key=sort_key):
         one_of_many = target(tensor) if tensor.ours else tensor.name
         groups.setdefault((one_of_many, tensor.shape, tensor.dtype), []).append(tensor)

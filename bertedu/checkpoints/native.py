@@ -122,7 +122,8 @@ def check_config(config: Any, source: Path | str, dtype: str | None = None) -> t
     fields = read_fields(config, FIELDS, source, required=FIELDS.keys())
     arguments = encoder_arguments(fields["encoder"], f"{source}, encoder", dtype)
     heads = assembly.Heads(masked_lm=fields["masked_lm"], classifier=fields["classifier"])
-    return arguments, heads, *(check_settings(fields, source).values())
+    settings = check_settings(fields, source)
+    return arguments, heads, settings["preprocessor"], settings["embed"]
 
 
 def check_settings(fields: dict[str, Any], source: Path | str) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ looked up but in the tables below and among the classes and functions that the u
 all arguments are plain values that have been checked. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import keras
@@ -53,7 +53,7 @@ SEED = {"seed": optional(whole(-(2**63), 2**63 - 1))}
 ANY_NUMBER = number(-1e9, 1e9)
 SPREAD = SEED | {"mean": ANY_NUMBER, "stddev": number(0, 1e9)}
 FANS = SEED | {"input_axes": only(None), "output_axes": only(None)}  # the axes are written by Keras from 3.14 on
-INITIALIZERS = {
+INITIALIZERS: dict[str, dict[str, Any]] = {
     **for_all("TruncatedNormal RandomNormal", SPREAD),
     "RandomUniform": SEED | for_all("minval maxval", ANY_NUMBER),
     "VarianceScaling": FANS
@@ -154,7 +154,7 @@ def embedding(value: Any, source: Any) -> keras.layers.Embedding | None:
 
 
 def read_layer(
-    config: Any, table: dict, source: Any, required: Sequence[str] = (), dtype: str | None = None
+    config: Any, table: dict, source: Any, required: Collection[str] = (), dtype: str | None = None
 ) -> dict[str, Any]:
     """Return a layer's arguments, checked, its activations and initializers as objects.
 

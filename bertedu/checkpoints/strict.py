@@ -133,7 +133,7 @@ def check(stored: Stored, shapes: dict[str, Shape], others: Sequence[str] = ()) 
         ValueError: a weight has no tensor (a whole pooler may be absent), or two; a tensor is unknown, is no array of
             floats, or has another shape.
     """
-    by_path = {}
+    by_path: dict[Any, list[TensorInfo]] = {}
     for tensor in stored.tensors:
         by_path.setdefault(tensor.ours, []).append(tensor)
     optional = () if has_pooler(stored.tensors) else POOLER

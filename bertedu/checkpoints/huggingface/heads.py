@@ -18,7 +18,6 @@ from bertedu.checkpoints.common import TensorInfo, shortened
 from bertedu.checkpoints.huggingface.names import DECODER_BIAS, DECODER_WEIGHT, HEADS, canonical
 from bertedu.encoder import BertEncoder
 from bertedu.fields import shown
-from bertedu.masked_lm import BertPretrainer
 from bertedu.terminal import escape
 
 EXPECTED_HEAD = {
@@ -122,7 +121,7 @@ def check_heads(tensors: Sequence[TensorInfo], config: dict[str, Any], path: Pat
         )
 
 
-def check_tied(encoder: BertEncoder, masked_lm: BertPretrainer | None, stored: strict.Stored) -> None:
+def check_tied(encoder: BertEncoder, masked_lm: Any, stored: strict.Stored) -> None:
     """Raise ValueError where a masked-LM head has an output matrix or bias besides the one that is read."""
     second = {canonical(tensor.name): tensor for tensor in stored.tensors if masked_lm and tensor.ours is None}
     for name in sorted({DECODER_WEIGHT, DECODER_BIAS} & second.keys()):

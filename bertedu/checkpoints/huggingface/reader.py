@@ -100,7 +100,7 @@ def describe(directory: Path, config: dict[str, Any], dtype: str | None = None) 
     """
     files = tensor_files(directory)
     infos = list_weights(files, config)
-    heads = {tensor.ours.partition("/")[0] for tensor in infos if tensor.ours}
+    present = {tensor.ours.partition("/")[0] for tensor in infos if tensor.ours}
     arguments = {
         **{argument: config[field] for argument, field in GOOGLE_FIELDS.items()},
         "inner_activation": KNOWN_ACTIVATIONS[ACTIVATIONS[config["hidden_act"]]],
@@ -115,8 +115,8 @@ def describe(directory: Path, config: dict[str, Any], dtype: str | None = None) 
         ACTIVATIONS[config["hidden_act"]], arguments["layer_norm_epsilon"], arguments["dtype"]
     )
     heads = assembly.Heads(
-        masked_lm=masked_lm if "masked_lm" in heads else None,
-        classifier=classifier_arguments(config, directory / CONFIG) if "classifier" in heads else None,
+        masked_lm=masked_lm if "masked_lm" in present else None,
+        classifier=classifier_arguments(config, directory / CONFIG) if "classifier" in present else None,
     )
     source = files[0] if len(files) == 1 else directory / INDEX
     stored = strict.Stored(infos, read_listed, source, CONFIG, hf_shape, to_ours, NAMES.name)

@@ -75,10 +75,12 @@ def with_added_tokens(
     tokenizer: BertTokenizer, directory: Path, config: dict[str, Any], special: dict[str, Any]
 ) -> BertTokenizer:
     """Return the tokenizer with the added tokens that the files beside tokenizer.json name."""
-    names, ids, options = [], {}, tokenizer.get_config()
-    for file, fields in ((CONFIG, config), (SPECIAL_TOKENS_MAP, special)):
+    names: list[str] = []
+    ids: dict[Any, int] = {}
+    options = tokenizer.get_config()
+    for source, fields in ((CONFIG, config), (SPECIAL_TOKENS_MAP, special)):
         for field in ("additional_special_tokens", "extra_special_tokens"):
-            names += special_tokens(fields.get(field), f"{directory / file}: {field}")
+            names += special_tokens(fields.get(field), f"{directory / source}: {field}")
     known = (*SPECIAL_TOKENS, *options["added_tokens"])
     for i, token in (config.get("added_tokens_decoder") or {}).items():
         content = token.get("content") if isinstance(token, dict) else None
@@ -91,7 +93,7 @@ def with_added_tokens(
         if type(i) is not int or content not in (*known, *names):
             refuse(file, content)
         ids[content] = i
-    new = [name for name in dict.fromkeys((*sorted(ids, key=ids.get), *names)) if name not in known]
+    new = [name for name in dict.fromkeys((*sorted(ids, key=ids.__getitem__), *names)) if name not in known]
     if new:
         tokenizer = BertTokenizer(**options | {"added_tokens": [*options["added_tokens"], *new]})
     wrong = [name for name, i in ids.items() if tokenizer.tokens_to_ids([name]) != [i]]
@@ -108,7 +110,7 @@ def special_tokens(tokens: Any, source: str) -> list[str]:
     tokens = list(tokens.values()) if isinstance(tokens, dict) else tokens
     if tokens is not None and not isinstance(tokens, list):
         raise ValueError(f"{source} must be a list of tokens, got {shown(tokens)}.")
-    names = [token.get("content") if isinstance(token, dict) else token for token in tokens or ()]
+    names: list[Any] = [token.get("content") if isinstance(token, dict) else token for token in tokens or ()]
     for name, token in zip(names, tokens or (), strict=True):
         if not isinstance(name, str) or not is_token(token, name):
             refuse(source, token)

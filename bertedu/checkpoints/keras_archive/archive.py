@@ -105,7 +105,7 @@ def member(opened: zipfile.ZipFile, name: str, source: str, limit: int) -> bytes
 
 def describe(opened: zipfile.ZipFile, source: str, dtype: str | None = None) -> Archive:
     """Return the `Archive`: which model it holds, where its weights are, and what it is made of."""
-    config = parse_json(member(opened, CONFIG, source, VOCABULARY_LIMIT), f"{source}, {CONFIG}")
+    config = parse_json(member(opened, CONFIG, source, VOCABULARY_LIMIT) or b"", f"{source}, {CONFIG}")
     prefix, preprocessor = "", None
     if config.get("class_name") in FUNCTIONAL:
         config, prefix, preprocessor = in_functional(config, source)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from bertedu.checkpoints.configuration import ENCODER, RATE
 from bertedu.checkpoints.objects import LAYER, RECORD, policy
-from bertedu.fields import ANYTHING, FLAG, IGNORED, for_all, one_of, only, read_fields, shown, whole
+from bertedu.fields import ANYTHING, FLAG, IGNORED, Rule, for_all, one_of, only, read_fields, shown, whole
 from bertedu.files import read_json
 
 CONFIG, TASK, PREPROCESSOR, TOKENIZER = "config.json", "task.json", "preprocessor.json", "tokenizer.json"
@@ -41,7 +41,7 @@ MASKING = PACKING | {  # of training examples
 }
 OF_TASK = LAYER | for_all("backbone preprocessor", ANYTHING)
 CLASSIFIER = OF_TASK | {"num_classes": whole(1, 10_000_000), "activation": ANYTHING, "dropout": RATE}
-TABLES = {
+TABLES: dict[str, dict[str, dict[str, Rule]]] = {
     "backbone": {
         BACKBONE: LAYER | {field: ENCODER[argument] for argument, field in SIZES.items()} | {"dropout": RATE},
     },
@@ -71,7 +71,12 @@ TABLES = {
 }
 """Kind of object -> the names of its classes -> the fields of each."""
 
-REQUIRED = {"backbone": SIZES.values(), "tokenizer": (), "preprocessor": ("sequence_length",), "task": ()}
+REQUIRED: dict[str, Collection[str]] = {
+    "backbone": SIZES.values(),
+    "tokenizer": (),
+    "preprocessor": ("sequence_length",),
+    "task": (),
+}
 OBJECT = RECORD | {
     "weights": only(None, "model.weights.h5"),  # as KerasNLP wrote it
     "assets": IGNORED,
@@ -105,7 +110,8 @@ def read_preset(directory: Path) -> Preset:
     Raises:
         FileNotFoundError, ValueError: a file or field is missing, of another type, or not followed here.
     """
-    records, unknown = {kind: [] for kind in TABLES}, []
+    records: dict[str, list] = {kind: [] for kind in TABLES}
+    unknown: list[str] = []
     task_class, problem = None, None
     for name, kind in ((CONFIG, "backbone"), (PREPROCESSOR, "preprocessor"), (TOKENIZER, "tokenizer"), (TASK, "task")):
         file = directory / name
@@ -120,7 +126,7 @@ def read_preset(directory: Path) -> Preset:
         warnings.warn(
             f"{directory}: fields that are unknown here are not followed: {', '.join(unknown[:20])}.", stacklevel=2
         )
-    agreed = {kind: agree(copies) for kind, copies in records.items()}
+    agreed: dict[str, Any] = {kind: agree(copies) for kind, copies in records.items()}
     hidden, heads = agreed["backbone"]["hidden_dim"], agreed["backbone"]["num_heads"]
     if hidden % heads:
         raise ValueError(f"{directory / CONFIG}: hidden_dim {hidden} must be a multiple of num_heads {heads}.")
@@ -129,11 +135,11 @@ def read_preset(directory: Path) -> Preset:
 
 def task_of(state: dict[str, Any]) -> tuple[str | None, str | None]:
     """Return the name of a task's class, and why its head cannot be read, or None."""
-    name = state.get("class_name")
+    name = str(state.get("class_name"))
     if not is_known(state, TABLES["task"]):
         kind = state.get("registered_name") or name
         return None, f"the task is {shown(kind)}, and known are {', '.join(TABLES['task'])}"
-    config = state.get("config")
+    config: Any = state.get("config")
     activation = config.get("activation") if HEADS.get(name) == "classifier/" and isinstance(config, dict) else None
     activation = "linear" if activation is None else activation
     if not isinstance(activation, str) or activation not in MULTI_LABEL:
@@ -166,7 +172,7 @@ def collect(state: Any, kind: str, source: str, records: dict[str, list], unknow
             f"{source}: expected a {' or '.join(tables)} of KerasHub's, got class_name {shown(name)}, registered_name "
             f"{shown(record.get('registered_name'))}, which computes something else."
         )
-    fields = read_known(record["config"], tables[name], source, REQUIRED[kind], unknown)
+    fields = read_known(record["config"], tables[name], source, REQUIRED.get(kind, ()), unknown)
     for part in ("backbone", "preprocessor", "tokenizer"):
         inner = fields.pop(part, None)
         if inner is not None:

@@ -99,7 +99,7 @@ def checked_entry(proto: Any, sizes: dict[Path, int], place: str) -> Entry:
         raise ValueError(f"{place} has the shape {str(shape)[:100]}, which no tensor has: download it again.")
     needed = elements * dtype.size if dtype.name in CHECKED else proto.size
     inside = 0 <= proto.shard_id < len(sizes) and proto.offset >= 0 and proto.size >= 0
-    file = list(sizes)[proto.shard_id] if inside else None
+    file: Any = list(sizes)[proto.shard_id] if inside else None
     if not inside or needed != proto.size or proto.offset + proto.size > sizes[file]:
         raise ValueError(f"{place} is damaged or cut off: its shape {str(shape)[:100]} does not fit its data.")
     return Entry(dtype.name, shape, file, proto.offset, proto.size)

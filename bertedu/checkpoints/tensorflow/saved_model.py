@@ -30,11 +30,11 @@ def recognises(path: Path) -> bool:
 
 def read(path: Path, dtype: str | None = None) -> Bert:
     """Return the `Bert` of the SavedModel of an encoder; `dtype` and errors as in `reader.read`."""
-    index = path / "variables" / "variables.index"
-    checkpoint = files.open_checkpoint(find_variables(path)) if index.is_file() else None
-    if checkpoint is None or not any(tensor.ours for tensor in checkpoint.tensors):
+    if not (path / "variables" / "variables.index").is_file():
         check_not_a_preprocessor(path)
-        find_variables(path)
+    checkpoint = files.open_checkpoint(find_variables(path))
+    if not any(tensor.ours for tensor in checkpoint.tensors):
+        check_not_a_preprocessor(path)
     return reader.read_model(checkpoint, lambda: read_tokenizer(path, checkpoint), dtype)
 
 
