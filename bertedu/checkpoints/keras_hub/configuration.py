@@ -71,12 +71,7 @@ TABLES: dict[str, dict[str, dict[str, Rule]]] = {
 }
 """Kind of object -> the names of its classes -> the fields of each."""
 
-REQUIRED: dict[str, Collection[str]] = {
-    "backbone": SIZES.values(),
-    "tokenizer": (),
-    "preprocessor": ("sequence_length",),
-    "task": (),
-}
+REQUIRED: dict[str, Collection[str]] = {"backbone": SIZES.values(), "preprocessor": ("sequence_length",)}
 OBJECT = RECORD | {
     "weights": only(None, "model.weights.h5"),  # as KerasNLP wrote it
     "assets": IGNORED,
