@@ -130,7 +130,7 @@ def read_preset(directory: Path) -> Preset:
 
 def task_of(state: dict[str, Any]) -> tuple[str | None, str | None]:
     """Return the name of a task's class, and why its head cannot be read, or None."""
-    name = str(state.get("class_name"))
+    name: Any = state.get("class_name")
     if not is_known(state, TABLES["task"]):
         kind = state.get("registered_name") or name
         return None, f"the task is {shown(kind)}, and known are {', '.join(TABLES['task'])}"
