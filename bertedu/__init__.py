@@ -39,9 +39,7 @@ from bertedu.classifier import BertClassifier, ClassificationHead
 from bertedu.reading import Reading
 from bertedu.bert import Bert
 from bertedu import presets
-from bertedu.checkpoints import export_preprocessor, export_saved_model, save_checkpoint
-from bertedu.loading import build, load
-from bertedu.conversion import convert, inspect
+from bertedu.checkpoints import build, convert, export_preprocessor, export_saved_model, inspect, load, save_checkpoint
 from bertedu.data import load_texts
 from bertedu import fine_tuning
 from bertedu.fine_tuning import History, fine_tune

@@ -9,7 +9,9 @@ import errno
 import json
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bertedu import temporaries
 from bertedu.terminal import escape
@@ -28,7 +30,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-def read_bytes(path, limit=JSON_LIMIT):
+def read_bytes(path: str | Path, limit: int = JSON_LIMIT) -> bytes:
     """Return the content of a file of at most `limit` bytes.
 
     Raises:
@@ -45,12 +47,12 @@ def read_bytes(path, limit=JSON_LIMIT):
     return content
 
 
-def read_json(path, kind=dict, limit=JSON_LIMIT):
-    """Return what a JSON file holds.
+def read_json(path: str | Path, kind: type = dict, limit: int = JSON_LIMIT) -> Any:
+    """Return the content of a JSON file.
 
     Args:
         path: the file.
-        kind: `dict` or `list`, what its top level must be.
+        kind: `dict` or `list`, the type that its top level must have.
         limit: int, the largest size in bytes that is read.
 
     Raises:
@@ -60,8 +62,8 @@ def read_json(path, kind=dict, limit=JSON_LIMIT):
     return parse_json(read_bytes(path, limit), path, kind)
 
 
-def parse_json(content, source, kind=dict):
-    """Return what `content` (bytes or str) holds as JSON; `source` names it in messages. Raises as `read_json`."""
+def parse_json(content: bytes | str, source: object, kind: type = dict) -> Any:
+    """Return the parsed JSON `content`; `source` names it in messages. Raises as `read_json`."""
     try:
         parsed = json.loads(content)
     except RecursionError:
@@ -74,14 +76,14 @@ def parse_json(content, source, kind=dict):
     return parsed
 
 
-def write_json(path, content):
+def write_json(path: str | Path, content: Any) -> None:
     """Write `content` as indented JSON in UTF-8."""
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     Path(path).write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 @contextlib.contextmanager
-def replacing(target, overwrite=False):
+def replacing(target: str | Path, overwrite: bool = False) -> Iterator[Path]:
     """Yield a new path to write a file or folder to; it takes the place of `target` when the block ends.
 
     If the block or the last step fails, nothing new stays and `target` is what it was. After a kill at any moment
@@ -104,44 +106,44 @@ def replacing(target, overwrite=False):
         ...     os.listdir(folder)
         ['notes.txt']
     """
-    target = _resolve(target)
-    with _explain(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for folder, handle in temporaries.abandoned(target.parent):
+    path = _resolve(target)
+    with _explain(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for folder, handle in temporaries.abandoned(path.parent):
             temporaries.remove(folder, handle)
-        _check_free(target, overwrite)
-        folder, handle = temporaries.create(target.parent)
+        _check_free(path, overwrite)
+        own, lock = temporaries.create(path.parent)
         try:
-            new = folder / temporaries.NEW / target.name
+            new = own / temporaries.NEW / path.name
             new.parent.mkdir()
             yield new
-            _place(new, target, overwrite)
+            _place(new, path, overwrite)
         finally:
-            temporaries.remove(folder, handle)
+            temporaries.remove(own, lock)
 
 
-def recover(target):
-    """Return whether `target` exists, after putting back what a killed writer moved away.
+def recover(target: str | Path) -> bool:
+    """Return whether `target` exists, after putting back the content that a killed writer moved away.
 
     Only where a folder cannot be replaced in one step can a kill leave it without its name. Where `target` exists,
     nothing is read or changed.
     """
-    target = _resolve(target)
-    if not target.exists():
-        for folder, handle in temporaries.abandoned(target.parent):
+    path = _resolve(target)
+    if not path.exists():
+        for folder, handle in temporaries.abandoned(path.parent):
             with contextlib.suppress(OSError):  # without permission to write here, a reader finds nothing
                 temporaries.put_back(folder)
             os.close(handle)
-    return target.exists()
+    return path.exists()
 
 
-def write_bytes(path, content):
+def write_bytes(path: str | Path, content: bytes) -> None:
     """Write `content` to the file `path`, whole or not at all, with the permissions that `open` would give it."""
     with replacing(path, overwrite=True) as new:
         new.write_bytes(content)
 
 
-def write_text(path, text):
+def write_text(path: str | Path, text: str) -> None:
     """Write `text` in UTF-8, as `write_bytes` does; lone surrogates are written out, as in JSON."""
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 

@@ -15,6 +15,7 @@ import os
 import shutil
 import stat
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 try:
@@ -29,7 +30,7 @@ UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM)
 """What renameat2 fails with where the kernel or the file system lacks a flag."""
 
 
-def create(parent):
+def create(parent: Path) -> tuple[Path, int | None]:
     """Make and lock a temporary folder in `parent`; return its path, and its lock as from `lock`."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
@@ -42,7 +43,7 @@ def create(parent):
             raise
 
 
-def abandoned(parent):
+def abandoned(parent: Path) -> Iterator[tuple[Path, int]]:
     """Yield each temporary folder in `parent` whose writer is dead, and its lock, which is held from now on."""
     for folder in parent.glob(f"{PREFIX}*"):
         try:
@@ -55,7 +56,7 @@ def abandoned(parent):
             yield folder, handle
 
 
-def lock(path):
+def lock(path: Path) -> int | None:
     """Lock a file, which is made if need be, and return its descriptor; None where the file system has no locks.
 
     Raises:
@@ -80,8 +81,8 @@ def lock(path):
     return handle
 
 
-def remove(folder, handle):
-    """Put back what `put_back` finds, remove a temporary folder, its lock last, and release the lock."""
+def remove(folder: Path, handle: int | None) -> None:
+    """Call `put_back`, remove a temporary folder, its lock last, and release the lock."""
     with contextlib.suppress(OSError):  # what cannot be removed now stays recognisable for the next write
         put_back(folder)
         for part in (NEW, OLD):
@@ -95,7 +96,7 @@ def remove(folder, handle):
         os.close(handle)
 
 
-def put_back(folder):
+def put_back(folder: Path) -> None:
     """Rename the target back that a writer moved into its temporary folder without completing the second rename."""
     for old in (folder / OLD).glob("*"):
         target = folder.parent / old.name
@@ -103,7 +104,7 @@ def put_back(folder):
             os.rename(old, target)
 
 
-def place(new, target):
+def place(new: Path, target: Path) -> None:
     """Give `new` the name of `target`, a file or folder that may exist: in one step where the system can, else in two.
 
     Raises:
@@ -125,7 +126,7 @@ def place(new, target):
         os.rename(new, target)
 
 
-def rename(source, target, flag):
+def rename(source: Path, target: Path, flag: int) -> bool:
     """Rename with a flag of Linux' `renameat2`; return whether kernel, C library and file system have it."""
     function = renameat2()
     if function is None:
@@ -139,7 +140,7 @@ def rename(source, target, flag):
 
 
 @functools.cache
-def renameat2():
+def renameat2() -> Callable | None:
     """Return the C library's function, None on other systems and in C libraries before 2018."""
     try:
         function = ctypes.CDLL(None, use_errno=True).renameat2

@@ -13,7 +13,7 @@ STEERING = re.compile(
 )
 
 
-def escape(text):
+def escape(text: object) -> str:
     r"""Return `text` with what could steer a terminal or reorder a line written out: controls, bidi marks, surrogates.
 
     Example:

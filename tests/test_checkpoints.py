@@ -1,5 +1,6 @@
 """`be.load` on every format: told from the files alone, read whole, and clear where there is none."""
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,11 @@ from small_world import VOCABULARY
 
 import bertedu as be
 from bertedu import checkpoints
-from bertedu.checkpoints import native
+from bertedu.checkpoints import formats, native, strict
+from bertedu.checkpoints.huggingface import names as hf_names
+from bertedu.checkpoints.keras_hub import names as hub_names
 from bertedu.checkpoints.safetensors_files import read_tensor
+from bertedu.checkpoints.tensorflow import names as tf_names
 
 WRITTEN = Path(__file__).parent / "golden" / "checkpoints"  # by tf-models' own tools
 INPUTS = dict(np.load(WRITTEN / "inputs.npz"))
@@ -110,3 +114,31 @@ def test_links_in_a_circle_are_refused_as_what_is_not_there(tmp_path):
     (folder / "vocab.txt").symlink_to(folder / "vocab.txt")
     with pytest.raises((FileNotFoundError, ValueError), match=str(folder)):
         be.load(folder)
+
+
+@pytest.mark.parametrize("name", formats.FORMATS)
+def test_every_format_provides_what_a_format_has_to(name):
+    form = formats.FORMATS[name]
+    assert form.LOOKED_FOR.count(": ") >= 1
+    for method in ("recognises", "tensors", "read"):
+        expected = list(inspect.signature(getattr(formats.Format, method)).parameters)[1:]
+        assert list(inspect.signature(getattr(form, method)).parameters) == expected
+    assert formats.WRITERS.keys() <= formats.FORMATS.keys()
+
+
+@pytest.mark.parametrize("format", ["Hugging Face", "KerasHub", "TF1", "TF2"])
+def test_names_of_weights_are_read_as_they_are_written(format):
+    sizes = {"vocab_size": 9, "hidden_size": 6, "num_layers": 3, "num_attention_heads": 2, "inner_dim": 7}
+    shapes, _ = strict.model_shapes(sizes | {"max_sequence_length": 5, "type_vocab_size": 2}, masked_lm=True)
+    there, back = {
+        "Hugging Face": (hf_names.NAMES.name, hf_names.our_path),
+        "KerasHub": (
+            lambda path: hub_names.hub_name(path, hub_names.INSIDE),
+            lambda name: hub_names.our_path(name, of_task=True),
+        ),
+        "TF1": (tf_names.NAMES["TF1"].name, lambda name: tf_names.our_path(name, "TF1")),
+        "TF2": (tf_names.NAMES["TF2"].name, lambda name: tf_names.our_path(name, "TF2")),
+    }[format]
+    names = {path: there(path) for path in shapes}
+    assert len(set(names.values())) == len(shapes)
+    assert {path: back(name) for path, name in names.items()} == {path: path for path in shapes}

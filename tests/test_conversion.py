@@ -11,7 +11,8 @@ from keras import ops
 from safetensors.numpy import load_file, save_file
 
 import bertedu as be
-from bertedu import checkpoints, cli, conversion
+from bertedu import checkpoints, cli
+from bertedu.checkpoints import conversion
 from bertedu.checkpoints.common import weights
 
 WRITTEN = Path(__file__).parent / "golden" / "checkpoints"  # by the peers' own tools

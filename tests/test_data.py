@@ -487,14 +487,15 @@ READER = """
 import json, sys, time
 import huggingface_hub
 from bertedu.data import load_texts
-start = time.monotonic()
+slept, sleep = [], time.sleep
+time.sleep = lambda seconds: slept.append(seconds) or sleep(seconds)  # how a client waits before it asks again
 try:
     found = load_texts(sys.argv[1], split="test")
     answer = {"texts": found.texts, "labels": found.labels.tolist(), "names": found.names}
 except Exception as error:
     answer = {"error": type(error).__name__, "message": str(error), "hidden": error.__suppress_context__
               or error.__context__ is None}
-print(json.dumps(answer | {"seconds": time.monotonic() - start}))
+print(json.dumps(answer | {"slept": sum(slept)}))
 """
 
 
@@ -574,7 +575,7 @@ def test_a_public_set_is_downloaded_once_and_then_read_offline(hub, tmp_path):
 
 def test_no_network_is_said_at_once_with_a_way_by_hand(tmp_path):
     answer = ask("imdb", "http://127.0.0.1:9", tmp_path)
-    assert answer["error"] == "ConnectionError" and answer["hidden"] and answer["seconds"] < 60
+    assert answer["error"] == "ConnectionError" and answer["hidden"] and answer["slept"] < 10
     lines = answer["message"].splitlines()
     assert lines[0] == "The set 'imdb' is not here and could not be downloaded. Tried:"
     assert str(tmp_path) in lines[1] and lines[2].startswith("  the Hub: ")

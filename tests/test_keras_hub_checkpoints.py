@@ -15,9 +15,9 @@ import tiny_bert
 from small_world import VOCABULARY
 
 import bertedu as be
-from bertedu.checkpoints import huggingface, keras_hub
+from bertedu.checkpoints import common, huggingface, keras_hub
 from bertedu.checkpoints.common import weights
-from bertedu.checkpoints.keras_hub import configuration, files
+from bertedu.checkpoints.keras_hub import configuration
 from bertedu.inputs import DIALECTS
 from bertedu.pooling import EmbedSettings, pool
 
@@ -274,7 +274,7 @@ def test_tensors_without_a_model(of):
     infos = {info.name: info for info in keras_hub.tensors(of(CLASSIFIER))}
     assert len(infos) == 39 + 2 + 84
     query = infos[QUERY]
-    assert query[1:] == ((21, 3, 7), "float32", "layer_1/self_attention/query/kernel", True)
+    assert query[1:5] == ((21, 3, 7), "float32", "layer_1/self_attention/query/kernel", True)
     assert infos["layers/dense/vars/0"].ours == "pooler_transform/kernel"
     assert infos["task.weights.h5/layers/dense/vars/0"].ours == "classifier/logits/kernel"
     slot = infos["task.weights.h5/optimizer/vars/2"]
@@ -357,11 +357,11 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
     ),
     "an index without a map": (
         *(MLM, lambda d: (d / "model.weights.json").write_text("{}"), ValueError),
-        "model.weights.json has no 'weight_map' that names its files",
+        "model.weights.json: weight_map must name 1 to 1,000 files, got 0",
     ),
     "an index that is none": (
         *(MLM, lambda d: (d / "model.weights.json").write_text('{"weight_map": {"a": 3}}'), ValueError),
-        "model.weights.json has no 'weight_map' that names its files",
+        "model.weights.json: weight_map must name files beside it, got '3'",
     ),
     "cut off": (
         *(HALF, lambda d: shorten(d / "model.weights.h5"), ValueError),
@@ -556,19 +556,19 @@ TENSORS = {  # what is done to the tensors of a file: folder, file, a function, 
     ),
     "a scalar": (
         *(BARE, "bert.weights.h5", put(f"{TASK}layers/layer_normalization/vars/0", np.float32(3))),
-        ", but the rest of it makes it (1",
+        ", but the rest of it makes it (21,)",
     ),
     "whole numbers": (
         *(HALF, "model.weights.h5", put(QUERY, np.zeros((21, 3, 7), "int8"))),
-        f"the tensor '{QUERY}' holds int8; weights are read from float32, float16, bfloat16",
+        f"the tensor '{QUERY}' must be of float32, float16, bfloat16, float64; got int8",
     ),
     "two bytes of nothing": (
         *(HALF, "model.weights.h5", put(QUERY, np.zeros((21, 3, 7), "V2"))),
-        f"the tensor '{QUERY}' holds |V2; weights are read from",
+        f"the tensor '{QUERY}' must be of float32, float16, bfloat16, float64; got |V2",
     ),
     "words": (
         *(HALF, "model.weights.h5", put(QUERY, "cat")),
-        f"the tensor '{QUERY}' holds object; weights are read from",
+        f"the tensor '{QUERY}' must be of float32, float16, bfloat16, float64; got object",
     ),
 }
 
@@ -780,17 +780,15 @@ def test_an_index_names_files_beside_it_only(name, of, tmp_path):
     named = name.format(SHARD, folder=tmp_path)
     text = (directory / "model.weights.json").read_text(encoding="utf-8")
     (directory / "model.weights.json").write_text(text.replace(SHARD, json.dumps(named)[1:-1]), encoding="utf-8")
-    with pytest.raises(
-        (ValueError, FileNotFoundError), match=r"model\.weights\.json(: expected files beside it in weight_map| names)"
-    ):
+    with pytest.raises(ValueError, match=r"model\.weights\.json: weight_map must name files beside it, got "):
         keras_hub.read(directory)
 
 
 def test_an_index_of_too_many_files(of):
     directory = of(MLM)
-    names = {f"a{i}": f"model_{i:05}.weights.h5" for i in range(files.MOST_SHARDS + 1)}
+    names = {f"a{i}": f"model_{i:05}.weights.h5" for i in range(common.MOST_SHARDS + 1)}
     (directory / "model.weights.json").write_text(json.dumps({"weight_map": names}))
-    with pytest.raises(ValueError, match="expected at most 1,000 files in weight_map, got 1,001"):
+    with pytest.raises(ValueError, match="weight_map must name 1 to 1,000 files, got 1,001"):
         keras_hub.read(directory)
 
 

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import bertedu as be
-from bertedu import loading
+from bertedu.checkpoints import loading
 from bertedu.checkpoints.common import weights
 
 ASSET = loading.ASSETS / "minilm_mlm.safetensors"
@@ -34,7 +34,7 @@ def test_the_file_is_small_and_half_precision():
 
 def test_loading_does_not_make_the_second_model(monkeypatch):
     made = []
-    monkeypatch.setattr(loading, "adapted", lambda *arguments: made.append(arguments))
+    monkeypatch.setattr(loading, "with_masked_lm", lambda *arguments: made.append(arguments))
     bert = be.load("minilm")
     assert not made
     assert bert.masked_lm is None  # what was published has none; so nothing else is saved or exported either
@@ -107,7 +107,7 @@ def test_where_the_file_is_missing_the_error_says_where_it_is(monkeypatch, tmp_p
 def test_a_file_of_another_model_is_refused(tmp_path):
     save_file({"layer_9/feedforward/output/kernel/down": np.zeros((2, 2), "float16")}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="layer_9/feedforward/output/kernel"):
-        loading.adapted(be.presets.offline_model_directory(), tmp_path / "other.safetensors")
+        loading.with_masked_lm(be.presets.offline_model_directory(), tmp_path / "other.safetensors")
 
 
 def test_a_model_with_a_head_is_its_own_guesser():

@@ -82,8 +82,9 @@ def test_our_reader_reads_it_back(exported):
     assert tokenizer.tokenize("The cat") == preprocessor.tokenizer.tokenize("The cat")
     assert (path / "assets" / "vocab.txt").read_text(encoding="utf-8").split() == VOCABULARY
     assert str(path.parent).encode() not in (path / "saved_model.pb").read_bytes()
-    with pytest.raises(ValueError, match="as in the SavedModel of a preprocessor"):
-        saved_model.read(path)
+    with pytest.raises(ValueError, match=f"lowercase={preprocessor.tokenizer.lowercase}") as caught:
+        be.load(path)
+    assert str(path) in str(caught.value) and "preprocessor" in str(caught.value)
 
 
 def test_in_a_dataset_and_in_a_model_of_keras_3(exported):

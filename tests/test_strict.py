@@ -60,7 +60,8 @@ def infos(arrays, **changes):
 
 def fill(variables, arrays, tensors=None):
     tensors = infos(arrays) if tensors is None else tensors
-    return strict.fill(variables, tensors, lambda tensor: arrays[tensor.name], "the file", "its description")
+    stored = strict.Stored(tensors, lambda tensor: arrays[tensor.name], "the file", "its description")
+    return strict.fill(stored, variables)
 
 
 def test_every_weight_is_filled():

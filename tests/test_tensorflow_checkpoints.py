@@ -198,7 +198,7 @@ def test_the_head_shares_the_encoder_s_table():
 @pytest.mark.parametrize("form", ["TF1", "TF2"])
 def test_names_lead_there_and_back(form):
     paths = list(weights(read(CHECKPOINTS / TF1).encoder))
-    theirs = [names.their_name(path, form) for path in paths]
+    theirs = [names.NAMES[form].name(path) for path in paths]
     assert [names.our_path(name, form) for name in theirs] == paths
     assert len(set(theirs)) == len(paths) == 39
     keys = tf.train.load_checkpoint(str(prefix_of(CHECKPOINTS / TF1))).get_variable_to_shape_map()
@@ -274,7 +274,7 @@ def test_recognises(tmp_path):
         assert saved_model.recognises(directory) == folder.startswith("hub_")
         assert tensorflow.recognises(directory) != saved_model.recognises(directory)
     assert tensorflow.recognises(CHECKPOINTS / TF1 / "bert_model.ckpt")
-    assert tensorflow.recognises(str(CHECKPOINTS / TF1 / "bert_model.ckpt.index"))
+    assert tensorflow.recognises(CHECKPOINTS / TF1 / "bert_model.ckpt.index")
     assert not tensorflow.recognises(CHECKPOINTS / TF1 / "bert_model")
     assert not saved_model.recognises(CHECKPOINTS / TF1 / "bert_model.ckpt")
     for name in ("config.json", "model.safetensors", "model.safetensors.index.json", "vocab.txt"):
@@ -283,9 +283,22 @@ def test_recognises(tmp_path):
     assert not tensorflow.recognises(tmp_path / "nowhere") and not saved_model.recognises(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize("folder, lowercase", [("hub_preprocessor_lower", True), ("hub_preprocessor_as_is", False)])
+def test_a_preprocessor_is_told_apart_and_the_way_out_works(folder, lowercase):
+    with pytest.raises(ValueError) as caught:
+        be.load(CHECKPOINTS / folder)
+    message = str(caught.value)
+    assert str(CHECKPOINTS / folder) in message and "preprocessor" in message and "be.load" in message
+    problem = be.inspect(CHECKPOINTS / folder).problem
+    assert problem == message
+    preprocessor = eval(message[message.index("be.BertPreprocessor(") :].rstrip("."))  # what it says to write
+    assert preprocessor.tokenizer.get_config() == saved_model.read_tokenizer(CHECKPOINTS / folder).get_config()
+    assert preprocessor.tokenizer.lowercase is lowercase and preprocessor(["The cat"])["input_word_ids"].shape[0] == 1
+
+
 @pytest.mark.parametrize("ending", ["", "/bert_model.ckpt", "/bert_model.ckpt.index"])
 def test_a_directory_a_prefix_and_an_index_are_all_accepted(ending):
-    assert files.find_prefix(f"{CHECKPOINTS / TF1}{ending}") == CHECKPOINTS / TF1 / "bert_model.ckpt"
+    assert files.find_prefix(Path(f"{CHECKPOINTS / TF1}{ending}")) == CHECKPOINTS / TF1 / "bert_model.ckpt"
     assert len(be.load(f"{CHECKPOINTS / TF1}{ending}").tokenizer.vocabulary) == 23
 
 
@@ -410,7 +423,7 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
     ),
     "truncated data of TF1": (
         *(TF1, lambda d: shorten(d / "bert_model.ckpt.data-00000-of-00001", 0.5)),
-        *(ValueError, "does not fit the bytes of its data"),
+        *(ValueError, "does not fit its data"),
     ),
     "a byte changed": (
         *("v2_encoder", lambda d: change_byte(d / "ckpt-1.data-00000-of-00001", 5000)),
@@ -434,7 +447,7 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
     ),
     "a preprocessor": (
         *("hub_preprocessor_lower", lambda d: None),
-        *(ValueError, "no weights in it at all, as in the SavedModel of a preprocessor"),
+        *(ValueError, "is the SavedModel of a preprocessor"),
     ),
     "TF1 without bert_config.json": (
         *(TF1, lambda d: (d / "bert_config.json").unlink()),
@@ -527,7 +540,7 @@ TENSORS = {  # what is done to the tensors of a checkpoint: the checkpoint, a fu
     ),
     "whole numbers": (
         *(TF1, put("bert/encoder/layer_0/output/dense/bias", np.zeros(21, "int8"))),
-        "'bert/encoder/layer_0/output/dense/bias' holds int8; weights are read from float32",
+        "'bert/encoder/layer_0/output/dense/bias' must be of float32, float16, bfloat16, float64; got int8",
     ),
     "two of them": (
         *(TF1, put("student/bert/pooler/dense/bias", np.zeros(21, "float32"))),

@@ -187,7 +187,7 @@ def test_wrong_arguments(tmp_path):
     with pytest.raises(ValueError, match=r'path must end in "\.keras"'):
         be.save_checkpoint(a_bert(), tmp_path / "a", "keras")
     bert.classifier = bert.classifier_for(2)
-    with pytest.raises(ValueError, match="classifier stands on another encoder"):
+    with pytest.raises(ValueError, match="classifier has another encoder"):
         be.save_checkpoint(bert, tmp_path / "a")
     assert not list(tmp_path.iterdir())
 

@@ -1,14 +1,16 @@
-"""Models put together from the configurations in bertedu.json and `.keras` files, their weights waiting to be filled.
+"""From what a checkpoint says to a model: described, checked, built, and filled by `strict`. The same for all formats.
 
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 
+from bertedu import defaults
 from bertedu.checkpoints import configuration as conf
-from bertedu.checkpoints.strict import dense
+from bertedu.checkpoints import objects, strict
+from bertedu.checkpoints.common import weights
 from bertedu.classifier import BertClassifier, ClassificationHead
 from bertedu.encoder import BertEncoder
 from bertedu.fields import read_fields, shown
@@ -29,14 +31,62 @@ class Heads(NamedTuple):
     classifier: dict | None = None
 
 
-def build(arguments, heads, source, dtype=None):
+class Description(NamedTuple):
+    """What a checkpoint says of its model; nothing of it is allocated yet.
+
+    Args:
+        arguments: of its `BertEncoder`, plain and checked.
+        heads: its `Heads`.
+        source: the file that says so, for messages.
+        stored: its tensors, a `strict.Stored`.
+    """
+
+    arguments: dict[str, Any]
+    heads: Heads
+    source: Any
+    stored: strict.Stored
+
+
+def check(described: Description) -> None:
+    """Compare all tensors of a checkpoint with the model that it describes, before the model is built.
+
+    Raises:
+        ValueError: as `strict.check`.
+    """
+    strict.check(described.stored, *model_shapes(described.arguments, described.heads, described.source))
+
+
+def fill(described: Description, dtype: str | None = None) -> dict[str, Any]:
+    """Return the parts of a `Bert` that hold weights, read: `encoder`, `masked_lm`, `classifier` and `has_pooler`.
+
+    Args:
+        described: a `Description`.
+        dtype: name of the precision to use. Defaults to the checkpoint's.
+
+    Raises:
+        ValueError: the configuration describes no model of ours, or as `strict.fill`.
+    """
+    encoder, masked_lm, classifier = build(described.arguments, described.heads, described.source, dtype)
+    has_pooler = strict.fill(described.stored, weights(encoder, masked_lm, classifier))
+    return {"encoder": encoder, "masked_lm": masked_lm, "classifier": classifier, "has_pooler": has_pooler}
+
+
+def model_shapes(arguments: dict, heads: Heads, source: Any) -> tuple[dict[str, tuple[int, ...]], list[str]]:
+    """Return `strict.model_shapes` of a described model."""
+    classifier = None
+    if heads.classifier is not None:
+        classifier = classifier_shapes(heads.classifier, arguments["hidden_size"], source)
+    return strict.model_shapes(arguments, (heads.masked_lm, heads.pretrainer) != (None, None), classifier)
+
+
+def build(arguments: dict, heads: Heads, source: Any, dtype: str | None = None) -> tuple[Any, Any, Any]:
     """Return the encoder, the `BertPretrainer` or None, and the `BertClassifier` or None.
 
     Args:
-        arguments: what `configuration.encoder_arguments` returned.
+        arguments: of a `BertEncoder`, as `configuration.encoder_arguments` returns them.
         heads: `Heads`.
         source: the file, for messages.
-        dtype: name of the precision that is wanted (None: the file's).
+        dtype: name of the precision to use. Defaults to the file's.
 
     Raises:
         ValueError: a configuration describes no model of ours.
@@ -60,36 +110,52 @@ def build(arguments, heads, source, dtype=None):
     return encoder, masked_lm, classifier
 
 
-def pretrainer(encoder, config, source, dtype=None):
+def pretrainer(encoder: BertEncoder, config: Any, source: Any, dtype: str | None = None) -> BertPretrainer:
     """Return a `BertPretrainer` on `encoder`."""
     fields = read_fields(config, conf.PRETRAINER, source, required=("classification_heads", "customized_masked_lm"))
     head, heads = fields["customized_masked_lm"], fields["classification_heads"]
     if head is not None:
-        _, head = conf.record(head, source, "customized_masked_lm", ("bertedu>MaskedLM",))
+        _, head = objects.record(head, source, "customized_masked_lm", ("bertedu>MaskedLM",))
         head = masked_lm_head(encoder, head, source, dtype)
     if not isinstance(heads, list):
         raise ValueError(f"{source}: classification_heads must be a list; got {shown(heads)}.")
     return BertPretrainer(
         encoder,
-        conf.activation(fields.get("mlm_activation"), source, "mlm_activation"),
-        conf.initializer(fields.get("mlm_initializer", "glorot_uniform"), source, "mlm_initializer"),
-        classification_heads=[classification_head(found, source, "classification_heads", dtype) for found in heads],
+        objects.activation(fields.get("mlm_activation"), source, "mlm_activation"),
+        objects.initializer(fields.get("mlm_initializer", "glorot_uniform"), source, "mlm_initializer"),
+        classification_heads=[classification_head(value, source, "classification_heads", dtype) for value in heads],
         customized_masked_lm=head,
         name=fields.get("name"),
     )
 
 
-def masked_lm_head(encoder, config, source, dtype=None):
+def masked_lm_config(activation: str, epsilon: float, dtype: str) -> dict[str, Any]:
+    """Return the configuration of a masked-LM head for `Heads`, for formats that have none.
+
+    Args:
+        activation: its name in `objects.ACTIVATIONS`.
+        epsilon: of its norm.
+        dtype: name of its precision.
+    """
+    return {
+        "name": "cls_predictions",
+        "activation": activation,
+        "initializer": serialize(defaults.initializer()),
+        "layer_norm_epsilon": epsilon,
+        "dtype": dtype,
+    }
+
+
+def masked_lm_head(encoder: BertEncoder, config: Any, source: Any, dtype: str | None = None) -> MaskedLM:
     """Return a `MaskedLM` on the table of `encoder`."""
-    place = f"{source}, masked_lm"
-    arguments = conf.with_objects(read_fields(config, conf.MASKED_LM, place), place, dtype)
+    arguments = objects.read_layer(config, conf.MASKED_LM, f"{source}, masked_lm", dtype=dtype)
     return MaskedLM(encoder.get_embedding_layer(), **arguments)
 
 
-def classifier_arguments(config, source, dtype=None):
+def classifier_arguments(config: Any, source: Any, dtype: str | None = None) -> dict[str, Any]:
     """Return the arguments of a `BertClassifier`, plain and checked."""
     place = f"{source}, classifier"
-    arguments = conf.with_objects(read_fields(config, conf.CLASSIFIER, place, required=("num_classes",)), place)
+    arguments = objects.read_layer(config, conf.CLASSIFIER, place, required=("num_classes",))
     names = arguments.get("class_names")
     if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise ValueError(f"{place}: class_names must be null or a list of strings; got {shown(names)}.")
@@ -98,26 +164,25 @@ def classifier_arguments(config, source, dtype=None):
     return arguments
 
 
-def classification_head(value, source, field, dtype=None):
+def classification_head(value: Any, source: Any, field: str, dtype: str | None = None) -> keras.layers.Layer:
     """Return a `Dense` layer or a `ClassificationHead` from Keras' record of it."""
-    kinds = {"Dense": (keras.layers.Dense, conf.DENSE), "bertedu>ClassificationHead": (ClassificationHead, conf.HEAD)}
-    name, config = conf.record(value, source, field, tuple(kinds))
-    kind, table = kinds[name]
-    place = f"{source}, {field}"
-    required = ("units",) if kind is keras.layers.Dense else ("inner_dim", "num_classes")
-    return kind(**conf.with_objects(read_fields(config, table, place, required=required), place, dtype))
+    kinds = {
+        "Dense": (keras.layers.Dense, objects.DENSE, ("units",)),
+        "bertedu>ClassificationHead": (ClassificationHead, conf.HEAD, ("inner_dim", "num_classes")),
+    }
+    name, config = objects.record(value, source, field, tuple(kinds))
+    kind, table, required = kinds[name]
+    return kind(**objects.read_layer(config, table, f"{source}, {field}", required, dtype))
 
 
-def classifier_shapes(config, hidden, source):
-    """Return the shapes of a classifier's weights by their paths in it, before it is built; None without one."""
-    if config is None:
-        return None
+def classifier_shapes(config: Any, hidden: int, source: Any) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a classifier's weights by their paths in it, before it is built."""
     arguments = classifier_arguments(config, source)
     head = arguments.get("cls_head")
     if isinstance(head, keras.layers.Dense):
-        shapes = dense("", hidden, head.units)
+        shapes = strict.dense("", hidden, head.units)
         return {path.removeprefix("/"): shape for path, shape in shapes.items() if head.use_bias or "bias" not in path}
     inner = head.inner_dim if head else 0 if arguments.get("use_encoder_pooler", True) else hidden
     classes = head.num_classes if head else arguments["num_classes"]
-    pooler = dense("pooler_dense", hidden, inner) if inner else {}
-    return pooler | dense("logits", inner or hidden, classes)
+    pooler = strict.dense("pooler_dense", hidden, inner) if inner else {}
+    return pooler | strict.dense("logits", inner or hidden, classes)

@@ -1,19 +1,31 @@
-"""What all formats share: what a tensor is, the weights of a model by their paths, and small helpers.
+"""What all formats share: tensors and weights by name, names of files in an index, and small helpers.
 
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-import shutil
-from pathlib import Path
-from typing import NamedTuple
+from __future__ import annotations
 
+import contextlib
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 from safetensors.numpy import save_file
 
-from bertedu.files import escape
-from bertedu.text import BertPreprocessor
+from bertedu.encoder import BertEncoder
+from bertedu.files import read_json
+from bertedu.terminal import escape
+from bertedu.text import BertPreprocessor, BertTokenizer
+
+if TYPE_CHECKING:
+    from bertedu.bert import Bert
 
 PREPROCESSOR_LENGTH = 128  # what a model's own preprocessor pads to, as the Hub's do
 LONGEST_NAME = 200  # characters of a name from a file that a message shows
+MOST_SHARDS = 1000
 FLOATS = ("float32", "float16", "bfloat16", "float64")
 """What weights are read from; others are quantised, and numbers beside them say how."""
 
@@ -22,23 +34,25 @@ class TensorInfo(NamedTuple):
     """A tensor in a checkpoint, not read yet.
 
     Args:
-        name: what it is called there.
+        name: its name there.
         shape: tuple.
         dtype: as NumPy says it, "float32".
         ours: path of our weight that it fills, as "layer_0/feedforward/output/kernel", "masked_lm/output_bias" or
             "classifier/kernel"; None where it fills none.
         known: whether it is at least known to belong to a BERT.
+        place: where the format's reader finds it; its own business.
     """
 
     name: str
-    shape: tuple
+    shape: tuple[int, ...]
     dtype: str
     ours: str | None
     known: bool
+    place: Any = None
 
 
-def weights(encoder, masked_lm=None, classifier=None):
-    """Return every weight of a model by its path in our layers; what name tables translate to.
+def weights(encoder: BertEncoder, masked_lm: Any = None, classifier: Any = None) -> dict[str, Any]:
+    """Return every weight of a model by its path in our layers; the paths that name tables translate to.
 
     Args:
         encoder: a `BertEncoder`.
@@ -46,7 +60,8 @@ def weights(encoder, masked_lm=None, classifier=None):
         classifier: a `BertClassifier` on it, or None.
 
     Returns:
-        dict, path -> variable. The paths of the heads begin with "masked_lm/" and "classifier/".
+        dict, path -> variable. The paths of the heads begin with "masked_lm/", "classification_heads/" (a pretrainer's
+        further heads) and "classifier/".
     """
     table = encoder.get_embedding_layer()
     parts = {
@@ -54,58 +69,124 @@ def weights(encoder, masked_lm=None, classifier=None):
         "masked_lm/": masked_lm and masked_lm.masked_lm,
         "classifier/": classifier and classifier.classifier,
     }
-    found = {f"embeddings/{table.name}/embeddings": table.embeddings}  # its own path may begin in another model
-    shared = {id(table.embeddings)}
+    variables = {f"embeddings/{table.name}/embeddings": table.embeddings}  # its own path may begin in another model
     for prefix, part in parts.items():
         for variable in part.weights if part is not None else ():
             path = prefix + path_within(variable, part)
-            if id(variable) in shared:
+            if variable is table.embeddings:
                 continue
-            if path in found:
+            if path in variables:
                 raise ValueError(f"Two weights have the path {path!r}: give the layers that hold them different names.")
-            found[path] = variable
-    return found
+            variables[path] = variable
+    for i, head in enumerate(masked_lm.classification_heads if masked_lm else ()):
+        variables |= {f"classification_heads/{i}/{j}": variable for j, variable in enumerate(head.weights)}
+    return variables
 
 
-def path_within(variable, part):
+def path_within(variable: Any, part: Any) -> str:
     """Return the path of a weight within the layer `part`; the whole path if it was made outside of it."""
     return variable.path.partition(f"{part.name}/")[2] or variable.path
 
 
-def weights_of(bert):
-    """Return the weights of a `Bert` that are worth keeping, as `weights`: all but a pooler that was never trained."""
+def weights_of(bert: Bert) -> dict[str, Any]:
+    """Return the weights of a `Bert` to be saved, as `weights` does: all but a pooler that was never trained."""
     if bert.masked_lm is not None and bert.masked_lm.classification_heads:
         raise ValueError('masked_lm has classification_heads, which only format="keras" can hold.')
     with_pooler = bert.has_pooler or bert.classifier is not None
-    found = weights(bert.encoder, bert.masked_lm, bert.classifier)
-    return {path: found[path] for path in found if with_pooler or not path.startswith("pooler_transform/")}
+    variables = weights(bert.encoder, bert.masked_lm, bert.classifier)
+    return {path: v for path, v in variables.items() if with_pooler or not path.startswith("pooler_transform/")}
 
 
-def preprocessor_for(tokenizer, encoder, truncation):
+def check_table(bert: Bert) -> None:
+    """Raise ValueError where the masked-LM head's table is not the encoder's, and would be lost."""
+    head = bert.masked_lm and bert.masked_lm.masked_lm
+    if head is not None and getattr(head, "table", None) is not bert.encoder.get_embedding_table():
+        raise ValueError("masked_lm has an embedding_table that is not its encoder's, which no format here can hold.")
+
+
+def special_parts(encoder: BertEncoder, attention: Sequence[type], feedforward: Sequence[type]) -> list[str]:
+    """Return which arguments of an encoder a format of BERTs cannot express, as descriptions.
+
+    Args:
+        encoder: a `BertEncoder`.
+        attention, feedforward: the classes that the format can express.
+    """
+    parts = {
+        f"attention_cls={encoder.attention_cls.__name__}": encoder.attention_cls not in attention,
+        f"feedforward_cls={encoder.feedforward_cls.__name__}": encoder.feedforward_cls not in feedforward,
+        f"norm_first={encoder.norm_first}": encoder.norm_first,
+        f"output_range={encoder.output_range}": encoder.output_range is not None,
+        "an embedding_layer of its own": encoder.embedding_layer is not None,
+    }
+    return [description for description, present in parts.items() if present]
+
+
+def preprocessor_for(tokenizer: BertTokenizer, encoder: BertEncoder, truncation: str) -> BertPreprocessor:
     """Return the `BertPreprocessor` of a checkpoint that does not say how long its texts are."""
-    if tokenizer is None:
-        return None
     return BertPreprocessor(tokenizer, min(PREPROCESSOR_LENGTH, encoder.max_sequence_length), truncation)
 
 
-def no_vocabulary(path):
+def no_vocabulary(path: Path | str) -> FileNotFoundError:
     """Return the error for a checkpoint without its tokenizer."""
     return FileNotFoundError(f"{path} comes without its vocabulary: put its vocab.txt beside it.")
 
 
-def common_dtype(dtypes):
-    """Return the dtype that all of `dtypes` (names) are, or float32 where they differ, as in half-converted files."""
-    dtypes = set(dtypes)
+def shard_files(index: Path) -> list[Path]:
+    """Return the files that the `weight_map` of an index names, all of which lie beside it.
+
+    Raises:
+        ValueError: the index is damaged, or names a file elsewhere.
+        FileNotFoundError: a file is missing.
+    """
+    weight_map, names = read_json(index).get("weight_map"), set()
+    for entry in weight_map.values() if isinstance(weight_map, dict) else ():
+        for name in entry if isinstance(entry, list) else [entry]:
+            if not isinstance(name, str) or name in ("", ".", "..") or re.search(r"[/\\:\0]", name):
+                raise ValueError(
+                    f"{index}: weight_map must name files beside it, got {escape(name)[-LONGEST_NAME:]!r}."
+                )
+            names.add(name)
+    if not 1 <= len(names) <= MOST_SHARDS:
+        raise ValueError(f"{index}: weight_map must name 1 to {MOST_SHARDS:,} files, got {len(names):,}.")
+    absent = [name for name in sorted(names) if not (index.parent / name).is_file()]
+    if absent:
+        raise FileNotFoundError(f"{index} names {shortened(absent)}, which {index.parent} does not hold.")
+    return [index.parent / name for name in sorted(names)]
+
+
+@contextlib.contextmanager
+def damage_named(source: object, *errors: type[Exception]) -> Iterator[None]:
+    """Turn the errors that a library raises for a damaged file into a ValueError that names it."""
+    try:
+        yield
+    except errors as error:
+        if isinstance(error, ValueError) and str(source) in str(error):
+            raise
+        reason = escape(str(error).partition("\n")[0])[:150]
+        raise ValueError(f"{source} is damaged or cut off ({reason}): save or download it again.") from None
+
+
+def read_vocabulary(file: Path, **options: bool) -> BertTokenizer:
+    """Return the `BertTokenizer` of a vocab.txt; an error names the file."""
+    try:
+        return BertTokenizer(file, **options)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+
+
+def common_dtype(tensors: Iterable[TensorInfo]) -> str:
+    """Return the dtype of all tensors that fill a weight, or float32 where they differ, as in half-converted files."""
+    dtypes = {tensor.dtype for tensor in tensors if tensor.ours}
     return dtypes.pop() if len(dtypes) == 1 and dtypes <= set(FLOATS) else "float32"
 
 
-def write_tensors(path, tensors, **metadata):
-    """Write arrays, a dict by name, as a safetensors file; readable to whom the JSON files beside it are."""
+def write_tensors(path: Path, tensors: dict[str, np.ndarray], **metadata: str) -> None:
+    """Write arrays, a dict by name, as a safetensors file with the permissions of the JSON files beside it."""
     save_file(tensors, path, metadata=metadata or None)
-    shutil.copymode(next(Path(path).parent.glob("*.json")), path)  # the library lets nobody but the owner read it
+    shutil.copymode(next(path.parent.glob("*.json")), path)  # the library lets nobody but the owner read it
 
 
-def shortened(items, most=4):
+def shortened(items: Sequence[str], most: int = 4) -> str:
     """Return the first few of a list of names as one string."""
     first = ", ".join(escape(item)[:LONGEST_NAME] for item in items[:most])
     return (first + (f" and {len(items) - most} more" if len(items) > most else "")) or "nothing"

@@ -7,58 +7,57 @@ that has any is refused. Chapter: notebooks/10_checkpoints.ipynb.
 import contextlib
 import math
 import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import ml_dtypes
+import numpy as np
 
-from bertedu.files import escape
+from bertedu.checkpoints.common import damage_named
 
 MOST_OBJECTS = 100_000  # groups and datasets; a BERT of 48 layers has 1,500
 OF_TRAINING = re.compile(r"(^|/)(optimizer|seed_generator|_?metrics|_loss_tracker|_compile_metrics)(/|$)")
 
 
 @contextlib.contextmanager
-def open_h5(file, name=None):
+def open_h5(file: Any, name: Path | str | None = None) -> Iterator[Any]:
     """Open an HDF5 file; a damaged one is a ValueError that says so, also while it is read.
 
     Args:
         file: path, or an open binary file.
-        name: what to call it in messages. Defaults to `file`.
+        name: its name in messages. Defaults to `file`.
     """
     import h5py
 
-    name = file if name is None else name
-    try:
-        with h5py.File(file, "r") as opened:
-            yield opened
-    except HDF5_ERRORS as error:
-        if isinstance(error, ValueError) and str(name) in str(error):
-            raise
-        raise ValueError(f"{name} is damaged or cut off ({escape(error)[:150]}): download it again.") from None
+    with damage_named(file if name is None else name, *HDF5_ERRORS), h5py.File(file, "r") as opened:
+        yield opened
 
 
 HDF5_ERRORS = (AttributeError, IndexError, KeyError, OSError, OverflowError, RuntimeError, TypeError, ValueError)
 """What h5py raises for damaged files; MemoryError is not among them, as no array is read before its size is known."""
 
 
-def list_datasets(opened, name):
+def list_datasets(opened: Any, name: Path | str) -> list[tuple[str, tuple[int, ...], str]]:
     """Return path, shape and dtype (its name) of each array in an open HDF5 file.
 
     Raises:
         ValueError: something in it leads elsewhere, is compressed, or is larger than the bytes that are there.
     """
-    found, groups = [], [("", opened)]
+    datasets: list[tuple[str, tuple[int, ...], str]] = []
+    groups = [("", opened)]
     while groups:
         prefix, group = groups.pop()
         for key in group:
             path = f"{prefix}/{key}".removeprefix("/")
             item = _item(group, key, f"{name}: {path!r}")
-            if len(found) + len(groups) > MOST_OBJECTS or path.count("/") > 100:
+            if len(datasets) + len(groups) > MOST_OBJECTS or path.count("/") > 100:
                 raise ValueError(f"{name}: expected at most {MOST_OBJECTS:,} arrays, 100 levels deep, got more.")
             if item is None:
                 groups.append((path, group[key]))
             else:
-                found.append((path, *item))
-    return sorted(found)
+                datasets.append((path, *item))
+    return sorted(datasets)
 
 
 def _item(group, key, place):
@@ -84,12 +83,12 @@ def _item(group, key, place):
     return shape, dtype if isinstance(dtype, str) else str(dtype)
 
 
-def read_dataset(opened, path, dtype):
+def read_dataset(opened: Any, path: str, dtype: str) -> np.ndarray:
     """Return an array; bfloat16, which HDF5 does not know, is kept there as two bytes."""
     array = opened[path][()]
     return array.view(ml_dtypes.bfloat16) if dtype == "bfloat16" else array
 
 
-def is_of_training(key):
+def is_of_training(key: str) -> bool:
     """Return whether an array is an optimizer's, a metric's, or the state of a random generator."""
     return OF_TRAINING.search(key) is not None

@@ -1,16 +1,17 @@
 """Our own directories: bertedu.json, model.safetensors and tokenizer.json; every model of ours fits, bit for bit.
 
 bertedu.json says what the model is (the arguments of its parts), the weights lie in model.safetensors under our own
-paths. Nothing that a directory says is executed: see `configuration`. Chapter: notebooks/10_checkpoints.ipynb.
+paths. Nothing that a directory says is executed: see `objects`. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from bertedu.bert import Bert
 from bertedu.checkpoints import assembly, strict
-from bertedu.checkpoints.common import TensorInfo, weights, weights_of, write_tensors
+from bertedu.checkpoints.common import TensorInfo, check_table, weights_of, write_tensors
 from bertedu.checkpoints.configuration import encoder_arguments
 from bertedu.checkpoints.safetensors_files import list_tensors, read_tensor
 from bertedu.fields import ANYTHING, FLAG, Rule, one_of, optional, read_fields, text, whole
@@ -23,114 +24,95 @@ CONFIG, WEIGHTS, TOKENIZER = "bertedu.json", "model.safetensors", "tokenizer.jso
 VERSION = 2  # of the format; goes up when a reader of today could not read tomorrow's files
 READ = (1, 2)
 
-PREPROCESSOR = {
-    "seq_length": optional(whole(2, 1_000_000)),
-    "truncation": one_of(("round_robin", "longest_first")),
+SETTINGS = {
+    "preprocessor": {
+        "seq_length": optional(whole(2, 1_000_000)),
+        "truncation": one_of(("round_robin", "longest_first")),
+    },
+    "embed": {
+        "pooling": Rule(
+            f"one of {', '.join(map(repr, ('pooled', *POOLINGS)))}, or a function registered with @bertedu.register()",
+            lambda value: isinstance(value, str) and is_pooling(value),
+        ),
+        "normalize": FLAG,
+        "max_length": optional(whole(1, 1_000_000)),
+        "prompt": text(100_000),
+    },
 }
-EMBED = {
-    "pooling": Rule(
-        f"one of {', '.join(map(repr, ('pooled', *POOLINGS)))}, or a function registered with @bertedu.register()",
-        lambda value: isinstance(value, str) and is_pooling(value),
-    ),
-    "normalize": FLAG,
-    "max_length": optional(whole(1, 1_000_000)),
-    "prompt": text(100_000),
-}
-FIELDS = {
-    "format": ANYTHING,
-    "encoder": ANYTHING,
-    "masked_lm": ANYTHING,
-    "classifier": ANYTHING,
-    "preprocessor": ANYTHING,
-    "embed": ANYTHING,
-}
+"""The fields of bertedu.json besides the model, and what each holds."""
+FIELDS = dict.fromkeys(("format", "encoder", "masked_lm", "classifier", *SETTINGS), ANYTHING)
 
 
-def recognises(path):
+def recognises(path: Path) -> bool:
     """Return whether `path` is a directory of ours."""
-    return (Path(path) / CONFIG).is_file()
+    return (path / CONFIG).is_file()
 
 
-def write(bert, directory):
+def write(bert: Bert, path: Path) -> None:
     """Write a `Bert` as a directory of ours.
 
     Args:
         bert: a `Bert`.
-        directory: path that is not there yet; see `files.replacing`.
+        path: a path that is not there yet; see `files.replacing`.
 
     Raises:
         ValueError: `read` would refuse what it would write.
     """
-    config, found = describe(bert), weights_of(bert)
-    checked(config, f"The {CONFIG} of this model")
-    directory.mkdir()
-    write_json(directory / CONFIG, config)
-    bert.tokenizer.save(directory / TOKENIZER)
-    write_tensors(directory / WEIGHTS, {path: keras.ops.convert_to_numpy(v) for path, v in found.items()})
+    config, variables = describe(bert), weights_of(bert)
+    check_config(config, f"The {CONFIG} of this model")
+    path.mkdir()
+    write_json(path / CONFIG, config)
+    bert.tokenizer.save(path / TOKENIZER)
+    write_tensors(path / WEIGHTS, {name: keras.ops.convert_to_numpy(v) for name, v in variables.items()})
 
 
-def describe(bert):
+def describe(bert: Bert) -> dict[str, Any]:
     """Return the content of bertedu.json: the arguments of a model's parts."""
+    check_table(bert)
     parts = {
         "encoder": bert.encoder,
         "masked_lm": bert.masked_lm and bert.masked_lm.masked_lm,
         "classifier": bert.classifier,
     }
     configs = {name: part and dict(part.get_config()) for name, part in parts.items()}
-    if configs["masked_lm"]:
-        check_table(bert)
     for head, shared in (("masked_lm", "embedding_table"), ("classifier", "network")):
         if configs[head]:
             del configs[head][shared]  # the encoder's, which is written once
     return {"format": VERSION, **configs, **settings(bert)}
 
 
-def check_table(bert):
-    """Raise ValueError where the masked-LM head's table is not the encoder's, and would be lost."""
-    if getattr(bert.masked_lm.masked_lm, "table", None) is not bert.encoder.get_embedding_table():
-        raise ValueError("masked_lm has an embedding_table that is not its encoder's, which no format here can hold.")
-
-
-def settings(bert):
+def settings(bert: Bert) -> dict[str, Any]:
     """Return what a file says besides the model: how texts are cut, and how they are embedded."""
-    preprocessor = {"seq_length": bert.preprocessor.seq_length, "truncation": bert.preprocessor.truncation}
+    preprocessor = {name: getattr(bert.preprocessor, name) for name in SETTINGS["preprocessor"]}
     embed = bert.embed_settings._asdict() | {"pooling": pooling_name(bert.embed_settings.pooling)}
     return {"preprocessor": preprocessor, "embed": embed}
 
 
-def read(path, dtype=None):
+def read(path: Path, dtype: str | None = None) -> Bert:
     """Return the `Bert` of a directory of ours.
 
     Args:
         path: the directory.
-        dtype: name of the type that the weights shall have (None: the one they have there).
+        dtype: name of the type of the weights. Defaults to the one they have there.
 
     Raises:
         FileNotFoundError, ValueError: a file, field or tensor is missing, unknown, mis-shaped or damaged.
     """
-    source, file = Path(path) / CONFIG, Path(path) / WEIGHTS
-    arguments, heads, preprocessor, embed = checked(read_json(source), source, dtype)
-    classifier = assembly.classifier_shapes(heads.classifier, arguments["hidden_size"], source)
-    shapes, others = strict.model_shapes(arguments, heads.masked_lm is not None, classifier)
-    found = tensors(path)
-    strict.check(shapes, found, file, CONFIG, others=others)
-    tokenizer = BertTokenizer.from_file(Path(path) / TOKENIZER)
-    encoder, masked_lm, classifier = assembly.build(arguments, heads, source, dtype)
-    has_pooler = strict.fill(
-        weights(encoder, masked_lm, classifier), found, lambda tensor: read_tensor(file, tensor.name), file, CONFIG
-    )
+    source, file = path / CONFIG, path / WEIGHTS
+    arguments, heads, preprocessor, embed = check_config(read_json(source), source, dtype)
+    stored = strict.Stored(tensors(path), lambda tensor: read_tensor(file, tensor.name), file, CONFIG)
+    described = assembly.Description(arguments, heads, source, stored)
+    assembly.check(described)
+    tokenizer = BertTokenizer.from_file(path / TOKENIZER)
     return Bert(
         tokenizer,
-        encoder,
-        BertPreprocessor(tokenizer, **preprocessor),
-        has_pooler=has_pooler,
+        preprocessor=BertPreprocessor(tokenizer, **preprocessor),
         embed_settings=EmbedSettings(**embed),
-        masked_lm=masked_lm,
-        classifier=classifier,
+        **assembly.fill(described, dtype),
     )
 
 
-def checked(config, source, dtype=None):
+def check_config(config: Any, source: Path | str, dtype: str | None = None) -> tuple[dict, assembly.Heads, dict, dict]:
     """Return what bertedu.json says, checked: the encoder's arguments, the `Heads`, and the settings.
 
     Raises:
@@ -144,14 +126,19 @@ def checked(config, source, dtype=None):
     fields = read_fields(config, FIELDS, source, required=FIELDS.keys())
     arguments = encoder_arguments(fields["encoder"], f"{source}, encoder", dtype)
     heads = assembly.Heads(masked_lm=fields["masked_lm"], classifier=fields["classifier"])
-    return (
-        arguments,
-        heads,
-        read_fields(fields["preprocessor"], PREPROCESSOR, f"{source}, preprocessor"),
-        read_fields(fields["embed"], EMBED, f"{source}, embed"),
-    )
+    settings = check_settings(fields, source)
+    return arguments, heads, settings["preprocessor"], settings["embed"]
 
 
-def tensors(path):
+def check_settings(fields: dict[str, Any], source: Path | str) -> dict[str, dict[str, Any]]:
+    """Return the settings among some fields, checked."""
+    return {
+        name: read_fields(fields[name], table, f"{source}, {name}")
+        for name, table in SETTINGS.items()
+        if name in fields
+    }
+
+
+def tensors(path: Path) -> list[TensorInfo]:
     """Return the `TensorInfo` of every tensor in a directory; their names are our paths."""
-    return [TensorInfo(name, shape, dtype, name, True) for name, shape, dtype in list_tensors(Path(path) / WEIGHTS)]
+    return [TensorInfo(name, shape, dtype, name, True) for name, shape, dtype in list_tensors(path / WEIGHTS)]

@@ -3,15 +3,19 @@
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
+from pathlib import Path
+from typing import Any
+
 import ml_dtypes  # noqa: F401  (comes with Keras, and teaches NumPy what bfloat16 is)
+import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from bertedu.files import escape
+from bertedu.checkpoints.common import damage_named
 
 DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}  # safetensors' names, NumPy's
 
 
-def open_safetensors(file):
+def open_safetensors(file: Path) -> Any:
     """Return an open safetensors file.
 
     Raises:
@@ -20,13 +24,11 @@ def open_safetensors(file):
     """
     if not file.is_file():
         raise FileNotFoundError(f"{file.parent} holds no {file.name}: is it the directory of a whole model?")
-    try:
+    with damage_named(file, SafetensorError):
         return safe_open(file, framework="numpy")
-    except SafetensorError as error:
-        raise ValueError(f"{file} is damaged or cut off ({escape(error)[:150]}): download it again.") from None
 
 
-def list_tensors(file):
+def list_tensors(file: Path) -> list[tuple[str, tuple[int, ...], str]]:
     """Return (name, shape, dtype as NumPy says it) of each tensor in a file."""
     with open_safetensors(file) as opened:
         views = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118  (not a dict)
@@ -36,7 +38,7 @@ def list_tensors(file):
         ]
 
 
-def read_tensor(file, name):
+def read_tensor(file: Path, name: str) -> np.ndarray:
     """Return a tensor; the file is opened for it alone, as its pages stay in memory while it is open."""
     with open_safetensors(file) as opened:
         return opened.get_tensor(name)

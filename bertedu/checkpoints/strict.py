@@ -7,34 +7,46 @@ Chapter: notebooks/10_checkpoints.ipynb.
 
 import math
 import warnings
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
-from bertedu.checkpoints.common import FLOATS, LONGEST_NAME, shortened
+from bertedu.checkpoints.common import FLOATS, LONGEST_NAME, TensorInfo, shortened
 from bertedu.feedforward import Feedforward, GatedFeedforward
-from bertedu.files import escape
+from bertedu.terminal import escape
+
+Shape = tuple[int, ...]
 
 POOLER = "pooler_transform/"
 
 
-class Layout(NamedTuple):
-    """How a format stores weights; the defaults are for formats that store them as our layers hold them.
+class Stored(NamedTuple):
+    """The tensors of a checkpoint, none of them read; the last three are for formats that store weights unlike us.
 
     Args:
+        tensors: list of `TensorInfo`, all that the checkpoint holds.
+        read: function of a `TensorInfo` that returns its array.
+        source: the file or directory, for messages.
+        described_by: the file that says which model it is ("config.json"), for messages.
         shape: function of a weight's path and shape here: its shape in the format.
         array: function of an array in that shape, the weight's path and its shape here: the array in that shape.
         name: function of a weight's path: its name in the format, for messages.
     """
 
-    shape: Callable = lambda path, shape: shape
-    array: Callable = lambda array, path, shape: array
-    name: Callable = lambda path: path
+    tensors: Sequence[TensorInfo]
+    read: Callable[[TensorInfo], Any]
+    source: Any
+    described_by: str
+    shape: Callable[[str, Shape], Shape] = lambda path, shape: shape
+    array: Callable[[Any, str, Shape], Any] = lambda array, path, shape: array
+    name: Callable[[str], str] = lambda path: path
 
 
-def model_shapes(arguments, masked_lm=False, classifier=None):
+def model_shapes(
+    arguments: dict[str, Any], masked_lm: bool = False, classifier: dict[str, Shape] | None = None
+) -> tuple[dict[str, Shape], list[str]]:
     """Return the shape of every weight of a model, by its path, without making the model.
 
     Args:
@@ -46,30 +58,25 @@ def model_shapes(arguments, masked_lm=False, classifier=None):
         shapes: dict, path -> tuple; and the list of prefixes of those parts whose class is not one of ours, of which
         only the made layer knows the shapes.
     """
-    vocab, hidden, layers, positions, types, inner, heads = (
-        arguments[name]
-        for name in (
-            *("vocab_size", "hidden_size", "num_layers", "max_sequence_length", "type_vocab_size"),
-            *("inner_dim", "num_attention_heads"),
-        )
-    )
+    hidden, inner, heads = (arguments[name] for name in ("hidden_size", "inner_dim", "num_attention_heads"))
     width = arguments.get("embedding_width") or hidden
-    table = arguments.get("embedding_layer")
-    name, rows = (table.name, (table.input_dim, table.output_dim)) if table else ("word_embeddings", (vocab, width))
+    table, name, rows = arguments.get("embedding_layer"), "word_embeddings", (arguments["vocab_size"], width)
+    if table is not None:
+        name, rows = table.name, (table.input_dim, table.output_dim)
     shapes = {
         f"embeddings/{name}/embeddings": rows,
-        "embeddings/position_embedding/embeddings": (positions, width),
-        "embeddings/type_embeddings/embeddings": (types, width),
+        "embeddings/position_embedding/embeddings": (arguments["max_sequence_length"], width),
+        "embeddings/type_embeddings/embeddings": (arguments["type_vocab_size"], width),
         **norm("embeddings/layer_norm", width),
         **(dense("embeddings/embedding_projection", width, hidden) if width != hidden else {}),
     }
     attention = attention_shapes(arguments.get("attention_cls", MultiHeadAttention), hidden, heads)
     feedforward = feedforward_shapes(arguments.get("feedforward_cls", Feedforward), hidden, inner)
     others = []
-    for layer in (f"layer_{i}" for i in range(layers)):
-        for part, found in (("self_attention", attention), ("feedforward", feedforward)):
-            shapes |= {f"{layer}/{part}/{name}": shape for name, shape in (found or {}).items()}
-            others += [f"{layer}/{part}/"] if found is None else []
+    for layer in (f"layer_{i}" for i in range(arguments["num_layers"])):
+        for part, inside in (("self_attention", attention), ("feedforward", feedforward)):
+            shapes |= {f"{layer}/{part}/{name}": shape for name, shape in (inside or {}).items()}
+            others += [f"{layer}/{part}/"] if inside is None else []
         shapes |= norm(f"{layer}/self_attention_layer_norm", hidden) | norm(f"{layer}/output_layer_norm", hidden)
     shapes |= dense("pooler_transform", hidden, hidden)
     if masked_lm:
@@ -78,17 +85,17 @@ def model_shapes(arguments, masked_lm=False, classifier=None):
     return shapes | {f"classifier/{path}": shape for path, shape in (classifier or {}).items()}, others
 
 
-def dense(path, width, units):
+def dense(path: str, width: int, units: int) -> dict[str, Shape]:
     """Return the shapes of a dense layer by their paths."""
     return {f"{path}/kernel": (width, units), f"{path}/bias": (units,)}
 
 
-def norm(path, width):
+def norm(path: str, width: int) -> dict[str, Shape]:
     """Return the shapes of a normalisation by their paths."""
     return {f"{path}/gamma": (width,), f"{path}/beta": (width,)}
 
 
-def attention_shapes(attention_cls, hidden, heads):
+def attention_shapes(attention_cls: type, hidden: int, heads: int) -> dict[str, Shape] | None:
     """Return the shapes of an attention layer by their paths in it; None for a class that is not ours."""
     if attention_cls not in (MultiHeadAttention, TalkingHeadsAttention):
         return None
@@ -101,7 +108,7 @@ def attention_shapes(attention_cls, hidden, heads):
     return shapes
 
 
-def feedforward_shapes(feedforward_cls, hidden, inner):
+def feedforward_shapes(feedforward_cls: type, hidden: int, inner: int) -> dict[str, Shape] | None:
     """Return the shapes of a feed-forward network by their paths in it; None for a class that is not ours."""
     if feedforward_cls not in (Feedforward, GatedFeedforward):
         return None
@@ -109,61 +116,52 @@ def feedforward_shapes(feedforward_cls, hidden, inner):
     return dense("intermediate", hidden, inner) | dense("output", inner, hidden) | gate
 
 
-def has_pooler(tensors):
+def has_pooler(tensors: Iterable[TensorInfo]) -> bool:
     """Return whether a pooler is among the tensors; many checkpoints for embeddings have none."""
     return any((tensor.ours or "").startswith(POOLER) for tensor in tensors)
 
 
-def check(shapes, tensors, source, described_by, layout=Layout(), others=()):  # noqa: B008
+def check(stored: Stored, shapes: dict[str, Shape], others: Sequence[str] = ()) -> None:
     """Compare the tensors of a checkpoint with the weights of a model.
 
     Args:
+        stored: the `Stored` tensors.
         shapes: dict, the path of a weight -> its shape, as `model_shapes` gives them.
-        tensors: list of `TensorInfo`, all that the checkpoint holds.
-        source: the file or directory, for messages.
-        described_by: what says which model it is ("config.json"), for messages.
-        layout: the format's `Layout`.
         others: prefixes of parts that are not in `shapes` and are not checked yet.
 
     Raises:
         ValueError: a weight has no tensor (a whole pooler may be absent), or two; a tensor is unknown, is no array of
             floats, or has another shape.
     """
-    by_path = {}
-    for tensor in tensors:
+    by_path: dict[Any, list[TensorInfo]] = {}
+    for tensor in stored.tensors:
         by_path.setdefault(tensor.ours, []).append(tensor)
-    optional = not has_pooler(tensors)
-    missing = [path for path in shapes if path not in by_path and not (optional and path.startswith(POOLER))]
+    optional = () if has_pooler(stored.tensors) else POOLER
+    missing = [path for path in shapes if path not in by_path and not path.startswith(optional)]
     unknown = [tensor.name for tensor in by_path.pop(None, ()) if not tensor.known]
-    for path, found in by_path.items():
-        wanted = path in shapes or path.startswith(tuple(others))
-        unknown += [tensor.name for tensor in found[wanted:]]
+    for path, candidates in by_path.items():
+        fits = path in shapes or path.startswith(tuple(others))
+        unknown += [tensor.name for tensor in candidates[fits:]]
     if missing or unknown:
         raise ValueError(
-            f"{source} does not hold the BERT that {described_by} describes. "
-            f"Missing: {shortened([layout.name(path) for path in missing])}. Unknown: {shortened(sorted(unknown))}."
+            f"{stored.source} does not hold the BERT that {stored.described_by} describes. "
+            f"Missing: {shortened([stored.name(path) for path in missing])}. Unknown: {shortened(sorted(unknown))}."
         )
     for path, (tensor,) in by_path.items():
-        if tensor.dtype not in FLOATS:
-            name, dtype = tensor.name[:LONGEST_NAME], escape(tensor.dtype)[:40]
-            raise ValueError(
-                f"{source}: the tensor {name!r} holds {dtype}; weights are read from {', '.join(FLOATS)} only."
-            )
-        expected = layout.shape(path, shapes[path]) if path in shapes else tensor.shape
+        place, dtype = f"{stored.source}: the tensor {tensor.name[:LONGEST_NAME]!r}", tensor.dtype
+        if dtype not in FLOATS:
+            raise ValueError(f"{place} must be of {', '.join(FLOATS)}; got {escape(dtype)[:40]}.")
+        expected = stored.shape(path, shapes[path]) if path in shapes else tensor.shape
         if tensor.shape != expected:
-            raise ValueError(
-                f"{source}: the tensor {tensor.name[:LONGEST_NAME]!r} has shape {tensor.shape}, but {described_by} "
-                f"makes it {expected}."
-            )
+            raise ValueError(f"{place} has shape {tensor.shape}, but {stored.described_by} makes it {expected}.")
 
 
-def fill(variables, tensors, read, source, described_by, layout=Layout()):  # noqa: B008
+def fill(stored: Stored, variables: dict[str, Any]) -> bool:
     """Check all tensors against a model's weights, and read them into it.
 
     Args:
+        stored: the `Stored` tensors.
         variables: dict, path -> variable, as `common.weights` gives them.
-        tensors, source, described_by, layout: as for `check`.
-        read: function of a `TensorInfo` that returns its array.
 
     Returns:
         whether the checkpoint has a pooler.
@@ -171,24 +169,24 @@ def fill(variables, tensors, read, source, described_by, layout=Layout()):  # no
     Raises:
         ValueError: as `check`.
     """
-    check({path: tuple(v.shape) for path, v in variables.items()}, tensors, source, described_by, layout)
+    check(stored, {path: tuple(variable.shape) for path, variable in variables.items()})
     not_finite = []
-    for tensor in tensors:
+    for tensor in stored.tensors:
         if tensor.ours is None:
             continue
-        variable, array = variables[tensor.ours], read(tensor)
+        variable, array = variables[tensor.ours], stored.read(tensor)
         if not is_finite(array):
             not_finite.append(tensor.name)
-        variable.assign(layout.array(array, tensor.ours, tuple(variable.shape)))
+        variable.assign(stored.array(array, tensor.ours, tuple(variable.shape)))
     if not_finite:
         warnings.warn(
-            f"{source}: {shortened(not_finite)} hold NaN or infinity, and so will what the model computes.",
+            f"{stored.source}: {shortened(not_finite)} hold NaN or infinity, and so will what the model computes.",
             stacklevel=2,
         )
-    return has_pooler(tensors)
+    return has_pooler(stored.tensors)
 
 
-def is_finite(array):
+def is_finite(array: np.ndarray) -> bool:
     """Return whether all elements are finite; their sum tells at a fifth of the cost of looking at each."""
     with np.errstate(over="ignore", invalid="ignore"):
         total = float(np.sum(array, dtype="float32"))

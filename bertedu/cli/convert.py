@@ -24,6 +24,6 @@ def run(options: Namespace) -> int:
         left_behind = bertedu.convert(
             options.source, options.target, options.format, dtype=options.dtype, overwrite=options.overwrite
         )
-        report = bertedu.conversion.report(left_behind)
+        report = bertedu.checkpoints.conversion.report(left_behind)
     print(f"{options.target}: {options.format}", report, sep="\n" if left_behind else "")
     return 0

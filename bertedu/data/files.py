@@ -1,10 +1,15 @@
-"""Tables of texts: each reader yields (line, values of the wanted columns), and says where a file is wrong."""
+"""Tables of texts: each reader yields (line, values of the given columns), and says where a file is wrong."""
 
 import csv
 import itertools
 import json
 import re
 import reprlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+Rows = Iterator[tuple[int, list[Any]]]
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -18,18 +23,18 @@ SMALLEST_BUDGET = 64_000_000
 """Bytes that a Parquet file may hold in any case, however small it is."""
 
 
-def tsv(path, wanted):
-    """Tabs between the fields; nothing is quoted or escaped."""
-    return _table(path, wanted, delimiter="\t", quoting=csv.QUOTE_NONE)
+def tsv(path: Path, columns: Sequence[str | int]) -> Rows:
+    """Yield the rows of a table with tabs between its fields; nothing is quoted or escaped."""
+    return _table(path, columns, delimiter="\t", quoting=csv.QUOTE_NONE)
 
 
-def comma_separated(path, wanted):
-    """CSV as RFC 4180 has it."""
-    return _table(path, wanted, delimiter=",")
+def comma_separated(path: Path, columns: Sequence[str | int]) -> Rows:
+    """Yield the rows of a CSV file, as RFC 4180 has it."""
+    return _table(path, columns, delimiter=",")
 
 
-def json_lines(path, wanted):
-    """A JSON object a line."""
+def json_lines(path: Path, columns: Sequence[str | int]) -> Rows:
+    """Yield the rows of a file with one JSON object per line."""
     for line, content in read_lines(path):
         if not content.strip():
             continue
@@ -40,21 +45,21 @@ def json_lines(path, wanted):
             raise ValueError(f"{path}, line {line}: no JSON ({where})") from None
         if not isinstance(row, dict):
             raise ValueError(f"{path}, line {line}: expected a JSON object, got {reprlib.repr(row)}")
-        for column in wanted:
+        for column in columns:
             if column not in row:
                 raise ValueError(f"{path}, line {line}: there is no column {column!r}, only {_listed(row)}")
-        yield line, [row[column] for column in wanted]
+        yield line, [row[column] for column in columns]
 
 
-def parquet(path, wanted):
-    """Parquet, which Hugging Face keeps its sets in; rows are counted from 1."""
+def parquet(path: Path, columns: Sequence[str | int]) -> Rows:
+    """Yield the rows of a Parquet file, the format of Hugging Face's data sets; they are counted from 1."""
     try:
         import pyarrow.parquet
     except ImportError:
         raise ImportError(f"{path} is a Parquet file, and reading it needs pyarrow: pip install pyarrow") from None
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            yield from _parquet_rows(path, file, wanted)
+            yield from _parquet_rows(path, file, columns)
     except Exception as error:  # pyarrow's own types, and what its C++ raises
         if type(error) is ValueError and str(path) in str(error):
             raise
@@ -62,11 +67,11 @@ def parquet(path, wanted):
         raise ValueError(f"{path} is no Parquet file ({type(error).__name__}, {reprlib.repr(reason)})") from None
 
 
-def _parquet_rows(path, file, wanted):
+def _parquet_rows(path, file, columns):
     """Yield (row, values), a few rows at a time, so that a small file can't fill the memory before it is noticed."""
     size, rows = path.stat().st_size, file.metadata.num_rows
     names = file.schema_arrow.names
-    columns = [names[_place(path, names, column)] for column in wanted]
+    columns = [names[_place(path, names, column)] for column in columns]
     if any(names.count(column) > 1 for column in columns):
         raise ValueError(f"{path}: expected one column of each name, got {_listed(names)}")
     budget = max(SMALLEST_BUDGET, EXPANSION_LIMIT * size)
@@ -84,8 +89,8 @@ def _parquet_rows(path, file, wanted):
 FORMATS = {".tsv": tsv, ".csv": comma_separated, ".jsonl": json_lines, ".parquet": parquet}
 
 
-def has_column(path, column):
-    """Whether a table can be read that has a column of this name."""
+def has_column(path: Path, column: str) -> bool:
+    """Return whether a table can be read that has a column of this name."""
     try:
         next(iter(FORMATS[path.suffix.lower()](path, [column])), None)
     except ValueError:
@@ -93,7 +98,7 @@ def has_column(path, column):
     return True
 
 
-def read_lines(path):
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield (number, content) of each line of a text file: UTF-8 without NUL, a byte order mark removed.
 
     A mark is removed at the start of any line, because files that have one are joined.
@@ -132,14 +137,14 @@ def _decoded(path, number, raw):
         raise ValueError(f"{place(error.start)}: not UTF-8 ({error.reason}); save the file as UTF-8") from None
 
 
-def _table(path, wanted, **dialect):
+def _table(path, columns, **dialect):
     rows = _rows(path, csv.reader(_table_lines(path), strict=True, **dialect))
     line, first = next(rows, (1, None))
     if first is None:  # nothing but quotes
         raise ValueError(f"{path} is empty")
     header = [field.strip() for field in first]
-    places = [_place(path, header, column) for column in wanted]
-    names = sorted(name.casefold() for name in header) if isinstance(wanted[0], str) else None
+    places = [_place(path, header, column) for column in columns]
+    names = sorted(name.casefold() for name in header) if isinstance(columns[0], str) else None
     if names is None:
         yield line, [first[place] for place in places]
     for line, fields in rows:
@@ -156,20 +161,20 @@ def _table(path, wanted, **dialect):
 
 
 def _is_header(fields, names, places, header):
-    """Whether a row names the columns: all of them, in any order, or each of those that are read in its own place."""
+    """Return whether a row names the columns: all of them, in any order, or those that are read, each in its place."""
     if sorted(field.strip().casefold() for field in fields) == names:
         return True
     return len(places) > 1 and all(fields[p].strip().casefold() == header[p].casefold() for p in places)
 
 
 def _table_lines(path):
-    """Lines for `csv.reader`, which takes a lone carriage return for the end of one, as old Macs wrote it."""
+    """Yield lines for `csv.reader`, which takes a lone carriage return for the end of one, as old Macs wrote it."""
     for _, content in read_lines(path):
         yield from re.split(r"(?<=\r)(?!\n|$)", content)
 
 
 def _rows(path, reader):
-    """Yields (line on which it starts, fields) of every row that is not blank."""
+    """Yield (line on which it starts, fields) of every row that is not blank."""
     line = 1
     try:
         for fields in reader:
@@ -181,7 +186,7 @@ def _rows(path, reader):
 
 
 def _place(path, header, column):
-    """Where a column is, by its name or its position."""
+    """Return the position of a column, by its name or position."""
     if isinstance(column, int):
         if not 0 <= column < len(header):
             raise ValueError(f"{path}: there is no column {column}: it has {len(header)}, counted from 0")

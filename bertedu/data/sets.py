@@ -1,16 +1,16 @@
-"""Sets of texts by name: our own, in data/ or in the wheel, and public ones, on the Hugging Face Hub."""
+"""Data sets by name: our own, in data/ or in the wheel, and public ones on the Hugging Face Hub."""
 
 from pathlib import Path
 from typing import NamedTuple
 
-from bertedu.presets import ANSWER_WITHIN
+from bertedu import hub
 
 PACKAGE = Path(__file__).resolve().parent.parent
 FOLDERS = (PACKAGE / "assets" / "data", PACKAGE.parent / "data")  # in the wheel, and in a checkout
 
 
 class Set(NamedTuple):
-    """A set: a file for each split, its columns of texts, and for a public one where it is.
+    """A data set: a file for each split, its columns of texts, and for a public one its place on the Hub.
 
     Args:
         files: dict, split -> name of its file.
@@ -19,12 +19,12 @@ class Set(NamedTuple):
         repository, revision: on the Hub, and the commit that is read.
     """
 
-    files: dict
+    files: dict[str, str]
     text: str = "text"
     pair: str | None = None
-    names: tuple | None = None
-    repository: str | None = None
-    revision: str | None = None
+    names: tuple[str, ...] = ()
+    repository: str = ""
+    revision: str = ""
 
 
 def _own(name):
@@ -63,43 +63,22 @@ SETS = {
 NAMES = tuple(SETS)
 
 
-def find(name, split):
-    """(path of a split's file, the `Set`). Raises ValueError, FileNotFoundError or ConnectionError."""
-    found = SETS[name]
-    if split not in found.files:
-        raise ValueError(f"split: the set {name!r} has {', '.join(map(repr, found.files))}, got {split!r}")
-    if found.repository:
-        return _download(name, found, split), found
+def find(name: str, split: str | None) -> tuple[Path, Set]:
+    """Return the path of a split's file, and the `Set`. Raises ValueError, FileNotFoundError or ConnectionError."""
+    data = SETS[name]
+    if split not in data.files:
+        raise ValueError(f"split: the set {name!r} has {', '.join(map(repr, data.files))}, got {split!r}")
+    file = data.files[split]
+    if data.repository:
+        address = f"https://huggingface.co/datasets/{data.repository}/resolve/{data.revision}/{file}"
+        column = "" if data.text == "text" else f", text={data.text!r}"
+        otherwise = (
+            f'By hand: {address}\n  and then load_texts("that/file"{column}); its classes are 0 to '
+            f"{len(data.names) - 1}: {', '.join(data.names)}.\nWithout one: "
+            'load_texts("reviews", split="train") and load_texts("pairs", split="train") are always here.'
+        )
+        return hub.download_data(data.repository, file, data.revision, name=name, otherwise=otherwise), data
     for folder in FOLDERS:
-        if (folder / found.files[split]).is_file():
-            return folder / found.files[split], found
-    looked = " nor in ".join(map(str, FOLDERS))
-    raise FileNotFoundError(f"{found.files[split]} is neither in {looked}; install bertedu again")
-
-
-def _download(name, wanted, split):
-    """The path of a file from the Hugging Face cache, else from the Hub."""
-    import huggingface_hub  # half a second to import, and only needed here
-
-    file = {"repo_id": wanted.repository, "filename": wanted.files[split]}
-    file |= {"repo_type": "dataset", "revision": wanted.revision}
-    cached = huggingface_hub.try_to_load_from_cache(**file)
-    if isinstance(cached, str):
-        return Path(cached)
-    try:
-        # One question first, as in `presets`: on its own, a download asks again and again where there is no network.
-        huggingface_hub.HfApi().dataset_info(wanted.repository, revision=wanted.revision, timeout=ANSWER_WITHIN)
-        return Path(huggingface_hub.hf_hub_download(**file))
-    except Exception as error:  # the Hub's client raises some twenty types, its HTTP library's among them
-        reason = f"{type(error).__name__}, {(str(error).strip().splitlines() or [''])[0]}"
-    address = f"https://huggingface.co/datasets/{wanted.repository}/resolve/{wanted.revision}/{wanted.files[split]}"
-    columns = "" if wanted.text == "text" else f", text={wanted.text!r}"
-    raise ConnectionError(
-        f"The set {name!r} is not here and could not be downloaded. Tried:\n"
-        f"  the cache {huggingface_hub.constants.HF_HUB_CACHE}: not there\n"
-        f"  the Hub: {reason}\n"
-        f"With a network, try again. By hand: {address}\n"
-        f'  and then load_texts("that/file"{columns}); its classes are 0 to {len(wanted.names) - 1}: '
-        f"{', '.join(wanted.names)}.\n"
-        'Without one: load_texts("reviews", split="train") and load_texts("pairs", split="train") are always here.'
-    )
+        if (folder / file).is_file():
+            return folder / file, data
+    raise FileNotFoundError(f"{file} is neither in {' nor in '.join(map(str, FOLDERS))}; install bertedu again")

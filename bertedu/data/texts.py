@@ -1,8 +1,9 @@
-"""Texts with labels, as a classifier is trained on them; what is wrong with a file is said with its line and column."""
+"""Texts with labels, as a classifier is trained on them. Errors name the file, line and column."""
 
 import difflib
 import re
 import reprlib
+from collections.abc import Iterable
 from decimal import Context, Decimal
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ import numpy as np
 from bertedu.data import files, sets
 
 NUMBER = re.compile(r"[+-]?([0-9]{1,18}\.?[0-9]{0,18}|\.[0-9]{1,18})([eE][+-]?[0-9]{1,2})?")
-COLUMNS = {"text", "pair", "label"}  # what the columns of a table are called here, unless told otherwise
+COLUMNS = {"text", "pair", "label"}  # default names of the columns of a table
 EXACT = Context(prec=99)  # digits: all that `NUMBER` allows
 MISSING = {"nan", "NaN", "NAN", "-nan", "-NaN", "<NA>", "NA", "N/A", "n/a", "#N/A", "#NA", "NaT", "None"}
 MISSING |= {"NULL", "Null", "null", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
@@ -35,12 +36,21 @@ class Texts(NamedTuple):
     names: tuple[str, ...] | None
 
 
-def load_texts(path, text="text", pair=None, label="label", names=None, *, numbers=False, split=None):
-    """The texts and labels of a file, or of a set by its name.
+def load_texts(
+    path: str | Path,
+    text: str | int = "text",
+    pair: str | int | None = None,
+    label: str | int | None = "label",
+    names: Iterable[object] | None = None,
+    *,
+    numbers: bool = False,
+    split: str | None = None,
+) -> Texts:
+    """Return the texts and labels of a file, or of a data set by its name.
 
     The ending tells the format: `.tsv` (a quote is only a quote), `.csv` (a field in quotes may hold commas, newlines
-    and doubled quotes), `.jsonl` (an object a line) or `.parquet` (needs pyarrow). Files are UTF-8, with or without a
-    byte order mark; blank lines are skipped.
+    and doubled quotes), `.jsonl` (one object per line) or `.parquet` (needs pyarrow). Files are UTF-8, with or without
+    a byte order mark; blank lines are skipped.
 
     Args:
         path: the file; or "reviews", "pairs" (ours), "sst2", "ag_news", "imdb" (public, through the Hugging Face Hub).
@@ -76,10 +86,11 @@ def load_texts(path, text="text", pair=None, label="label", names=None, *, numbe
     elif split is not None:
         raise ValueError(f"split: {split!r} is for sets by name ({', '.join(sets.NAMES)}), and {str(path)!r} is none")
     path = _checked(path)
-    wanted = {name: column for name, column in (("text", text), ("pair", pair), ("label", label)) if column is not None}
-    if text is None or {type(column) for column in wanted.values()} not in ({str}, {int}):
-        raise ValueError(f"text, pair, label: expected columns all by name or all by position, got {wanted}")
-    return _collect(path, wanted, names, numbers)
+    columns = {"text": text, "pair": pair, "label": label}
+    columns = {name: column for name, column in columns.items() if column is not None}
+    if text is None or {type(column) for column in columns.values()} not in ({str}, {int}):
+        raise ValueError(f"text, pair, label: expected columns all by name or all by position, got {columns}")
+    return _collect(path, columns, names, numbers)
 
 
 def _checked(path):
@@ -94,18 +105,18 @@ def _checked(path):
     return path
 
 
-def _collect(path, wanted, names, numbers):
-    """`Texts` of the `wanted` columns of a file."""
+def _collect(path, columns, names, numbers):
+    """Return the `Texts` in the `columns` of a file."""
     readers = {"text": _text, "pair": _text, "label": _number if numbers else _class}
-    columns, places = {name: [] for name in wanted}, []
-    for line, values in files.FORMATS[path.suffix.lower()](path, list(wanted.values())):
-        for (name, column), value in zip(wanted.items(), values, strict=True):
+    content, places = {name: [] for name in columns}, []
+    for line, values in files.FORMATS[path.suffix.lower()](path, list(columns.values())):
+        for (name, column), value in zip(columns.items(), values, strict=True):
             place = f"{path}, line {line}, column {column!r}"
-            columns[name].append(readers[name](value, place))
+            content[name].append(readers[name](value, place))
         places.append(place)  # of the label, the last
     if not places:
         raise ValueError(f"{path} holds no examples")
-    labels = columns.get("label")
+    labels = content.get("label")
     if labels is None:
         names = None
     elif numbers:
@@ -113,7 +124,7 @@ def _collect(path, wanted, names, numbers):
     else:
         names = _names(path, labels, places) if names is None else tuple(str(name) for name in names)
         labels = _places(labels, names, places)
-    return Texts(columns["text"], columns.get("pair"), labels, names)
+    return Texts(content["text"], content.get("pair"), labels, names)
 
 
 def _text(value, place):
@@ -125,7 +136,7 @@ def _text(value, place):
 
 
 def _class(value, place):
-    """A label as the name of a class."""
+    """Return a label as the name of a class."""
     if isinstance(value, float) and value.is_integer():  # how table programs write a column with gaps
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
@@ -137,7 +148,7 @@ def _class(value, place):
 
 
 def _number(value, place):
-    """A label as a number."""
+    """Return a label as a number."""
     try:
         number = np.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -147,8 +158,8 @@ def _number(value, place):
     return number
 
 
-def number_of(name):
-    """The number that the name of a class spells, exactly, as a `Decimal`; None if it is a word.
+def number_of(name: str) -> Decimal | None:
+    """Return the number that the name of a class spells, exactly, as a `Decimal`; None if it is a word.
 
     Example:
         >>> number_of("01") == number_of("1.0") == 1, number_of("one")
@@ -157,8 +168,8 @@ def number_of(name):
     return Decimal(name) if NUMBER.fullmatch(name) else None
 
 
-def canonical(name):
-    """The name of a class in one spelling: that of its number if it is one.
+def canonical(name: object) -> str:
+    """Return the name of a class in its canonical spelling: that of its number if it is one.
 
     Example:
         >>> canonical("01"), canonical(" 1.50"), canonical("one")
@@ -177,7 +188,7 @@ def _order(name):
 
 
 def _names(path, labels, places):
-    """The labels that are there, sorted: numbers by value, then words."""
+    """Return the labels that are there, sorted: numbers by value, then words."""
     for label, place in zip(labels, places, strict=True):
         if label in MISSING:
             raise ValueError(
@@ -194,7 +205,7 @@ def _names(path, labels, places):
 
 
 def _places(labels, names, places):
-    """Names of classes -> int32 array of their places in `names`."""
+    """Return the int32 array of the positions of labels in `names`."""
     numbers = {canonical(name): number for number, name in enumerate(names)}
     if len(numbers) != len(names):
         raise ValueError(f"names: expected each name once, got {names}")
@@ -204,8 +215,10 @@ def _places(labels, names, places):
     return np.array([numbers[canonical(label)] for label in labels], np.int32)  # [n]
 
 
-def load_unlabelled(path, pairs=None, text="text", pair=None):
-    """The texts of a file that a trained classifier is asked about: a table as for `load_texts`, or a text a line.
+def load_unlabelled(
+    path: str | Path, pairs: bool | None = None, text: str | int = "text", pair: str | int | None = None
+) -> tuple[list[str], list[str] | None]:
+    """Return the texts of a file for a trained classifier to predict: a table as for `load_texts`, or one per line.
 
     Args:
         path: the file. Where its ending names no table, as `.txt`, it holds one text a line, or two with a tab between.
@@ -226,8 +239,8 @@ def load_unlabelled(path, pairs=None, text="text", pair=None):
         return _texts_of_lines(path, pairs)
     if pairs is False and (pair is not None or files.has_column(path, "pair")):
         raise ValueError(f"{path}: expected single texts, as in the training, got the column {pair or 'pair'!r}")
-    found = load_texts(path, text, pair or ("pair" if pairs else None), None)
-    return found.texts, found.pairs
+    content = load_texts(path, text, pair or ("pair" if pairs else None), None)
+    return content.texts, content.pairs
 
 
 def _texts_of_lines(path, pairs):
@@ -240,8 +253,8 @@ def _texts_of_lines(path, pairs):
             raise ValueError(f"{path}, line {line}: it names columns. Give a table the ending .tsv or .csv")
         expected = len(rows[0]) if rows else 1 + (len(fields) > 1 if pairs is None else pairs)
         if len(fields) != expected or not all(field.strip() for field in fields):
-            wanted = "one text" if expected == 1 else "two texts with a tab between them"
-            raise ValueError(f"{path}, line {line}: expected {wanted}, got {len(fields)}: {reprlib.repr(content)}")
+            texts = "one text" if expected == 1 else "two texts with a tab between them"
+            raise ValueError(f"{path}, line {line}: expected {texts}, got {len(fields)}: {reprlib.repr(content)}")
         rows.append(fields)
     columns = [list(values) for values in zip(*rows, strict=True)]
     return columns[0], columns[1] if len(columns) > 1 else None

@@ -12,13 +12,13 @@ import keras
 import numpy as np
 
 from bertedu.bert import Bert
+from bertedu.checkpoints import load
 from bertedu.classifier import BertClassifier
 from bertedu.files import read_json
 from bertedu.fine_tuning.batches import Batches, plan
 from bertedu.fine_tuning.examples import Examples, class_labels, column, strings
 from bertedu.fine_tuning.model import CONDITIONS, Conditions, limit_of, predicting
 from bertedu.fine_tuning.run import HISTORY, MODEL
-from bertedu.loading import load
 from bertedu.reading import Reading
 from bertedu.text import BertPreprocessor
 

@@ -5,7 +5,9 @@ Chapter: notebooks/10_checkpoints.ipynb.
 
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bertedu.checkpoints.common import shortened
 from bertedu.checkpoints.huggingface.names import POOLING_FLAGS
@@ -24,35 +26,38 @@ LIMITS = tuple(
 NO_EFFECT = "Dropout"  # a module that acts in training alone
 
 
-def is_inside(path):
+def is_inside(path: str) -> bool:
     """Return whether `path`, a string from a file, stays within the directory that it is relative to."""
     return not re.match(r"[A-Za-z]:|[/\\]", path) and ".." not in re.split(r"[/\\]", path) and "\0" not in path
 
 
-def read_modules(path):
+def read_optional(file: Path, table: dict, unknown: str = "warn") -> dict[str, Any]:
+    """Return the checked fields of a JSON file; {} where there is no such file."""
+    return read_fields(read_json(file), table, file, unknown=unknown) if file.is_file() else {}
+
+
+def read_modules(path: Path) -> list[tuple[str, Path]] | None:
     """Return the list of (kind, directory) of the modules in modules.json; None for a directory without one.
 
     Raises:
         ValueError: damaged, or a path leaves the directory.
     """
-    listing = Path(path) / MODULES
-    if not listing.is_file():
+    file = path / MODULES
+    if not file.is_file():
         return None
     modules = []
-    for module in read_json(listing, list):
+    for module in read_json(file, list):
         kind, folder = (module.get(field) if isinstance(module, dict) else None for field in ("type", "path"))
         if not isinstance(kind, str) or not isinstance(folder, str):
-            raise ValueError(f"{listing}: every module needs a 'type' and a 'path', got {shown(module)}.")
+            raise ValueError(f"{file}: every module needs a 'type' and a 'path', got {shown(module)}.")
         if not is_inside(folder):
-            raise ValueError(f"{listing}: path must stay within the directory, got {shown(folder)}.")
+            raise ValueError(f"{file}: path must stay within the directory, got {shown(folder)}.")
         package, _, name = kind.rpartition(".")
-        modules.append(
-            (name if package.partition(".")[0] == "sentence_transformers" else kind, listing.parent / folder)
-        )
+        modules.append((name if package.partition(".")[0] == "sentence_transformers" else kind, path / folder))
     return modules
 
 
-def model_directory(path):
+def model_directory(path: Path) -> Path:
     """Return the directory of config.json, the weights and the tokenizer: `path`, or the one that modules.json names.
 
     Raises:
@@ -60,24 +65,22 @@ def model_directory(path):
     """
     modules = read_modules(path)
     if modules is None:
-        return Path(path)
+        return path
     if not modules or modules[0][0] != "Transformer":
         first = modules[0][0] if modules else "nothing"
-        raise ValueError(f"{Path(path) / MODULES}: the first module must be a Transformer, got {shown(first)}.")
+        raise ValueError(f"{path / MODULES}: the first module must be a Transformer, got {shown(first)}.")
     return modules[0][1]
 
 
-def transformer_settings(path):
-    """Return the checked fields of sentence_bert_config.json; none for a directory without modules.json."""
+def transformer_settings(path: Path) -> dict[str, Any]:
+    """Return the checked fields of sentence_bert_config.json; {} for a directory without modules.json."""
     if read_modules(path) is None:
         return {}
-    for file in (model_directory(path) / name for name in LIMITS):
-        if file.is_file():
-            return read_fields(read_json(file), TRANSFORMER, file, unknown="warn")
-    return {}
+    files = (model_directory(path) / name for name in LIMITS)
+    return next((read_optional(file, TRANSFORMER) for file in files if file.is_file()), {})
 
 
-def lowercased(tokenizer, path):
+def lowercased(tokenizer: BertTokenizer, path: Path) -> BertTokenizer:
     """Return the tokenizer with sentence-transformers' `do_lower_case`, which leaves accents as they are."""
     if tokenizer.lowercase or not transformer_settings(path).get("do_lower_case"):
         return tokenizer
@@ -85,39 +88,37 @@ def lowercased(tokenizer, path):
     return BertTokenizer(**config | {"lowercase": True, "strip_accents": bool(config["strip_accents"])})
 
 
-def read_embed_settings(path):
+def read_embed_settings(path: Path) -> EmbedSettings:
     """Return the `EmbedSettings` that sentence-transformers follows in a directory, also in one it did not write.
 
     Where it would compute what `embed` cannot, the pooling is a description of that, which `embed` refuses; a warning
     says so.
     """
-    own = transformer_settings(path)
-    max_length = own.get("max_seq_length") or tokenizer_length(model_directory(path))
-    modules, file = read_modules(path), Path(path) / SETTINGS
+    max_length = transformer_settings(path).get("max_seq_length") or tokenizer_length(model_directory(path))
+    modules = read_modules(path)
     if modules is None:
         return EmbedSettings(max_length=max_length)
-    config = read_fields(read_json(file), SENTENCE_TRANSFORMERS, file, unknown="warn") if file.is_file() else {}
-    prompt = default_prompt(config, file)
+    config = read_optional(path / SETTINGS, SENTENCE_TRANSFORMERS)
+    prompt = default_prompt(config, path / SETTINGS)
     pooling, normalize = describe_modules(modules[1:], prompt)
     if config.get("truncate_dim") is not None:
         pooling = f"{pooling}, truncate_dim {config['truncate_dim']}"
     if pooling not in POOLINGS:
         warnings.warn(
-            f"{Path(path) / MODULES}: {pooling} is not supported; `embed` refuses it and needs another pooling.",
-            stacklevel=2,
+            f"{path / MODULES}: {pooling} is not supported; `embed` refuses it and needs another pooling.", stacklevel=2
         )
     return EmbedSettings(pooling, normalize, max_length, prompt)
 
 
-def tokenizer_length(directory):
+def tokenizer_length(directory: Path) -> int | None:
     """Return the length to which the tokenizer's settings cut a text; None where the model's positions say it."""
-    file, config = directory / "tokenizer_config.json", read_json(directory / "config.json")
-    settings = read_fields(read_json(file), TOKENIZER, file, unknown="ignore") if file.is_file() else {}
+    settings = read_optional(directory / "tokenizer_config.json", TOKENIZER, unknown="ignore")
     length = settings.get("model_max_length") or settings.get("max_len")
-    return int(length) if length is not None and length < config["max_position_embeddings"] else None
+    positions = read_json(directory / "config.json")["max_position_embeddings"]
+    return int(length) if length is not None and length < positions else None
 
 
-def default_prompt(config, file):
+def default_prompt(config: dict[str, Any], file: Path) -> str:
     """Return the text that sentence-transformers puts before every text."""
     name, prompts = config.get("default_prompt_name"), config.get("prompts") or {}
     if name is None:
@@ -127,7 +128,7 @@ def default_prompt(config, file):
     return prompts[name]
 
 
-def describe_modules(modules, prompt):
+def describe_modules(modules: Sequence[tuple[str, Path]], prompt: str) -> tuple[str, bool]:
     """Return the pooling, or a description of what is no pooling of ours, and whether vectors are normalised."""
     modules = [module for module in modules if module[0] != NO_EFFECT]
     kinds = [kind for kind, _ in modules]
@@ -137,7 +138,7 @@ def describe_modules(modules, prompt):
     return pooling if with_prompt or not prompt else f"{pooling}, include_prompt false", len(kinds) > 1
 
 
-def read_pooling(directory):
+def read_pooling(directory: Path) -> tuple[str, bool]:
     """Return the pooling that a Pooling module does, several joined by commas, and whether the prompt is pooled too."""
     file = directory / "config.json"
     config = read_fields(read_json(file), POOLING, file, unknown="warn")
@@ -150,15 +151,14 @@ def read_pooling(directory):
     return shortened(modes, most=10), config.get("include_prompt") is not False
 
 
-def left_behind(path):
+def left_behind(path: Path) -> list[str]:
     """Return what sentence-transformers' settings say that has no place in a `Bert`, as descriptions."""
-    file = Path(path) / SETTINGS
-    if read_modules(path) is None or not file.is_file():
+    if read_modules(path) is None:
         return []
-    config = read_fields(read_json(file), SENTENCE_TRANSFORMERS, file, unknown="ignore")
+    config = read_optional(path / SETTINGS, SENTENCE_TRANSFORMERS, unknown="ignore")
     prompts = {name: text for name, text in (config.get("prompts") or {}).items() if text}
     prompts.pop(config.get("default_prompt_name"), None)
-    found = [f"prompts that are not the default ({shortened(list(prompts))})"] if prompts else []
+    settings = [f"prompts that are not the default ({shortened(list(prompts))})"] if prompts else []
     if config.get("similarity_fn_name") not in (None, "cosine"):
-        found.append(f"similarity_fn_name {shown(config['similarity_fn_name'])}")
-    return found
+        settings.append(f"similarity_fn_name {shown(config['similarity_fn_name'])}")
+    return settings

@@ -5,40 +5,38 @@ tokens is called "classifier" too. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
 import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from bertedu import defaults
 from bertedu.checkpoints import strict
-from bertedu.checkpoints.common import shortened
+from bertedu.checkpoints.common import TensorInfo, shortened
 from bertedu.checkpoints.huggingface.names import DECODER_BIAS, DECODER_WEIGHT, HEADS, canonical
-from bertedu.checkpoints.safetensors_files import read_tensor
+from bertedu.encoder import BertEncoder
 from bertedu.fields import shown
 from bertedu.terminal import escape
 
-READ_HEADS = {
-    None: ("masked_lm",),
-    "BertModel": ("masked_lm",),
-    "BertForMaskedLM": ("masked_lm",),
-    "BertForPreTraining": ("masked_lm",),
-    "BertForSequenceClassification": ("masked_lm", "classifier"),
-}
-"""The first of config.json's `architectures` -> the heads that are read, where their tensors are there."""
 EXPECTED_HEAD = {
+    None: None,
+    "BertModel": None,
     "BertForMaskedLM": "masked_lm",
     "BertForPreTraining": "masked_lm",
     "BertForSequenceClassification": "classifier",
 }
+"""The first of config.json's `architectures` -> the head that it must have. A masked-LM head is read in all of them."""
 
 
-def architecture(config):
+def architecture(config: dict[str, Any]) -> str | None:
     """Return the name of the class that config.json says the model has, or None."""
     names = config.get("architectures")
     return escape(names[0])[:100] if isinstance(names, list) and names and isinstance(names[0], str) else None
 
 
-def num_labels(config):
+def num_labels(config: dict[str, Any]) -> Any:
     """Return how many classes a classifier has, found as transformers finds it."""
     names = config.get("id2label")
     if isinstance(names, dict):
@@ -47,7 +45,7 @@ def num_labels(config):
     return 2 if count is None else count
 
 
-def not_a_classifier(config):
+def not_a_classifier(config: dict[str, Any]) -> str:
     """Return why a `BertForSequenceClassification` computes something else than a `BertClassifier`; "" if it does not.
 
     A cross-encoder's field says which function sentence-transformers applies to the logits.
@@ -67,13 +65,15 @@ def not_a_classifier(config):
     return "" if kind in known else f"problem_type {shown(kind)}"
 
 
-def readable_heads(config):
+def readable_heads(config: dict[str, Any]) -> list[str]:
     """Return the heads that are read from a checkpoint with this config.json: what it says it is decides."""
-    heads = READ_HEADS.get(architecture(config), ())
-    return [head for head in heads if head == "masked_lm" or not not_a_classifier(config)]
+    if architecture(config) not in EXPECTED_HEAD:
+        return []
+    classifier = EXPECTED_HEAD[architecture(config)] == "classifier" and not not_a_classifier(config)
+    return ["masked_lm", "classifier"] if classifier else ["masked_lm"]
 
 
-def classifier_arguments(config, path):
+def classifier_arguments(config: dict[str, Any], path: Path) -> dict[str, Any]:
     """Return the arguments of a `BertClassifier` that the fields of config.json say, checked."""
     count, dropout, names = num_labels(config), config.get("classifier_dropout"), config.get("id2label")
     if type(count) is not int or not 1 <= count <= 1_000_000:
@@ -92,40 +92,43 @@ def classifier_arguments(config, path):
     }
 
 
-def check_heads(heads, found, config, path):
-    """Warn of a head that is not read, and refuse one that a model of ours cannot compute as transformers does."""
-    kind = architecture(config)
-    if "masked_lm" in heads and config.get("tie_word_embeddings") is False:
+def check_heads(tensors: Sequence[TensorInfo], config: dict[str, Any], path: Path) -> None:
+    """Warn of a head that is not read, and refuse one that a model of ours cannot compute as transformers does.
+
+    Args:
+        tensors: all that the checkpoint holds.
+        config: the fields of its config.json.
+        path: that file, for messages.
+    """
+    kind, read = architecture(config), {tensor.ours.partition("/")[0] for tensor in tensors if tensor.ours}
+    if "masked_lm" in read and config.get("tie_word_embeddings") is False:
         raise ValueError(
             f"{path}: tie_word_embeddings must be true for a masked-LM head that is read, got false: {DECODER_WEIGHT} "
             "would be a matrix of its own. Delete the tensors of the head (cls.predictions...) to load the encoder."
         )
-    if "classifier" in heads and not strict.has_pooler(found):
+    if "classifier" in read and not strict.has_pooler(tensors):
         raise ValueError(f"{path.parent} holds a classifier, but not its pooler. Missing: pooler.dense.weight.")
-    spare = (DECODER_WEIGHT, DECODER_BIAS, *(("cls.seq_relationship.",) if kind in READ_HEADS else ()))
-    names = [tensor.name for tensor in found if tensor.ours is None and canonical(tensor.name).startswith(HEADS)]
-    names = [name for name in names if not canonical(name).startswith(spare)]
     expected = EXPECTED_HEAD.get(kind)
-    if kind not in (None, *READ_HEADS) or names or (expected and expected not in heads):
+    tied = (DECODER_WEIGHT, DECODER_BIAS, *(("cls.seq_relationship.",) if kind in EXPECTED_HEAD else ()))
+    unused = [tensor.name for tensor in tensors if tensor.ours is None and canonical(tensor.name).startswith(HEADS)]
+    unused = [name for name in unused if not canonical(name).startswith(tied)]
+    if kind not in EXPECTED_HEAD or unused or (expected and expected not in read):
         why = not_a_classifier(config) if expected == "classifier" else ""
         warnings.warn(
             f"{path}: {kind or 'a model without architectures'}{f', with {why},' if why else ''} is "
-            f"read as an encoder alone, without its head ({shortened(names)}).",
+            f"read as an encoder alone, without its head ({shortened(unused)}).",
             stacklevel=2,
         )
 
 
-def check_tied(variables, file_of, source):
+def check_tied(encoder: BertEncoder, masked_lm: Any, stored: strict.Stored) -> None:
     """Raise ValueError where a masked-LM head has an output matrix or bias besides the one that is read."""
-    names = {canonical(name): name for name in file_of}
-    table = next(path for path in variables if path.endswith("word_embeddings/embeddings"))
-    for second, path in ((DECODER_WEIGHT, table), (DECODER_BIAS, "masked_lm/output_bias")):
-        if second not in names:
-            continue
-        variable = keras.ops.convert_to_numpy(variables[path])
-        array = read_tensor(file_of[names[second]], names[second])
-        if array.shape != variable.shape or not np.array_equal(array.astype(variable.dtype), variable):
+    second = {canonical(tensor.name): tensor for tensor in stored.tensors if masked_lm and tensor.ours is None}
+    for name in sorted({DECODER_WEIGHT, DECODER_BIAS} & second.keys()):
+        first = encoder.get_embedding_table() if name == DECODER_WEIGHT else masked_lm.masked_lm.bias
+        first, array = keras.ops.convert_to_numpy(first), stored.read(second[name])
+        if array.shape != first.shape or not np.array_equal(array.astype(first.dtype), first):
             raise ValueError(
-                f"{source}: the tensor {second!r} must equal the one that it is tied to. Versions of transformers do "
-                "not agree on which of them counts: delete one."
+                f"{stored.source}: the tensor {name!r} must equal the one that it is tied to. Versions of "
+                "transformers do not agree on which of them counts: delete one."
             )

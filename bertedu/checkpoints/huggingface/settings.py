@@ -4,55 +4,38 @@ The fields are those that transformers 2 to 5 and sentence-transformers 2 to 6 w
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
+from typing import Any
+
+from bertedu.checkpoints.configuration import ENCODER, GOOGLE_FIELDS, GOOGLE_POOLER, RATE
 from bertedu.checkpoints.huggingface.names import ACTIVATIONS, POOLING_FLAGS
-from bertedu.fields import ANYTHING, FLAG, IGNORED, Rule, number, one_of, only, optional, text, whole
+from bertedu.checkpoints.objects import LARGEST
+from bertedu.fields import ANYTHING, FLAG, IGNORED, Rule, for_all, number, one_of, only, optional, text, whole
 from bertedu.vocabulary import SPECIAL_TOKENS
 
-LARGEST = 10_000_000
 NAMES = Rule("a list of names", lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value))
 OBJECT = Rule("an object", lambda value: isinstance(value, dict))
 NO_CODE = Rule("absent: it names code, which is never run here", lambda value: value is None, followed=False)
 
 
-def ignored(names):
-    """Return a table in which every one of `names` (a string, separated by blanks) is ignored."""
-    return dict.fromkeys(names.split(), IGNORED)
-
-
 MODEL = {
     "model_type": only("bert"),
-    "vocab_size": whole(1, LARGEST),
-    "hidden_size": whole(1, 100_000),
-    "num_hidden_layers": whole(1, 1000),
-    "num_attention_heads": whole(1, 10_000),
-    "max_position_embeddings": whole(1, LARGEST),
-    "type_vocab_size": whole(1, LARGEST),
-    "intermediate_size": whole(1, LARGEST),
+    **{field: ENCODER[argument] for argument, field in GOOGLE_FIELDS.items()},
     "hidden_act": one_of(tuple(ACTIVATIONS)),
-    "hidden_dropout_prob": number(0, 1),
-    "attention_probs_dropout_prob": number(0, 1),
-    "layer_norm_eps": number(0, 1),
+    **for_all("hidden_dropout_prob attention_probs_dropout_prob layer_norm_eps", RATE),
     "position_embedding_type": only("absolute", None),
-    "is_decoder": only(False, None),
-    "is_encoder_decoder": only(False, None),
-    "add_cross_attention": only(False, None),
-    "is_causal": only(False, None),
+    **for_all("is_decoder is_encoder_decoder add_cross_attention is_causal", only(False, None)),
     "pruned_heads": only({}, None),
-    "quantization_config": only(None),
-    "compression_config": only(None),
-    "per_layer_config": only(None),
+    **for_all("quantization_config compression_config per_layer_config function_to_apply", only(None)),
     "transformers_weights": only("model.safetensors", "model.safetensors.index.json", None),
-    "function_to_apply": only(None),
     "auto_map": NO_CODE,
     "architectures": optional(NAMES),
-    **dict.fromkeys(("id2label", "problem_type", "num_labels", "_num_labels"), ANYTHING),  # `classifier_arguments`
-    "classifier_dropout": optional(number(0, 1)),
+    **for_all("id2label problem_type num_labels _num_labels", ANYTHING),  # see `heads.classifier_arguments`
+    "classifier_dropout": optional(RATE),
     "tie_word_embeddings": optional(FLAG),
     "sentence_transformers": optional(OBJECT),
-    "sbert_ce_default_activation_function": optional(text()),
-    "tokenizer_class": optional(text()),
+    **for_all("sbert_ce_default_activation_function tokenizer_class", optional(text())),
     # how weights were initialised, where they came from, and which outputs are returned
-    **ignored(
+    **for_all(
         "initializer_range dtype torch_dtype _name_or_path name_or_path _commit_hash transformers_version "
         "finetuning_task label2id use_cache output_hidden_states output_attentions output_past output_scores "
         "return_dict return_dict_in_generate torchscript use_bfloat16 tf_legacy_loss xla_device gradient_checkpointing "
@@ -60,24 +43,24 @@ MODEL = {
         "experts_implementation chunk_size_feed_forward cross_attention_hidden_size is_composition "
         "tie_encoder_decoder tie_last_hidden_states keys_to_ignore_at_inference model_name language adapters "
         "pad_token_id bos_token_id eos_token_id sep_token_id cls_token_id mask_token_id unk_token_id "
-        "decoder_start_token_id prefix task_specific_params"
+        "decoder_start_token_id prefix task_specific_params",
+        IGNORED,
     ),
     # of Google's multilingual and Chinese BERTs; transformers does not read them
-    **ignored(
-        "directionality pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head pooler_type"
-    ),
+    **for_all(f"directionality pooler_type {GOOGLE_POOLER}", IGNORED),
     # for text generation, which an encoder does not do
-    **ignored(
+    **for_all(
         "max_length min_length do_sample early_stopping num_beams num_beam_groups diversity_penalty temperature top_k "
         "top_p typical_p repetition_penalty length_penalty no_repeat_ngram_size encoder_no_repeat_ngram_size "
         "bad_words_ids num_return_sequences forced_bos_token_id forced_eos_token_id remove_invalid_values "
-        "exponential_decay_length_penalty suppress_tokens begin_suppress_tokens"
+        "exponential_decay_length_penalty suppress_tokens begin_suppress_tokens",
+        IGNORED,
     ),
 }
 """config.json."""
 
 
-def is_token(value, content):
+def is_token(value: Any, content: str) -> bool:
     """Return whether a token of a tokenizer's settings, a string or an object, is `content`, found as BERT finds it."""
     if not isinstance(value, dict):
         return value == content
@@ -85,7 +68,7 @@ def is_token(value, content):
     return plain and value.get("content") == content
 
 
-def token(content):
+def token(content: str) -> Rule:
     """Return the rule that a special token is `content`."""
     return Rule(f"{content!r}, as BERT's is", lambda value: is_token(value, content), followed=False)
 
@@ -101,56 +84,46 @@ MODEL_INPUTS = Rule(
     lambda value: isinstance(value, list) and all(name in value for name in INPUTS),
 )
 SPECIALS = {
-    "pad_token": token("[PAD]"),
-    "unk_token": token("[UNK]"),
-    "cls_token": token("[CLS]"),
-    "sep_token": token("[SEP]"),
-    "mask_token": token("[MASK]"),
-    "bos_token": NO_TOKEN,
-    "eos_token": NO_TOKEN,
-    "additional_special_tokens": ANYTHING,
-    "extra_special_tokens": ANYTHING,
+    **{f"{name}_token": token(f"[{name.upper()}]") for name in ("pad", "unk", "cls", "sep", "mask")},
+    **for_all("bos_token eos_token", NO_TOKEN),
+    **for_all("additional_special_tokens extra_special_tokens", ANYTHING),
 }
 """special_tokens_map.json; the added tokens are read by `tokenizer.added_tokens`."""
 
 TOKENIZER = SPECIALS | {
     "tokenizer_class": optional(text()),
-    "do_lower_case": FLAG,
+    **for_all("do_lower_case tokenize_chinese_chars", FLAG),
     "strip_accents": optional(FLAG),
-    "tokenize_chinese_chars": FLAG,
-    "model_max_length": optional(number(2, 1e40)),  # 1e30 says that there is no limit
-    "max_len": optional(number(2, 1e40)),  # its name before transformers 4
-    "added_tokens_decoder": ANYTHING,
+    **for_all("model_max_length max_len", optional(number(2, 1e40))),  # 1e30: no limit; max_len before transformers 4
+    "added_tokens_decoder": optional(OBJECT),
     "model_input_names": MODEL_INPUTS,
-    "do_basic_tokenize": only(True),
+    **for_all("do_basic_tokenize clean_text", only(True)),
     "never_split": only(None, []),
-    "clean_text": only(True),
     "wordpieces_prefix": only("##"),
-    "padding_side": only("right"),
-    "truncation_side": only("right"),
+    **for_all("padding_side truncation_side", only("right")),
     "split_special_tokens": only(False),
     "auto_map": NO_CODE,
-    **ignored(
+    **for_all(
         "tokenizer_file vocab_file special_tokens_map_file full_tokenizer_file name_or_path backend is_local use_fast "
         "local_files_only processor_class init_inputs clean_up_tokenization_spaces chat_template max_length stride "
         "truncation_strategy pad_to_multiple_of pad_token_type_id cls_token_id errors add_prefix_space model_type "
-        "tokenizer_type trust_remote_code verbose device_map _commit_hash _from_auto"
+        "tokenizer_type trust_remote_code verbose device_map _commit_hash _from_auto",
+        IGNORED,
     ),
 }
 """tokenizer_config.json."""
 
 TEXT_ONLY = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
-NO_CHANGES = only({}, None)
 TRANSFORMER = {
     "max_seq_length": optional(whole(2, LARGEST)),
     "do_lower_case": optional(FLAG),
     "transformer_task": only("feature-extraction"),
     "modality_config": only(TEXT_ONLY),
     "module_output_name": only("token_embeddings"),
-    **dict.fromkeys(("model_args", "tokenizer_args", "config_args", "processing_kwargs"), NO_CHANGES),
-    **dict.fromkeys(("model_kwargs", "processor_kwargs", "config_kwargs"), NO_CHANGES),
-    **dict.fromkeys(("query_length", "document_length", "query_expansion"), only(None)),
-    **ignored("unpad_inputs cache_dir backend"),
+    **for_all("model_args tokenizer_args config_args model_kwargs processor_kwargs config_kwargs", only({}, None)),
+    "processing_kwargs": only({}, None),
+    **for_all("query_length document_length query_expansion", only(None)),
+    **for_all("unpad_inputs cache_dir backend", IGNORED),
 }
 """sentence_bert_config.json."""
 
@@ -158,7 +131,7 @@ POOLING = {
     "pooling_mode": ANYTHING,
     "include_prompt": optional(FLAG),
     **dict.fromkeys(POOLING_FLAGS, optional(FLAG)),
-    **ignored("word_embedding_dimension embedding_dimension"),
+    **for_all("word_embedding_dimension embedding_dimension", IGNORED),
 }
 """config.json of a Pooling module."""
 
@@ -168,6 +141,6 @@ SENTENCE_TRANSFORMERS = {
     "truncate_dim": optional(whole(1, LARGEST)),
     "model_type": only("SentenceTransformer"),
     "similarity_fn_name": optional(text()),
-    **ignored("__version__"),
+    **for_all("__version__", IGNORED),
 }
 """config_sentence_transformers.json."""

@@ -7,8 +7,12 @@
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bertedu.checkpoints.huggingface.embedding import read_optional
 from bertedu.checkpoints.huggingface.settings import SPECIALS, TOKENIZER, is_token
-from bertedu.fields import read_fields, shown
+from bertedu.fields import shown
 from bertedu.files import read_json
 from bertedu.text import BertTokenizer
 from bertedu.vocabulary import SPECIAL_TOKENS
@@ -26,15 +30,15 @@ FROM_JSON = ("PreTrainedTokenizerFast", "TokenizersBackend")
 """Classes that do what tokenizer.json says. The second makes no token types unless `model_input_names` has them."""
 
 
-def read_tokenizer(directory):
+def read_tokenizer(directory: Path) -> BertTokenizer:
     """Return the `BertTokenizer` of a Hugging Face directory.
 
     Raises:
         FileNotFoundError: it holds neither tokenizer.json nor vocab.txt.
         ValueError: a file is damaged, or says something that BERT's tokenizer does not do; names file and field.
     """
-    config = read_settings(directory, CONFIG, TOKENIZER)
-    special = read_settings(directory, SPECIAL_TOKENS_MAP, SPECIALS)
+    config = read_optional(directory / CONFIG, TOKENIZER)
+    special = read_optional(directory / SPECIAL_TOKENS_MAP, SPECIALS)
     settings = {
         "lowercase": config.get("do_lower_case", True),
         "strip_accents": config.get("strip_accents"),
@@ -51,13 +55,7 @@ def read_tokenizer(directory):
     return with_added_tokens(tokenizer, directory, config, special)
 
 
-def read_settings(directory, name, table):
-    """Return the checked fields of a JSON file of the tokenizer; none where there is no such file."""
-    file = directory / name
-    return read_fields(read_json(file), table, file, unknown="warn") if file.is_file() else {}
-
-
-def tokenizer_class(directory, config):
+def tokenizer_class(directory: Path, config: dict[str, Any]) -> str:
     """Return the name of the tokenizer's class in transformers, checked."""
     name, file = config.get("tokenizer_class"), directory / CONFIG
     if name is None:
@@ -74,28 +72,31 @@ def tokenizer_class(directory, config):
     return name
 
 
-def with_added_tokens(tokenizer, directory, config, special):
+def with_added_tokens(
+    tokenizer: BertTokenizer, directory: Path, config: dict[str, Any], special: dict[str, Any]
+) -> BertTokenizer:
     """Return the tokenizer with the added tokens that the files beside tokenizer.json name."""
-    names, ids = [], {}
-    for file, fields in ((CONFIG, config), (SPECIAL_TOKENS_MAP, special)):
+    names: list[str] = []
+    ids: dict[Any, int] = {}
+    options = tokenizer.get_config()
+    for source, fields in ((CONFIG, config), (SPECIAL_TOKENS_MAP, special)):
         for field in ("additional_special_tokens", "extra_special_tokens"):
-            names += special_tokens(fields.get(field), f"{directory / file}: {field}")
-    for i, token in as_object(config.get("added_tokens_decoder"), directory / CONFIG).items():
+            names += special_tokens(fields.get(field), f"{directory / source}: {field}")
+    known = (*SPECIAL_TOKENS, *options["added_tokens"])
+    for i, token in (config.get("added_tokens_decoder") or {}).items():
         content = token.get("content") if isinstance(token, dict) else None
-        special_one = isinstance(content, str) and is_token(token, content) and token.get("special") is True
-        if not special_one or not i.isdecimal() or len(i) > 9:
+        is_special = isinstance(content, str) and is_token(token, content) and token.get("special") is True
+        if not is_special or not i.isdecimal() or len(i) > 9:
             refuse(f"{directory / CONFIG}: added_tokens_decoder", token)
         ids[content] = int(i)
     file = directory / ADDED_TOKENS
     for content, i in (read_json(file) if file.is_file() and "added_tokens_decoder" not in config else {}).items():
-        if type(i) is not int or content not in (*SPECIAL_TOKENS, *names, *tokenizer.get_config()["added_tokens"]):
+        if type(i) is not int or content not in (*known, *names):
             refuse(file, content)
         ids[content] = i
-    known = (*SPECIAL_TOKENS, *tokenizer.get_config()["added_tokens"])
-    new = [name for name in dict.fromkeys((*sorted(ids, key=ids.get), *names)) if name not in known]
+    new = [name for name in dict.fromkeys((*sorted(ids, key=ids.__getitem__), *names)) if name not in known]
     if new:
-        config = tokenizer.get_config()
-        tokenizer = BertTokenizer(**config | {"added_tokens": [*config["added_tokens"], *new]})
+        tokenizer = BertTokenizer(**options | {"added_tokens": [*options["added_tokens"], *new]})
     wrong = [name for name, i in ids.items() if tokenizer.tokens_to_ids([name]) != [i]]
     if wrong:
         raise ValueError(
@@ -105,29 +106,18 @@ def with_added_tokens(tokenizer, directory, config, special):
     return tokenizer
 
 
-def as_object(value, source):
-    """Return `value`, an object or null, as a dict."""
-    if value is not None and not isinstance(value, dict):
-        raise ValueError(f"{source}: added_tokens_decoder must be an object, got {shown(value)}.")
-    return value or {}
-
-
-def special_tokens(tokens, source):
+def special_tokens(tokens: Any, source: str) -> list[str]:
     """Return the names in a list, or an object, of further special tokens."""
     tokens = list(tokens.values()) if isinstance(tokens, dict) else tokens
     if tokens is not None and not isinstance(tokens, list):
         raise ValueError(f"{source} must be a list of tokens, got {shown(tokens)}.")
-    names = []
-    for token in tokens or ():
-        name = token.get("content") if isinstance(token, dict) else token
+    names: list[Any] = [token.get("content") if isinstance(token, dict) else token for token in tokens or ()]
+    for name, token in zip(names, tokens or (), strict=True):
         if not isinstance(name, str) or not is_token(token, name):
             refuse(source, token)
-        names.append(name)
     return names
 
 
-def refuse(source, token):
+def refuse(source: Path | str, token: Any) -> NoReturn:
     """Raise ValueError for an added token that is not found as BERT's special tokens are."""
-    raise ValueError(
-        f"{source} adds {shown(token)}; only special tokens, which are found as they stand in a text, are supported."
-    )
+    raise ValueError(f"{source}: expected special tokens, found as they stand in a text; got {shown(token)}.")

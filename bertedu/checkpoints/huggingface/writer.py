@@ -4,13 +4,20 @@ Only a BERT can be written so: the format has no words for talking heads, gated 
 embeddings or a norm that comes first. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
+from pathlib import Path
+from typing import Any
+
 import keras
 import numpy as np
 
 from bertedu.attention import MultiHeadAttention
-from bertedu.checkpoints.common import weights_of, write_tensors
-from bertedu.checkpoints.huggingface.names import ACTIVATIONS, POOLING_FLAGS, SIZES, hf_name, hf_shape
+from bertedu.bert import Bert
+from bertedu.checkpoints.common import check_table, special_parts, weights_of, write_tensors
+from bertedu.checkpoints.configuration import GOOGLE_FIELDS
+from bertedu.checkpoints.huggingface.names import ACTIVATIONS, NAMES, POOLING_FLAGS, hf_shape
 from bertedu.checkpoints.huggingface.settings import MODEL
+from bertedu.checkpoints.objects import activation_name
+from bertedu.classifier import BertClassifier
 from bertedu.feedforward import Feedforward
 from bertedu.fields import read_fields
 from bertedu.files import write_json
@@ -21,97 +28,62 @@ SPECIALS = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
 PROMPT = "default"  # the name under which a prompt is written
 
 
-def write(bert, directory):
+def write(bert: Bert, path: Path) -> None:
     """Write a `Bert` as a Hugging Face directory.
 
     Args:
         bert: a `Bert`.
-        directory: path that is not there yet; see `files.replacing`.
+        path: a path that is not there yet; see `files.replacing`.
 
     Raises:
-        ValueError: something in it has no place in this format; says what.
+        ValueError: it has a part that this format cannot express; says which.
     """
     check(bert)
     fields = config(bert)
     read_fields(fields, MODEL, "The config.json of this model")  # what `read` would refuse is not written
     tensors = {
-        f"{prefix(bert, ours)}{hf_name(ours)}": to_hf(variable, ours) for ours, variable in weights_of(bert).items()
+        f"{prefix(bert, ours)}{NAMES.name(ours)}": to_hf(variable, ours) for ours, variable in weights_of(bert).items()
     }
-    directory.mkdir()
-    write_json(directory / "config.json", fields)
-    write_tensors(directory / "model.safetensors", tensors, format="pt")
-    write_tokenizer(bert, directory)
+    path.mkdir()
+    write_json(path / "config.json", fields)
+    write_tensors(path / "model.safetensors", tensors, format="pt")
+    write_tokenizer(bert, path)
     if bert.embed_settings != EmbedSettings():
-        write_embed_settings(bert, directory)
+        write_embed_settings(bert, path)
 
 
-def check(bert):
-    """Raise ValueError where a model has what the files of a Hugging Face directory cannot say."""
-    why = of_encoder(bert.encoder) or of_heads(bert)
-    if bert.embed_settings.pooling not in POOLINGS:
-        why = why or f"embed_settings with pooling={bert.embed_settings.pooling!r}, which sentence-transformers lacks"
-    if why:
-        raise ValueError(f'A Hugging Face BERT cannot have {why}: choose format="bertedu", which can.')
-
-
-def of_encoder(encoder):
-    """Return what an encoder has that config.json cannot say, or None."""
-    if encoder.attention_cls is not MultiHeadAttention or encoder.feedforward_cls is not Feedforward:
-        return f"{encoder.attention_cls.__name__} with {encoder.feedforward_cls.__name__}"
-    if encoder.norm_first:
-        return "norm_first=True"
+def check(bert: Bert) -> None:
+    """Raise ValueError where a model has a part that the files of a Hugging Face directory cannot express."""
+    encoder, classifier, pooling = bert.encoder, bert.classifier, bert.embed_settings.pooling
+    head = bert.masked_lm and bert.masked_lm.masked_lm
+    why = special_parts(encoder, [MultiHeadAttention], [Feedforward])
     if encoder.embedding_width != encoder.hidden_size:
-        return f"embedding_width={encoder.embedding_width} beside hidden_size={encoder.hidden_size}"
-    if encoder.embedding_layer is not None:
-        return "an embedding_layer of its own"
-    if encoder.output_range is not None:
-        return f"output_range={encoder.output_range}"
-    if activation_name(encoder.inner_activation) is None:
-        return f"inner_activation={keras.activations.serialize(encoder.inner_activation)!r}"
-    return None
-
-
-def of_heads(bert):
-    """Return what the heads of a model have that config.json cannot say, or None."""
-    head, classifier = bert.masked_lm and bert.masked_lm.masked_lm, bert.classifier
-    if head is not None and not same_numbers(head, bert.encoder):
-        return "a masked-LM head with another activation or epsilon than its encoder's"
-    if head is not None and getattr(head, "table", None) is not bert.encoder.get_embedding_table():
-        return "a masked-LM head with an embedding_table of its own"
+        why.append(f"embedding_width={encoder.embedding_width} beside hidden_size={encoder.hidden_size}")
+    if activation_name(encoder.inner_activation, ACTIVATIONS) is None:
+        why.append(f"inner_activation={keras.activations.serialize(encoder.inner_activation)!r}")
+    numbers = (encoder.inner_activation, encoder.layer_norm_epsilon)  # config.json has one of each
+    if head is not None and (head.activation, head.layer_norm.epsilon) != numbers:
+        why.append("a masked-LM head with another activation or epsilon than its encoder's")
     if classifier is not None and not classifier.use_encoder_pooler:
-        return "a classifier with a pooler of its own (use_encoder_pooler=False)"
+        why.append("a classifier with a pooler of its own (use_encoder_pooler=False)")
     if classifier is not None and classifier.cls_head is not None:
-        return "a classifier with a cls_head of its own"
-    return None
+        why.append("a classifier with a cls_head of its own")
+    if pooling not in POOLINGS:
+        why.append(f"embed_settings with pooling={pooling!r}, which sentence-transformers lacks")
+    if why:
+        raise ValueError(f'A Hugging Face BERT cannot have {why[0]}: choose format="bertedu", which can.')
+    check_table(bert)
 
 
-def same_numbers(head, encoder):
-    """Return whether a masked-LM head uses its encoder's activation and epsilon; config.json has one of each."""
-    activations = [keras.activations.serialize(part) for part in (head.activation, encoder.inner_activation)]
-    return activations[0] == activations[1] and head.layer_norm.epsilon == encoder.layer_norm_epsilon
-
-
-def activation_name(activation):
-    """Return the name that an activation has in config.json, or None."""
-    ours = keras.activations.serialize(activation)
-    found = [
-        name for name, known in ACTIVATIONS.items() if keras.activations.serialize(keras.activations.get(known)) == ours
-    ]
-    return found[0] if found else None
-
-
-def config(bert):
+def config(bert: Bert) -> dict[str, Any]:
     """Return the content of config.json."""
     encoder = bert.encoder
-    if bert.classifier is not None:
-        kind = "BertForSequenceClassification"
-    else:
-        kind = "BertModel" if bert.masked_lm is None else "BertForMaskedLM"
+    kind = "BertForMaskedLM" if bert.masked_lm is not None else "BertModel"
     fields = {
-        "architectures": [kind],
+        "architectures": [kind if bert.classifier is None else "BertForSequenceClassification"],
         "model_type": "bert",
-        **{theirs: getattr(encoder, ours) for ours, theirs in SIZES.items()},
-        "hidden_act": activation_name(encoder.inner_activation),
+        **{field: getattr(encoder, argument) for argument, field in GOOGLE_FIELDS.items()},
+        "hidden_act": activation_name(encoder.inner_activation, ACTIVATIONS),
         "hidden_dropout_prob": encoder.output_dropout,
         "attention_probs_dropout_prob": encoder.attention_dropout,
         "layer_norm_eps": encoder.layer_norm_epsilon,
@@ -124,28 +96,25 @@ def config(bert):
     return fields if bert.classifier is None else fields | class_fields(bert.classifier)
 
 
-def class_fields(classifier):
+def class_fields(classifier: BertClassifier) -> dict[str, Any]:
     """Return the fields of config.json that say what a classifier's outputs mean."""
     labels = classifier.class_names or [f"LABEL_{i}" for i in range(classifier.num_classes)]
-    if classifier.multi_label:
-        problem = "multi_label_classification"
-    else:
-        problem = "regression" if classifier.num_classes == 1 else "single_label_classification"
+    single = "regression" if classifier.num_classes == 1 else "single_label_classification"
     return {
         "classifier_dropout": classifier.dropout_rate,
-        "problem_type": problem,
+        "problem_type": "multi_label_classification" if classifier.multi_label else single,
         "id2label": {str(i): label for i, label in enumerate(labels)},
         "label2id": {label: i for i, label in enumerate(labels)},
     }
 
 
-def prefix(bert, ours):
+def prefix(bert: Bert, ours: str) -> str:
     """Return what stands before a name of the encoder's: nothing in a bare `BertModel`, `bert.` in one with a head."""
     headless = bert.masked_lm is None and bert.classifier is None
     return "" if headless or ours.startswith(("masked_lm/", "classifier/")) else "bert."
 
 
-def to_hf(variable, path):
+def to_hf(variable: Any, path: str) -> np.ndarray:
     """Return a weight as transformers stores it, the reverse of `to_ours`: heads joined, matrices as [out, in]."""
     array = keras.ops.convert_to_numpy(variable)
     shape = hf_shape(path, array.shape)
@@ -153,7 +122,7 @@ def to_hf(variable, path):
     return np.ascontiguousarray(array)
 
 
-def write_tokenizer(bert, directory):
+def write_tokenizer(bert: Bert, directory: Path) -> None:
     """Write vocab.txt, tokenizer.json (which adds [CLS] and [SEP] itself) and tokenizer_config.json."""
     tokenizer, settings = bert.tokenizer, bert.tokenizer.get_config()
     tokenizer.save_vocabulary(directory / "vocab.txt")
@@ -171,15 +140,13 @@ def write_tokenizer(bert, directory):
     )
 
 
-def write_embed_settings(bert, directory):
+def write_embed_settings(bert: Bert, directory: Path) -> None:
     """Write what sentence-transformers reads of pooling, normalising, length and prompt."""
     settings = bert.embed_settings
     modules = ["Transformer", "Pooling"] + ["Normalize"] * settings.normalize
     paths = ["", "1_Pooling", "2_Normalize"]
-    listing = [
-        {"idx": i, "name": str(i), "path": paths[i], "type": f"{PACKAGE}.{name}"} for i, name in enumerate(modules)
-    ]
-    write_json(directory / "modules.json", listing)
+    entries = [{"path": path, "type": f"{PACKAGE}.{name}"} for path, name in zip(paths, modules, strict=False)]
+    write_json(directory / "modules.json", [{"idx": i, "name": str(i)} | entry for i, entry in enumerate(entries)])
     if settings.max_length is not None:
         # sentence-transformers reads to this length without asking how many positions there are.
         limits = {"max_seq_length": min(settings.max_length, bert.max_length), "do_lower_case": False}

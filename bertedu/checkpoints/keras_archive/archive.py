@@ -13,14 +13,18 @@ import io
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertedu.checkpoints import assembly
-from bertedu.checkpoints.configuration import WAY_OUT, encoder_arguments, record
+from bertedu.checkpoints.common import damage_named
+from bertedu.checkpoints.configuration import encoder_arguments
 from bertedu.checkpoints.hdf5 import open_h5
 from bertedu.checkpoints.keras_archive.paths import snake_case
-from bertedu.fields import ANYTHING, IGNORED, read_fields, shown
-from bertedu.files import VOCABULARY_LIMIT, escape, parse_json
+from bertedu.checkpoints.objects import WAY_OUT, record
+from bertedu.fields import ANYTHING, IGNORED, for_all, read_fields, shown
+from bertedu.files import VOCABULARY_LIMIT, parse_json
 from bertedu.text import BertPreprocessor
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
@@ -31,9 +35,12 @@ PREPROCESSOR = "bertedu>BertPreprocessor"
 FUNCTIONAL = ("Functional", "Model")
 FUNCTIONAL_FIELDS = {
     "layers": ANYTHING,
-    **dict.fromkeys(("name", "trainable", "dtype", "input_layers", "output_layers"), IGNORED),
+    **for_all("name trainable dtype input_layers output_layers", IGNORED),
 }
 MEMBERS = (CONFIG, WEIGHTS, "metadata.json", SETTINGS, TOKENIZER)
+
+ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, struct.error, zlib.error)
+"""What the standard library raises for damaged, encrypted or unknown archives."""
 
 
 class Archive(NamedTuple):
@@ -57,32 +64,18 @@ class Archive(NamedTuple):
 
 
 @contextlib.contextmanager
-def open_archive(path, dtype=None):
+def open_archive(path: Path, dtype: str | None = None) -> Iterator[Archive]:
     """Open a `.keras` file once, check what it says, and yield the `Archive`."""
     source = str(path)
     with open(path, "rb") as file:
-        with damage_named(source):
+        with damage_named(source, *ZIP_ERRORS):
             opened = zipfile.ZipFile(file)
         with opened:
             check_members(opened, source)
             yield describe(opened, source, dtype)
 
 
-@contextlib.contextmanager
-def damage_named(source):
-    """Turn what the standard library raises for a damaged archive into a ValueError that names it."""
-    try:
-        yield
-    except ZIP_ERRORS as error:
-        reason = escape(error)[:150]
-        raise ValueError(f"{source} is damaged or cut off ({reason}): save or download it again.") from None
-
-
-ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, struct.error, zlib.error)
-"""What the standard library raises for damaged, encrypted or unknown archives."""
-
-
-def check_members(opened, source):
+def check_members(opened: zipfile.ZipFile, source: str) -> None:
     """Raise ValueError where an archive has a member twice, one that is unknown, or one that fills the memory."""
     names = opened.namelist()
     unknown = [name for name in names if name not in MEMBERS]
@@ -100,19 +93,19 @@ def check_members(opened, source):
             )
 
 
-def member(opened, name, source, limit):
+def member(opened: zipfile.ZipFile, name: str, source: str, limit: int) -> bytes | None:
     """Return the bytes of a member, at most `limit`; None where there is none."""
     if name not in opened.namelist():
         return None
     if opened.getinfo(name).file_size > limit:
         raise ValueError(f"{source}: expected at most {limit:,} bytes in {name}, got more. Is it the right file?")
-    with damage_named(source):
+    with damage_named(source, *ZIP_ERRORS):
         return opened.read(name)
 
 
-def describe(opened, source, dtype=None):
+def describe(opened: zipfile.ZipFile, source: str, dtype: str | None = None) -> Archive:
     """Return the `Archive`: which model it holds, where its weights are, and what it is made of."""
-    config = parse_json(member(opened, CONFIG, source, VOCABULARY_LIMIT), f"{source}, {CONFIG}")
+    config = parse_json(member(opened, CONFIG, source, VOCABULARY_LIMIT) or b"", f"{source}, {CONFIG}")
     prefix, preprocessor = "", None
     if config.get("class_name") in FUNCTIONAL:
         config, prefix, preprocessor = in_functional(config, source)
@@ -128,29 +121,30 @@ def describe(opened, source, dtype=None):
     return Archive(source, opened, prefix, encoder_arguments(encoder, source, dtype), heads, preprocessor)
 
 
-def in_functional(config, source):
+def in_functional(config: dict[str, Any], source: str) -> tuple[dict, str, BertPreprocessor | None]:
     """Return the record of the BERT in a functional model, its path in the weights, and its `BertPreprocessor`."""
     _, inside = record(config, source, "the model", FUNCTIONAL)
     fields = read_fields(inside, FUNCTIONAL_FIELDS, source, required=("layers",))
     if not isinstance(fields["layers"], list):
         raise ValueError(f"{source}: layers must be a list; got {shown(fields['layers'])}.")
-    found = {}
-    for layer in fields["layers"]:
-        name, config = record(layer, source, "a layer of the model", ("InputLayer", PREPROCESSOR, *ROOTS))
-        kind = name if name in ("InputLayer", PREPROCESSOR) else "model"
-        if kind in found and kind != "InputLayer":
-            raise ValueError(f"{source}: expected one {name.removeprefix('bertedu>')} in the model, got two. {WAY_OUT}")
-        found[kind] = layer, config
-    if "model" not in found:
-        raise ValueError(f"{source} holds a Keras model, but no BertEncoder in it.")
-    layer, _ = found["model"]
-    preprocessor = found.get(PREPROCESSOR)
-    preprocessor = preprocessor and BertPreprocessor.from_config(preprocessor[1], f"{source}, BertPreprocessor")
-    return layer, f"layers/{snake_case(layer['class_name'])}", preprocessor
+    names = ("InputLayer", PREPROCESSOR, *ROOTS)
+    layers = [(layer, *record(layer, source, "a layer of the model", names)) for layer in fields["layers"]]
+    models = [layer for layer, name, _ in layers if name in ROOTS]
+    preprocessors = [
+        BertPreprocessor.from_config(config, f"{source}, BertPreprocessor")
+        for _, name, config in layers
+        if name == PREPROCESSOR
+    ]
+    if len(models) != 1 or len(preprocessors) > 1:
+        raise ValueError(
+            f"{source}: expected one BertEncoder, BertPretrainer or BertClassifier and at most one BertPreprocessor in "
+            f"the Keras model, got {len(models)} and {len(preprocessors)}. {WAY_OUT}"
+        )
+    return models[0], f"layers/{snake_case(models[0]['class_name'])}", next(iter(preprocessors), None)
 
 
-def open_weights(archive):
+def open_weights(archive: Archive) -> Any:
     """Open the weights of an archive."""
-    with damage_named(archive.source):
+    with damage_named(archive.source, *ZIP_ERRORS):
         content = archive.zip.read(WEIGHTS)
     return open_h5(io.BytesIO(content), archive.source)

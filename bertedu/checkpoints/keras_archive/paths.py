@@ -7,11 +7,12 @@ how many of that class stood before it. Keras 3.10 and 3.15 agree. Chapter: note
 """
 
 import re
+from typing import Any
 
 import keras
 
 
-def stored_paths(layer, prefix="", visited=None):
+def stored_paths(layer: keras.layers.Layer, prefix: str = "", visited: set[int] | None = None) -> dict[str, Any]:
     """Return where Keras stores the weights of a layer and of all layers in it: dict, path in the file -> variable."""
     visited = set() if visited is None else visited
     if id(layer) in visited:
@@ -20,10 +21,10 @@ def stored_paths(layer, prefix="", visited=None):
     children = list(_children(layer, prefix))
     inner = {id(weight) for _, child in children for weight in child.weights}
     own = [weight for weight in layer.weights if id(weight) not in inner]
-    found = {f"{prefix}/vars/{i}".removeprefix("/"): weight for i, weight in enumerate(own)}
+    paths = {f"{prefix}/vars/{i}".removeprefix("/"): weight for i, weight in enumerate(own)}
     for path, child in children:
-        found |= stored_paths(child, path, visited)
-    return found
+        paths |= stored_paths(child, path, visited)
+    return paths
 
 
 def _children(layer, prefix):
@@ -44,7 +45,7 @@ def _children(layer, prefix):
 BASE = set(dir(keras.Model))  # what every model has leads to no weight that the rest does not lead to
 
 
-def snake_case(name):
+def snake_case(name: str) -> str:
     """Return the name of a class as Keras spells it in paths.
 
     Example:

@@ -8,19 +8,22 @@ import json
 import math
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from bertedu.bert import Bert
 from bertedu.checkpoints import assembly, native, strict
-from bertedu.checkpoints.common import TensorInfo, no_vocabulary, preprocessor_for, weights
+from bertedu.checkpoints.common import TensorInfo, check_table, no_vocabulary, preprocessor_for, weights
 from bertedu.checkpoints.hdf5 import is_of_training, list_datasets, read_dataset
 from bertedu.checkpoints.keras_archive.archive import (
     CONFIG,
     SETTINGS,
     TOKENIZER,
     WEIGHTS,
+    Archive,
     member,
     open_archive,
     open_weights,
@@ -33,15 +36,15 @@ from bertedu.text import BertPreprocessor, BertTokenizer
 
 LOOKED_FOR = "Keras: a file that ends in .keras"
 TRUNCATION = "round_robin"
-FIELDS = {"has_pooler": FLAG, "preprocessor": ANYTHING, "embed": ANYTHING}
+FIELDS = {"has_pooler": FLAG, **dict.fromkeys(native.SETTINGS, ANYTHING)}
 
 
-def recognises(path):
+def recognises(path: Path) -> bool:
     """Return whether `path` is a `.keras` file."""
-    return Path(path).is_file() and Path(path).suffix == ".keras"
+    return path.is_file() and path.suffix == ".keras"
 
 
-def write(bert, path):
+def write(bert: Bert, path: Path) -> None:
     """Write a `Bert` as a `.keras` file: its classifier, its pretrainer, or else its encoder as a functional model.
 
     Args:
@@ -55,8 +58,7 @@ def write(bert, path):
         raise ValueError(f'path must end in ".keras" for format="keras", got {path.name!r}.')
     if bert.masked_lm is not None and bert.classifier is not None:
         raise ValueError('A .keras file holds one model, and this has two heads: choose format="bertedu".')
-    if bert.masked_lm is not None:
-        native.check_table(bert)
+    check_table(bert)
     encoder = bert.encoder
     model = bert.classifier or bert.masked_lm or keras.Model(encoder.inputs, encoder(encoder.inputs), name="bert_model")
     settings = {"has_pooler": bert.has_pooler, **native.settings(bert)}
@@ -69,12 +71,12 @@ def write(bert, path):
         pass  # so that nothing is written that `read` would refuse
 
 
-def read(path, dtype=None):
+def read(path: Path, dtype: str | None = None) -> Bert:
     """Return the `Bert` of a `.keras` file.
 
     Args:
         path: the file.
-        dtype: name of the type that the weights shall have (None: the one they have there).
+        dtype: name of the type of the weights. Defaults to the one they have there.
 
     Raises:
         FileNotFoundError: neither the file nor a vocab.txt beside it holds the vocabulary.
@@ -83,35 +85,30 @@ def read(path, dtype=None):
     with open_archive(path, dtype) as archive:
         settings = read_settings(archive)
         tokenizer = archive.preprocessor.tokenizer if archive.preprocessor else read_tokenizer(archive)
-        encoder, masked_lm, classifier = read_model(archive, dtype)
-    preprocessor = archive.preprocessor or preprocessor_for(tokenizer, encoder, TRUNCATION)
+        parts = read_model(archive, dtype)
+    preprocessor = archive.preprocessor or preprocessor_for(tokenizer, parts["encoder"], TRUNCATION)
     if "preprocessor" in settings:
         preprocessor = BertPreprocessor(tokenizer, **settings["preprocessor"])
     return Bert(
         tokenizer,
-        encoder,
-        preprocessor,
+        preprocessor=preprocessor,
         has_pooler=settings.get("has_pooler", True),
         embed_settings=EmbedSettings(**settings.get("embed", {})),
-        masked_lm=masked_lm,
-        classifier=classifier,
+        **parts,
     )
 
 
-def read_settings(archive):
-    """Return what we have written beside Keras' own members, checked; {} where there is nothing."""
+def read_settings(archive: Archive) -> dict[str, Any]:
+    """Return the settings that we wrote beside Keras' own members, checked; {} where there are none."""
     content = member(archive.zip, SETTINGS, archive.source, JSON_LIMIT)
     if content is None:
         return {}
     place = f"{archive.source}, {SETTINGS}"
     settings = read_fields(parse_json(content, place), FIELDS, place)
-    for field, table in (("preprocessor", native.PREPROCESSOR), ("embed", native.EMBED)):
-        if field in settings:
-            settings[field] = read_fields(settings[field], table, f"{place}, {field}")
-    return settings
+    return settings | native.check_settings(settings, place)
 
 
-def read_tokenizer(archive):
+def read_tokenizer(archive: Archive) -> BertTokenizer:
     """Return the `BertTokenizer` that `write` put into the archive, or that of a vocab.txt beside it."""
     content = member(archive.zip, TOKENIZER, archive.source, VOCABULARY_LIMIT)
     if content is None:
@@ -125,31 +122,22 @@ def read_tokenizer(archive):
         return BertTokenizer.from_file(file)
 
 
-def read_model(archive, dtype=None):
-    """Return the encoder, pretrainer and classifier of an archive, filled with its weights."""
+def read_model(archive: Archive, dtype: str | None = None) -> dict[str, Any]:
+    """Return the parts of a `Bert` that an archive holds, filled with its weights."""
     with open_weights(archive) as opened:
         datasets = list_datasets(opened, archive.source)
         check_size(archive, datasets)
-        encoder, masked_lm, classifier = assembly.build(archive.arguments, archive.heads, archive.source, dtype)
-        model = masked_lm or classifier or encoder
-        variables = all_weights(encoder, masked_lm, classifier)
-        found = to_infos(datasets, variables, stored_paths(model, archive.prefix))
-        dtypes = {tensor.name: tensor.dtype for tensor in found}
-        strict.fill(
-            variables,
-            found,
-            lambda tensor: read_dataset(opened, tensor.name, dtypes[tensor.name]),
-            archive.source,
-            CONFIG,
-        )
-    return encoder, masked_lm, classifier
+        parts = assembly.build(archive.arguments, archive.heads, archive.source, dtype)
+        tensors = to_infos(datasets, *parts, archive.prefix)
+        stored = strict.Stored(tensors, lambda t: read_dataset(opened, t.name, t.dtype), archive.source, CONFIG)
+        strict.fill(stored, weights(*parts))
+    return dict(zip(("encoder", "masked_lm", "classifier"), parts, strict=True))
 
 
-def check_size(archive, datasets):
+def check_size(archive: Archive, datasets: Sequence[tuple[str, tuple[int, ...], str]]) -> None:
     """Raise ValueError where the configuration describes a larger model than the weights that are there fill."""
-    classifier = assembly.classifier_shapes(archive.heads.classifier, archive.arguments["hidden_size"], archive.source)
-    shapes, _ = strict.model_shapes(archive.arguments, archive.heads.pretrainer is not None, classifier)
-    needed, there = (sum(map(math.prod, found)) for found in (shapes.values(), (shape for _, shape, _ in datasets)))
+    shapes, _ = assembly.model_shapes(archive.arguments, archive.heads, archive.source)
+    needed, there = (sum(map(math.prod, sizes)) for sizes in (shapes.values(), [shape for _, shape, _ in datasets]))
     if needed > there:
         raise ValueError(
             f"{archive.source}: {CONFIG} describes a model of {needed:,} weights, and {WEIGHTS} holds {there:,}: "
@@ -157,17 +145,12 @@ def check_size(archive, datasets):
         )
 
 
-def all_weights(encoder, masked_lm, classifier):
-    """Return `common.weights`, and those of a pretrainer's further heads."""
-    found = weights(encoder, masked_lm, classifier)
-    for i, head in enumerate(masked_lm.classification_heads if masked_lm else ()):
-        found |= {f"classification_heads/{i}/{j}": variable for j, variable in enumerate(head.weights)}
-    return found
-
-
-def to_infos(datasets, variables, stored):
-    """Return the `TensorInfo` of each array, by the paths at which Keras stores each weight."""
-    paths = {id(variable): path for path, variable in variables.items()}
+def to_infos(
+    datasets: Sequence[tuple[str, tuple[int, ...], str]], encoder: Any, masked_lm: Any, classifier: Any, prefix: str
+) -> list[TensorInfo]:
+    """Return the `TensorInfo` of each array, by the paths at which Keras stores each weight of a built model."""
+    paths = {id(variable): path for path, variable in weights(encoder, masked_lm, classifier).items()}
+    stored = stored_paths(masked_lm or classifier or encoder, prefix)
     ours = {key: paths.get(id(variable)) for key, variable in stored.items()}
     return [
         TensorInfo(key, shape, dtype, ours.get(key), key in ours or is_of_training(key))
@@ -175,12 +158,10 @@ def to_infos(datasets, variables, stored):
     ]
 
 
-def tensors(path):
+def tensors(path: Path) -> list[TensorInfo]:
     """Return the `TensorInfo` of every weight in a file."""
     with open_archive(path) as archive:
         with open_weights(archive) as opened:
             datasets = list_datasets(opened, archive.source)
         check_size(archive, datasets)
-        parts = assembly.build(archive.arguments, archive.heads, archive.source)
-    model = parts[1] or parts[2] or parts[0]
-    return to_infos(datasets, all_weights(*parts), stored_paths(model, archive.prefix))
+        return to_infos(datasets, *assembly.build(archive.arguments, archive.heads, archive.source), archive.prefix)

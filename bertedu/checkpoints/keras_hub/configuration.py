@@ -7,11 +7,13 @@ Chapter: notebooks/10_checkpoints.ipynb.
 """
 
 import warnings
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from bertedu.checkpoints.configuration import ENCODER, LAYER, RATE, RECORD, policy
-from bertedu.fields import ANYTHING, FLAG, IGNORED, number, one_of, only, read_fields, shown, whole
+from bertedu.checkpoints.configuration import ENCODER, RATE
+from bertedu.checkpoints.objects import LAYER, RECORD, policy
+from bertedu.fields import ANYTHING, FLAG, IGNORED, Rule, for_all, one_of, only, read_fields, shown, whole
 from bertedu.files import read_json
 
 CONFIG, TASK, PREPROCESSOR, TOKENIZER = "config.json", "task.json", "preprocessor.json", "tokenizer.json"
@@ -33,28 +35,23 @@ PACKING = LAYER | {
     "sequence_length": whole(2, 1_000_000),
     "truncate": only("round_robin"),
 }
-MASKING = {  # of training examples
-    "mask_selection_rate": number(0, 1)._replace(followed=False),
+MASKING = PACKING | {  # of training examples
+    **for_all("mask_selection_rate mask_token_rate random_token_rate", RATE._replace(followed=False)),
     "mask_selection_length": whole(0, 1_000_000)._replace(followed=False),
-    "mask_token_rate": number(0, 1)._replace(followed=False),
-    "random_token_rate": number(0, 1)._replace(followed=False),
 }
-OF_TASK = LAYER | {"backbone": ANYTHING, "preprocessor": ANYTHING}
+OF_TASK = LAYER | for_all("backbone preprocessor", ANYTHING)
 CLASSIFIER = OF_TASK | {"num_classes": whole(1, 10_000_000), "activation": ANYTHING, "dropout": RATE}
-TABLES = {
+TABLES: dict[str, dict[str, dict[str, Rule]]] = {
     "backbone": {
         BACKBONE: LAYER | {field: ENCODER[argument] for argument, field in SIZES.items()} | {"dropout": RATE},
     },
     "tokenizer": {
         "BertTokenizer": LAYER
         | {
-            "lowercase": FLAG,
-            "strip_accents": FLAG,
+            **for_all("lowercase strip_accents", FLAG),
             "config_file": only(TOKENIZER),
-            "vocabulary": only(None),  # it lies in a file of its own
-            "sequence_length": only(None),
-            "split": only(True),
-            "split_on_cjk": only(True),
+            **for_all("vocabulary sequence_length", only(None)),  # the vocabulary lies in a file of its own
+            **for_all("split split_on_cjk", only(True)),
             "suffix_indicator": only("##"),
             "oov_token": only("[UNK]"),
             "special_tokens": only(None, []),
@@ -62,22 +59,19 @@ TABLES = {
             "special_tokens_in_strings": FLAG._replace(followed=False),
         },
     },
-    "preprocessor": {
-        "BertTextClassifierPreprocessor": PACKING,
-        "BertTextEmbedderPreprocessor": PACKING,
-        "BertMaskedLMPreprocessor": PACKING | MASKING,
-        "BertPreprocessor": PACKING,  # its name until 2024
+    "preprocessor": {  # the last is the name until 2024 of the first
+        **for_all("BertTextClassifierPreprocessor BertTextEmbedderPreprocessor BertPreprocessor", PACKING),
+        "BertMaskedLMPreprocessor": MASKING,
     },
-    "task": {
+    "task": {  # BertClassifier is the name until 2024 of BertTextClassifier
         "BertMaskedLM": OF_TASK,
-        "BertTextClassifier": CLASSIFIER,
-        "BertClassifier": CLASSIFIER,  # its name until 2024
+        **for_all("BertTextClassifier BertClassifier", CLASSIFIER),
         "BertTextEmbedder": OF_TASK | {"pooling_mode": one_of(("mean", "cls", "max")), "normalize": FLAG},
     },
 }
 """Kind of object -> the names of its classes -> the fields of each."""
 
-REQUIRED = {"backbone": SIZES.values(), "tokenizer": (), "preprocessor": ("sequence_length",), "task": ()}
+REQUIRED: dict[str, Collection[str]] = {"backbone": SIZES.values(), "preprocessor": ("sequence_length",)}
 OBJECT = RECORD | {
     "weights": only(None, "model.weights.h5"),  # as KerasNLP wrote it
     "assets": IGNORED,
@@ -105,13 +99,14 @@ class Preset(NamedTuple):
     problem: str | None
 
 
-def read_preset(directory):
+def read_preset(directory: Path) -> Preset:
     """Return the `Preset` in a directory. One warning lists all fields that are unknown here.
 
     Raises:
         FileNotFoundError, ValueError: a file or field is missing, of another type, or not followed here.
     """
-    found, unknown = {kind: [] for kind in TABLES}, []
+    records: dict[str, list] = {kind: [] for kind in TABLES}
+    unknown: list[str] = []
     task_class, problem = None, None
     for name, kind in ((CONFIG, "backbone"), (PREPROCESSOR, "preprocessor"), (TOKENIZER, "tokenizer"), (TASK, "task")):
         file = directory / name
@@ -121,25 +116,25 @@ def read_preset(directory):
         if kind == "task":
             task_class, problem = task_of(state)
         if kind != "task" or task_class in TABLES["task"]:
-            collect(state, kind, str(file), found, unknown)
+            collect(state, kind, str(file), records, unknown)
     if unknown:
         warnings.warn(
             f"{directory}: fields that are unknown here are not followed: {', '.join(unknown[:20])}.", stacklevel=2
         )
-    agreed = {kind: agree(copies) for kind, copies in found.items()}
+    agreed: dict[str, Any] = {kind: agree(copies) for kind, copies in records.items()}
     hidden, heads = agreed["backbone"]["hidden_dim"], agreed["backbone"]["num_heads"]
     if hidden % heads:
         raise ValueError(f"{directory / CONFIG}: hidden_dim {hidden} must be a multiple of num_heads {heads}.")
     return Preset(**agreed | {"task": agreed["task"] or {}}, task_class=task_class, problem=problem)
 
 
-def task_of(state):
+def task_of(state: dict[str, Any]) -> tuple[str | None, str | None]:
     """Return the name of a task's class, and why its head cannot be read, or None."""
-    name = state.get("class_name")
+    name: Any = state.get("class_name")
     if not is_known(state, TABLES["task"]):
         kind = state.get("registered_name") or name
         return None, f"the task is {shown(kind)}, and known are {', '.join(TABLES['task'])}"
-    config = state.get("config")
+    config: Any = state.get("config")
     activation = config.get("activation") if HEADS.get(name) == "classifier/" and isinstance(config, dict) else None
     activation = "linear" if activation is None else activation
     if not isinstance(activation, str) or activation not in MULTI_LABEL:
@@ -149,20 +144,20 @@ def task_of(state):
     return name, None
 
 
-def is_known(record, names):
+def is_known(record: dict[str, Any], names: Collection[str]) -> bool:
     """Return whether an object is of one of KerasHub's classes `names`, and not of one that is registered elsewhere."""
     name, registered = record.get("class_name"), record.get("registered_name")
     return name in list(names) and registered in (None, f"keras_hub>{name}", f"keras_nlp>{name}")
 
 
-def collect(state, kind, source, found, unknown):
-    """Check the record of an object and of those in it, and add the fields of each to `found`.
+def collect(state: Any, kind: str, source: str, records: dict[str, list], unknown: list[str]) -> None:
+    """Check the record of an object and of those in it, and add the fields of each to `records`.
 
     Args:
         state: what the file holds.
         kind: one of `TABLES`.
         source: where, for messages.
-        found: dict, kind -> list of (source, fields).
+        records: dict, kind -> list of (source, fields).
         unknown: list, to which unknown fields are added.
     """
     record = read_known(state, OBJECT, source, ("class_name", "config"), unknown)
@@ -172,23 +167,23 @@ def collect(state, kind, source, found, unknown):
             f"{source}: expected a {' or '.join(tables)} of KerasHub's, got class_name {shown(name)}, registered_name "
             f"{shown(record.get('registered_name'))}, which computes something else."
         )
-    fields = read_known(record["config"], tables[name], source, REQUIRED[kind], unknown)
+    fields = read_known(record["config"], tables[name], source, REQUIRED.get(kind, ()), unknown)
     for part in ("backbone", "preprocessor", "tokenizer"):
         inner = fields.pop(part, None)
         if inner is not None:
-            collect(inner, part, f"{source}, {part}", found, unknown)
+            collect(inner, part, f"{source}, {part}", records, unknown)
     fields["dtype"] = policy(fields.get("dtype"), source) if kind == "backbone" else None
-    found[kind].append((source, {field: value for field, value in fields.items() if field != "name"}))
+    records[kind].append((source, {field: value for field, value in fields.items() if field != "name"}))
 
 
-def read_known(state, table, source, required, unknown):
+def read_known(state: Any, table: dict, source: str, required: Collection[str], unknown: list[str]) -> dict[str, Any]:
     """Return the fields of an object that are known, as `read_fields`, and add the names of the others to `unknown`."""
     fields = read_fields(state, table, source, required, unknown="ignore")
     unknown += [f"{shown(field)} in {Path(source).name}" for field in state if field not in table]
     return fields
 
 
-def agree(copies):
+def agree(copies: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any] | None:
     """Return the fields of the first of several copies of an object, which must all say the same; None of none."""
     for source, fields in copies[1:]:
         first, expected = copies[0]

@@ -6,14 +6,15 @@ Chapter: notebooks/10_checkpoints.ipynb.
 from pathlib import Path
 from typing import NamedTuple
 
-from bertedu.checkpoints.common import TensorInfo, shortened
+import numpy as np
+
+from bertedu.checkpoints.common import TensorInfo, shard_files, shortened
 from bertedu.checkpoints.hdf5 import is_of_training, list_datasets, open_h5, read_dataset
 from bertedu.checkpoints.keras_hub.configuration import BACKBONE, CONFIG, TASK, task_of
 from bertedu.checkpoints.keras_hub.names import INSIDE, canonical, our_path
-from bertedu.files import escape, read_json
+from bertedu.files import read_json
 
 WEIGHTS, INDEX, TASK_WEIGHTS = "model.weights.h5", "model.weights.json", "task.weights.h5"
-MOST_SHARDS = 1000
 
 
 class Checkpoint(NamedTuple):
@@ -23,20 +24,17 @@ class Checkpoint(NamedTuple):
         path: the preset's directory, or the bare file.
         directory: the directory, or the file's.
         inside: what stands before the paths of the encoder's tensors.
-        places: list of (file, path in it), one for each tensor.
-        tensors: list of the `TensorInfo` of each.
+        tensors: list of the `TensorInfo` of each; its place is (file, path in it).
     """
 
     path: Path
     directory: Path
     inside: str
-    places: list
-    tensors: list
+    tensors: list[TensorInfo]
 
 
-def recognises(path):
+def recognises(path: Path) -> bool:
     """Return whether `path` is a preset of KerasHub's (of any model), a `.weights.h5`, or a directory with one."""
-    path = Path(path)
     if not path.is_dir():
         return path.name.endswith((".weights.h5", ".weights.json")) and path.is_file()
     if not (path / CONFIG).is_file():
@@ -47,84 +45,63 @@ def recognises(path):
         return (path / WEIGHTS).is_file() or (path / INDEX).is_file()
 
 
-def tensors(path):
+def tensors(path: Path) -> list[TensorInfo]:
     """Return the `TensorInfo` of every tensor in a preset or a bare file, of a BERT or of another model."""
     return open_checkpoint(path).tensors
 
 
-def open_checkpoint(path):
+def open_checkpoint(path: Path) -> Checkpoint:
     """Return the `Checkpoint` at `path`; see `reader.read`."""
-    path = Path(path)
     preset = (path / CONFIG).is_file()
-    directory = path if path.is_dir() else path.parent
     foreign = preset and read_json(path / CONFIG).get("class_name") != BACKBONE
     unread = preset and (path / TASK).is_file() and task_of(read_json(path / TASK))[1] is not None
     files = preset_files(path) if preset else bare_files(path)
     listed = [(file, *tensor) for file in files for tensor in list_tensors(file)]
     inside = INSIDE if not preset and any(canonical(key).startswith(INSIDE) for _, key, _, _ in listed) else ""
-    found = []
+    infos = []
     for file, key, shape, dtype in listed:
         of_task = preset and file.name == TASK_WEIGHTS
         left_aside = is_of_training(key) or (of_task and unread)
         ours = None if foreign or left_aside else our_path(key, of_task or bool(inside))
         name = f"{file.name}/{key}" if of_task else key  # layers/dense/vars/0 is in both files of a preset
-        found.append(TensorInfo(name, shape, dtype, ours, not foreign and (ours is not None or left_aside)))
-    places = [(file, key) for file, key, _, _ in listed]
-    return Checkpoint(path if preset else files[0], directory, inside, places, found)
+        known = not foreign and (ours is not None or left_aside)
+        infos.append(TensorInfo(name, shape, dtype, ours, known, (file, key)))
+    return Checkpoint(path if preset else files[0], path if path.is_dir() else path.parent, inside, infos)
 
 
-def preset_files(directory):
+def preset_files(directory: Path) -> list[Path]:
     """Return the weight files of a preset: one, or the shards that its index names; and a task's own."""
     if (directory / WEIGHTS).is_file():
         files = [directory / WEIGHTS]
     elif (directory / INDEX).is_file():
-        files = shards(directory / INDEX)
+        files = shard_files(directory / INDEX)
     else:
         raise FileNotFoundError(f"{directory} holds neither {WEIGHTS} nor {INDEX}: download it again.")
     return [*files, directory / TASK_WEIGHTS] if (directory / TASK_WEIGHTS).is_file() else files
 
 
-def bare_files(path):
+def bare_files(path: Path) -> list[Path]:
     """Return the weight files that `path` is or holds: one, or the shards of one index."""
-    found = [path] if path.is_file() else sorted(path.glob("*.weights.json")) or sorted(path.glob("*.weights.h5"))
-    if not found:
+    files = [path] if path.is_file() else sorted(path.glob("*.weights.json")) or sorted(path.glob("*.weights.h5"))
+    if not files:
         raise FileNotFoundError(f"{path} holds no model of KerasHub's: neither {CONFIG} nor a file NAME.weights.h5.")
-    if len(found) > 1:
+    if len(files) > 1:
         raise ValueError(
             f"{path} holds no {CONFIG} but several files of weights: name one of "
-            f"{shortened([file.name for file in found])}, as in {found[0]}."
+            f"{shortened([file.name for file in files])}, as in {files[0]}."
         )
-    return shards(found[0]) if found[0].suffix == ".json" else found
+    return shard_files(files[0]) if files[0].suffix == ".json" else files
 
 
-def shards(index):
-    """Return the files that an index names, which lie beside it."""
-    listed = read_json(index).get("weight_map")
-    values = listed.values() if isinstance(listed, dict) else ()
-    names = {
-        name for value in values for name in (value if isinstance(value, list) else [value]) if isinstance(name, str)
-    }
-    if not names or not all(isinstance(value, str | list) for value in values):
-        raise ValueError(f"{index} has no 'weight_map' that names its files: download it again.")
-    outside = sorted(name for name in names if Path(name).name != name or "\\" in name or "\0" in name)
-    if outside:
-        raise ValueError(f"{index}: expected files beside it in weight_map, got {escape(outside[0])[-200:]!r}.")
-    if len(names) > MOST_SHARDS:
-        raise ValueError(f"{index}: expected at most {MOST_SHARDS:,} files in weight_map, got {len(names):,}.")
-    absent = sorted(name for name in names if not (index.parent / name).is_file())
-    if absent:
-        raise FileNotFoundError(f"{index} names {shortened(absent)}, which {index.parent} does not hold.")
-    return [index.parent / name for name in sorted(names)]
-
-
-def list_tensors(file):
+def list_tensors(file: Path) -> list[tuple[str, tuple[int, ...], str]]:
     """Return path, shape and dtype of each tensor in an HDF5 file."""
     with open_h5(file) as opened:
         return list_datasets(opened, file)
 
 
-def read_tensor(tensor, file, key):
+def read_tensor(tensor: TensorInfo) -> np.ndarray:
     """Return the array of a tensor."""
+    file, key = tensor.place
     with open_h5(file) as opened:
         array = read_dataset(opened, key, tensor.dtype)
         if array.shape != tensor.shape:

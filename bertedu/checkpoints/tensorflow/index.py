@@ -7,10 +7,12 @@ Chapter: notebooks/10_checkpoints.ipynb.
 
 import math
 import struct
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from bertedu.files import escape, read_bytes
+from bertedu.checkpoints.common import damage_named
+from bertedu.files import read_bytes
 
 MAGIC = 0xDB4775248B80FB57
 FOOTER = 48  # bytes: two places, padded to 40, and the magic number
@@ -24,13 +26,13 @@ class Entry(NamedTuple):
     """A tensor in the index: its dtype (a name) and shape, and the file, offset and size of its bytes."""
 
     dtype: str
-    shape: tuple
+    shape: tuple[int, ...]
     file: Path
     offset: int
     size: int
 
 
-def read_index(prefix):
+def read_index(prefix: Path) -> dict[str, Entry]:
     """Return the `Entry` of each tensor in a checkpoint by its key.
 
     Args:
@@ -48,14 +50,12 @@ def read_index(prefix):
     except ImportError:
         raise ImportError(f"To read {prefix}, TensorFlow has to be installed: pip install tensorflow") from None
     source = f"{prefix}.index"
-    try:
+    with damage_named(source, DecodeError, IndexError, struct.error, ValueError):
         table = list(read_table(read_bytes(source)))
         if not table or table[0][0]:
             raise ValueError("no header")
         header = BundleHeaderProto.FromString(table[0][1])
         protos = {key.decode(): BundleEntryProto.FromString(value) for key, value in table[1:]}
-    except (DecodeError, IndexError, struct.error, ValueError) as error:
-        raise ValueError(f"{source} is damaged or cut off ({escape(error)[:150]}): download it again.") from None
     if header.endianness != BundleHeaderProto.LITTLE or header.num_shards < 1:
         raise ValueError(f"{source}: expected little-endian data in at least one file; save it again elsewhere.")
     sizes = data_sizes(prefix, header.num_shards)
@@ -65,7 +65,7 @@ def read_index(prefix):
     return entries
 
 
-def data_sizes(prefix, count):
+def data_sizes(prefix: Path, count: int) -> dict[Path, int]:
     """Return the size of each file of data by its path."""
     sizes = {}
     for i in range(count):
@@ -76,7 +76,7 @@ def data_sizes(prefix, count):
     return sizes
 
 
-def checked_entry(proto, sizes, place):
+def checked_entry(proto: Any, sizes: dict[Path, int], place: str) -> Entry:
     """Return the `Entry` of a tensor, checked against the data.
 
     Args:
@@ -99,16 +99,13 @@ def checked_entry(proto, sizes, place):
         raise ValueError(f"{place} has the shape {str(shape)[:100]}, which no tensor has: download it again.")
     needed = elements * dtype.size if dtype.name in CHECKED else proto.size
     inside = 0 <= proto.shard_id < len(sizes) and proto.offset >= 0 and proto.size >= 0
-    file = list(sizes)[proto.shard_id] if inside else None
+    file: Any = list(sizes)[proto.shard_id] if inside else None
     if not inside or needed != proto.size or proto.offset + proto.size > sizes[file]:
-        raise ValueError(
-            f"{place} is damaged or cut off: its shape {str(shape)[:100]} does not fit the bytes of its data. "
-            "Download it again."
-        )
+        raise ValueError(f"{place} is damaged or cut off: its shape {str(shape)[:100]} does not fit its data.")
     return Entry(dtype.name, shape, file, proto.offset, proto.size)
 
 
-def read_table(content):
+def read_table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield key and value of a table, sorted by key.
 
     Raises:
@@ -130,7 +127,7 @@ def read_table(content):
             yield key, entry
 
 
-def read_block(content, place):
+def read_block(content: bytes, place: tuple[int, int]) -> Iterator[tuple[bytes, bytes]]:
     """Yield key and value of a block; a key is stored as what differs from the one before."""
     start, size = place
     block = content[start : start + size]
@@ -157,14 +154,14 @@ def read_block(content, place):
         raise ValueError("it has entries that are not in order")
 
 
-def read_place(data, at):
+def read_place(data: bytes, at: int) -> tuple[tuple[int, int], int]:
     """Return (offset, size) of a block, and where the next value begins."""
     offset, at = read_number(data, at)
     size, at = read_number(data, at)
     return (offset, size), at
 
 
-def read_number(data, at):
+def read_number(data: bytes, at: int) -> tuple[int, int]:
     """Return a number of variable length, seven bits a byte, and where the next one begins."""
     number = shift = 0
     while True:

@@ -1,4 +1,4 @@
-"""What weights are called in TensorFlow's checkpoints, google-research/bert's and tf-models', and our paths for them.
+"""Names of weights in TensorFlow's checkpoints: google-research/bert's (TF1) and tf-models' (TF2).
 
 tf-models' encoders of both generations, its pretrainer, classifiers and scaffold, and the Hub's SavedModels all share
 the names in `TF2` and `TF2_LAYER`. Chapter: notebooks/10_checkpoints.ipynb.
@@ -6,67 +6,74 @@ the names in `TF2` and `TF2_LAYER`. Chapter: notebooks/10_checkpoints.ipynb.
 
 import re
 
-TF1 = {
-    "bert/embeddings/word_embeddings": "embeddings/word_embeddings/embeddings",
-    "bert/embeddings/position_embeddings": "embeddings/position_embedding/embeddings",
-    "bert/embeddings/token_type_embeddings": "embeddings/type_embeddings/embeddings",
-    "bert/embeddings/LayerNorm": "embeddings/layer_norm",
-    "bert/pooler/dense": "pooler_transform",
-    "cls/predictions/transform/dense": "masked_lm/transform",
-    "cls/predictions/transform/LayerNorm": "masked_lm/layer_norm",
-    "cls/predictions/output_bias": "masked_lm/output_bias",
-}
-"""Names in google-research/bert -> our paths; the last part (kernel, bias, gamma, beta) is the same in both."""
+from bertedu.checkpoints.names import GOOGLE, GOOGLE_LAYER, GOOGLE_MASKED_LM, Names, weight_names
 
-TF1_LAYER = {
-    "attention/self/query": "self_attention/query",
-    "attention/self/key": "self_attention/key",
-    "attention/self/value": "self_attention/value",
-    "attention/output/dense": "self_attention/attention_output",
-    "attention/output/LayerNorm": "self_attention_layer_norm",
-    "intermediate/dense": "feedforward/intermediate",
-    "output/dense": "feedforward/output",
-    "output/LayerNorm": "output_layer_norm",
-}
-"""The same within bert/encoder/layer_i."""
-
+LEAVES = {leaf: f"/{leaf}" for leaf in ("kernel", "bias", "gamma", "beta", "embeddings")}
 TF2 = {
-    "word_embeddings": "embeddings/word_embeddings",
-    "position_embedding": "embeddings/position_embedding",
-    "type_embeddings": "embeddings/type_embeddings",
+    "embeddings/word_embeddings": "word_embeddings",
+    "embeddings/position_embedding": "position_embedding",
+    "embeddings/type_embeddings": "type_embeddings",
     "embeddings/layer_norm": "embeddings/layer_norm",
-    "embedding_projection": "embeddings/embedding_projection",
+    "embeddings/embedding_projection": "embedding_projection",
     "pooler_transform": "pooler_transform",
-    "cls_transform": "pooler_transform",  # the scaffold's
-    "cls/predictions/transform/dense": "masked_lm/transform",
-    "cls/predictions/transform/LayerNorm": "masked_lm/layer_norm",
-    "cls/predictions/output_bias/bias": "masked_lm/output_bias",
 }
-"""Names in tf-models -> our paths; the name of a model may stand before them."""
-
 TF2_LAYER = {
-    "self_attention": "self_attention",  # talking heads have two weights of their own in it
     "self_attention/query": "self_attention/query",
     "self_attention/key": "self_attention/key",
     "self_attention/value": "self_attention/value",
     "self_attention/attention_output": "self_attention/attention_output",
     "self_attention_layer_norm": "self_attention_layer_norm",
-    "intermediate": "feedforward/intermediate",
-    "output": "feedforward/output",
+    "feedforward/intermediate": "intermediate",
+    "feedforward/output": "output",
+    "feedforward/gate": "feedforward/gate_0",
     "output_layer_norm": "output_layer_norm",
-    "feedforward/intermediate_0": "feedforward/intermediate",  # from here on the scaffold's
-    "feedforward/gate_0": "feedforward/gate",
-    "feedforward/output_0": "feedforward/output",
-    "feedforward/output_layer_norm_0": "output_layer_norm",
 }
-"""The same within transformer/layer_i or transformer_scaffold_i."""
+"""Our layers -> tf-models'; the name of a model may stand before them."""
 
-LEAVES = ("kernel", "bias", "gamma", "beta", "embeddings", "pre_softmax_weight", "post_softmax_weight")
-LAYERS = {
-    "TF1": re.compile(r"(?:.*/)?bert/encoder/layer_(\d{1,9})/(.+)"),
-    "TF2": re.compile(r"(?:.*/)?(?:transformer/layer|transformer_scaffold)(?:_(\d{1,9}))?/(.+)"),
+SCAFFOLD = {"pooler_transform": "cls_transform"}
+GATED_LAYER = {
+    "feedforward/intermediate": "feedforward/intermediate_0",
+    "feedforward/output": "feedforward/output_0",
+    "output_layer_norm": "feedforward/output_layer_norm_0",
 }
-TABLES = {"TF1": (TF1, TF1_LAYER), "TF2": (TF2, TF2_LAYER)}
+"""How tf-models' scaffold, which talking heads and gated layers are from, differs."""
+
+TALKING = {path: path for path in ("self_attention/pre_softmax_weight", "self_attention/post_softmax_weight")}
+MASKED_LM = weight_names(GOOGLE_MASKED_LM, LEAVES)
+
+
+def tf2_names(scaffold: bool = False, gated: bool = False) -> Names:
+    """Return tf-models' names: those of its BERT or of its scaffold are written, and both are read.
+
+    Args:
+        scaffold: bool, whether the names of the scaffold are written.
+        gated: bool, whether its layers are gated.
+    """
+    start = "transformer_scaffold" if scaffold else "transformer/layer"
+    inside = TF2_LAYER | (GATED_LAYER if gated else {})
+    return Names(
+        weight_names(TF2 | (SCAFFOLD if scaffold else {}), LEAVES)
+        | MASKED_LM
+        | {"masked_lm/output_bias": "cls/predictions/output_bias/bias"},
+        weight_names(inside, LEAVES) | TALKING,
+        lambda i: f"{start}/" if scaffold and not i else f"{start}_{i}/",
+        r"(?:^|/)(?:transformer/layer|transformer_scaffold)(?:_(\d{1,9}))?/(.+)",
+        other_outside=weight_names(SCAFFOLD, LEAVES),
+        other_inside=weight_names(GATED_LAYER, LEAVES),
+    )
+
+
+NAMES = {
+    "TF1": Names(
+        {path: f"bert/{name}" for path, name in weight_names(GOOGLE, LEAVES | {"embeddings": ""}).items()}
+        | MASKED_LM
+        | {"masked_lm/output_bias": "cls/predictions/output_bias"},
+        weight_names(GOOGLE_LAYER, LEAVES),
+        "bert/encoder/layer_{}/".format,
+        r"(?:^|/)bert/encoder/layer_(\d{1,9})/(.+)",
+    ),
+    "TF2": tf2_names(),
+}
 
 KEYS = (
     (r"^.*\b_transformer_layers/(\d+)/", r"transformer/layer_\1/"),
@@ -90,13 +97,13 @@ KEYS = (
     (r"^.*\bmasked_lm/layer_norm/", "cls/predictions/transform/LayerNorm/"),
     (r"^.*\bmasked_lm/output_bias\.Sbias$", "cls/predictions/output_bias/bias"),
 )
-"""What stands in the keys of tf-models' own objects, and in its variables' names, for those saved without a name."""
+"""Patterns in the keys of tf-models' own objects, and the names of variables that were saved without one."""
 
 OPTIMIZER = re.compile(
     r"(^|/)(optimizer|\.OPTIMIZER_SLOT)/|/_(iterations|learning_rate)($|/\.)|^(\w*Adam\w*|[mv])/"  # Keras
     r"|/(adam|lamb)_[mv]$|/Adam(_1)?$|^beta[12]_power$"  # google-research/bert, and TF1's own
 )
-"""What an optimizer keeps; much of it is named after a weight."""
+"""State of an optimizer; much of it is named after a weight."""
 
 UNUSED = re.compile(
     r"(^|/)(save_counter|global_step|do_lower_case)($|/\.)"
@@ -118,8 +125,13 @@ FOREIGN = {
 }
 
 
-def our_path(name, form, first_layer=0):
-    """Our path of the weight that is called `name` in a checkpoint, or None.
+def our_path(name: str, form: str, first_layer: int = 0) -> str | None:
+    """Return our path of the weight that is called `name` in a checkpoint, or None.
+
+    Args:
+        name: its name; in a TF2 checkpoint, the name of a model may stand before it.
+        form: "TF1" or "TF2".
+        first_layer: the number that the scaffold's first layer has.
 
     Example:
         >>> our_path("bert/encoder/layer_3/output/dense/kernel", "TF1")
@@ -127,34 +139,16 @@ def our_path(name, form, first_layer=0):
         >>> our_path("bert_encoder_v2/word_embeddings/embeddings", "TF2")
         'embeddings/word_embeddings/embeddings'
     """
-    outside, inside = TABLES[form]
-    layer = LAYERS[form].fullmatch(name)
+    names, parts = NAMES[form], name.split("/")
+    layer = names.layers.search(name)
     if layer:
-        stem, _, leaf = layer[2].rpartition("/")
-        number = int(layer[1] or 0) - (first_layer if "transformer_scaffold" in name else 0)
-        return f"layer_{number}/{inside[stem]}/{leaf}" if stem in inside and leaf in LEAVES else None
-    parts = name.split("/")
-    for start in range(len(parts)):  # a model's name may stand before
-        whole, stem = "/".join(parts[start:]), "/".join(parts[start:-1])
-        if whole in outside:
-            return outside[whole]
-        if stem in outside and parts[-1] in LEAVES:
-            return f"{outside[stem]}/{parts[-1]}"
-    return None
+        return names.path(layer[0].removeprefix("/"), first_layer if "transformer_scaffold" in name else 0)
+    paths = (names.path("/".join(parts[start:])) for start in range(len(parts)))
+    return next((path for path in paths if path), None)
 
 
-def their_name(ours, form):
-    """The name that a weight of ours has in a checkpoint of that form, for messages; the reverse of `our_path`."""
-    outside, inside = ({ours: theirs for theirs, ours in reversed(table.items())} for table in TABLES[form])
-    stem, _, leaf = ours.rpartition("/")
-    layer, _, part = stem.partition("/")
-    if layer.startswith("layer_"):
-        return f"{'bert/encoder' if form == 'TF1' else 'transformer'}/{layer}/{inside.get(part, part)}/{leaf}"
-    return outside.get(ours) or f"{outside.get(stem, stem)}/{leaf}"
-
-
-def name_from_key(key):
-    """The name that tf-models gives to the variable it saves under `key` of an object graph, if it is one of `KEYS`.
+def name_from_key(key: str) -> str:
+    """Return tf-models' name of the variable that it saves under `key` of an object graph, if it is one of `KEYS`.
 
     Example:
         >>> name_from_key("encoder/_transformer_layers/3/_attention_layer/_key_dense/bias")

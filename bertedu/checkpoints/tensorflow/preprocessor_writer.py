@@ -9,9 +9,11 @@ Chapter: notebooks/10_checkpoints.ipynb.
 """
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from bertedu.checkpoints.tensorflow.saved_model_writer import hub_object, save
+from bertedu.checkpoints.tensorflow.hub_object import hub_object, save
 from bertedu.files import replacing
 from bertedu.inputs import INPUTS
 from bertedu.text import BertPreprocessor
@@ -19,8 +21,10 @@ from bertedu.text import BertPreprocessor
 TRUNCATION = "round_robin"
 
 
-def export_preprocessor(preprocessor, path, *, truncation=None, overwrite=False):
-    """Writes a preprocessor as a SavedModel with the interface of those on the Hub (Kaggle Models).
+def export_preprocessor(
+    preprocessor: BertPreprocessor, path: str | Path, *, truncation: str | None = None, overwrite: bool = False
+) -> Path:
+    """Write a preprocessor as a SavedModel with the interface of those on the Hub (Kaggle Models).
 
     After `import tensorflow_text`, `tf.saved_model.load(path)` and `hub.KerasLayer(path)` give an object to be called
     with strings `[B]`; it returns int32 `input_word_ids`, `input_mask`, `input_type_ids` `[B, T]`, T being the
@@ -37,8 +41,8 @@ def export_preprocessor(preprocessor, path, *, truncation=None, overwrite=False)
     Args:
         preprocessor: a `BertPreprocessor`, with a `seq_length`.
         path: str or path, the directory to write.
-        truncation: None for the preprocessor's own. A graph can only cut pairs in turn; "round_robin" says that this is
-            wanted of a preprocessor that does otherwise (single texts are cut in the same way by both).
+        truncation: defaults to the preprocessor's own. A graph can only cut pairs in turn, so "round_robin" is needed
+            for a preprocessor that cuts them otherwise (single texts are cut in the same way by both).
         overwrite: bool, whether to replace what is at `path`.
 
     Returns:
@@ -64,18 +68,16 @@ def export_preprocessor(preprocessor, path, *, truncation=None, overwrite=False)
     return Path(path)
 
 
-def check(preprocessor, truncation):
-    """Raises TypeError or ValueError where a preprocessor does what its SavedModel would not."""
+def check(preprocessor: BertPreprocessor, truncation: str | None) -> None:
+    """Raise TypeError or ValueError where a preprocessor does what its SavedModel would not."""
     if not isinstance(preprocessor, BertPreprocessor):
         raise TypeError(f"preprocessor: expected a BertPreprocessor, as in bert.preprocessor, got {preprocessor!r}")
     if truncation not in (None, TRUNCATION):
-        raise ValueError(
-            f"truncation: expected None or {TRUNCATION!r}, which is all a graph can do; got {truncation!r}"
-        )
+        raise ValueError(f"truncation: expected None or {TRUNCATION!r}, got {truncation!r}")
     if (truncation or preprocessor.truncation) != TRUNCATION:
         raise ValueError(
             f"The preprocessor cuts long pairs by truncation={preprocessor.truncation!r}, and a graph can only do "
-            f'{TRUNCATION!r}: pass truncation="{TRUNCATION}" if that is wanted (single texts are cut the same way).'
+            f'{TRUNCATION!r}: pass truncation="{TRUNCATION}" to accept that (single texts are cut the same way).'
         )
     if preprocessor.seq_length is None:
         raise ValueError("The preprocessor has seq_length=None, and a graph needs one: give it, say, seq_length=128.")
@@ -93,8 +95,8 @@ def check(preprocessor, truncation):
         )
 
 
-def import_tensorflow_text():
-    """The module tensorflow_text, which also brings the operations that the graph is made of."""
+def import_tensorflow_text() -> Any:
+    """Return the module tensorflow_text, which also brings the operations that the graph is made of."""
     try:
         import tensorflow_text
     except ImportError:
@@ -111,8 +113,8 @@ def import_tensorflow_text():
     return tensorflow_text
 
 
-def hub_model(preprocessor, vocabulary):
-    """The object that is saved, with its parts."""
+def hub_model(preprocessor: BertPreprocessor, vocabulary: Path) -> Any:
+    """Return the object that is saved, with its parts."""
     import tensorflow as tf
 
     text = import_tensorflow_text()
@@ -144,8 +146,8 @@ def hub_model(preprocessor, vocabulary):
     return model
 
 
-def pack(segments, seq_length, ids):
-    """One or two ragged `[B, words, pieces]` or `[B, pieces]` -> the dict of three tensors `[B, T]`."""
+def pack(segments: Sequence[Any], seq_length: Any, ids: dict[str, int]) -> dict[str, Any]:
+    """Return the three tensors `[B, T]` of one or two ragged `[B, words, pieces]` or `[B, pieces]`, as a dict."""
     text = import_tensorflow_text()
     segments = [segment.merge_dims(1, -1) if segment.shape.rank > 2 else segment for segment in segments]
     segments = text.RoundRobinTrimmer(seq_length - len(segments) - 1).trim(segments)
@@ -155,8 +157,8 @@ def pack(segments, seq_length, ids):
     return dict(zip(INPUTS, (word_ids, mask, types), strict=True))
 
 
-def packing_object(default, ids):
-    """The object `bert_pack_inputs`."""
+def packing_object(default: int, ids: dict[str, int]) -> Any:
+    """Return the object `bert_pack_inputs`."""
     import tensorflow as tf
 
     @tf.function(autograph=False)
@@ -168,13 +170,13 @@ def packing_object(default, ids):
         segment = tf.RaggedTensorSpec([None] * rank, tf.int32)
         for segments in ([segment], [segment, segment]):
             call.get_concrete_function(segments, seq_length=length)
-    made = tf.Module()
-    made.__call__ = call
-    return made
+    module = tf.Module()
+    module.__call__ = call
+    return module
 
 
-def serving(model):
-    """The function behind `serving_default`."""
+def serving(model: Any) -> Any:
+    """Return the function behind `serving_default`."""
     import tensorflow as tf
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "sentences")], autograph=False)

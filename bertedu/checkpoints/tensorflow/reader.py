@@ -9,16 +9,19 @@ Nothing in a checkpoint is executed. What it does not say is taken to be as in a
 epsilon 1e-12, and the tanh form of GELU. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
+import functools
 import math
 import re
 import warnings
+from collections.abc import Callable
+from pathlib import Path
 
 from bertedu.bert import Bert
 from bertedu.checkpoints import assembly, strict
-from bertedu.checkpoints.common import no_vocabulary, preprocessor_for, shortened, weights
+from bertedu.checkpoints.common import no_vocabulary, preprocessor_for, read_vocabulary, shortened
 from bertedu.checkpoints.tensorflow.configuration import CONFIG, LOWERCASE, check_sizes, encoder_arguments, heads
-from bertedu.checkpoints.tensorflow.files import find_prefix, open_checkpoint, open_reader, read_value
-from bertedu.checkpoints.tensorflow.names import FINE_TUNED, FOREIGN, OPTIMIZER, their_name
+from bertedu.checkpoints.tensorflow.files import Checkpoint, find_prefix, open_checkpoint, open_reader, read_value
+from bertedu.checkpoints.tensorflow.names import FINE_TUNED, FOREIGN, NAMES, OPTIMIZER
 from bertedu.text import BertTokenizer
 
 LOOKED_FOR = (
@@ -27,12 +30,12 @@ LOOKED_FOR = (
 TRUNCATION = "round_robin"
 
 
-def read(path, dtype=None):
+def read(path: Path, dtype: str | None = None) -> Bert:
     """Return the `Bert` of a TensorFlow checkpoint.
 
     Args:
         path: a directory with one checkpoint, or a checkpoint's prefix ("bert_model.ckpt", "ckpt-1000").
-        dtype: name of the type that the weights shall have (None: the one they have there).
+        dtype: name of the type of the weights. Defaults to the one they have there.
 
     Raises:
         FileNotFoundError, ValueError: a file, field or tensor is missing, unknown, mis-shaped or damaged.
@@ -40,12 +43,11 @@ def read(path, dtype=None):
     """
     prefix = find_prefix(path)
     checkpoint = open_checkpoint(prefix)
-    return read_model(
-        checkpoint, lambda: read_tokenizer(prefix.parent / "vocab.txt", checkpoint.config.get(LOWERCASE)), dtype
-    )
+    vocabulary, lowercase = prefix.parent / "vocab.txt", checkpoint.config.get(LOWERCASE)
+    return read_model(checkpoint, lambda: read_tokenizer(vocabulary, lowercase), dtype)
 
 
-def read_model(checkpoint, make_tokenizer, dtype=None):
+def read_model(checkpoint: Checkpoint, make_tokenizer: Callable[[], BertTokenizer], dtype: str | None = None) -> Bert:
     """Return the `Bert` of a checkpoint.
 
     Args:
@@ -53,51 +55,52 @@ def read_model(checkpoint, make_tokenizer, dtype=None):
         make_tokenizer: function that returns its `BertTokenizer`; called once the tensors are known to fit.
         dtype: as for `read`.
     """
-    arguments = encoder_arguments(checkpoint, dtype)
-    parts, form, source = heads(checkpoint, arguments), checkpoint.form, str(checkpoint.prefix)
-    layout = strict.Layout(
-        shape=lambda path, shape: stored_shape(path, shape, form),
-        array=lambda array, path, shape: array.reshape(shape),
-        name=lambda path: their_name(path, form),
-    )
-    described_by = "the rest of it"
-    shapes, _ = strict.model_shapes(arguments, parts.masked_lm is not None)
+    described = describe(checkpoint, dtype)
     try:
-        strict.check(shapes, checkpoint.tensors, source, described_by, layout)
+        assembly.check(described)
     except ValueError as error:
         raise ValueError(f"{error}{hint(checkpoint)}") from None
-    check_sizes(checkpoint, arguments)
-    head = [t.name for t in checkpoint.tensors if FINE_TUNED.search(t.name) and not OPTIMIZER.search(t.name)]
-    if head:
-        warnings.warn(f"{source} holds a head that is not read, {shortened(head)}: classifier is None.", stacklevel=2)
+    check_sizes(checkpoint, described.arguments)
+    unread = [t.name for t in checkpoint.tensors if FINE_TUNED.search(t.name) and not OPTIMIZER.search(t.name)]
+    if unread:
+        warnings.warn(
+            f"{checkpoint.prefix} holds a head that is not read, {shortened(unread)}: classifier is None.",
+            stacklevel=2,
+        )
     tokenizer = make_tokenizer()
-    encoder, masked_lm, _ = assembly.build(arguments, parts, source, dtype)
-    reader = open_reader(checkpoint.prefix)
-    keys = {tensor.ours: key for tensor, key in zip(checkpoint.tensors, checkpoint.keys, strict=True)}
-    has_pooler = strict.fill(
-        weights(encoder, masked_lm),
+    parts = assembly.fill(described, dtype)
+    return Bert(tokenizer, preprocessor=preprocessor_for(tokenizer, parts["encoder"], TRUNCATION), **parts)
+
+
+def describe(checkpoint: Checkpoint, dtype: str | None = None) -> assembly.Description:
+    """Return the `Description` of the model in a checkpoint."""
+    arguments, form = encoder_arguments(checkpoint, dtype), checkpoint.form
+    source = str(checkpoint.prefix)
+    reader = functools.cache(lambda: open_reader(checkpoint.prefix))  # opened at the first tensor, for all
+    stored = strict.Stored(
         checkpoint.tensors,
-        lambda tensor: read_value(reader, keys[tensor.ours], checkpoint.prefix),
+        lambda tensor: read_value(reader(), tensor.place, checkpoint.prefix),
         source,
-        described_by,
-        layout,
+        described_by="the rest of it",
+        shape=lambda path, shape: stored_shape(path, shape, form),
+        array=lambda array, path, shape: array.reshape(shape),
+        name=NAMES[form].name,
     )
-    preprocessor = preprocessor_for(tokenizer, encoder, TRUNCATION)
-    return Bert(tokenizer, encoder, preprocessor, has_pooler=has_pooler, masked_lm=masked_lm)
+    return assembly.Description(arguments, heads(checkpoint, arguments), source, stored)
 
 
-def hint(checkpoint):
+def hint(checkpoint: Checkpoint) -> str:
     """Return a sentence on what a checkpoint without a BERT seems to hold, or nothing."""
     unknown = [tensor.name for tensor in checkpoint.tensors if not tensor.known]
     kinds = [kind for sign, kind in FOREIGN.items() if any(re.search(sign, name, re.I) for name in unknown)]
     if kinds:
         return f" It looks like a checkpoint of {kinds[0]}, which is another architecture."
     if not unknown and not any(tensor.ours for tensor in checkpoint.tensors):
-        return " There are no weights in it at all, as in the SavedModel of a preprocessor."
+        return " There are no weights in it at all."
     return ""
 
 
-def stored_shape(path, shape, form):
+def stored_shape(path: str, shape: tuple[int, ...], form: str) -> tuple[int, ...]:
     """Return the shape of a weight in a checkpoint: ours in TF2; in TF1 heads are not split."""
     if form == "TF2" or len(shape) < 2:
         return shape
@@ -107,7 +110,7 @@ def stored_shape(path, shape, form):
     return math.prod(shape[:split]), math.prod(shape[split:])
 
 
-def read_tokenizer(vocabulary, lowercase=None):
+def read_tokenizer(vocabulary: Path, lowercase: bool | None = None) -> BertTokenizer:
     """Return the `BertTokenizer` of a vocab.txt.
 
     Args:
@@ -130,7 +133,4 @@ def read_tokenizer(vocabulary, lowercase=None):
             f"Nothing says whether {vocabulary} is for lower-case text: write "
             f'"{LOWERCASE}": true (or false) into {directory / CONFIG}, or name the directory "uncased" or "cased".'
         )
-    try:
-        return BertTokenizer(vocabulary, lowercase=lowercase)
-    except ValueError as error:
-        raise ValueError(f"{vocabulary}: {error}") from None
+    return read_vocabulary(vocabulary, lowercase=lowercase)

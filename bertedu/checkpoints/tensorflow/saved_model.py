@@ -8,7 +8,8 @@ it. Chapter: notebooks/10_checkpoints.ipynb.
 
 from pathlib import Path
 
-from bertedu.checkpoints.common import no_vocabulary
+from bertedu.bert import Bert
+from bertedu.checkpoints.common import TensorInfo, damage_named, no_vocabulary
 from bertedu.checkpoints.tensorflow import files, reader
 from bertedu.checkpoints.tensorflow.configuration import CONFIG, LOWERCASE, read_config
 from bertedu.files import read_bytes
@@ -22,25 +23,40 @@ FOLDS_CASE = "CaseFoldUTF8"  # the operation by which a preprocessor's tokenizer
 TOKENIZES = ("WordpieceTokenizeWithOffsets", "FastWordpieceTokenizeWithOffsets")
 
 
-def recognises(path):
+def recognises(path: Path) -> bool:
     """Return whether `path` is the directory of a SavedModel."""
-    return (Path(path) / GRAPH).is_file()
+    return (path / GRAPH).is_file()
 
 
-def read(path, dtype=None):
+def read(path: Path, dtype: str | None = None) -> Bert:
     """Return the `Bert` of the SavedModel of an encoder; `dtype` and errors as in `reader.read`."""
+    if not (path / "variables" / "variables.index").is_file():
+        check_not_a_preprocessor(path)
     checkpoint = files.open_checkpoint(find_variables(path))
+    if not any(tensor.ours for tensor in checkpoint.tensors):
+        check_not_a_preprocessor(path)
     return reader.read_model(checkpoint, lambda: read_tokenizer(path, checkpoint), dtype)
 
 
-def tensors(path):
+def check_not_a_preprocessor(path: Path) -> None:
+    """Raise ValueError where the SavedModel is a preprocessor's: its program tokenizes texts, and it has no weights."""
+    lowercase = lowercase_of_graph(path)
+    if lowercase is not None:
+        tokenizer = f"be.BertTokenizer({str(path / 'assets' / 'vocab.txt')!r}, lowercase={lowercase})"
+        raise ValueError(
+            f"{path} is the SavedModel of a preprocessor: it turns texts into token ids, and there is no BERT in it. "
+            f"Load the BERT that it belongs to with be.load. To use the preprocessor alone, make one of its tokenizer: "
+            f"be.BertPreprocessor({tokenizer}, seq_length=128)."
+        )
+
+
+def tensors(path: Path) -> list[TensorInfo]:
     """Return the `TensorInfo` of every tensor in a SavedModel."""
     return files.open_checkpoint(find_variables(path), config={}).tensors
 
 
-def find_variables(path):
+def find_variables(path: Path) -> Path:
     """Return the prefix of the checkpoint in a SavedModel."""
-    path = Path(path)
     prefix = path / "variables" / "variables"
     if not recognises(path):
         raise FileNotFoundError(f"{path} holds no {GRAPH}: is it the directory of a SavedModel?")
@@ -49,7 +65,7 @@ def find_variables(path):
     return prefix
 
 
-def read_tokenizer(path, checkpoint=None):
+def read_tokenizer(path: Path, checkpoint: files.Checkpoint | None = None) -> BertTokenizer:
     """Return the `BertTokenizer` of a SavedModel, an encoder or a preprocessor.
 
     It is lower case where tokenizer.json, an encoder's variable `do_lower_case` or bert_config.json says so; else as a
@@ -62,7 +78,6 @@ def read_tokenizer(path, checkpoint=None):
     Raises:
         FileNotFoundError, ValueError: files are missing or damaged, contradict each other, or nothing says the case.
     """
-    path = Path(path)
     checkpoint = checkpoint or files.open_checkpoint(find_variables(path))
     vocabulary, whole = path / "assets" / "vocab.txt", path / "variables" / TOKENIZER
     if not vocabulary.is_file() and not whole.is_file():
@@ -83,7 +98,7 @@ def read_tokenizer(path, checkpoint=None):
     return reader.read_tokenizer(vocabulary, lowercase)
 
 
-def lowercase_of_variables(checkpoint):
+def lowercase_of_variables(checkpoint: files.Checkpoint) -> bool | None:
     """Return the value of the variable `do_lower_case`, or None."""
     key = f"{LOWERCASE}{files.VALUE}"
     entry = checkpoint.entries.get(key)
@@ -94,16 +109,14 @@ def lowercase_of_variables(checkpoint):
     return bool(files.read_value(files.open_reader(checkpoint.prefix), key, checkpoint.prefix))
 
 
-def lowercase_of_graph(path):
+def lowercase_of_graph(path: Path) -> bool | None:
     """Return whether the tokenizer in a preprocessor folds case; None where the SavedModel has no tokenizer in it."""
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-    file = Path(path) / GRAPH
-    try:
+    file = path / GRAPH
+    with damage_named(file, DecodeError):
         model = SavedModel.FromString(read_bytes(file, MOST_GRAPH))
-    except DecodeError:
-        raise ValueError(f"{file} is damaged or cut off: download it again.") from None
     functions = [function for graph in model.meta_graphs for function in graph.graph_def.library.function]
     operations = {node.op for function in functions for node in function.node_def}
     return FOLDS_CASE in operations if operations.intersection(TOKENIZES) else None

@@ -8,42 +8,37 @@ A SavedModel is a program and its weights. The program is what our layers do whi
 neither Keras nor this package is needed. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
 from bertedu.backend import devices
-from bertedu.checkpoints import native
-from bertedu.checkpoints.common import weights
+from bertedu.bert import Bert
+from bertedu.checkpoints.common import check_table, special_parts, weights
+from bertedu.checkpoints.names import Names
+from bertedu.checkpoints.objects import activation_name
 from bertedu.checkpoints.tensorflow import configuration as conf
-from bertedu.checkpoints.tensorflow.names import their_name
+from bertedu.checkpoints.tensorflow.hub_object import hub_object, save
+from bertedu.checkpoints.tensorflow.names import tf2_names
 from bertedu.checkpoints.tensorflow.saved_model import TOKENIZER
+from bertedu.encoder import BertEncoder
 from bertedu.feedforward import Feedforward, GatedFeedforward
 from bertedu.fields import read_fields
 from bertedu.files import replacing, write_json
 from bertedu.inputs import INPUTS
-from bertedu.masked_lm import MaskedLM
+from bertedu.masked_lm import BertPretrainer, MaskedLM
 
 POSITIONS = "masked_lm_positions"
 POOLED = ("pooled_output", "default")
 OUTPUTS = ("sequence_output", *POOLED, "encoder_outputs", "mlm_logits")
 POOLER = "pooler_transform/"
 
-SCAFFOLD = (
-    (r"^transformer/layer_0/", "transformer_scaffold/"),
-    (r"^transformer/layer_(\d+)/", r"transformer_scaffold_\1/"),
-    (r"^pooler_transform/", "cls_transform/"),
-)
-"""How the names in tf-models' scaffold, where talking heads and gated layers are from, differ from its BERT's."""
 
-GATED = ((r"/(intermediate|output|output_layer_norm)/", r"/feedforward/\1_0/"),)
-"""The same for its gated layers."""
-
-
-def export_saved_model(bert, path, *, overwrite=False):
-    """Writes a BERT as a SavedModel with the interface of those on the Hub (Kaggle Models).
+def export_saved_model(bert: Bert, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write a BERT as a SavedModel with the interface of those on the Hub (Kaggle Models).
 
     `tf.saved_model.load(path)` and `hub.KerasLayer(path, trainable=True)` give an object to be called with a dict of
     int32 `input_word_ids`, `input_mask`, `input_type_ids` `[B, T]`; dropout acts with `training=True`. It has the
@@ -87,34 +82,15 @@ def export_saved_model(bert, path, *, overwrite=False):
     return Path(path)
 
 
-def save(model, path, signature):
-    """Saves a TensorFlow object, without its report of where it wrote to: that path is gone a moment later."""
-    import tensorflow as tf
-
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel("WARNING")
-    try:
-        tf.saved_model.save(model, str(path), signatures={"serving_default": signature})
-    finally:
-        logger.setLevel(level)
-
-
-def check(bert):
-    """Raise ValueError unless Keras runs on TensorFlow and a reader would find all there is to `bert`."""
+def check(bert: Bert) -> None:
+    """Raise ValueError unless Keras runs on TensorFlow and the format can express every part of `bert`."""
     if devices.backend() != "tensorflow":
         raise ValueError(
             f"A SavedModel is a program of TensorFlow's, but Keras runs on {devices.backend()!r}: export it in a "
             "Python that was started with KERAS_BACKEND=tensorflow."
         )
     encoder, head = bert.encoder, bert.masked_lm and bert.masked_lm.masked_lm
-    why = [f"{name}={getattr(encoder, name)!r}" for name in ("norm_first", "output_range") if getattr(encoder, name)]
-    if encoder.attention_cls not in (MultiHeadAttention, TalkingHeadsAttention):
-        why.append(f"attention_cls={encoder.attention_cls.__name__}")
-    if encoder.feedforward_cls not in (Feedforward, GatedFeedforward):
-        why.append(f"feedforward_cls={encoder.feedforward_cls.__name__}")
-    if encoder.embedding_layer is not None:
-        why.append("an embedding_layer of its own")
+    why = special_parts(encoder, (MultiHeadAttention, TalkingHeadsAttention), (Feedforward, GatedFeedforward))
     activations = [encoder.inner_activation]
     if isinstance(head, MaskedLM):
         activations.append(head.activation)
@@ -122,32 +98,29 @@ def check(bert):
         why += ["classification_heads"] if bert.masked_lm.classification_heads else []
     elif head is not None:
         why.append(f"a masked-LM head of the class {type(head).__name__}")
-    why += [f"the activation {activation!r}" for activation in activations if name_of(activation) is None]
+    why += [f"the activation {function!r}" for function in activations if name_of(function) is None]
     if why:
         raise ValueError(
             f"A SavedModel like the Hub's has no field for {' and '.join(why)}, and its readers would take it for "
             "another BERT. A program alone, without that interface, is what keras.Model.export writes."
         )
-    if head is not None:
-        native.check_table(bert)
+    check_table(bert)
 
 
-def name_of(activation):
+def name_of(activation: Callable) -> str | None:
     """Return the name of an activation in bert_config.json, or None."""
-    names = (name for name, known in conf.ACTIVATIONS.items() if conf.KNOWN_ACTIVATIONS[known] is activation)
-    return next(names, None)
+    return activation_name(activation, conf.ACTIVATIONS)
 
 
-def config(bert):
+def config(bert: Bert) -> dict[str, Any]:
     """Return the content of bert_config.json, whose fields are google-research/bert's.
 
     Raises:
         ValueError: `saved_model.read` would refuse it.
     """
     encoder, head = bert.encoder, bert.masked_lm and bert.masked_lm.masked_lm
-    fields = {field: getattr(encoder, argument) for argument, (_, field) in conf.SIZES.items()}
+    fields = {field: getattr(encoder, argument) for argument, field in conf.SIZES.items()}
     fields |= {
-        "num_hidden_layers": encoder.num_layers,
         conf.ACTIVATION: name_of(encoder.inner_activation),
         conf.DROPOUT: encoder.output_dropout,
         conf.ATTENTION_DROPOUT: encoder.attention_dropout,
@@ -161,12 +134,13 @@ def config(bert):
     return fields
 
 
-def hub_model(bert, vocabulary):
-    """The object that is saved: a copy of the weights under the Hub's names, and functions that use it."""
+def hub_model(bert: Bert, vocabulary: Path) -> Any:
+    """Return the object that is saved: a copy of the weights under the Hub's names, and functions that use it."""
     import tensorflow as tf
 
+    names = hub_names(bert.encoder)
     copies = {
-        ours: tf.Variable(variable.value, name=hub_name(ours, bert.encoder))
+        ours: tf.Variable(variable.value, name=("bert/" if ours.startswith("masked_lm/") else "") + names.name(ours))
         for ours, variable in weights(bert.encoder, bert.masked_lm).items()
         if bert.has_pooler or not ours.startswith(POOLER)
     }
@@ -180,26 +154,20 @@ def hub_model(bert, vocabulary):
     return model
 
 
-def hub_name(ours, encoder):
-    """The name of a weight in the Hub's SavedModels, by our path of it.
+def hub_names(encoder: BertEncoder) -> Names:
+    """Return the names of weights in the Hub's SavedModels of such an encoder.
 
     Example:
         >>> from bertedu.encoder import BertEncoder
-        >>> hub_name("layer_0/feedforward/output/kernel", BertEncoder(20, 6, 1, 2, inner_dim=8))
+        >>> hub_names(BertEncoder(20, 6, 1, 2, inner_dim=8)).name("layer_0/feedforward/output/kernel")
         'transformer/layer_0/output/kernel'
     """
-    if ours.startswith("masked_lm/"):
-        return f"bert/{their_name(ours, 'TF2')}"
     gated = encoder.feedforward_cls is GatedFeedforward
-    changes = SCAFFOLD if gated or encoder.attention_cls is TalkingHeadsAttention else ()
-    name = their_name(ours, "TF2")
-    for pattern, replacement in (*changes, *(GATED if gated else ())):
-        name = re.sub(pattern, replacement, name)
-    return name
+    return tf2_names(gated or encoder.attention_cls is TalkingHeadsAttention, gated)
 
 
-def encoder_object(encoder, masked_lm, copies):
-    """The `hub_object` of an encoder.
+def encoder_object(encoder: BertEncoder, masked_lm: BertPretrainer | None, copies: dict[str, Any]) -> Any:
+    """Return the `hub_object` of an encoder.
 
     Args:
         encoder: the `BertEncoder` whose program it is.
@@ -227,34 +195,8 @@ def encoder_object(encoder, masked_lm, copies):
     return hub_object(call, {name: tf.TensorSpec((None, None), tf.int32, name) for name in names}, copies.values())
 
 
-def hub_object(function, specification, variables=()):
-    """A TensorFlow object that is called as the Hub's are once it has been saved and loaded.
-
-    Args:
-        function: `function(inputs, training)`, where `training` is a bool.
-        specification: the `tf.TensorSpec` of its inputs.
-        variables: what it uses, all trainable.
-
-    Returns:
-        a `tf.Module`; `__call__(inputs, training=False, mask=None)` is an attribute of it, as in the Hub's.
-    """
-    import tensorflow as tf
-
-    @tf.function(autograph=False)
-    def call(inputs, training=False, mask=None):
-        return function(inputs, training)
-
-    for training in (False, True):
-        call.get_concrete_function(specification, training=training, mask=None)
-    made = type("HubObject", (tf.Module,), {"variables": None, "trainable_variables": None})()  # no properties here
-    made.__call__ = call
-    made.variables, made.trainable_variables = list(variables), list(variables)
-    made.regularization_losses = []
-    return made
-
-
-def fresh_seeds(encoder):
-    """A random state for each dropout, drawn anew whenever the program runs, and so not a variable of it."""
+def fresh_seeds(encoder: BertEncoder) -> list[tuple[Any, Any]]:
+    """Return a random state for each dropout, sampled whenever the program runs, and so not a variable of it."""
     import tensorflow as tf
 
     weights = {id(variable) for variable in encoder.weights}
@@ -263,8 +205,8 @@ def fresh_seeds(encoder):
     return list(zip(states, tf.unstack(tf.cast(drawn, "uint32"), num=len(states)), strict=True))
 
 
-def serving(model):
-    """The function behind `serving_default`, which is flat: TensorFlow's servers know no lists."""
+def serving(model: Any) -> Any:
+    """Return the function behind `serving_default`, which is flat: TensorFlow's servers know no lists."""
     import tensorflow as tf
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32, name) for name in INPUTS], autograph=False)
