@@ -15,6 +15,7 @@ from bertedu.classifier import BertClassifier, ClassificationHead
 from bertedu.encoder import BertEncoder
 from bertedu.fields import read_fields, shown
 from bertedu.masked_lm import BertPretrainer, MaskedLM
+from bertedu.serialization import serialize
 
 
 class Heads(NamedTuple):
