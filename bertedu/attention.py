@@ -156,7 +156,7 @@ class MultiHeadAttention(ConfigFromSignature, keras.layers.Layer):
         self.key_dense = self._projection("key", (num_heads, self.key_dim))
         self.value_dense = self._projection("value", (num_heads, self.value_dim))
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
-        self.output_dense = None  # its width is the query's, known when built
+        self.output_dense: Any = None  # its width is the query's, known when built
         self.supports_masking = True
 
     def _projection(self, name, output_dims, input_dims=None):
@@ -205,7 +205,7 @@ class MultiHeadAttention(ConfigFromSignature, keras.layers.Layer):
         context = ops.einsum("bnts,bnsh->bnth", weights, v)  # [B, N, T, H]
         output = self.output_dense(self.concatenate_heads(context))  # [B, T, D]
 
-        extras = (scores,) if return_attention_scores else ()
+        extras: tuple = (scores,) if return_attention_scores else ()
         if return_qkv:
             extras += ((q, k, v),)  # [B, N, T or S, H] each
         return (output, *extras) if extras else output

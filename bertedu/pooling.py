@@ -88,12 +88,11 @@ def pool(outputs: Mapping[str, Any], input_mask: Any, pooling: str | Pooling = "
         4
     """
     check_pooling(pooling)
-    if pooling == "pooled":
-        return outputs["pooled_output"]
-    return function_of(pooling)(outputs["sequence_output"], input_mask)
+    function = function_of(pooling)
+    return outputs["pooled_output"] if function is None else function(outputs["sequence_output"], input_mask)
 
 
-POOLINGS = {"cls": cls_pooling, "mean": mean_pooling, "max": max_pooling}
+POOLINGS: dict[str, Pooling] = {"cls": cls_pooling, "mean": mean_pooling, "max": max_pooling}
 """The poolings by name that need nothing but `sequence_output`."""
 
 

@@ -6,7 +6,6 @@ Chapter: notebooks/00_start_here.ipynb.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from bertedu.text import Encoded
-    from bertedu.views.common import View
+    from bertedu.views import View
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -119,12 +118,12 @@ class Reading:
         if kind == "model":
             return views.model_view(self.attention, self.tokens, **options)
         if kind == "head":
-            return views.head_view(self.attention, self.tokens, **{"segments": self.segments} | options)
+            return views.head_view(self.attention, self.tokens, **{"segments": self.segments, **options})
         if kind != "neuron":
             raise ValueError(f'kind must be "model", "head" or "neuron", got {kind!r}.')
         if self.queries is None:
             raise ValueError("The neuron view needs queries and keys: read the text with return_qkv=True.")
-        return views.neuron_view(self.queries, self.keys, self.tokens, **{"attention": self.attention} | options)
+        return views.neuron_view(self.queries, self.keys, self.tokens, **{"attention": self.attention, **options})
 
     def show(self, view: str = "model", **options: Any) -> None:
         """Show a view: in a notebook live, above it a static figure for where nothing live can run.
@@ -135,7 +134,7 @@ class Reading:
         """
         self.view(view, **options).show()
 
-    def save(self, path: str | os.PathLike[str], layer: int | None = None, head: int | None = None) -> Path:
+    def save(self, path: str | Path, layer: int | None = None, head: int | None = None) -> Path:
         """Save `picture(layer, head)` as .png, .svg or .pdf, by the ending of `path`, and return the path.
 
         Raises:

@@ -38,7 +38,7 @@ def register(package: str = "custom") -> Callable[[Item], Item]:
 
     def decorate(item: Item) -> Item:
         name = keras.saving.get_registered_name(item)
-        if name == item.__name__:  # Keras' answer for what it does not know
+        if ">" not in name:  # Keras' answer for what it does not know
             keras.saving.register_keras_serializable(package)(item)
             name = keras.saving.get_registered_name(item)
         REGISTERED[name] = item

@@ -61,7 +61,7 @@ class ConfigFromSignature:
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor, as JSON can hold them."""
         # A model's precision and `trainable` are those of its parts.
-        config = {"name": self.name} if isinstance(self, keras.Model) else super().get_config()
+        config = {"name": self.name} if isinstance(self, keras.Model) else super().get_config()  # type: ignore[misc]
         for name in constructor_arguments(type(self)):
             attribute = self.STORED_AS.get(name, name)
             if hasattr(self, attribute):
@@ -150,7 +150,8 @@ def also_spelled(spellings: Mapping[str, str], ignored: Sequence[str] = ()) -> C
                 kwargs[spellings[other]] = value
             return init(self, *args, **kwargs)
 
-        with_spellings.__signature__ = signature  # Keras looks at it without following wrappers
+            with_spellings.__signature__ = signature  # type: ignore[attr-defined]  # Keras reads it; it follows no wrapper
+
         return with_spellings
 
     return decorate

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -157,11 +158,11 @@ class BertTokenizer:
             "mask_id": self.mask_id,
         }
 
-    def save_vocabulary(self, path: str | os.PathLike[str]) -> None:
+    def save_vocabulary(self, path: str | Path) -> None:
         """Write `vocabulary` as a vocab.txt, one token a line."""
         files.write_text(path, vocabulary_text(self.vocabulary))
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | Path) -> None:
         """Write a Hugging Face `tokenizer.json`, the reverse of `from_file`; used there, it adds [CLS] and [SEP]."""
         whole = Tokenizer.from_str(self._rust.to_str())
         whole.post_processor = processors.BertProcessing((self.sep_token, self.sep_id), (self.cls_token, self.cls_id))

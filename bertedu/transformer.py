@@ -95,7 +95,7 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
         self.supports_masking = True
 
-    def build(self, inputs_shape: Sequence[int | None]) -> None:
+    def build(self, inputs_shape: Sequence[Any]) -> None:
         """Build the two blocks for inputs of the shape `[B, S, D]`."""
         hidden_size = inputs_shape[-1]
         checks.whole_number("num_heads", self.num_heads, 1, hidden_size, "There can't be more heads than dimensions.")
