@@ -150,7 +150,7 @@ def also_spelled(spellings: Mapping[str, str], ignored: Sequence[str] = ()) -> C
                 kwargs[spellings[other]] = value
             return init(self, *args, **kwargs)
 
-            with_spellings.__signature__ = signature  # type: ignore[attr-defined]  # Keras reads it; it follows no wrapper
+        with_spellings.__signature__ = signature  # type: ignore[attr-defined]  # Keras reads it; it follows no wrapper
 
         return with_spellings
 
