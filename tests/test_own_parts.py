@@ -27,7 +27,7 @@ TOKENIZER = be.BertTokenizer(VOCABULARY)
 PREPROCESSOR = be.BertPreprocessor(TOKENIZER, seq_length=12)
 TEXTS = [SENTENCE, "it was warm", "the unwanted cat"]
 each_part = pytest.mark.parametrize("part", PARTS, ids=lambda part: next(iter(part.values())).__name__)
-each_pooling = pytest.mark.parametrize("pooling", POOLINGS, ids=str)
+each_pooling = pytest.mark.parametrize("pooling", POOLINGS, ids=lambda pooling: getattr(pooling, "__name__", pooling))
 
 
 def encoder(**options):
