@@ -410,7 +410,7 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
     ),
     "heads that do not divide": (
         *(HALF, lambda d: change(d / "config.json", num_heads=4), ValueError),
-        "config.json: hidden_dim 21 must be a multiple of num_heads 4",
+        "config.json: hidden_size 21 must be a multiple of num_attention_heads 4",
     ),
     "another number of heads": (
         *(HALF, lambda d: change(d / "config.json", num_heads=7), ValueError),

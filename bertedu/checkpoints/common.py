@@ -46,8 +46,8 @@ class TensorInfo(NamedTuple):
     name: str
     shape: tuple[int, ...]
     dtype: str
-    ours: str | None
-    known: bool
+    ours: str | None = None
+    known: bool = False
     place: Any = None
 
 
@@ -121,14 +121,31 @@ def special_parts(encoder: BertEncoder, attention: Sequence[type], feedforward: 
     return [description for description, present in parts.items() if present]
 
 
-def preprocessor_for(tokenizer: BertTokenizer, encoder: BertEncoder, truncation: str) -> BertPreprocessor:
-    """Return the `BertPreprocessor` of a checkpoint that does not say how long its texts are."""
-    return BertPreprocessor(tokenizer, min(PREPROCESSOR_LENGTH, encoder.max_sequence_length), truncation)
+def preprocessor_for(
+    tokenizer: BertTokenizer, encoder: BertEncoder, truncation: str = "round_robin", length: int = PREPROCESSOR_LENGTH
+) -> BertPreprocessor:
+    """Return the `BertPreprocessor` of a checkpoint, of `length` tokens or of as many as its encoder has positions."""
+    return BertPreprocessor(tokenizer, min(length, encoder.max_sequence_length), truncation)
 
 
 def no_vocabulary(path: Path | str) -> FileNotFoundError:
     """Return the error for a checkpoint without its tokenizer."""
     return FileNotFoundError(f"{path} comes without its vocabulary: put its vocab.txt beside it.")
+
+
+def weight_files(directory: Path, weights: str, index: str, hint: str = "") -> list[Path]:
+    """Return the weight files in a directory: one, or the shards that its index names.
+
+    Args:
+        directory: its path.
+        weights, index: the names of the file and of the index.
+        hint: what to do where neither is there, for the message.
+    """
+    if (directory / weights).is_file():
+        return [directory / weights]
+    if (directory / index).is_file():
+        return shard_files(directory / index)
+    raise FileNotFoundError(f"{directory} holds neither {weights} nor {index}: download it again.{hint}")
 
 
 def shard_files(index: Path) -> list[Path]:

@@ -98,9 +98,9 @@ def read(path: Path, dtype: str | None = None) -> Bert:
     Raises:
         FileNotFoundError, ValueError: a file, field or tensor is missing, unknown, mis-shaped or damaged.
     """
-    source, file = path / CONFIG, path / WEIGHTS
+    source = path / CONFIG
     arguments, heads, preprocessor, embed = check_config(read_json(source), source, dtype)
-    stored = strict.Stored(tensors(path), lambda tensor: read_tensor(file, tensor.name), file, CONFIG)
+    stored = strict.Stored(tensors(path), read_tensor, path / WEIGHTS, CONFIG)
     described = assembly.Description(arguments, heads, source, stored)
     assembly.check(described)
     tokenizer = BertTokenizer.from_file(path / TOKENIZER)
@@ -141,4 +141,4 @@ def check_settings(fields: dict[str, Any], source: Path | str) -> dict[str, dict
 
 def tensors(path: Path) -> list[TensorInfo]:
     """Return the `TensorInfo` of every tensor in a directory; their names are our paths."""
-    return [TensorInfo(name, shape, dtype, name, True) for name, shape, dtype in list_tensors(path / WEIGHTS)]
+    return [tensor._replace(ours=tensor.name, known=True) for tensor in list_tensors(path / WEIGHTS)]

@@ -11,20 +11,7 @@ from typing import Any
 import keras
 
 from bertedu import defaults
-from bertedu.fields import (
-    ANYTHING,
-    FLAG,
-    IGNORED,
-    for_all,
-    number,
-    one_of,
-    only,
-    optional,
-    read_fields,
-    shown,
-    text,
-    whole,
-)
+from bertedu.fields import ANYTHING, FLAG, for_all, number, one_of, only, optional, read_fields, shown, text, whole
 from bertedu.registry import registered
 
 WAY_OUT = "If you trust the file, load it with keras.models.load_model and make a bertedu.Bert of its BertEncoder."
@@ -74,7 +61,7 @@ RECORD = {
     "class_name": text(),
     "config": ANYTHING,
     **for_all("module registered_name name", optional(text())),
-    **for_all("build_config compile_config shared_object_id inbound_nodes", IGNORED),
+    **for_all("build_config compile_config shared_object_id inbound_nodes", ANYTHING),
 }
 """Keras' record of an object. Where it was built and how it was compiled says nothing about what it computes."""
 

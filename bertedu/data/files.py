@@ -153,10 +153,7 @@ def _table(path, columns, **dialect):
             hint = f"; is there {stray}?" if len(fields) > len(first) else ""
             raise ValueError(f"{path}, line {line}: {len(fields)} columns, the first line has {len(first)}{hint}")
         if names and _is_header(fields, names, places, header):
-            raise ValueError(
-                f"{path}, line {line}: the names of the columns once more, {_listed(fields)}. "
-                "Where files were joined, remove this line, and check that their columns have the same order"
-            )
+            raise ValueError(f"{path}, line {line}: the names of the columns once more, {_listed(fields)}; remove it")
         yield line, [fields[place] for place in places]
 
 
@@ -192,11 +189,9 @@ def _place(path, header, column):
             raise ValueError(f"{path}: there is no column {column}: it has {len(header)}, counted from 0")
         return column
     if header.count(column) != 1:
-        there = "no column" if column not in header else "more than one column"
-        raise ValueError(
-            f"{path}, line 1: there is {there} {column!r}, only {_listed(header)}. "
-            "Where the first line names no columns, give positions, such as text=0, label=1"
-        )
+        there = f"{'more than one' if column in header else 'no'} column {column!r}, only {_listed(header)}"
+        hint = "Where the first line names no columns, give positions, such as text=0, label=1"
+        raise ValueError(f"{path}, line 1: there is {there}. {hint}")
     return header.index(column)
 
 

@@ -192,15 +192,12 @@ def _names(path, labels, places):
     for label, place in zip(labels, places, strict=True):
         if label in MISSING:
             raise ValueError(
-                f"{place}: the label {label!r} stands for a missing value. Remove the line, or give the names of all "
-                "classes, names=[...], if it is one of them"
+                f"{place}: the label {label!r} stands for a missing value; if it is a class, give names=[...]"
             )
     names = tuple(sorted(set(map(canonical, labels)), key=_order))
     if len(names) == 1:
-        raise ValueError(
-            f"{path}: there is one class only, {reprlib.repr(names[0])}, and nothing to tell apart; "
-            "names=[...] names classes that another file has"
-        )
+        only = f"there is one class only, {reprlib.repr(names[0])}, and nothing to tell apart"
+        raise ValueError(f"{path}: {only}; names=[...] names classes that another file has")
     return names
 
 

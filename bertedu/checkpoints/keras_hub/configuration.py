@@ -82,21 +82,20 @@ MULTI_LABEL = {"linear": False, "softmax": False, "sigmoid": True}
 
 
 class Preset(NamedTuple):
-    """What the configurations of a preset say, checked; None or {} where there is no such file.
+    """What the configurations of a preset say, checked; the defaults are a bare file's.
 
     Args:
-        backbone, tokenizer, preprocessor, task: dict, fields of KerasHub's objects; a tokenizer or preprocessor that
-            no file describes is None.
+        backbone, tokenizer, preprocessor, task: dict, fields of KerasHub's objects; {} where no file describes one.
         task_class: the name of the task's class, or None.
         problem: str, why the task's head cannot be read, or None.
     """
 
-    backbone: dict
-    tokenizer: dict | None
-    preprocessor: dict | None
-    task: dict
-    task_class: str | None
-    problem: str | None
+    backbone: dict[str, Any] = {}
+    tokenizer: dict[str, Any] = {}
+    preprocessor: dict[str, Any] = {}
+    task: dict[str, Any] = {}
+    task_class: str | None = None
+    problem: str | None = None
 
 
 def read_preset(directory: Path) -> Preset:
@@ -122,10 +121,7 @@ def read_preset(directory: Path) -> Preset:
             f"{directory}: fields that are unknown here are not followed: {', '.join(unknown[:20])}.", stacklevel=2
         )
     agreed: dict[str, Any] = {kind: agree(copies) for kind, copies in records.items()}
-    hidden, heads = agreed["backbone"]["hidden_dim"], agreed["backbone"]["num_heads"]
-    if hidden % heads:
-        raise ValueError(f"{directory / CONFIG}: hidden_dim {hidden} must be a multiple of num_heads {heads}.")
-    return Preset(**agreed | {"task": agreed["task"] or {}}, task_class=task_class, problem=problem)
+    return Preset(**agreed, task_class=task_class, problem=problem)
 
 
 def task_of(state: dict[str, Any]) -> tuple[str | None, str | None]:
@@ -183,14 +179,12 @@ def read_known(state: Any, table: dict, source: str, required: Collection[str], 
     return fields
 
 
-def agree(copies: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any] | None:
-    """Return the fields of the first of several copies of an object, which must all say the same; None of none."""
+def agree(copies: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    """Return the fields of the first of several copies of an object, which must all say the same; {} of none."""
     for source, fields in copies[1:]:
         first, expected = copies[0]
         for field in expected.keys() | fields.keys():
             if expected.get(field) != fields.get(field):
-                raise ValueError(
-                    f"{source}: {field} is {shown(fields.get(field))}, but {Path(first).name} says "
-                    f"{shown(expected.get(field))}: they must agree."
-                )
-    return copies[0][1] if copies else None
+                values = f"{shown(fields.get(field))}, but {shown(expected.get(field))} in {Path(first).name}"
+                raise ValueError(f"{source}: {field} is {values}: they must agree.")
+    return copies[0][1] if copies else {}

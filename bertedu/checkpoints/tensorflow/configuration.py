@@ -73,7 +73,7 @@ def encoder_arguments(checkpoint: Checkpoint, dtype: str | None = None) -> dict[
     kinds = {path.partition("/")[2] for path in shapes}
     return {
         **sizes_from_shapes(shapes),
-        **({"num_attention_heads": heads_of_tf1(checkpoint, shapes)} if checkpoint.form == "TF1" else {}),
+        **({"num_attention_heads": heads_of_tf1(checkpoint)} if checkpoint.form == "TF1" else {}),
         "inner_activation": KNOWN_ACTIVATIONS[ACTIVATIONS[config.get(ACTIVATION, "gelu")]],
         "output_dropout": config.get(DROPOUT, defaults.DROPOUT),
         "attention_dropout": config.get(ATTENTION_DROPOUT, defaults.DROPOUT),
@@ -86,7 +86,7 @@ def encoder_arguments(checkpoint: Checkpoint, dtype: str | None = None) -> dict[
     }
 
 
-def heads_of_tf1(checkpoint: Checkpoint, shapes: dict[str, tuple[int, ...]]) -> int:
+def heads_of_tf1(checkpoint: Checkpoint) -> int:
     """Return the number of attention heads of a TF1 checkpoint, which only bert_config.json says."""
     path, heads = checkpoint.prefix.parent / CONFIG, checkpoint.config.get("num_attention_heads")
     if heads is None:
@@ -94,9 +94,6 @@ def heads_of_tf1(checkpoint: Checkpoint, shapes: dict[str, tuple[int, ...]]) -> 
             f"{checkpoint.prefix}: a TF1 checkpoint does not say how many heads it has; {path} must hold "
             '"num_attention_heads", as it does beside each that Google published.'
         )
-    hidden = shapes.get("layer_0/output_layer_norm/gamma", (heads,))[0]
-    if hidden % heads:
-        raise ValueError(f"{path}: num_attention_heads={heads} must divide hidden_size={hidden}.")
     return heads
 
 

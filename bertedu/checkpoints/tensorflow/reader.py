@@ -27,7 +27,6 @@ from bertedu.text import BertTokenizer
 LOOKED_FOR = (
     "TensorFlow: a checkpoint (NAME.index with NAME.data-…); from google-research/bert with its bert_config.json"
 )
-TRUNCATION = "round_robin"
 
 
 def read(path: Path, dtype: str | None = None) -> Bert:
@@ -69,7 +68,7 @@ def read_model(checkpoint: Checkpoint, make_tokenizer: Callable[[], BertTokenize
         )
     tokenizer = make_tokenizer()
     parts = assembly.fill(described, dtype)
-    return Bert(tokenizer, preprocessor=preprocessor_for(tokenizer, parts["encoder"], TRUNCATION), **parts)
+    return Bert(tokenizer, preprocessor=preprocessor_for(tokenizer, parts["encoder"]), **parts)
 
 
 def describe(checkpoint: Checkpoint, dtype: str | None = None) -> assembly.Description:
