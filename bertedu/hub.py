@@ -197,7 +197,5 @@ def _unavailable(name, tried, cached, reason, otherwise):
     import huggingface_hub
 
     tried += [f"the cache {huggingface_hub.constants.HF_HUB_CACHE}: {cached}", f"the Hub: {reason}"]
-    tried = "\n  ".join(tried)
-    return ConnectionError(
-        f"{name} is not here and could not be downloaded. Tried:\n  {tried}\nWith a network, try again. {otherwise}"
-    )
+    absent = "\n  ".join([f"{name} is not here and could not be downloaded. Tried:", *tried])
+    return ConnectionError(f"{absent}\nWith a network, try again. {otherwise}")

@@ -178,10 +178,8 @@ def get(name: str) -> Preset:
     words = sorted(str(name).split("_"))  # KerasHub has them in another order
     close = [known for known in PRESETS if sorted(known.split("_")) == words]
     close = close or difflib.get_close_matches(str(name), PRESETS, n=1)
-    raise ValueError(
-        f"Unknown preset {name!r}{f'; did you mean {close[0]!r}?' if close else '.'} "
-        f"Presets: {', '.join(PRESETS)}. A directory or 'hf://organisation/name' works too."
-    )
+    unknown = f"Unknown preset {name!r}{f'; did you mean {close[0]!r}?' if close else '.'}"
+    raise ValueError(f"{unknown} Presets: {', '.join(PRESETS)}. A directory or 'hf://organisation/name' works too.")
 
 
 def find(preset: Preset) -> Path:

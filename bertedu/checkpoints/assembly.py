@@ -76,9 +76,7 @@ def model_shapes(arguments: dict, heads: Heads, source: Any) -> tuple[dict[str, 
     hidden, attention_heads = arguments["hidden_size"], arguments["num_attention_heads"]
     if hidden % attention_heads:
         raise ValueError(f"{source}: hidden_size {hidden} must be a multiple of num_attention_heads {attention_heads}.")
-    classifier = None
-    if heads.classifier is not None:
-        classifier = classifier_shapes(heads.classifier, hidden, source)
+    classifier = heads.classifier and classifier_shapes(heads.classifier, hidden, source)
     return strict.model_shapes(arguments, (heads.masked_lm, heads.pretrainer) != (None, None), classifier)
 
 
@@ -107,15 +105,14 @@ def build(arguments: dict, heads: Heads, source: Any, dtype: str | None = None) 
         if heads.classifier is not None:
             classifier = BertClassifier(encoder, **classifier_arguments(heads.classifier, source, dtype))
     except (TypeError, ValueError) as error:
-        raise ValueError(
-            error if str(source) in str(error) else f"{source} describes no model of ours: {error}"
-        ) from None
+        message = "" if str(source) in str(error) else f"{source} describes no model of ours: "
+        raise ValueError(f"{message}{error}") from None
     return {"encoder": encoder, "masked_lm": masked_lm, "classifier": classifier}
 
 
 def pretrainer(encoder: BertEncoder, config: Any, source: Any, dtype: str | None = None) -> BertPretrainer:
     """Return a `BertPretrainer` on `encoder`."""
-    fields = read_fields(config, conf.PRETRAINER, source, required=("classification_heads", "customized_masked_lm"))
+    fields: Any = read_fields(config, conf.PRETRAINER, source, ("classification_heads", "customized_masked_lm"))
     head, heads = fields["customized_masked_lm"], fields["classification_heads"]
     if head is not None:
         _, head = objects.record(head, source, "customized_masked_lm", ("bertedu>MaskedLM",))

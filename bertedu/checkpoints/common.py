@@ -72,7 +72,7 @@ def weights(encoder: BertEncoder, masked_lm: Any = None, classifier: Any = None)
     variables = {f"embeddings/{table.name}/embeddings": table.embeddings}  # its own path may begin in another model
     for prefix, part in parts.items():
         for variable in part.weights if part is not None else ():
-            path = prefix + path_within(variable, part)
+            path = prefix + (variable.path.partition(f"{part.name}/")[2] or variable.path)
             if variable is table.embeddings:
                 continue
             if path in variables:
@@ -81,11 +81,6 @@ def weights(encoder: BertEncoder, masked_lm: Any = None, classifier: Any = None)
     for i, head in enumerate(masked_lm.classification_heads if masked_lm else ()):
         variables |= {f"classification_heads/{i}/{j}": variable for j, variable in enumerate(head.weights)}
     return variables
-
-
-def path_within(variable: Any, part: Any) -> str:
-    """Return the path of a weight within the layer `part`; the whole path if it was made outside of it."""
-    return variable.path.partition(f"{part.name}/")[2] or variable.path
 
 
 def weights_of(bert: Bert) -> dict[str, Any]:
@@ -159,9 +154,8 @@ def shard_files(index: Path) -> list[Path]:
     for entry in weight_map.values() if isinstance(weight_map, dict) else ():
         for name in entry if isinstance(entry, list) else [entry]:
             if not isinstance(name, str) or name in ("", ".", "..") or re.search(r"[/\\:\0]", name):
-                raise ValueError(
-                    f"{index}: weight_map must name files beside it, got {escape(name)[-LONGEST_NAME:]!r}."
-                )
+                last = escape(name)[-LONGEST_NAME:]
+                raise ValueError(f"{index}: weight_map must name files beside it, got {last!r}.")
             names.add(name)
     if not 1 <= len(names) <= MOST_SHARDS:
         raise ValueError(f"{index}: weight_map must name 1 to {MOST_SHARDS:,} files, got {len(names):,}.")
@@ -181,14 +175,6 @@ def damage_named(source: object, *errors: type[Exception]) -> Iterator[None]:
             raise
         reason = escape(str(error).partition("\n")[0])[:150]
         raise ValueError(f"{source} is damaged or cut off ({reason}): save or download it again.") from None
-
-
-def read_vocabulary(file: Path, **options: bool) -> BertTokenizer:
-    """Return the `BertTokenizer` of a vocab.txt; an error names the file."""
-    try:
-        return BertTokenizer(file, **options)
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}") from None
 
 
 def common_dtype(tensors: Iterable[TensorInfo]) -> str:

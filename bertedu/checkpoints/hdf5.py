@@ -69,15 +69,11 @@ def _item(group, key, place):
     item = group[key]
     if isinstance(item, h5py.Group):
         return None
-    if not isinstance(item, h5py.Dataset):
-        raise ValueError(f"{place} is neither a group nor an array.")
-    if item.external or item.is_virtual:
-        raise ValueError(f"{place} lies in another file, which is not followed.")
+    if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual:
+        raise ValueError(f"{place} is no array, or lies in another file, which is not followed.")
     shape = tuple(item.shape or ())
-    layout = item.id.get_create_plist().get_layout()
-    if layout not in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT) or math.prod(shape) * item.dtype.itemsize > max(
-        item.id.get_storage_size(), 0
-    ):
+    plain = item.id.get_create_plist().get_layout() in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT)
+    if not plain or math.prod(shape) * item.dtype.itemsize > max(item.id.get_storage_size(), 0):
         raise ValueError(f"{place} is compressed, or smaller than its shape {shape} says: save it again with Keras.")
     dtype = item.attrs.get("dtype", item.dtype)
     return shape, dtype if isinstance(dtype, str) else str(dtype)

@@ -143,9 +143,8 @@ def table(tensors: Sequence[TensorInfo]) -> list[str]:
     rows = [("name", "shape", "type", "our weight")]
     for (_, shape, dtype), members in groups.items():
         times = f"{len(members)} x " if len(members) > 1 else ""
-        rows.append(
-            (with_star([tensor.name for tensor in members]), f"{times}{list(shape)}", dtype, target(members[0]))
-        )
+        name = with_star([tensor.name for tensor in members])
+        rows.append((name, f"{times}{list(shape)}", dtype, target(members[0])))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(r, widths, strict=True)).rstrip() for r in rows]
 

@@ -74,7 +74,7 @@ def describe(bert: Bert) -> dict[str, Any]:
         "masked_lm": bert.masked_lm and bert.masked_lm.masked_lm,
         "classifier": bert.classifier,
     }
-    configs = {name: part and dict(part.get_config()) for name, part in parts.items()}
+    configs: dict[str, Any] = {name: part and dict(part.get_config()) for name, part in parts.items()}
     for head, shared in (("masked_lm", "embedding_table"), ("classifier", "network")):
         if configs[head]:
             del configs[head][shared]  # the encoder's, which is written once
@@ -104,12 +104,8 @@ def read(path: Path, dtype: str | None = None) -> Bert:
     described = assembly.Description(arguments, heads, source, stored)
     assembly.check(described)
     tokenizer = BertTokenizer.from_file(path / TOKENIZER)
-    return Bert(
-        tokenizer,
-        preprocessor=BertPreprocessor(tokenizer, **preprocessor),
-        embed_settings=EmbedSettings(**embed),
-        **assembly.fill(described, dtype),
-    )
+    of_texts = {"preprocessor": BertPreprocessor(tokenizer, **preprocessor), "embed_settings": EmbedSettings(**embed)}
+    return Bert(tokenizer, **of_texts, **assembly.fill(described, dtype))
 
 
 def check_config(config: Any, source: Path | str, dtype: str | None = None) -> tuple[dict, assembly.Heads, dict, dict]:
@@ -119,10 +115,8 @@ def check_config(config: Any, source: Path | str, dtype: str | None = None) -> t
         ValueError: another format, or a field that is missing, unknown or wrong.
     """
     if isinstance(config, dict) and config.get("format") not in READ:
-        raise ValueError(
-            f"{source}: format must be one of {READ}, which this version reads; got {config.get('format')!r:.20}. "
-            "Upgrade (pip install --upgrade bertedu), or save it again with the version that wrote it."
-        )
+        version = f"format must be one of {READ}, got {config.get('format')!r:.20}"
+        raise ValueError(f"{source}: {version}. Upgrade (pip install --upgrade bertedu), or save it as before.")
     fields = read_fields(config, FIELDS, source, required=FIELDS.keys())
     arguments = encoder_arguments(fields["encoder"], f"{source}, encoder", dtype)
     heads = assembly.Heads(masked_lm=fields["masked_lm"], classifier=fields["classifier"])

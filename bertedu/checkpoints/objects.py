@@ -15,6 +15,7 @@ from bertedu.fields import ANYTHING, FLAG, for_all, number, one_of, only, option
 from bertedu.registry import registered
 
 WAY_OUT = "If you trust the file, load it with keras.models.load_model and make a bertedu.Bert of its BertEncoder."
+REGISTER_FIRST = "If it is yours, decorate it with @bertedu.register() and import its module before loading."
 LARGEST = 10_000_000
 LAYER = {"name": optional(text()), "trainable": FLAG, "dtype": ANYTHING}
 UNUSED = "activity_regularizer quantization_config lora_rank lora_alpha"
@@ -106,10 +107,8 @@ def activation(value: Any, source: Any, field: str) -> Callable:
         return ACTIVATIONS["linear"]
     known = (ACTIVATIONS.get(name) or registered(name)) if isinstance(name, str) else None
     if known is None or isinstance(known, type):
-        raise ValueError(
-            f"{source}: {field} is {shown(name)}, which is not registered here; known are {', '.join(ACTIVATIONS)}. If "
-            "it is your function, decorate it with @bertedu.register() and import its module before loading."
-        )
+        unknown = f"{field} is {shown(name)}, which is not registered here"
+        raise ValueError(f"{source}: {unknown}; known are {', '.join(ACTIVATIONS)}. {REGISTER_FIRST}")
     return known
 
 

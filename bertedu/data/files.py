@@ -1,15 +1,17 @@
 """Tables of texts: each reader yields (line, values of the given columns), and says where a file is wrong."""
 
 import csv
+import functools
 import itertools
 import json
 import re
 import reprlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 Rows = Iterator[tuple[int, list[Any]]]
+Reader = Callable[[Path, Sequence[str | int]], Rows]
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -21,16 +23,6 @@ EXPANSION_LIMIT = 1000
 
 SMALLEST_BUDGET = 64_000_000
 """Bytes that a Parquet file may hold in any case, however small it is."""
-
-
-def tsv(path: Path, columns: Sequence[str | int]) -> Rows:
-    """Yield the rows of a table with tabs between its fields; nothing is quoted or escaped."""
-    return _table(path, columns, delimiter="\t", quoting=csv.QUOTE_NONE)
-
-
-def comma_separated(path: Path, columns: Sequence[str | int]) -> Rows:
-    """Yield the rows of a CSV file, as RFC 4180 has it."""
-    return _table(path, columns, delimiter=",")
 
 
 def json_lines(path: Path, columns: Sequence[str | int]) -> Rows:
@@ -84,9 +76,6 @@ def _parquet_rows(path, file, columns):
             raise ValueError(f"{path}: {size:,} bytes unpack to more than {EXPANSION_LIMIT} times as many")
         values = [batch.column(batch.schema.names.index(column)).to_pylist() for column in columns]
         yield from ((next(row), list(fields)) for fields in zip(*values, strict=True))
-
-
-FORMATS = {".tsv": tsv, ".csv": comma_separated, ".jsonl": json_lines, ".parquet": parquet}
 
 
 def has_column(path: Path, column: str) -> bool:
@@ -155,6 +144,11 @@ def _table(path, columns, **dialect):
         if names and _is_header(fields, names, places, header):
             raise ValueError(f"{path}, line {line}: the names of the columns once more, {_listed(fields)}; remove it")
         yield line, [fields[place] for place in places]
+
+
+tsv = functools.partial(_table, delimiter="\t", quoting=csv.QUOTE_NONE)  # nothing is quoted or escaped
+comma_separated = functools.partial(_table, delimiter=",")  # as RFC 4180 has it
+FORMATS: dict[str, Reader] = {".tsv": tsv, ".csv": comma_separated, ".jsonl": json_lines, ".parquet": parquet}
 
 
 def _is_header(fields, names, places, header):

@@ -104,9 +104,7 @@ def read_embed_settings(path: Path) -> EmbedSettings:
     if config.get("truncate_dim") is not None:
         pooling = f"{pooling}, truncate_dim {config['truncate_dim']}"
     if pooling not in POOLINGS:
-        warnings.warn(
-            f"{path / MODULES}: {pooling} is not supported; `embed` refuses it and needs another pooling.", stacklevel=2
-        )
+        warnings.warn(f"{path / MODULES}: {pooling} is not supported; `embed` needs another pooling.", stacklevel=2)
     return EmbedSettings(pooling, normalize, max_length, prompt)
 
 

@@ -7,15 +7,13 @@ that is not read. Pickled weights are refused, since reading them runs code. Cha
 from pathlib import Path
 from typing import Any
 
-from bertedu import defaults
 from bertedu.bert import Bert
 from bertedu.checkpoints import assembly, strict
 from bertedu.checkpoints.common import TensorInfo, common_dtype, preprocessor_for, shortened, weight_files
-from bertedu.checkpoints.configuration import GOOGLE_FIELDS
+from bertedu.checkpoints.configuration import GOOGLE_FIELDS, published_arguments
 from bertedu.checkpoints.huggingface import embedding, heads, names
 from bertedu.checkpoints.huggingface.settings import MODEL
 from bertedu.checkpoints.huggingface.tokenizer import read_tokenizer
-from bertedu.checkpoints.objects import ACTIVATIONS as KNOWN_ACTIVATIONS
 from bertedu.checkpoints.safetensors_files import list_tensors, read_tensor
 from bertedu.fields import read_fields, shown
 from bertedu.files import read_json
@@ -77,13 +75,7 @@ def describe(directory: Path, config: dict[str, Any], dtype: str | None = None) 
     present = {tensor.ours.partition("/")[0] for tensor in infos if tensor.ours}
     arguments = {
         **{argument: config[field] for argument, field in GOOGLE_FIELDS.items()},
-        "inner_activation": KNOWN_ACTIVATIONS[activation],
-        "output_dropout": config.get("hidden_dropout_prob", defaults.DROPOUT),
-        "attention_dropout": config.get("attention_probs_dropout_prob", defaults.DROPOUT),
-        "layer_norm_epsilon": config.get("layer_norm_eps", defaults.LAYER_NORM_EPSILON),
-        "initializer": defaults.initializer(),  # what a new head on it, or a fresh copy, starts from
-        "dtype": dtype or common_dtype(infos),
-        "name": "bert",
+        **published_arguments(config, activation, dtype or common_dtype(infos)),
     }
     masked_lm = assembly.masked_lm_config(activation, arguments["layer_norm_epsilon"], arguments["dtype"])
     described_heads = assembly.Heads(

@@ -63,10 +63,8 @@ def tokenizer_class(directory: Path, config: dict[str, Any]) -> str:
         name = read_json(file).get("tokenizer_class") or "BertTokenizer"
     without_types = name == "TokenizersBackend" and "model_input_names" not in config
     if name not in (*SAME_AS_BERT, *FROM_JSON) or without_types:
-        raise ValueError(
-            f"{file}: tokenizer_class must be BertTokenizer or one that computes the same, got {shown(name)}"
-            f"{' without token_type_ids in model_input_names' if without_types else ''}."
-        )
+        got = f"{shown(name)}{' without token_type_ids in model_input_names' if without_types else ''}"
+        raise ValueError(f"{file}: tokenizer_class must be BertTokenizer or one that computes the same, got {got}.")
     if name in FROM_JSON and not (directory / JSON).is_file():
         raise FileNotFoundError(f"{directory} holds no {JSON}, which {name} reads.")
     return name
@@ -99,10 +97,9 @@ def with_added_tokens(
         tokenizer = BertTokenizer(**options | {"added_tokens": [*options["added_tokens"], *new]})
     wrong = [name for name, i in ids.items() if tokenizer.tokens_to_ids([name]) != [i]]
     if wrong:
-        raise ValueError(
-            f"{directory}: the added token {shown(wrong[0])} must have the id {tokenizer.tokens_to_ids(wrong)[0]}, "
-            f"which it has in the vocabulary or follows on it; got {shown(ids[wrong[0]])}."
-        )
+        expected = f"{tokenizer.tokens_to_ids(wrong)[0]}, its own in the vocabulary or the next one after it"
+        token = f"the added token {shown(wrong[0])}"
+        raise ValueError(f"{directory}: {token} must have the id {expected}; got {shown(ids[wrong[0]])}.")
     return tokenizer
 
 

@@ -86,13 +86,8 @@ def read(path: Path, dtype: str | None = None) -> Bert:
     preprocessor = archive.preprocessor or preprocessor_for(tokenizer, parts["encoder"])
     if "preprocessor" in settings:
         preprocessor = BertPreprocessor(tokenizer, **settings["preprocessor"])
-    return Bert(
-        tokenizer,
-        preprocessor=preprocessor,
-        has_pooler=settings.get("has_pooler", True),
-        embed_settings=EmbedSettings(**settings.get("embed", {})),
-        **parts,
-    )
+    parts |= {"preprocessor": preprocessor, "embed_settings": EmbedSettings(**settings.get("embed", {}))}
+    return Bert(tokenizer, has_pooler=settings.get("has_pooler", True), **parts)
 
 
 def read_settings(archive: Archive) -> dict[str, Any]:

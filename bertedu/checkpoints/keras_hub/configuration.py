@@ -117,9 +117,8 @@ def read_preset(directory: Path) -> Preset:
         if kind != "task" or task_class in TABLES["task"]:
             collect(state, kind, str(file), records, unknown)
     if unknown:
-        warnings.warn(
-            f"{directory}: fields that are unknown here are not followed: {', '.join(unknown[:20])}.", stacklevel=2
-        )
+        fields = ", ".join(unknown[:20])
+        warnings.warn(f"{directory}: fields that are unknown here are not followed: {fields}.", stacklevel=2)
     agreed: dict[str, Any] = {kind: agree(copies) for kind, copies in records.items()}
     return Preset(**agreed, task_class=task_class, problem=problem)
 
@@ -159,10 +158,8 @@ def collect(state: Any, kind: str, source: str, records: dict[str, list], unknow
     record = read_known(state, OBJECT, source, ("class_name", "config"), unknown)
     name, tables = record["class_name"], TABLES[kind]
     if not is_known(record, tables):
-        raise ValueError(
-            f"{source}: expected a {' or '.join(tables)} of KerasHub's, got class_name {shown(name)}, registered_name "
-            f"{shown(record.get('registered_name'))}, which computes something else."
-        )
+        other = f"class_name {shown(name)}, registered_name {shown(record.get('registered_name'))}"
+        raise ValueError(f"{source}: expected a {' or '.join(tables)} of KerasHub's, got {other}.")
     fields = read_known(record["config"], tables[name], source, REQUIRED.get(kind, ()), unknown)
     for part in ("backbone", "preprocessor", "tokenizer"):
         inner = fields.pop(part, None)
@@ -185,6 +182,6 @@ def agree(copies: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
         first, expected = copies[0]
         for field in expected.keys() | fields.keys():
             if expected.get(field) != fields.get(field):
-                values = f"{shown(fields.get(field))}, but {shown(expected.get(field))} in {Path(first).name}"
+                values = f"{shown(fields.get(field))}, but {Path(first).name} says {shown(expected.get(field))}"
                 raise ValueError(f"{source}: {field} is {values}: they must agree.")
     return copies[0][1] if copies else {}

@@ -82,10 +82,8 @@ def bare_files(path: Path) -> list[Path]:
     if not files:
         raise FileNotFoundError(f"{path} holds no model of KerasHub's: neither {CONFIG} nor a file NAME.weights.h5.")
     if len(files) > 1:
-        raise ValueError(
-            f"{path} holds no {CONFIG} but several files of weights: name one of "
-            f"{shortened([file.name for file in files])}, as in {files[0]}."
-        )
+        names = shortened([file.name for file in files])
+        raise ValueError(f"{path} holds several files of weights: name one of {names}, as in {files[0]}.")
     return shard_files(files[0]) if files[0].suffix == ".json" else files
 
 

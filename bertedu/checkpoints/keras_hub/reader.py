@@ -17,13 +17,14 @@ from typing import Any
 from bertedu import defaults
 from bertedu.bert import Bert
 from bertedu.checkpoints import assembly, strict
-from bertedu.checkpoints.common import common_dtype, preprocessor_for, read_vocabulary
-from bertedu.checkpoints.configuration import sizes_from_shapes
+from bertedu.checkpoints.common import common_dtype, preprocessor_for
+from bertedu.checkpoints.configuration import published_arguments, sizes_from_shapes
 from bertedu.checkpoints.keras_hub.configuration import HEADS, MULTI_LABEL, SIZES, Preset, read_preset
 from bertedu.checkpoints.keras_hub.files import CONFIG, TASK, TASK_WEIGHTS, Checkpoint, open_checkpoint, read_tensor
 from bertedu.checkpoints.keras_hub.names import hub_name
 from bertedu.checkpoints.tensorflow.configuration import LOWERCASE, read_config
 from bertedu.checkpoints.tensorflow.reader import read_tokenizer as read_bare_vocabulary
+from bertedu.fields import for_all
 from bertedu.pooling import EmbedSettings
 from bertedu.text import BertTokenizer
 
@@ -58,18 +59,11 @@ def describe(checkpoint: Checkpoint, preset: Preset, dtype: str | None = None) -
     shapes = {tensor.ours: tensor.shape for tensor in checkpoint.tensors if tensor.ours}
     fields = preset.backbone
     sizes = {argument: fields[field] for argument, field in SIZES.items()} if fields else sizes_from_shapes(shapes)
-    arguments = {
-        **sizes,
-        "embedding_width": sizes["hidden_size"],
-        "inner_activation": defaults.gelu_tanh,
-        "output_dropout": fields.get("dropout", defaults.DROPOUT),
-        "attention_dropout": fields.get("dropout", defaults.DROPOUT),
-        "initializer": defaults.initializer(),
-        "dtype": dtype or fields.get("dtype") or common_dtype(checkpoint.tensors),
-        "trainable": fields.get("trainable", True),
-        "name": "bert",
-    }
-    heads = heads_of(shapes, preset, arguments["dtype"], checkpoint.directory)
+    dropout = for_all("hidden_dropout_prob attention_probs_dropout_prob", fields.get("dropout", defaults.DROPOUT))
+    dtype = dtype or fields.get("dtype") or common_dtype(checkpoint.tensors)
+    arguments = published_arguments(dropout, "bertedu>gelu_tanh", dtype) | sizes
+    arguments |= {"embedding_width": sizes["hidden_size"], "trainable": fields.get("trainable", True)}
+    heads = heads_of(shapes, preset, dtype, checkpoint.directory)
     path = checkpoint.path
     described_by = f"{CONFIG} with {TASK}" if preset.task else CONFIG if fields else "the rest of it"
     name = functools.partial(hub_name, inside=checkpoint.inside)
@@ -86,10 +80,8 @@ def heads_of(shapes: dict[str, Any], preset: Preset, dtype: str, directory: Path
     elif preset.task_class:
         there = {HEADS[preset.task_class]} if preset.task_class in HEADS else set()
         if there and not (directory / TASK_WEIGHTS).is_file():
-            raise FileNotFoundError(
-                f"{directory / TASK}: a {preset.task_class} has a head in {TASK_WEIGHTS}, which is missing. "
-                f"Download it, or remove {TASK} to read the encoder alone."
-            )
+            missing = f"a {preset.task_class} has a head in {TASK_WEIGHTS}, which is missing"
+            raise FileNotFoundError(f"{directory / TASK}: {missing}. Download it, or remove {TASK}.")
     classifier = {
         "num_classes": task.get("num_classes", (*shapes.get("classifier/logits/bias", ()), 1)[0] or 1),
         "dropout_rate": task.get("dropout", defaults.DROPOUT),
@@ -119,7 +111,7 @@ def read_tokenizer(directory: Path, preset: Preset) -> BertTokenizer:
     if not config:
         files = [file for file in (directory / "vocab.txt", directory / "vocabulary.txt") if file.is_file()]
         return read_bare_vocabulary((files or [directory / "vocab.txt"])[0], read_config(directory).get(LOWERCASE))
-    return read_vocabulary(vocabulary, **{name: config.get(name, False) for name in ("lowercase", "strip_accents")})
+    return BertTokenizer(vocabulary, **{name: config.get(name, False) for name in ("lowercase", "strip_accents")})
 
 
 def embed_settings_of(preset: Preset) -> EmbedSettings:
