@@ -416,7 +416,7 @@ SPOILED = {
     "empty vocabulary": (overwrite("vocab.txt", b""), ValueError, "vocab.txt", "got 0"),
     "modules without a path": (
         lambda d: (d / "modules.json").write_text('[{"type": "models.Pooling"}]'),
-        *(ValueError, "modules.json: every module needs a 'type' and a 'path'"),
+        *(ValueError, "modules.json: expected a 'type' and a 'path'"),
     ),
     "modules without a Transformer": (
         lambda d: (d / "modules.json").write_text('[{"type": "sentence_transformers.Pooling", "path": "1_Pooling"}]'),

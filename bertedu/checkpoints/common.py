@@ -64,13 +64,9 @@ def weights(encoder: BertEncoder, masked_lm: Any = None, classifier: Any = None)
         further heads) and "classifier/".
     """
     table = encoder.get_embedding_layer()
-    parts = {
-        "": encoder,
-        "masked_lm/": masked_lm and masked_lm.masked_lm,
-        "classifier/": classifier and classifier.classifier,
-    }
+    parts = encoder, masked_lm and masked_lm.masked_lm, classifier and classifier.classifier
     variables = {f"embeddings/{table.name}/embeddings": table.embeddings}  # its own path may begin in another model
-    for prefix, part in parts.items():
+    for prefix, part in zip(("", "masked_lm/", "classifier/"), parts, strict=True):
         for variable in part.weights if part is not None else ():
             path = prefix + (variable.path.partition(f"{part.name}/")[2] or variable.path)
             if variable is table.embeddings:

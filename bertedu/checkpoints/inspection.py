@@ -24,7 +24,6 @@ from bertedu.encoder import BertEncoder
 from bertedu.terminal import escape
 
 LAYER = re.compile(r"^layer_\d+/")
-TENSOR_FIELDS = ("name", "shape", "dtype", "ours", "known")  # of a `TensorInfo`, in JSON
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Inspection:
             "problem": self.problem,
             "model": self.bert and repr(self.bert),
             "sizes": self.bert and sizes(self.bert.encoder),
-            "tensors": [{field: getattr(tensor, field) for field in TENSOR_FIELDS} for tensor in self.tensors],
+            "tensors": [dict(zip(TensorInfo._fields, tensor[:-1], strict=False)) for tensor in self.tensors],
         }
 
     def _head(self) -> Iterator[str]:

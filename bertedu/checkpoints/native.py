@@ -104,7 +104,10 @@ def read(path: Path, dtype: str | None = None) -> Bert:
     described = assembly.Description(arguments, heads, source, stored)
     assembly.check(described)
     tokenizer = BertTokenizer.from_file(path / TOKENIZER)
-    of_texts = {"preprocessor": BertPreprocessor(tokenizer, **preprocessor), "embed_settings": EmbedSettings(**embed)}
+    of_texts: dict[str, Any] = {
+        "preprocessor": BertPreprocessor(tokenizer, **preprocessor),
+        "embed_settings": EmbedSettings(**embed),
+    }
     return Bert(tokenizer, **of_texts, **assembly.fill(described, dtype))
 
 
@@ -126,11 +129,7 @@ def check_config(config: Any, source: Path | str, dtype: str | None = None) -> t
 
 def check_settings(fields: dict[str, Any], source: Path | str) -> dict[str, dict[str, Any]]:
     """Return the settings among some fields, checked."""
-    return {
-        name: read_fields(fields[name], table, f"{source}, {name}")
-        for name, table in SETTINGS.items()
-        if name in fields
-    }
+    return {name: read_fields(fields[name], SETTINGS[name], f"{source}, {name}") for name in SETTINGS if name in fields}
 
 
 def tensors(path: Path) -> list[TensorInfo]:

@@ -44,8 +44,8 @@ FANS = SEED | {"input_axes": only(None), "output_axes": only(None)}  # the axes 
 INITIALIZERS: dict[str, dict[str, Any]] = {
     **for_all("TruncatedNormal RandomNormal", SPREAD),
     "RandomUniform": SEED | for_all("minval maxval", ANY_NUMBER),
-    "VarianceScaling": FANS
-    | {
+    "VarianceScaling": {
+        **FANS,
         "scale": number(1e-9, 1e9),
         "mode": one_of(("fan_in", "fan_out", "fan_avg")),
         "distribution": one_of(("normal", "truncated_normal", "untruncated_normal", "uniform")),

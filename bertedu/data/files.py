@@ -111,19 +111,16 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _decoded(path, number, raw):
-    start = len(BYTE_ORDER_MARK) if raw.startswith(BYTE_ORDER_MARK) else 0
-
-    def place(byte):
-        return f"{path}, line {number}, byte {byte + 1}"
-
+    line = f"{path}, line {number}"
     if len(raw) > LINE_LIMIT:
-        raise ValueError(f"{path}, line {number}: more than {LINE_LIMIT:,} bytes in one line; is it really text?")
+        raise ValueError(f"{line}: more than {LINE_LIMIT:,} bytes in one line; is it really text?")
+    raw = raw.removeprefix(BYTE_ORDER_MARK)
     if b"\0" in raw:
-        raise ValueError(f"{place(raw.index(0) - start)}: a NUL byte; is it really text?")
+        raise ValueError(f"{line}, byte {raw.index(0) + 1}: a NUL byte; is it really text?")
     try:
-        return raw[start:].decode("utf-8")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{place(error.start)}: not UTF-8 ({error.reason}); save the file as UTF-8") from None
+        raise ValueError(f"{line}, byte {error.start + 1}: not UTF-8 ({error.reason}); save it as UTF-8") from None
 
 
 def _table(path, columns, **dialect):

@@ -20,11 +20,8 @@ from bertedu.vocabulary import SPECIAL_TOKENS
 JSON, VOCABULARY, CONFIG = "tokenizer.json", "vocab.txt", "tokenizer_config.json"
 SPECIAL_TOKENS_MAP, ADDED_TOKENS = "special_tokens_map.json", "added_tokens.json"
 
-SAME_AS_BERT = tuple(
-    f"{name}Tokenizer{fast}"
-    for name in ("Bert", "Electra", "MobileBert", "SqueezeBert", "RetriBert", "LayoutLM", "Lxmert")
-    for fast in ("", "Fast")
-)
+MODELS = "Bert Electra MobileBert SqueezeBert RetriBert LayoutLM Lxmert"
+SAME_AS_BERT = tuple(f"{name}Tokenizer{fast}" for name in MODELS.split() for fast in ("", "Fast"))
 """Classes of transformers that are its BertTokenizer under another name."""
 FROM_JSON = ("PreTrainedTokenizerFast", "TokenizersBackend")
 """Classes that do what tokenizer.json says. The second makes no token types unless `model_input_names` has them."""
@@ -105,11 +102,11 @@ def with_added_tokens(
 
 def special_tokens(tokens: Any, source: str) -> list[str]:
     """Return the names in a list, or an object, of further special tokens."""
-    tokens = list(tokens.values()) if isinstance(tokens, dict) else tokens
-    if tokens is not None and not isinstance(tokens, list):
-        raise ValueError(f"{source} must be a list of tokens, got {shown(tokens)}.")
-    names: list[Any] = [token.get("content") if isinstance(token, dict) else token for token in tokens or ()]
-    for name, token in zip(names, tokens or (), strict=True):
+    tokens = list(tokens.values()) if isinstance(tokens, dict) else [] if tokens is None else tokens
+    if not isinstance(tokens, list):
+        refuse(source, tokens)
+    names: list[Any] = [token.get("content") if isinstance(token, dict) else token for token in tokens]
+    for name, token in zip(names, tokens, strict=True):
         if not isinstance(name, str) or not is_token(token, name):
             refuse(source, token)
     return names

@@ -39,26 +39,22 @@ MASKING = PACKING | {  # of training examples
     **for_all("mask_selection_rate mask_token_rate random_token_rate", RATE._replace(followed=False)),
     "mask_selection_length": whole(0, 1_000_000)._replace(followed=False),
 }
+TOKENIZING = LAYER | {
+    **for_all("lowercase strip_accents", FLAG),
+    "config_file": only(TOKENIZER),
+    **for_all("vocabulary sequence_length", only(None)),  # the vocabulary lies in a file of its own
+    **for_all("split split_on_cjk", only(True)),
+    "suffix_indicator": only("##"),
+    "oov_token": only("[UNK]"),
+    "special_tokens": only(None, []),
+    # Unless this is true, KerasHub splits "[MASK]" in a text; here it is always the token: fill_mask needs it.
+    "special_tokens_in_strings": FLAG._replace(followed=False),
+}
 OF_TASK = LAYER | for_all("backbone preprocessor", ANYTHING)
 CLASSIFIER = OF_TASK | {"num_classes": whole(1, 10_000_000), "activation": ANYTHING, "dropout": RATE}
 TABLES: dict[str, dict[str, dict[str, Rule]]] = {
-    "backbone": {
-        BACKBONE: LAYER | {field: ENCODER[argument] for argument, field in SIZES.items()} | {"dropout": RATE},
-    },
-    "tokenizer": {
-        "BertTokenizer": LAYER
-        | {
-            **for_all("lowercase strip_accents", FLAG),
-            "config_file": only(TOKENIZER),
-            **for_all("vocabulary sequence_length", only(None)),  # the vocabulary lies in a file of its own
-            **for_all("split split_on_cjk", only(True)),
-            "suffix_indicator": only("##"),
-            "oov_token": only("[UNK]"),
-            "special_tokens": only(None, []),
-            # Unless this is true, KerasHub splits "[MASK]" in a text; here it is always the token: fill_mask needs it.
-            "special_tokens_in_strings": FLAG._replace(followed=False),
-        },
-    },
+    "backbone": {BACKBONE: LAYER | {"dropout": RATE} | {field: ENCODER[name] for name, field in SIZES.items()}},
+    "tokenizer": {"BertTokenizer": TOKENIZING},
     "preprocessor": {  # the last is the name until 2024 of the first
         **for_all("BertTextClassifierPreprocessor BertTextEmbedderPreprocessor BertPreprocessor", PACKING),
         "BertMaskedLMPreprocessor": MASKING,

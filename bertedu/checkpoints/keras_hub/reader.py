@@ -89,10 +89,8 @@ def heads_of(shapes: dict[str, Any], preset: Preset, dtype: str, directory: Path
     }
     # Its masked-LM head has the exact GELU and Keras' own epsilon, unlike its encoder.
     masked_lm = assembly.masked_lm_config("gelu", 1e-5, dtype)
-    return assembly.Heads(
-        masked_lm=masked_lm if "masked_lm/" in there else None,
-        classifier=classifier if "classifier/" in there else None,
-    )
+    configs = {"masked_lm/": masked_lm, "classifier/": classifier}
+    return assembly.Heads(**{prefix.removesuffix("/"): configs[prefix] for prefix in there})
 
 
 def read_tokenizer(directory: Path, preset: Preset) -> BertTokenizer:

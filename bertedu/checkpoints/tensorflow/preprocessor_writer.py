@@ -95,15 +95,13 @@ def import_tensorflow_text() -> Any:
     """Return the module tensorflow_text, which also brings the operations that the graph is made of."""
     try:
         import tensorflow_text
-    except ImportError:
-        raise ImportError('To export a preprocessor, install tensorflow-text: pip install "bertedu[export]"') from None
-    except Exception as error:  # TensorFlow raises its own NotFoundError for a library made for another version
+    except Exception as error:  # it is missing, or TensorFlow's NotFoundError for one made for another version
         import tensorflow as tf
 
-        raise ImportError(
-            f"tensorflow-text does not fit TensorFlow {tf.__version__} ({str(error).splitlines()[0]:.150}): "
-            f'pip install "tensorflow-text=={tf.__version__.rpartition(".")[0]}.*"'
-        ) from None
+        reason = str(error).partition("\n")[0]
+        problem = f"tensorflow-text is missing or does not fit TensorFlow {tf.__version__} ({reason:.150})"
+        install = f'pip install "bertedu[export]" "tensorflow-text=={tf.__version__.rpartition(".")[0]}.*"'
+        raise ImportError(f"{problem}: {install}") from None
     return tensorflow_text
 
 

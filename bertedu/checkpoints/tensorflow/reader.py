@@ -70,17 +70,14 @@ def read_model(checkpoint: Checkpoint, make_tokenizer: Callable[[], BertTokenize
 def describe(checkpoint: Checkpoint, dtype: str | None = None) -> assembly.Description:
     """Return the `Description` of the model in a checkpoint."""
     arguments, form = encoder_arguments(checkpoint, dtype), checkpoint.form
-    source = str(checkpoint.prefix)
-    reader = functools.cache(lambda: open_reader(checkpoint.prefix))  # opened at the first tensor, for all
-    stored = strict.Stored(
-        checkpoint.tensors,
-        lambda tensor: read_value(reader(), tensor.place, checkpoint.prefix),
-        source,
-        described_by="the rest of it",
-        shape=lambda path, shape: stored_shape(path, shape, form),
-        name=NAMES[form].name,
-    )
-    return assembly.Description(arguments, heads(checkpoint, arguments), source, stored)
+    prefix, shape = checkpoint.prefix, functools.partial(stored_shape, form=form)
+    reader = functools.cache(lambda: open_reader(prefix))  # opened at the first tensor, for all
+
+    def read(tensor):
+        return read_value(reader(), tensor.place, prefix)
+
+    stored = strict.Stored(checkpoint.tensors, read, prefix, "the rest of it", shape, name=NAMES[form].name)
+    return assembly.Description(arguments, heads(checkpoint, arguments), prefix, stored)
 
 
 def hint(checkpoint: Checkpoint) -> str:

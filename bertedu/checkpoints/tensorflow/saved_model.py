@@ -44,7 +44,7 @@ def check_not_a_preprocessor(path: Path) -> None:
     lowercase = lowercase_of_graph(path)
     if lowercase is not None:
         tokenizer = f"be.BertTokenizer({str(path / 'assets' / 'vocab.txt')!r}, lowercase={lowercase})"
-        use = f"Load its BERT, or make one of its tokenizer: be.BertPreprocessor({tokenizer}, seq_length=128)."
+        use = f"Load its BERT with be.load, or use be.BertPreprocessor({tokenizer}, seq_length=128)."
         raise ValueError(f"{path} is the SavedModel of a preprocessor, and there is no BERT in it. {use}")
 
 
@@ -56,8 +56,6 @@ def tensors(path: Path) -> list[TensorInfo]:
 def find_variables(path: Path) -> Path:
     """Return the prefix of the checkpoint in a SavedModel."""
     prefix = path / "variables" / "variables"
-    if not recognises(path):
-        raise FileNotFoundError(f"{path} holds no {GRAPH}: is it the directory of a SavedModel?")
     if not Path(f"{prefix}.index").is_file():
         raise FileNotFoundError(f"{path} is a SavedModel without its weights: {prefix}.index is missing.")
     return prefix
