@@ -10,7 +10,6 @@ A table says for every field that the writers of a format are known to write how
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-import math
 import reprlib
 import warnings
 from collections.abc import Callable, Collection
@@ -40,11 +39,7 @@ def whole(low: int, high: int) -> Rule:
 
 def number(low: float, high: float) -> Rule:
     """Follow a finite number from `low` to `high`."""
-
-    def accepts(value):
-        return type(value) in (int, float) and math.isfinite(value) and low <= value <= high
-
-    return Rule(f"a number from {low:g} to {high:g}", accepts)
+    return Rule(f"a number from {low:g} to {high:g}", lambda v: type(v) in (int, float) and low <= v <= high)
 
 
 def text(longest: int = 1000) -> Rule:
@@ -108,9 +103,8 @@ def read_fields(
     if surplus and unknown == "refuse":
         raise ValueError(f"{source}: the field {surplus[0]} is unknown here, so that it cannot be followed.")
     if surplus and unknown == "warn":
-        warnings.warn(
-            f"{source} has fields that are unknown here and not followed: {', '.join(surplus[:20])}.", stacklevel=2
-        )
+        names = ", ".join(surplus[:20])
+        warnings.warn(f"{source} has fields that are unknown here and not followed: {names}.", stacklevel=2)
     known = {field: value for field, value in config.items() if field in table}
     for field, value in known.items():
         if not table[field].accepts(value):

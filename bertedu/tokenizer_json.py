@@ -5,28 +5,24 @@ Only data is read: a path or a class that a field names is never opened or looke
 
 import warnings
 
-from bertedu.fields import ANYTHING, read_fields, shown
+from bertedu.fields import ANYTHING, for_all, read_fields, shown
 from bertedu.files import parse_json
 from bertedu.vocabulary import SPECIAL_TOKENS, file_content, rows_of
 
 ANY = ()  # a field whose value cannot change ids
-FLAGS = (True, False)
 BERT = {
     "truncation": {"direction": ("Right", None), "max_length": ANY, "strategy": ANY, "stride": ANY},
-    "padding": {
+    "padding": {  # the id of [PAD] is compared in `_check_special_ids`
         "direction": ("Right", None),
         "pad_token": ("[PAD]",),
-        "pad_id": ANY,  # the id of [PAD]: compared in `_check_special_ids`
         "pad_type_id": (0,),
-        "strategy": ANY,
-        "pad_to_multiple_of": ANY,
+        **for_all("pad_id strategy pad_to_multiple_of", ANY),
     },
     "normalizer": {
         "type": ("BertNormalizer",),
         "clean_text": (True,),
-        "handle_chinese_chars": FLAGS,
-        "strip_accents": (*FLAGS, None),
-        "lowercase": FLAGS,
+        "strip_accents": (True, False, None),
+        **for_all("handle_chinese_chars lowercase", (True, False)),
     },
     "pre_tokenizer": {"type": ("BertPreTokenizer",)},
     "decoder": {"type": ("WordPiece",), "prefix": ("##",), "cleanup": (True,)},
@@ -42,18 +38,12 @@ BERT = {
 FIELDS = dict.fromkeys(("version", *BERT, "post_processor", "added_tokens"), ANYTHING)
 OPTIONAL_PARTS = ("truncation", "padding", "decoder")
 ADDED_TOKEN = {
-    "id": ANY,  # both read by `_added_tokens`
-    "content": ANY,
-    **dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), (False, None)),
+    **for_all("id content", ANY),  # read by `_added_tokens`
+    **for_all("single_word lstrip rstrip normalized", (False, None)),
     "special": (True,),
 }
-TEMPLATE = {  # [CLS] A [SEP], and [CLS] A [SEP] B [SEP]
-    "single": (("SpecialToken", "[CLS]", 0), ("Sequence", "A", 0), ("SpecialToken", "[SEP]", 0)),
-    "pair": (
-        *(("SpecialToken", "[CLS]", 0), ("Sequence", "A", 0), ("SpecialToken", "[SEP]", 0)),
-        *(("Sequence", "B", 1), ("SpecialToken", "[SEP]", 1)),
-    ),
-}
+SINGLE = (("SpecialToken", "[CLS]", 0), ("Sequence", "A", 0), ("SpecialToken", "[SEP]", 0))
+TEMPLATE = {"single": SINGLE, "pair": (*SINGLE, ("Sequence", "B", 1), ("SpecialToken", "[SEP]", 1))}
 
 
 def read_tokenizer(path):
@@ -110,10 +100,8 @@ def _added_tokens(tokens, ids, rows, path, unknown):
     for token in sorted(tokens, key=lambda token: token["id"]):
         content, i = token["content"], token["id"]
         if ids.setdefault(content, rows) != i:
-            raise ValueError(
-                f"{path}: added_tokens: expected id {ids[content]} for {shown(content)}, got {shown(i)}. An added "
-                "token has its id in the vocabulary, or the next one after it."
-            )
+            expected = f"expected id {ids[content]}, its own in the vocabulary or the next one after it"
+            raise ValueError(f"{path}: added_tokens: {expected}, for {shown(content)}, got {shown(i)}.")
         rows += i == rows
         if content not in SPECIAL_TOKENS:
             added.append(content)
@@ -135,9 +123,7 @@ def _check_special_ids(state, ids, path):
         {"type": "TemplateProcessing", **sides, "special_tokens": special},
     )
     if post_processor not in known:
-        raise ValueError(
-            f"{path}: expected BERT's post_processor ([CLS] A [SEP] B [SEP], ids {cls} and {sep}), "
-            f"got {shown(post_processor)}."
-        )
+        expected = f"BERT's post_processor ([CLS] A [SEP] B [SEP], ids {cls} and {sep})"
+        raise ValueError(f"{path}: expected {expected}, got {shown(post_processor)}.")
     if padding is not None and padding.get("pad_id") != pad:
         raise ValueError(f"{path}: expected padding.pad_id {pad}, the id of [PAD], got {shown(padding.get('pad_id'))}.")

@@ -58,9 +58,8 @@ def check_vocabulary(vocab):
     elif isinstance(vocab, Iterable):
         words = list(vocab)
     else:
-        raise TypeError(
-            f"vocab: expected the path of a vocab.txt, a list of tokens or a dict token -> id, got {shown(vocab)}."
-        )
+        expected = "the path of a vocab.txt, a list of tokens or a dict token -> id"
+        raise TypeError(f"vocab: expected {expected}, got {shown(vocab)}.")
     return _check_words(words)
 
 
@@ -167,10 +166,8 @@ def vocabulary_text(words):
     words = [word if word.strip(BLANKS) else "" for word in words]
     for i, word in enumerate(words):
         if word != word.rstrip(BLANKS) or "\n" in word or "\0" in word or (i == 0 and word[:1] == "\ufeff"):
-            raise ValueError(
-                f"vocab.txt: token {shown(word)} of id {i} cannot be a line of it: it ends in a blank or holds a "
-                "control character. Write a tokenizer.json, with BertTokenizer.save."
-            )
+            token = f"token {shown(word)} of id {i} cannot be a line, because of its blanks or control characters"
+            raise ValueError(f"vocab.txt: {token}. Write a tokenizer.json, with BertTokenizer.save.")
     lines = {i: line for line, i in model_ids(words).items()}
     return "".join(f"{lines[i] or chr(0x3000)}\n" for i in range(len(words)))  # an empty last line would be left out
 

@@ -88,13 +88,13 @@ def test_a_directory_that_is_replaced_while_it_is_read_is_never_two_versions(tim
     first, second = two_versions(tmp_path)
     reads = []
 
-    def read_and_replace(file, name):
-        reads.append(name)
+    def read_and_replace(tensor):
+        reads.append(tensor.name)
         if len(reads) > 3 and len(reads) % 5 == 0 and len(reads) <= 5 * times:  # in the middle of the weights
             first.rename(tmp_path / "away")
             second.rename(first)
             (tmp_path / "away").rename(second)
-        return read_tensor(file, name)
+        return read_tensor(tensor)
 
     monkeypatch.setattr(native, "read_tensor", read_and_replace)
     if times > 1:

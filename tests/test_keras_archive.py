@@ -168,7 +168,7 @@ def test_what_is_not_one_of_our_models_is_refused_by_file_and_field(field, tmp_p
 def test_a_larger_model_than_the_weights_fill_is_refused(tmp_path):
     change = lambda config: encoder_config(config).update(inner_dim=5_000_000)  # noqa: E731
     path = rewritten(saved(be.BertClassifier(encoder(), 2), tmp_path), change)
-    with pytest.raises(ValueError, match=r"model\.keras.*config\.json describes a model of"):
+    with pytest.raises(ValueError, match=r"model\.keras.*config\.json"):
         be.load(path)
 
 

@@ -410,7 +410,7 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
     ),
     "heads that do not divide": (
         *(HALF, lambda d: change(d / "config.json", num_heads=4), ValueError),
-        "config.json: hidden_dim 21 must be a multiple of num_heads 4",
+        "config.json: hidden_size 21 must be a multiple of num_attention_heads 4",
     ),
     "another number of heads": (
         *(HALF, lambda d: change(d / "config.json", num_heads=7), ValueError),
@@ -426,7 +426,7 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
     ),
     "no head": (
         *(MLM, lambda d: (d / "task.weights.h5").unlink(), FileNotFoundError),
-        "says BertMaskedLM, which has a head of its own, but task.weights.h5 is missing",
+        "task.json: a BertMaskedLM has a head in task.weights.h5",
     ),
     "another head": (
         *(MLM, lambda d: change_top(d / "task.json", **CLASSIFIES), ValueError),
@@ -442,7 +442,7 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
     ),
     "no vocabulary": (
         *(MLM, lambda d: (d / "assets" / "tokenizer" / "vocabulary.txt").unlink(), FileNotFoundError),
-        "tokenizer.json has no vocabulary: ",
+        "vocabulary.txt, which belongs to tokenizer.json",
     ),
     "a damaged vocabulary": (
         *(MLM, lambda d: (d / "assets" / "tokenizer" / "vocabulary.txt").write_text("the\ncat\n"), ValueError),

@@ -549,7 +549,7 @@ def test_other_formats_are_downloaded_and_cached_too(world, repository, weights)
 def test_pickles_are_refused_before_they_are_downloaded(world):
     answer = world["online"]("be.load('hf://tiny/pickle')")
     assert answer["error"] == "FileNotFoundError" and not answer["chained"]
-    assert "only as pytorch_model*.bin, pickles" in answer["message"] and "save_pretrained" in answer["message"]
+    assert "pytorch_model*.bin, pickles" in answer["message"] and "save_pretrained" in answer["message"]
     preset = "presets.Preset('p', 'tiny/pickle', None, None, 'a test', elsewhere={'TensorFlow 1': 'https://there'})"
     answer = world["online"](f"presets.find({preset})")
     assert answer["error"] == "FileNotFoundError" and "  TensorFlow 1: https://there (unpack" in answer["message"]

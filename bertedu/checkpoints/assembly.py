@@ -67,21 +67,21 @@ def fill(described: Description, dtype: str | None = None) -> dict[str, Any]:
     Raises:
         ValueError: the configuration describes no model of ours, or as `strict.fill`.
     """
-    encoder, masked_lm, classifier = build(described.arguments, described.heads, described.source, dtype)
-    has_pooler = strict.fill(described.stored, weights(encoder, masked_lm, classifier))
-    return {"encoder": encoder, "masked_lm": masked_lm, "classifier": classifier, "has_pooler": has_pooler}
+    parts = build(described.arguments, described.heads, described.source, dtype)
+    return parts | {"has_pooler": strict.fill(described.stored, weights(**parts))}
 
 
 def model_shapes(arguments: dict, heads: Heads, source: Any) -> tuple[dict[str, tuple[int, ...]], list[str]]:
-    """Return `strict.model_shapes` of a described model."""
-    classifier = None
-    if heads.classifier is not None:
-        classifier = classifier_shapes(heads.classifier, arguments["hidden_size"], source)
+    """Return `strict.model_shapes` of a described model. Raises ValueError where its heads do not divide its width."""
+    hidden, attention_heads = arguments["hidden_size"], arguments["num_attention_heads"]
+    if hidden % attention_heads:
+        raise ValueError(f"{source}: hidden_size {hidden} must be a multiple of num_attention_heads {attention_heads}.")
+    classifier = heads.classifier and classifier_shapes(heads.classifier, hidden, source)
     return strict.model_shapes(arguments, (heads.masked_lm, heads.pretrainer) != (None, None), classifier)
 
 
-def build(arguments: dict, heads: Heads, source: Any, dtype: str | None = None) -> tuple[Any, Any, Any]:
-    """Return the encoder, the `BertPretrainer` or None, and the `BertClassifier` or None.
+def build(arguments: dict, heads: Heads, source: Any, dtype: str | None = None) -> dict[str, Any]:
+    """Return the parts of a `Bert` that hold weights, not filled: `encoder`, `masked_lm` and `classifier`.
 
     Args:
         arguments: of a `BertEncoder`, as `configuration.encoder_arguments` returns them.
@@ -105,15 +105,14 @@ def build(arguments: dict, heads: Heads, source: Any, dtype: str | None = None) 
         if heads.classifier is not None:
             classifier = BertClassifier(encoder, **classifier_arguments(heads.classifier, source, dtype))
     except (TypeError, ValueError) as error:
-        raise ValueError(
-            error if str(source) in str(error) else f"{source} describes no model of ours: {error}"
-        ) from None
-    return encoder, masked_lm, classifier
+        message = "" if str(source) in str(error) else f"{source} describes no model of ours: "
+        raise ValueError(f"{message}{error}") from None
+    return {"encoder": encoder, "masked_lm": masked_lm, "classifier": classifier}
 
 
 def pretrainer(encoder: BertEncoder, config: Any, source: Any, dtype: str | None = None) -> BertPretrainer:
     """Return a `BertPretrainer` on `encoder`."""
-    fields = read_fields(config, conf.PRETRAINER, source, required=("classification_heads", "customized_masked_lm"))
+    fields: Any = read_fields(config, conf.PRETRAINER, source, ("classification_heads", "customized_masked_lm"))
     head, heads = fields["customized_masked_lm"], fields["classification_heads"]
     if head is not None:
         _, head = objects.record(head, source, "customized_masked_lm", ("bertedu>MaskedLM",))

@@ -46,8 +46,8 @@ class TensorInfo(NamedTuple):
     name: str
     shape: tuple[int, ...]
     dtype: str
-    ours: str | None
-    known: bool
+    ours: str | None = None
+    known: bool = False
     place: Any = None
 
 
@@ -64,15 +64,11 @@ def weights(encoder: BertEncoder, masked_lm: Any = None, classifier: Any = None)
         further heads) and "classifier/".
     """
     table = encoder.get_embedding_layer()
-    parts = {
-        "": encoder,
-        "masked_lm/": masked_lm and masked_lm.masked_lm,
-        "classifier/": classifier and classifier.classifier,
-    }
+    parts = encoder, masked_lm and masked_lm.masked_lm, classifier and classifier.classifier
     variables = {f"embeddings/{table.name}/embeddings": table.embeddings}  # its own path may begin in another model
-    for prefix, part in parts.items():
+    for prefix, part in zip(("", "masked_lm/", "classifier/"), parts, strict=True):
         for variable in part.weights if part is not None else ():
-            path = prefix + path_within(variable, part)
+            path = prefix + (variable.path.partition(f"{part.name}/")[2] or variable.path)
             if variable is table.embeddings:
                 continue
             if path in variables:
@@ -81,11 +77,6 @@ def weights(encoder: BertEncoder, masked_lm: Any = None, classifier: Any = None)
     for i, head in enumerate(masked_lm.classification_heads if masked_lm else ()):
         variables |= {f"classification_heads/{i}/{j}": variable for j, variable in enumerate(head.weights)}
     return variables
-
-
-def path_within(variable: Any, part: Any) -> str:
-    """Return the path of a weight within the layer `part`; the whole path if it was made outside of it."""
-    return variable.path.partition(f"{part.name}/")[2] or variable.path
 
 
 def weights_of(bert: Bert) -> dict[str, Any]:
@@ -121,14 +112,31 @@ def special_parts(encoder: BertEncoder, attention: Sequence[type], feedforward: 
     return [description for description, present in parts.items() if present]
 
 
-def preprocessor_for(tokenizer: BertTokenizer, encoder: BertEncoder, truncation: str) -> BertPreprocessor:
-    """Return the `BertPreprocessor` of a checkpoint that does not say how long its texts are."""
-    return BertPreprocessor(tokenizer, min(PREPROCESSOR_LENGTH, encoder.max_sequence_length), truncation)
+def preprocessor_for(
+    tokenizer: BertTokenizer, encoder: BertEncoder, truncation: str = "round_robin", length: int = PREPROCESSOR_LENGTH
+) -> BertPreprocessor:
+    """Return the `BertPreprocessor` of a checkpoint, of `length` tokens or of as many as its encoder has positions."""
+    return BertPreprocessor(tokenizer, min(length, encoder.max_sequence_length), truncation)
 
 
 def no_vocabulary(path: Path | str) -> FileNotFoundError:
     """Return the error for a checkpoint without its tokenizer."""
     return FileNotFoundError(f"{path} comes without its vocabulary: put its vocab.txt beside it.")
+
+
+def weight_files(directory: Path, weights: str, index: str, hint: str = "") -> list[Path]:
+    """Return the weight files in a directory: one, or the shards that its index names.
+
+    Args:
+        directory: its path.
+        weights, index: the names of the file and of the index.
+        hint: what to do where neither is there, for the message.
+    """
+    if (directory / weights).is_file():
+        return [directory / weights]
+    if (directory / index).is_file():
+        return shard_files(directory / index)
+    raise FileNotFoundError(f"{directory} holds neither {weights} nor {index}: download it again.{hint}")
 
 
 def shard_files(index: Path) -> list[Path]:
@@ -142,9 +150,8 @@ def shard_files(index: Path) -> list[Path]:
     for entry in weight_map.values() if isinstance(weight_map, dict) else ():
         for name in entry if isinstance(entry, list) else [entry]:
             if not isinstance(name, str) or name in ("", ".", "..") or re.search(r"[/\\:\0]", name):
-                raise ValueError(
-                    f"{index}: weight_map must name files beside it, got {escape(name)[-LONGEST_NAME:]!r}."
-                )
+                last = escape(name)[-LONGEST_NAME:]
+                raise ValueError(f"{index}: weight_map must name files beside it, got {last!r}.")
             names.add(name)
     if not 1 <= len(names) <= MOST_SHARDS:
         raise ValueError(f"{index}: weight_map must name 1 to {MOST_SHARDS:,} files, got {len(names):,}.")
@@ -164,14 +171,6 @@ def damage_named(source: object, *errors: type[Exception]) -> Iterator[None]:
             raise
         reason = escape(str(error).partition("\n")[0])[:150]
         raise ValueError(f"{source} is damaged or cut off ({reason}): save or download it again.") from None
-
-
-def read_vocabulary(file: Path, **options: bool) -> BertTokenizer:
-    """Return the `BertTokenizer` of a vocab.txt; an error names the file."""
-    try:
-        return BertTokenizer(file, **options)
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}") from None
 
 
 def common_dtype(tensors: Iterable[TensorInfo]) -> str:

@@ -7,9 +7,8 @@ from typing import Any
 
 import keras
 
-from bertedu.attention import MultiHeadAttention
-from bertedu.checkpoints.objects import LARGEST, LAYER, embedding, policy, read_layer
-from bertedu.feedforward import Feedforward
+from bertedu import defaults
+from bertedu.checkpoints.objects import ACTIVATIONS, LARGEST, LAYER, REGISTER_FIRST, embedding, policy, read_layer
 from bertedu.fields import ANYTHING, FLAG, for_all, number, one_of, only, optional, shown, text, whole
 from bertedu.registry import registered
 
@@ -67,6 +66,26 @@ GOOGLE_FIELDS = {
 GOOGLE_POOLER = "pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head"
 """Fields of both that have no effect."""
 
+
+def published_arguments(fields: dict[str, Any], activation: str, dtype: str) -> dict[str, Any]:
+    """Return the arguments of a published BERT's encoder besides its sizes.
+
+    Args:
+        fields: those of its config.json or bert_config.json; what is not there is as in all the published BERTs.
+        activation: its name in `objects.ACTIVATIONS`.
+        dtype: name of its precision.
+    """
+    return {
+        "inner_activation": ACTIVATIONS[activation],
+        "output_dropout": fields.get("hidden_dropout_prob", defaults.DROPOUT),
+        "attention_dropout": fields.get("attention_probs_dropout_prob", defaults.DROPOUT),
+        "layer_norm_epsilon": fields.get("layer_norm_eps", defaults.LAYER_NORM_EPSILON),
+        "initializer": defaults.initializer(),  # what a new head on it, or a fresh copy, starts from
+        "dtype": dtype,
+        "name": "bert",
+    }
+
+
 FIRST_AXES = {
     "vocab_size": "embeddings/word_embeddings/embeddings",
     "hidden_size": "layer_0/output_layer_norm/gamma",
@@ -102,12 +121,9 @@ def encoder_arguments(config: Any, source: Any, dtype: str | None = None) -> dic
         "dtype": dtype or policy(config.get("dtype"), source),
         "embedding_layer": embedding(config["embedding_layer"], source),
     }
-    for field, default in (("attention_cls", MultiHeadAttention), ("feedforward_cls", Feedforward)):
+    for field, default in (("attention_cls", "MultiHeadAttention"), ("feedforward_cls", "Feedforward")):
         arguments[field] = registered(config[field])
         if not isinstance(arguments[field], type) or not issubclass(arguments[field], keras.layers.Layer):
-            raise ValueError(
-                f"{source}: {field} is {shown(config[field])}, a class that is not registered here, as our "
-                f"{default.__name__} is. If it is yours, decorate it with @bertedu.register() and import its module "
-                "before loading."
-            )
+            unknown = f"{shown(config[field])}, which is no registered layer, as our {default} is"
+            raise ValueError(f"{source}: {field} is {unknown}. {REGISTER_FIRST}")
     return arguments

@@ -14,7 +14,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from bertedu.checkpoints.common import damage_named
+from bertedu.checkpoints.common import TensorInfo, damage_named
 
 MOST_OBJECTS = 100_000  # groups and datasets; a BERT of 48 layers has 1,500
 OF_TRAINING = re.compile(r"(^|/)(optimizer|seed_generator|_?metrics|_loss_tracker|_compile_metrics)(/|$)")
@@ -38,13 +38,13 @@ HDF5_ERRORS = (AttributeError, IndexError, KeyError, OSError, OverflowError, Run
 """What h5py raises for damaged files; MemoryError is not among them, as no array is read before its size is known."""
 
 
-def list_datasets(opened: Any, name: Path | str) -> list[tuple[str, tuple[int, ...], str]]:
-    """Return path, shape and dtype (its name) of each array in an open HDF5 file.
+def list_datasets(opened: Any, name: Path | str) -> list[TensorInfo]:
+    """Return the `TensorInfo` of each array in an open HDF5 file, by its path.
 
     Raises:
         ValueError: something in it leads elsewhere, is compressed, or is larger than the bytes that are there.
     """
-    datasets: list[tuple[str, tuple[int, ...], str]] = []
+    datasets: list[TensorInfo] = []
     groups = [("", opened)]
     while groups:
         prefix, group = groups.pop()
@@ -56,8 +56,8 @@ def list_datasets(opened: Any, name: Path | str) -> list[tuple[str, tuple[int, .
             if item is None:
                 groups.append((path, group[key]))
             else:
-                datasets.append((path, *item))
-    return sorted(datasets)
+                datasets.append(TensorInfo(path, *item))
+    return sorted(datasets, key=lambda tensor: tensor.name)
 
 
 def _item(group, key, place):
@@ -69,15 +69,11 @@ def _item(group, key, place):
     item = group[key]
     if isinstance(item, h5py.Group):
         return None
-    if not isinstance(item, h5py.Dataset):
-        raise ValueError(f"{place} is neither a group nor an array.")
-    if item.external or item.is_virtual:
-        raise ValueError(f"{place} lies in another file, which is not followed.")
+    if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual:
+        raise ValueError(f"{place} is no array, or lies in another file, which is not followed.")
     shape = tuple(item.shape or ())
-    layout = item.id.get_create_plist().get_layout()
-    if layout not in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT) or math.prod(shape) * item.dtype.itemsize > max(
-        item.id.get_storage_size(), 0
-    ):
+    plain = item.id.get_create_plist().get_layout() in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT)
+    if not plain or math.prod(shape) * item.dtype.itemsize > max(item.id.get_storage_size(), 0):
         raise ValueError(f"{place} is compressed, or smaller than its shape {shape} says: save it again with Keras.")
     dtype = item.attrs.get("dtype", item.dtype)
     return shape, dtype if isinstance(dtype, str) else str(dtype)

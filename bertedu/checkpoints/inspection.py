@@ -24,7 +24,6 @@ from bertedu.encoder import BertEncoder
 from bertedu.terminal import escape
 
 LAYER = re.compile(r"^layer_\d+/")
-TENSOR_FIELDS = ("name", "shape", "dtype", "ours", "known")  # of a `TensorInfo`, in JSON
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Inspection:
             "problem": self.problem,
             "model": self.bert and repr(self.bert),
             "sizes": self.bert and sizes(self.bert.encoder),
-            "tensors": [{field: getattr(tensor, field) for field in TENSOR_FIELDS} for tensor in self.tensors],
+            "tensors": [dict(zip(TensorInfo._fields, tensor[:-1], strict=False)) for tensor in self.tensors],
         }
 
     def _head(self) -> Iterator[str]:
@@ -143,9 +142,8 @@ def table(tensors: Sequence[TensorInfo]) -> list[str]:
     rows = [("name", "shape", "type", "our weight")]
     for (_, shape, dtype), members in groups.items():
         times = f"{len(members)} x " if len(members) > 1 else ""
-        rows.append(
-            (with_star([tensor.name for tensor in members]), f"{times}{list(shape)}", dtype, target(members[0]))
-        )
+        name = with_star([tensor.name for tensor in members])
+        rows.append((name, f"{times}{list(shape)}", dtype, target(members[0])))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(r, widths, strict=True)).rstrip() for r in rows]
 

@@ -93,16 +93,14 @@ def weight_names(layers: dict[str, str], leaves: dict[str, str]) -> dict[str, st
         >>> weight_names({"classifier/logits": "classifier"}, {"kernel": ".weight", "bias": ".bias"})
         {'classifier/logits/kernel': 'classifier.weight', 'classifier/logits/bias': 'classifier.bias'}
     """
-    return {
-        f"{layer}/{leaf}": name + leaves[leaf] for layer, name in layers.items() for leaf in weights_of_layer(layer)
-    }
+    return {f"{layer}/{leaf}": name + leaves[leaf] for layer, name in layers.items() for leaf in leaves_of(layer)}
 
 
-def weights_of_layer(layer: str) -> tuple[str, ...]:
+def leaves_of(layer: str) -> tuple[str, ...]:
     """Return the names of the weights of one of our layers, by its path.
 
     Example:
-        >>> weights_of_layer("embeddings/layer_norm"), weights_of_layer("feedforward/output")
+        >>> leaves_of("embeddings/layer_norm"), leaves_of("feedforward/output")
         (('gamma', 'beta'), ('kernel', 'bias'))
     """
     if layer.endswith("norm"):

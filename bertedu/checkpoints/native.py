@@ -74,7 +74,7 @@ def describe(bert: Bert) -> dict[str, Any]:
         "masked_lm": bert.masked_lm and bert.masked_lm.masked_lm,
         "classifier": bert.classifier,
     }
-    configs = {name: part and dict(part.get_config()) for name, part in parts.items()}
+    configs: dict[str, Any] = {name: part and dict(part.get_config()) for name, part in parts.items()}
     for head, shared in (("masked_lm", "embedding_table"), ("classifier", "network")):
         if configs[head]:
             del configs[head][shared]  # the encoder's, which is written once
@@ -98,18 +98,17 @@ def read(path: Path, dtype: str | None = None) -> Bert:
     Raises:
         FileNotFoundError, ValueError: a file, field or tensor is missing, unknown, mis-shaped or damaged.
     """
-    source, file = path / CONFIG, path / WEIGHTS
+    source = path / CONFIG
     arguments, heads, preprocessor, embed = check_config(read_json(source), source, dtype)
-    stored = strict.Stored(tensors(path), lambda tensor: read_tensor(file, tensor.name), file, CONFIG)
+    stored = strict.Stored(tensors(path), read_tensor, path / WEIGHTS, CONFIG)
     described = assembly.Description(arguments, heads, source, stored)
     assembly.check(described)
     tokenizer = BertTokenizer.from_file(path / TOKENIZER)
-    return Bert(
-        tokenizer,
-        preprocessor=BertPreprocessor(tokenizer, **preprocessor),
-        embed_settings=EmbedSettings(**embed),
-        **assembly.fill(described, dtype),
-    )
+    of_texts: dict[str, Any] = {
+        "preprocessor": BertPreprocessor(tokenizer, **preprocessor),
+        "embed_settings": EmbedSettings(**embed),
+    }
+    return Bert(tokenizer, **of_texts, **assembly.fill(described, dtype))
 
 
 def check_config(config: Any, source: Path | str, dtype: str | None = None) -> tuple[dict, assembly.Heads, dict, dict]:
@@ -119,10 +118,8 @@ def check_config(config: Any, source: Path | str, dtype: str | None = None) -> t
         ValueError: another format, or a field that is missing, unknown or wrong.
     """
     if isinstance(config, dict) and config.get("format") not in READ:
-        raise ValueError(
-            f"{source}: format must be one of {READ}, which this version reads; got {config.get('format')!r:.20}. "
-            "Upgrade (pip install --upgrade bertedu), or save it again with the version that wrote it."
-        )
+        version = f"format must be one of {READ}, got {config.get('format')!r:.20}"
+        raise ValueError(f"{source}: {version}. Upgrade (pip install --upgrade bertedu), or save it as before.")
     fields = read_fields(config, FIELDS, source, required=FIELDS.keys())
     arguments = encoder_arguments(fields["encoder"], f"{source}, encoder", dtype)
     heads = assembly.Heads(masked_lm=fields["masked_lm"], classifier=fields["classifier"])
@@ -132,13 +129,9 @@ def check_config(config: Any, source: Path | str, dtype: str | None = None) -> t
 
 def check_settings(fields: dict[str, Any], source: Path | str) -> dict[str, dict[str, Any]]:
     """Return the settings among some fields, checked."""
-    return {
-        name: read_fields(fields[name], table, f"{source}, {name}")
-        for name, table in SETTINGS.items()
-        if name in fields
-    }
+    return {name: read_fields(fields[name], SETTINGS[name], f"{source}, {name}") for name in SETTINGS if name in fields}
 
 
 def tensors(path: Path) -> list[TensorInfo]:
     """Return the `TensorInfo` of every tensor in a directory; their names are our paths."""
-    return [TensorInfo(name, shape, dtype, name, True) for name, shape, dtype in list_tensors(path / WEIGHTS)]
+    return [tensor._replace(ours=tensor.name, known=True) for tensor in list_tensors(path / WEIGHTS)]

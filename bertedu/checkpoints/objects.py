@@ -11,23 +11,11 @@ from typing import Any
 import keras
 
 from bertedu import defaults
-from bertedu.fields import (
-    ANYTHING,
-    FLAG,
-    IGNORED,
-    for_all,
-    number,
-    one_of,
-    only,
-    optional,
-    read_fields,
-    shown,
-    text,
-    whole,
-)
+from bertedu.fields import ANYTHING, FLAG, for_all, number, one_of, only, optional, read_fields, shown, text, whole
 from bertedu.registry import registered
 
 WAY_OUT = "If you trust the file, load it with keras.models.load_model and make a bertedu.Bert of its BertEncoder."
+REGISTER_FIRST = "If it is yours, decorate it with @bertedu.register() and import its module before loading."
 LARGEST = 10_000_000
 LAYER = {"name": optional(text()), "trainable": FLAG, "dtype": ANYTHING}
 UNUSED = "activity_regularizer quantization_config lora_rank lora_alpha"
@@ -56,8 +44,8 @@ FANS = SEED | {"input_axes": only(None), "output_axes": only(None)}  # the axes 
 INITIALIZERS: dict[str, dict[str, Any]] = {
     **for_all("TruncatedNormal RandomNormal", SPREAD),
     "RandomUniform": SEED | for_all("minval maxval", ANY_NUMBER),
-    "VarianceScaling": FANS
-    | {
+    "VarianceScaling": {
+        **FANS,
         "scale": number(1e-9, 1e9),
         "mode": one_of(("fan_in", "fan_out", "fan_avg")),
         "distribution": one_of(("normal", "truncated_normal", "untruncated_normal", "uniform")),
@@ -74,7 +62,7 @@ RECORD = {
     "class_name": text(),
     "config": ANYTHING,
     **for_all("module registered_name name", optional(text())),
-    **for_all("build_config compile_config shared_object_id inbound_nodes", IGNORED),
+    **for_all("build_config compile_config shared_object_id inbound_nodes", ANYTHING),
 }
 """Keras' record of an object. Where it was built and how it was compiled says nothing about what it computes."""
 
@@ -119,10 +107,8 @@ def activation(value: Any, source: Any, field: str) -> Callable:
         return ACTIVATIONS["linear"]
     known = (ACTIVATIONS.get(name) or registered(name)) if isinstance(name, str) else None
     if known is None or isinstance(known, type):
-        raise ValueError(
-            f"{source}: {field} is {shown(name)}, which is not registered here; known are {', '.join(ACTIVATIONS)}. If "
-            "it is your function, decorate it with @bertedu.register() and import its module before loading."
-        )
+        unknown = f"{field} is {shown(name)}, which is not registered here"
+        raise ValueError(f"{source}: {unknown}; known are {', '.join(ACTIVATIONS)}. {REGISTER_FIRST}")
     return known
 
 

@@ -10,7 +10,7 @@ import ml_dtypes  # noqa: F401  (comes with Keras, and teaches NumPy what bfloat
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from bertedu.checkpoints.common import damage_named
+from bertedu.checkpoints.common import TensorInfo, damage_named
 
 DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}  # safetensors' names, NumPy's
 
@@ -28,17 +28,17 @@ def open_safetensors(file: Path) -> Any:
         return safe_open(file, framework="numpy")
 
 
-def list_tensors(file: Path) -> list[tuple[str, tuple[int, ...], str]]:
-    """Return (name, shape, dtype as NumPy says it) of each tensor in a file."""
+def list_tensors(file: Path) -> list[TensorInfo]:
+    """Return the `TensorInfo` of each tensor in a file, which is its place."""
     with open_safetensors(file) as opened:
         views = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118  (not a dict)
         return [
-            (name, tuple(view.get_shape()), DTYPES.get(view.get_dtype(), view.get_dtype()))
+            TensorInfo(name, tuple(view.get_shape()), DTYPES.get(view.get_dtype(), view.get_dtype()), place=file)
             for name, view in views.items()
         ]
 
 
-def read_tensor(file: Path, name: str) -> np.ndarray:
-    """Return a tensor; the file is opened for it alone, as its pages stay in memory while it is open."""
-    with open_safetensors(file) as opened:
-        return opened.get_tensor(name)
+def read_tensor(tensor: TensorInfo) -> np.ndarray:
+    """Return an array; the file is opened for it alone, as its pages stay in memory while it is open."""
+    with open_safetensors(tensor.place) as opened:
+        return opened.get_tensor(tensor.name)

@@ -32,12 +32,8 @@ def save_checkpoint(bert: Bert, path: str | Path, format: str = "bertedu", *, ov
     """
     if format not in WRITERS:
         raise ValueError(f"format must be one of {', '.join(map(repr, WRITERS))}, got {format!r}.")
-    encoders = {
-        "masked_lm": bert.masked_lm and bert.masked_lm.encoder_network,
-        "classifier": bert.classifier and bert.classifier.network,
-    }
-    for head, encoder in encoders.items():
-        if encoder is not None and encoder is not bert.encoder:
+    for head, encoder in (("masked_lm", "encoder_network"), ("classifier", "network")):
+        if getattr(getattr(bert, head), encoder, bert.encoder) is not bert.encoder:
             raise ValueError(f"{head} has another encoder than the model: save be.Bert(tokenizer, its encoder).")
     path = Path(path)
     if overwrite and path.is_dir() and any(path.iterdir()):

@@ -40,7 +40,7 @@ class Stored(NamedTuple):
     source: Any
     described_by: str
     shape: Callable[[str, Shape], Shape] = lambda path, shape: shape
-    array: Callable[[Any, str, Shape], Any] = lambda array, path, shape: array
+    array: Callable[[Any, str, Shape], Any] = lambda array, path, shape: array.reshape(shape)
     name: Callable[[str], str] = lambda path: path
 
 
@@ -143,10 +143,8 @@ def check(stored: Stored, shapes: dict[str, Shape], others: Sequence[str] = ()) 
         fits = path in shapes or path.startswith(tuple(others))
         unknown += [tensor.name for tensor in candidates[fits:]]
     if missing or unknown:
-        raise ValueError(
-            f"{stored.source} does not hold the BERT that {stored.described_by} describes. "
-            f"Missing: {shortened([stored.name(path) for path in missing])}. Unknown: {shortened(sorted(unknown))}."
-        )
+        tensors = f"Missing: {shortened(list(map(stored.name, missing)))}. Unknown: {shortened(sorted(unknown))}."
+        raise ValueError(f"{stored.source} does not hold the BERT that {stored.described_by} describes. {tensors}")
     for path, (tensor,) in by_path.items():
         place, dtype = f"{stored.source}: the tensor {tensor.name[:LONGEST_NAME]!r}", tensor.dtype
         if dtype not in FLOATS:
@@ -179,10 +177,7 @@ def fill(stored: Stored, variables: dict[str, Any]) -> bool:
             not_finite.append(tensor.name)
         variable.assign(stored.array(array, tensor.ours, tuple(variable.shape)))
     if not_finite:
-        warnings.warn(
-            f"{stored.source}: {shortened(not_finite)} hold NaN or infinity, and so will what the model computes.",
-            stacklevel=2,
-        )
+        warnings.warn(f"{stored.source}: {shortened(not_finite)} hold NaN or infinity.", stacklevel=2)
     return has_pooler(stored.tensors)
 
 

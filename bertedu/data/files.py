@@ -1,15 +1,17 @@
 """Tables of texts: each reader yields (line, values of the given columns), and says where a file is wrong."""
 
 import csv
+import functools
 import itertools
 import json
 import re
 import reprlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 Rows = Iterator[tuple[int, list[Any]]]
+Reader = Callable[[Path, Sequence[str | int]], Rows]
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -21,16 +23,6 @@ EXPANSION_LIMIT = 1000
 
 SMALLEST_BUDGET = 64_000_000
 """Bytes that a Parquet file may hold in any case, however small it is."""
-
-
-def tsv(path: Path, columns: Sequence[str | int]) -> Rows:
-    """Yield the rows of a table with tabs between its fields; nothing is quoted or escaped."""
-    return _table(path, columns, delimiter="\t", quoting=csv.QUOTE_NONE)
-
-
-def comma_separated(path: Path, columns: Sequence[str | int]) -> Rows:
-    """Yield the rows of a CSV file, as RFC 4180 has it."""
-    return _table(path, columns, delimiter=",")
 
 
 def json_lines(path: Path, columns: Sequence[str | int]) -> Rows:
@@ -86,9 +78,6 @@ def _parquet_rows(path, file, columns):
         yield from ((next(row), list(fields)) for fields in zip(*values, strict=True))
 
 
-FORMATS = {".tsv": tsv, ".csv": comma_separated, ".jsonl": json_lines, ".parquet": parquet}
-
-
 def has_column(path: Path, column: str) -> bool:
     """Return whether a table can be read that has a column of this name."""
     try:
@@ -122,19 +111,16 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _decoded(path, number, raw):
-    start = len(BYTE_ORDER_MARK) if raw.startswith(BYTE_ORDER_MARK) else 0
-
-    def place(byte):
-        return f"{path}, line {number}, byte {byte + 1}"
-
+    line = f"{path}, line {number}"
     if len(raw) > LINE_LIMIT:
-        raise ValueError(f"{path}, line {number}: more than {LINE_LIMIT:,} bytes in one line; is it really text?")
+        raise ValueError(f"{line}: more than {LINE_LIMIT:,} bytes in one line; is it really text?")
+    raw = raw.removeprefix(BYTE_ORDER_MARK)
     if b"\0" in raw:
-        raise ValueError(f"{place(raw.index(0) - start)}: a NUL byte; is it really text?")
+        raise ValueError(f"{line}, byte {raw.index(0) + 1}: a NUL byte; is it really text?")
     try:
-        return raw[start:].decode("utf-8")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{place(error.start)}: not UTF-8 ({error.reason}); save the file as UTF-8") from None
+        raise ValueError(f"{line}, byte {error.start + 1}: not UTF-8 ({error.reason}); save it as UTF-8") from None
 
 
 def _table(path, columns, **dialect):
@@ -153,11 +139,13 @@ def _table(path, columns, **dialect):
             hint = f"; is there {stray}?" if len(fields) > len(first) else ""
             raise ValueError(f"{path}, line {line}: {len(fields)} columns, the first line has {len(first)}{hint}")
         if names and _is_header(fields, names, places, header):
-            raise ValueError(
-                f"{path}, line {line}: the names of the columns once more, {_listed(fields)}. "
-                "Where files were joined, remove this line, and check that their columns have the same order"
-            )
+            raise ValueError(f"{path}, line {line}: the names of the columns once more, {_listed(fields)}; remove it")
         yield line, [fields[place] for place in places]
+
+
+tsv = functools.partial(_table, delimiter="\t", quoting=csv.QUOTE_NONE)  # nothing is quoted or escaped
+comma_separated = functools.partial(_table, delimiter=",")  # as RFC 4180 has it
+FORMATS: dict[str, Reader] = {".tsv": tsv, ".csv": comma_separated, ".jsonl": json_lines, ".parquet": parquet}
 
 
 def _is_header(fields, names, places, header):
@@ -192,11 +180,9 @@ def _place(path, header, column):
             raise ValueError(f"{path}: there is no column {column}: it has {len(header)}, counted from 0")
         return column
     if header.count(column) != 1:
-        there = "no column" if column not in header else "more than one column"
-        raise ValueError(
-            f"{path}, line 1: there is {there} {column!r}, only {_listed(header)}. "
-            "Where the first line names no columns, give positions, such as text=0, label=1"
-        )
+        there = f"{'more than one' if column in header else 'no'} column {column!r}, only {_listed(header)}"
+        hint = "Where the first line names no columns, give positions, such as text=0, label=1"
+        raise ValueError(f"{path}, line 1: there is {there}. {hint}")
     return header.index(column)
 
 

@@ -72,10 +72,10 @@ def find(name: str, split: str | None) -> tuple[Path, Set]:
     if data.repository:
         address = f"https://huggingface.co/datasets/{data.repository}/resolve/{data.revision}/{file}"
         column = "" if data.text == "text" else f", text={data.text!r}"
+        classes = dict(enumerate(data.names))
         otherwise = (
-            f'By hand: {address}\n  and then load_texts("that/file"{column}); its classes are 0 to '
-            f"{len(data.names) - 1}: {', '.join(data.names)}.\nWithout one: "
-            'load_texts("reviews", split="train") and load_texts("pairs", split="train") are always here.'
+            f'By hand: {address}\n  and then load_texts("that/file"{column}); its classes are {classes}.\n'
+            'Without one: load_texts("reviews", split="train") and load_texts("pairs", split="train") are always here.'
         )
         return hub.download_data(data.repository, file, data.revision, name=name, otherwise=otherwise), data
     for folder in FOLDERS:

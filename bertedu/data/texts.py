@@ -86,8 +86,7 @@ def load_texts(
     elif split is not None:
         raise ValueError(f"split: {split!r} is for sets by name ({', '.join(sets.NAMES)}), and {str(path)!r} is none")
     path = _checked(path)
-    columns = {"text": text, "pair": pair, "label": label}
-    columns = {name: column for name, column in columns.items() if column is not None}
+    columns = {name: i for name, i in (("text", text), ("pair", pair), ("label", label)) if i is not None}
     if text is None or {type(column) for column in columns.values()} not in ({str}, {int}):
         raise ValueError(f"text, pair, label: expected columns all by name or all by position, got {columns}")
     return _collect(path, columns, names, numbers)
@@ -191,16 +190,12 @@ def _names(path, labels, places):
     """Return the labels that are there, sorted: numbers by value, then words."""
     for label, place in zip(labels, places, strict=True):
         if label in MISSING:
-            raise ValueError(
-                f"{place}: the label {label!r} stands for a missing value. Remove the line, or give the names of all "
-                "classes, names=[...], if it is one of them"
-            )
+            way_out = "Remove the line, or give the names of all classes, names=[...], if it is one of them"
+            raise ValueError(f"{place}: the label {label!r} stands for a missing value. {way_out}")
     names = tuple(sorted(set(map(canonical, labels)), key=_order))
     if len(names) == 1:
-        raise ValueError(
-            f"{path}: there is one class only, {reprlib.repr(names[0])}, and nothing to tell apart; "
-            "names=[...] names classes that another file has"
-        )
+        only = f"there is one class only, {reprlib.repr(names[0])}, and nothing to tell apart"
+        raise ValueError(f"{path}: {only}; names=[...] names classes that another file has")
     return names
 
 

@@ -8,6 +8,4 @@ from bertedu.checkpoints.huggingface.names import to_ours  # noqa: F401
 from bertedu.checkpoints.huggingface.reader import left_behind, read, recognises, tensors  # noqa: F401
 from bertedu.checkpoints.huggingface.writer import write  # noqa: F401
 
-LOOKED_FOR = (
-    "Hugging Face: config.json with model.safetensors (or its shards and their index), and vocab.txt or tokenizer.json"
-)
+LOOKED_FOR = "Hugging Face: config.json, model.safetensors or its shards and index, and vocab.txt or tokenizer.json"

@@ -18,10 +18,8 @@ from bertedu.pooling import POOLINGS, EmbedSettings
 from bertedu.text import BertTokenizer
 
 MODULES, SETTINGS = "modules.json", "config_sentence_transformers.json"
-LIMITS = tuple(
-    f"sentence_{kind}_config.json"
-    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
-)
+KINDS = "bert roberta distilbert camembert albert xlm-roberta xlnet"
+LIMITS = tuple(f"sentence_{kind}_config.json" for kind in KINDS.split())
 """Names of the file with `max_seq_length`, in the order in which sentence-transformers looks for them."""
 NO_EFFECT = "Dropout"  # a module that acts in training alone
 
@@ -48,10 +46,8 @@ def read_modules(path: Path) -> list[tuple[str, Path]] | None:
     modules = []
     for module in read_json(file, list):
         kind, folder = (module.get(field) if isinstance(module, dict) else None for field in ("type", "path"))
-        if not isinstance(kind, str) or not isinstance(folder, str):
-            raise ValueError(f"{file}: every module needs a 'type' and a 'path', got {shown(module)}.")
-        if not is_inside(folder):
-            raise ValueError(f"{file}: path must stay within the directory, got {shown(folder)}.")
+        if not isinstance(kind, str) or not isinstance(folder, str) or not is_inside(folder):
+            raise ValueError(f"{file}: expected a 'type' and a 'path' within the directory, got {shown(module)}.")
         package, _, name = kind.rpartition(".")
         modules.append((name if package.partition(".")[0] == "sentence_transformers" else kind, path / folder))
     return modules
@@ -104,9 +100,7 @@ def read_embed_settings(path: Path) -> EmbedSettings:
     if config.get("truncate_dim") is not None:
         pooling = f"{pooling}, truncate_dim {config['truncate_dim']}"
     if pooling not in POOLINGS:
-        warnings.warn(
-            f"{path / MODULES}: {pooling} is not supported; `embed` refuses it and needs another pooling.", stacklevel=2
-        )
+        warnings.warn(f"{path / MODULES}: {pooling} is not supported; `embed` needs another pooling.", stacklevel=2)
     return EmbedSettings(pooling, normalize, max_length, prompt)
 
 

@@ -51,9 +51,8 @@ def not_a_classifier(config: dict[str, Any]) -> str:
     A cross-encoder's field says which function sentence-transformers applies to the logits.
     """
     own = config.get("sentence_transformers")
-    function = config.get("sbert_ce_default_activation_function") or (
-        own.get("activation_fn") if isinstance(own, dict) else None
-    )
+    function = own.get("activation_fn") if isinstance(own, dict) else None
+    function = config.get("sbert_ce_default_activation_function") or function
     if function is not None and not str(function).endswith("Identity"):
         return f"its activation function {shown(function)}"
     kind, labels = config.get("problem_type"), num_labels(config)
@@ -102,10 +101,8 @@ def check_heads(tensors: Sequence[TensorInfo], config: dict[str, Any], path: Pat
     """
     kind, read = architecture(config), {tensor.ours.partition("/")[0] for tensor in tensors if tensor.ours}
     if "masked_lm" in read and config.get("tie_word_embeddings") is False:
-        raise ValueError(
-            f"{path}: tie_word_embeddings must be true for a masked-LM head that is read, got false: {DECODER_WEIGHT} "
-            "would be a matrix of its own. Delete the tensors of the head (cls.predictions...) to load the encoder."
-        )
+        way_out = "Delete the tensors of the masked-LM head (cls.predictions...) to load the encoder."
+        raise ValueError(f"{path}: tie_word_embeddings must be true, got false. {way_out}")
     if "classifier" in read and not strict.has_pooler(tensors):
         raise ValueError(f"{path.parent} holds a classifier, but not its pooler. Missing: pooler.dense.weight.")
     expected = EXPECTED_HEAD.get(kind)
@@ -114,11 +111,9 @@ def check_heads(tensors: Sequence[TensorInfo], config: dict[str, Any], path: Pat
     unused = [name for name in unused if not canonical(name).startswith(tied)]
     if kind not in EXPECTED_HEAD or unused or (expected and expected not in read):
         why = not_a_classifier(config) if expected == "classifier" else ""
-        warnings.warn(
-            f"{path}: {kind or 'a model without architectures'}{f', with {why},' if why else ''} is "
-            f"read as an encoder alone, without its head ({shortened(unused)}).",
-            stacklevel=2,
-        )
+        model = f"{kind or 'a model without architectures'}{f', with {why},' if why else ''}"
+        unread = f"without its head ({shortened(unused)})"
+        warnings.warn(f"{path}: {model} is read as an encoder alone, {unread}.", stacklevel=2)
 
 
 def check_tied(encoder: BertEncoder, masked_lm: Any, stored: strict.Stored) -> None:
@@ -128,7 +123,4 @@ def check_tied(encoder: BertEncoder, masked_lm: Any, stored: strict.Stored) -> N
         first = encoder.get_embedding_table() if name == DECODER_WEIGHT else masked_lm.masked_lm.bias
         first, array = keras.ops.convert_to_numpy(first), stored.read(second[name])
         if array.shape != first.shape or not np.array_equal(array.astype(first.dtype), first):
-            raise ValueError(
-                f"{stored.source}: the tensor {name!r} must equal the one that it is tied to. Versions of "
-                "transformers do not agree on which of them counts: delete one."
-            )
+            raise ValueError(f"{stored.source}: the tensor {name!r} must equal the one it is tied to: delete one.")

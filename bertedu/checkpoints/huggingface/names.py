@@ -9,6 +9,7 @@ from typing import Any
 from keras import ops
 
 from bertedu.checkpoints.names import GOOGLE, GOOGLE_LAYER, GOOGLE_MASKED_LM, Names, weight_names
+from bertedu.fields import for_all
 
 LEAVES = {"kernel": "/weight", "bias": "/bias", "gamma": "/weight", "beta": "/bias", "embeddings": "/weight"}
 BIAS, DECODER_WEIGHT, DECODER_BIAS = (f"cls.predictions.{end}" for end in ("bias", "decoder.weight", "decoder.bias"))
@@ -38,9 +39,7 @@ BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
 ACTIVATIONS = {
     "gelu": "gelu",  # exact; the weights of Google's BERTs were trained with the tanh form all the same
     "gelu_python": "gelu",
-    **dict.fromkeys(
-        ("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate"), "bertedu>gelu_tanh"
-    ),
+    **for_all("gelu_new gelu_pytorch_tanh gelu_python_tanh gelu_fast gelu_accurate", "bertedu>gelu_tanh"),
     "relu": "relu",
     "silu": "silu",
     "swish": "silu",

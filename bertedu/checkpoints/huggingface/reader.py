@@ -7,43 +7,19 @@ that is not read. Pickled weights are refused, since reading them runs code. Cha
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from bertedu import defaults
 from bertedu.bert import Bert
 from bertedu.checkpoints import assembly, strict
-from bertedu.checkpoints.common import TensorInfo, common_dtype, preprocessor_for, shard_files, shortened
-from bertedu.checkpoints.configuration import GOOGLE_FIELDS
-from bertedu.checkpoints.huggingface import embedding
-from bertedu.checkpoints.huggingface.heads import (
-    architecture,
-    check_heads,
-    check_tied,
-    classifier_arguments,
-    readable_heads,
-)
-from bertedu.checkpoints.huggingface.names import (
-    ACTIVATIONS,
-    BIAS,
-    BUFFERS,
-    DECODER_BIAS,
-    HEADS,
-    NAMES,
-    canonical,
-    hf_shape,
-    our_path,
-    to_ours,
-)
+from bertedu.checkpoints.common import TensorInfo, common_dtype, preprocessor_for, shortened, weight_files
+from bertedu.checkpoints.configuration import GOOGLE_FIELDS, published_arguments
+from bertedu.checkpoints.huggingface import embedding, heads, names
 from bertedu.checkpoints.huggingface.settings import MODEL
 from bertedu.checkpoints.huggingface.tokenizer import read_tokenizer
-from bertedu.checkpoints.objects import ACTIVATIONS as KNOWN_ACTIVATIONS
 from bertedu.checkpoints.safetensors_files import list_tensors, read_tensor
 from bertedu.fields import read_fields, shown
 from bertedu.files import read_json
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 PICKLE, ADAPTER, MODULES = "pytorch_model.bin", "adapter_config.json", embedding.MODULES
-TRUNCATION = "longest_first"
 
 
 def recognises(path: Path) -> bool:
@@ -65,13 +41,13 @@ def read(path: Path, dtype: str | None = None) -> Bert:
     directory = embedding.model_directory(path)
     config = read_config(directory)
     described = describe(directory, config, dtype)
-    check_heads(described.stored.tensors, config, directory / CONFIG)
+    heads.check_heads(described.stored.tensors, config, directory / CONFIG)
     assembly.check(described)
     tokenizer = embedding.lowercased(read_tokenizer(directory), path)
     embed_settings = embedding.read_embed_settings(path)
     parts = assembly.fill(described, dtype)
-    check_tied(parts["encoder"], parts["masked_lm"], described.stored)
-    preprocessor = preprocessor_for(tokenizer, parts["encoder"], TRUNCATION)
+    heads.check_tied(parts["encoder"], parts["masked_lm"], described.stored)
+    preprocessor = preprocessor_for(tokenizer, parts["encoder"], "longest_first")
     return Bert(tokenizer, preprocessor=preprocessor, embed_settings=embed_settings, **parts)
 
 
@@ -83,11 +59,7 @@ def read_config(directory: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: model_type must be 'bert', got {shown(config['model_type'])}.")
     if (directory / ADAPTER).is_file():
         raise ValueError(f"{directory / ADAPTER}: expected whole weights, got an adapter. Merge it into its model.")
-    config = read_fields(config, MODEL, path, required=("hidden_act", *GOOGLE_FIELDS.values()), unknown="warn")
-    hidden, heads = config["hidden_size"], config["num_attention_heads"]
-    if hidden % heads:
-        raise ValueError(f"{path}: hidden_size must be a multiple of num_attention_heads={heads}, got {hidden}.")
-    return config
+    return read_fields(config, MODEL, path, required=("hidden_act", *GOOGLE_FIELDS.values()), unknown="warn")
 
 
 def describe(directory: Path, config: dict[str, Any], dtype: str | None = None) -> assembly.Description:
@@ -99,48 +71,34 @@ def describe(directory: Path, config: dict[str, Any], dtype: str | None = None) 
         dtype: name of the type of the weights. Defaults to the one they have there.
     """
     files = tensor_files(directory)
-    infos = list_weights(files, config)
+    activation, infos = names.ACTIVATIONS[config["hidden_act"]], list_weights(files, config)
     present = {tensor.ours.partition("/")[0] for tensor in infos if tensor.ours}
     arguments = {
         **{argument: config[field] for argument, field in GOOGLE_FIELDS.items()},
-        "inner_activation": KNOWN_ACTIVATIONS[ACTIVATIONS[config["hidden_act"]]],
-        "output_dropout": config.get("hidden_dropout_prob", defaults.DROPOUT),
-        "attention_dropout": config.get("attention_probs_dropout_prob", defaults.DROPOUT),
-        "layer_norm_epsilon": config.get("layer_norm_eps", defaults.LAYER_NORM_EPSILON),
-        "initializer": defaults.initializer(),  # what a new head on it, or a fresh copy, starts from
-        "dtype": dtype or common_dtype(infos),
-        "name": "bert",
+        **published_arguments(config, activation, dtype or common_dtype(infos)),
     }
-    masked_lm = assembly.masked_lm_config(
-        ACTIVATIONS[config["hidden_act"]], arguments["layer_norm_epsilon"], arguments["dtype"]
-    )
-    heads = assembly.Heads(
+    masked_lm = assembly.masked_lm_config(activation, arguments["layer_norm_epsilon"], arguments["dtype"])
+    described_heads = assembly.Heads(
         masked_lm=masked_lm if "masked_lm" in present else None,
-        classifier=classifier_arguments(config, directory / CONFIG) if "classifier" in present else None,
+        classifier=heads.classifier_arguments(config, directory / CONFIG) if "classifier" in present else None,
     )
     source = files[0] if len(files) == 1 else directory / INDEX
-    stored = strict.Stored(infos, read_listed, source, CONFIG, hf_shape, to_ours, NAMES.name)
-    return assembly.Description(arguments, heads, directory / CONFIG, stored)
-
-
-def read_listed(tensor: TensorInfo) -> np.ndarray:
-    """Return the array of a tensor, from the file that is its place."""
-    return read_tensor(tensor.place, tensor.name)
+    stored = strict.Stored(infos, read_tensor, source, CONFIG, names.hf_shape, names.to_ours, names.NAMES.name)
+    return assembly.Description(arguments, described_heads, directory / CONFIG, stored)
 
 
 def list_weights(files: list[Path], config: dict[str, Any]) -> list[TensorInfo]:
     """Return the `TensorInfo` of every tensor in `files`, whose place is its file."""
-    unread = {"masked_lm", "classifier"}.difference(readable_heads(config))
-    listed = [(file, *tensor) for file in files for tensor in list_tensors(file)]
-    names = {canonical(name) for _, name, _, _ in listed}
-    infos = []
-    for file, name, shape, dtype in listed:
-        ours = our_path(name)
-        second = canonical(name) == DECODER_BIAS and BIAS in names
+    unread = {"masked_lm", "classifier"}.difference(heads.readable_heads(config))
+    infos = [tensor for file in files for tensor in list_tensors(file)]
+    canonical = [names.canonical(tensor.name) for tensor in infos]
+    for i, (tensor, name) in enumerate(zip(infos, canonical, strict=True)):
+        ours = names.our_path(tensor.name)
+        second = name == names.DECODER_BIAS and names.BIAS in canonical
         if second or (ours or "").partition("/")[0] in unread:
             ours = None
-        known = ours is not None or canonical(name).startswith((*HEADS, *BUFFERS))
-        infos.append(TensorInfo(name, shape, dtype, ours, known, file))
+        known = ours is not None or name.startswith((*names.HEADS, *names.BUFFERS))
+        infos[i] = tensor._replace(ours=ours, known=known)
     return infos
 
 
@@ -155,26 +113,18 @@ def left_behind(path: Path) -> list[str]:
     """Return what a directory says that has no place in a `Bert`, as descriptions; tensors apart."""
     directory = embedding.model_directory(path)
     config = read_json(directory / CONFIG)
-    names, settings = config.get("id2label"), embedding.left_behind(path)
-    if "classifier" in readable_heads(config):
+    labels, settings = config.get("id2label"), embedding.left_behind(path)
+    if "classifier" in heads.readable_heads(config):
         return settings
     if config.get("problem_type"):
         settings.insert(0, f"problem_type {shown(config['problem_type'])}")
-    if isinstance(names, dict) and names:
-        settings.insert(0, f"the class names (id2label) of {architecture(config)}: {shortened(list(names.values()))}")
+    if isinstance(labels, dict) and labels:
+        kind = heads.architecture(config)
+        settings.insert(0, f"the class names (id2label) of {kind}: {shortened(list(labels.values()))}")
     return settings
 
 
 def tensor_files(directory: Path) -> list[Path]:
     """Return the safetensors files of `directory`: one, or the shards that its index names."""
-    if (directory / WEIGHTS).is_file():
-        return [directory / WEIGHTS]
-    if (directory / INDEX).is_file():
-        return shard_files(directory / INDEX)
-    hint = ""
-    if (directory / PICKLE).is_file():
-        hint = (
-            f" Its {PICKLE} is a pickle, which can run any code when read: save it once as safetensors "
-            "(transformers: model.save_pretrained(directory))."
-        )
-    raise FileNotFoundError(f"{directory} holds no {WEIGHTS}.{hint}")
+    pickle = f" {PICKLE} can run any code when read: save it as safetensors (transformers: model.save_pretrained)."
+    return weight_files(directory, WEIGHTS, INDEX, pickle if (directory / PICKLE).is_file() else "")

@@ -20,11 +20,8 @@ from bertedu.vocabulary import SPECIAL_TOKENS
 JSON, VOCABULARY, CONFIG = "tokenizer.json", "vocab.txt", "tokenizer_config.json"
 SPECIAL_TOKENS_MAP, ADDED_TOKENS = "special_tokens_map.json", "added_tokens.json"
 
-SAME_AS_BERT = tuple(
-    f"{name}Tokenizer{fast}"
-    for name in ("Bert", "Electra", "MobileBert", "SqueezeBert", "RetriBert", "LayoutLM", "Lxmert")
-    for fast in ("", "Fast")
-)
+MODELS = "Bert Electra MobileBert SqueezeBert RetriBert LayoutLM Lxmert"
+SAME_AS_BERT = tuple(f"{name}Tokenizer{fast}" for name in MODELS.split() for fast in ("", "Fast"))
 """Classes of transformers that are its BertTokenizer under another name."""
 FROM_JSON = ("PreTrainedTokenizerFast", "TokenizersBackend")
 """Classes that do what tokenizer.json says. The second makes no token types unless `model_input_names` has them."""
@@ -63,10 +60,8 @@ def tokenizer_class(directory: Path, config: dict[str, Any]) -> str:
         name = read_json(file).get("tokenizer_class") or "BertTokenizer"
     without_types = name == "TokenizersBackend" and "model_input_names" not in config
     if name not in (*SAME_AS_BERT, *FROM_JSON) or without_types:
-        raise ValueError(
-            f"{file}: tokenizer_class must be BertTokenizer or one that computes the same, got {shown(name)}"
-            f"{' without token_type_ids in model_input_names' if without_types else ''}."
-        )
+        got = f"{shown(name)}{' without token_type_ids in model_input_names' if without_types else ''}"
+        raise ValueError(f"{file}: tokenizer_class must be BertTokenizer or one that computes the same, got {got}.")
     if name in FROM_JSON and not (directory / JSON).is_file():
         raise FileNotFoundError(f"{directory} holds no {JSON}, which {name} reads.")
     return name
@@ -99,20 +94,19 @@ def with_added_tokens(
         tokenizer = BertTokenizer(**options | {"added_tokens": [*options["added_tokens"], *new]})
     wrong = [name for name, i in ids.items() if tokenizer.tokens_to_ids([name]) != [i]]
     if wrong:
-        raise ValueError(
-            f"{directory}: the added token {shown(wrong[0])} must have the id {tokenizer.tokens_to_ids(wrong)[0]}, "
-            f"which it has in the vocabulary or follows on it; got {shown(ids[wrong[0]])}."
-        )
+        expected = f"{tokenizer.tokens_to_ids(wrong)[0]}, its own in the vocabulary or the next one after it"
+        token = f"the added token {shown(wrong[0])}"
+        raise ValueError(f"{directory}: {token} must have the id {expected}; got {shown(ids[wrong[0]])}.")
     return tokenizer
 
 
 def special_tokens(tokens: Any, source: str) -> list[str]:
     """Return the names in a list, or an object, of further special tokens."""
-    tokens = list(tokens.values()) if isinstance(tokens, dict) else tokens
-    if tokens is not None and not isinstance(tokens, list):
-        raise ValueError(f"{source} must be a list of tokens, got {shown(tokens)}.")
-    names: list[Any] = [token.get("content") if isinstance(token, dict) else token for token in tokens or ()]
-    for name, token in zip(names, tokens or (), strict=True):
+    tokens = list(tokens.values()) if isinstance(tokens, dict) else [] if tokens is None else tokens
+    if not isinstance(tokens, list):
+        refuse(source, tokens)
+    names: list[Any] = [token.get("content") if isinstance(token, dict) else token for token in tokens]
+    for name, token in zip(names, tokens, strict=True):
         if not isinstance(name, str) or not is_token(token, name):
             refuse(source, token)
     return names

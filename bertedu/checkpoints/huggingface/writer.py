@@ -19,7 +19,7 @@ from bertedu.checkpoints.huggingface.settings import MODEL
 from bertedu.checkpoints.objects import activation_name
 from bertedu.classifier import BertClassifier
 from bertedu.feedforward import Feedforward
-from bertedu.fields import read_fields
+from bertedu.fields import for_all, read_fields
 from bertedu.files import write_json
 from bertedu.pooling import POOLINGS, EmbedSettings
 
@@ -41,9 +41,7 @@ def write(bert: Bert, path: Path) -> None:
     check(bert)
     fields = config(bert)
     read_fields(fields, MODEL, "The config.json of this model")  # what `read` would refuse is not written
-    tensors = {
-        f"{prefix(bert, ours)}{NAMES.name(ours)}": to_hf(variable, ours) for ours, variable in weights_of(bert).items()
-    }
+    tensors = {prefix(bert, ours) + NAMES.name(ours): to_hf(v, ours) for ours, v in weights_of(bert).items()}
     path.mkdir()
     write_json(path / "config.json", fields)
     write_tensors(path / "model.safetensors", tensors, format="pt")
@@ -56,20 +54,18 @@ def check(bert: Bert) -> None:
     """Raise ValueError where a model has a part that the files of a Hugging Face directory cannot express."""
     encoder, classifier, pooling = bert.encoder, bert.classifier, bert.embed_settings.pooling
     head = bert.masked_lm and bert.masked_lm.masked_lm
-    why = special_parts(encoder, [MultiHeadAttention], [Feedforward])
-    if encoder.embedding_width != encoder.hidden_size:
-        why.append(f"embedding_width={encoder.embedding_width} beside hidden_size={encoder.hidden_size}")
-    if activation_name(encoder.inner_activation, ACTIVATIONS) is None:
-        why.append(f"inner_activation={keras.activations.serialize(encoder.inner_activation)!r}")
-    numbers = (encoder.inner_activation, encoder.layer_norm_epsilon)  # config.json has one of each
-    if head is not None and (head.activation, head.layer_norm.epsilon) != numbers:
-        why.append("a masked-LM head with another activation or epsilon than its encoder's")
-    if classifier is not None and not classifier.use_encoder_pooler:
-        why.append("a classifier with a pooler of its own (use_encoder_pooler=False)")
-    if classifier is not None and classifier.cls_head is not None:
-        why.append("a classifier with a cls_head of its own")
-    if pooling not in POOLINGS:
-        why.append(f"embed_settings with pooling={pooling!r}, which sentence-transformers lacks")
+    activation, epsilon = encoder.inner_activation, encoder.layer_norm_epsilon  # config.json has one of each
+    own_pooler = classifier is not None and not classifier.use_encoder_pooler
+    parts = {
+        f"embedding_width={encoder.embedding_width}": encoder.embedding_width != encoder.hidden_size,
+        f"inner_activation={keras.activations.serialize(activation)!r}": not activation_name(activation, ACTIVATIONS),
+        "a masked-LM head with another activation or epsilon than its encoder's": head is not None
+        and (head.activation, head.layer_norm.epsilon) != (activation, epsilon),
+        "a classifier with a pooler of its own (use_encoder_pooler=False)": own_pooler,
+        "a classifier with a cls_head of its own": classifier is not None and classifier.cls_head is not None,
+        f"embed_settings with pooling={pooling!r}, which sentence-transformers lacks": pooling not in POOLINGS,
+    }
+    why = special_parts(encoder, [MultiHeadAttention], [Feedforward]) + [part for part, has in parts.items() if has]
     if why:
         raise ValueError(f'A Hugging Face BERT cannot have {why[0]}: choose format="bertedu", which can.')
     check_table(bert)
@@ -90,8 +86,7 @@ def config(bert: Bert) -> dict[str, Any]:
         "initializer_range": getattr(encoder.initializer, "stddev", 0.02),
         "position_embedding_type": "absolute",
         "pad_token_id": bert.tokenizer.pad_id,
-        "dtype": encoder.dtype_policy.variable_dtype,
-        "torch_dtype": encoder.dtype_policy.variable_dtype,  # the name before transformers 4.56
+        **for_all("dtype torch_dtype", encoder.dtype_policy.variable_dtype),  # the second until transformers 4.56
     }
     return fields if bert.classifier is None else fields | class_fields(bert.classifier)
 
@@ -127,26 +122,25 @@ def write_tokenizer(bert: Bert, directory: Path) -> None:
     tokenizer, settings = bert.tokenizer, bert.tokenizer.get_config()
     tokenizer.save_vocabulary(directory / "vocab.txt")
     tokenizer.save(directory / "tokenizer.json")
-    write_json(
-        directory / "tokenizer_config.json",
-        {
-            "tokenizer_class": "BertTokenizer",
-            "do_lower_case": settings["lowercase"],
-            "strip_accents": settings["strip_accents"],
-            "tokenize_chinese_chars": settings["tokenize_chinese_chars"],
-            "model_max_length": bert.max_length,
-            **{name: getattr(tokenizer, name) for name in SPECIALS},
-        },
-    )
+    fields = {
+        "tokenizer_class": "BertTokenizer",
+        "do_lower_case": settings["lowercase"],
+        **{name: settings[name] for name in ("strip_accents", "tokenize_chinese_chars")},
+        "model_max_length": bert.max_length,
+        **{name: getattr(tokenizer, name) for name in SPECIALS},
+    }
+    write_json(directory / "tokenizer_config.json", fields)
 
 
 def write_embed_settings(bert: Bert, directory: Path) -> None:
     """Write what sentence-transformers reads of pooling, normalising, length and prompt."""
     settings = bert.embed_settings
-    modules = ["Transformer", "Pooling"] + ["Normalize"] * settings.normalize
-    paths = ["", "1_Pooling", "2_Normalize"]
-    entries = [{"path": path, "type": f"{PACKAGE}.{name}"} for path, name in zip(paths, modules, strict=False)]
-    write_json(directory / "modules.json", [{"idx": i, "name": str(i)} | entry for i, entry in enumerate(entries)])
+    kinds = ["Transformer", "Pooling"] + ["Normalize"] * settings.normalize
+    modules: list[dict[str, Any]] = [
+        {"idx": i, "name": str(i), "path": f"{i}_{kind}" if i else "", "type": f"{PACKAGE}.{kind}"}
+        for i, kind in enumerate(kinds)
+    ]
+    write_json(directory / "modules.json", modules)
     if settings.max_length is not None:
         # sentence-transformers reads to this length without asking how many positions there are.
         limits = {"max_seq_length": min(settings.max_length, bert.max_length), "do_lower_case": False}
@@ -154,7 +148,7 @@ def write_embed_settings(bert: Bert, directory: Path) -> None:
     if settings.prompt:
         prompts = {"prompts": {PROMPT: settings.prompt}, "default_prompt_name": PROMPT}
         write_json(directory / "config_sentence_transformers.json", prompts)
-    for name in paths[1 : len(modules)]:
-        (directory / name).mkdir()
+    for module in modules[1:]:
+        (directory / module["path"]).mkdir()
     flags = {flag: pooling == settings.pooling for flag, pooling in POOLING_FLAGS.items()}
     write_json(directory / "1_Pooling" / "config.json", {"word_embedding_dimension": bert.encoder.hidden_size} | flags)

@@ -87,10 +87,8 @@ def check_members(opened: zipfile.ZipFile, source: str) -> None:
         raise ValueError(f"{source} holds no {missing[0]}, and is no Keras model: save or download it again.")
     for member in opened.infolist():
         if member.file_size > MOST_COMPRESSED * max(member.compress_size, 1000):
-            raise ValueError(
-                f"{source}: {member.filename} says that it unpacks to {member.file_size:,} bytes, from "
-                f"{member.compress_size:,}: expected at most {MOST_COMPRESSED} times as much."
-            )
+            sizes = f"{member.compress_size:,} bytes unpack to {member.file_size:,}"
+            raise ValueError(f"{source}: {member.filename}: {sizes}, expected at most {MOST_COMPRESSED} times as many.")
 
 
 def member(opened: zipfile.ZipFile, name: str, source: str, limit: int) -> bytes | None:
@@ -130,17 +128,12 @@ def in_functional(config: dict[str, Any], source: str) -> tuple[dict, str, BertP
     names = ("InputLayer", PREPROCESSOR, *ROOTS)
     layers = [(layer, *record(layer, source, "a layer of the model", names)) for layer in fields["layers"]]
     models = [layer for layer, name, _ in layers if name in ROOTS]
-    preprocessors = [
-        BertPreprocessor.from_config(config, f"{source}, BertPreprocessor")
-        for _, name, config in layers
-        if name == PREPROCESSOR
-    ]
+    preprocessors = [config for _, name, config in layers if name == PREPROCESSOR]
     if len(models) != 1 or len(preprocessors) > 1:
-        raise ValueError(
-            f"{source}: expected one BertEncoder, BertPretrainer or BertClassifier and at most one BertPreprocessor in "
-            f"the Keras model, got {len(models)} and {len(preprocessors)}. {WAY_OUT}"
-        )
-    return models[0], f"layers/{snake_case(models[0]['class_name'])}", next(iter(preprocessors), None)
+        expected = "one BertEncoder, BertPretrainer or BertClassifier and at most one BertPreprocessor"
+        raise ValueError(f"{source}: expected {expected}, got {len(models)} and {len(preprocessors)}. {WAY_OUT}")
+    prefix, place = f"layers/{snake_case(models[0]['class_name'])}", f"{source}, BertPreprocessor"
+    return models[0], prefix, BertPreprocessor.from_config(preprocessors[0], place) if preprocessors else None
 
 
 def open_weights(archive: Archive) -> Any:

@@ -8,7 +8,6 @@ import json
 import math
 import tempfile
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from bertedu.checkpoints.keras_archive.archive import (
     CONFIG,
     SETTINGS,
     TOKENIZER,
-    WEIGHTS,
     Archive,
     member,
     open_archive,
@@ -35,7 +33,6 @@ from bertedu.pooling import EmbedSettings
 from bertedu.text import BertPreprocessor, BertTokenizer
 
 LOOKED_FOR = "Keras: a file that ends in .keras"
-TRUNCATION = "round_robin"
 FIELDS = {"has_pooler": FLAG, **dict.fromkeys(native.SETTINGS, ANYTHING)}
 
 
@@ -86,16 +83,11 @@ def read(path: Path, dtype: str | None = None) -> Bert:
         settings = read_settings(archive)
         tokenizer = archive.preprocessor.tokenizer if archive.preprocessor else read_tokenizer(archive)
         parts = read_model(archive, dtype)
-    preprocessor = archive.preprocessor or preprocessor_for(tokenizer, parts["encoder"], TRUNCATION)
+    preprocessor = archive.preprocessor or preprocessor_for(tokenizer, parts["encoder"])
     if "preprocessor" in settings:
         preprocessor = BertPreprocessor(tokenizer, **settings["preprocessor"])
-    return Bert(
-        tokenizer,
-        preprocessor=preprocessor,
-        has_pooler=settings.get("has_pooler", True),
-        embed_settings=EmbedSettings(**settings.get("embed", {})),
-        **parts,
-    )
+    parts |= {"preprocessor": preprocessor, "embed_settings": EmbedSettings(**settings.get("embed", {}))}
+    return Bert(tokenizer, has_pooler=settings.get("has_pooler", True), **parts)
 
 
 def read_settings(archive: Archive) -> dict[str, Any]:
@@ -125,43 +117,32 @@ def read_tokenizer(archive: Archive) -> BertTokenizer:
 def read_model(archive: Archive, dtype: str | None = None) -> dict[str, Any]:
     """Return the parts of a `Bert` that an archive holds, filled with its weights."""
     with open_weights(archive) as opened:
-        datasets = list_datasets(opened, archive.source)
-        check_size(archive, datasets)
-        parts = assembly.build(archive.arguments, archive.heads, archive.source, dtype)
-        tensors = to_infos(datasets, *parts, archive.prefix)
-        stored = strict.Stored(tensors, lambda t: read_dataset(opened, t.name, t.dtype), archive.source, CONFIG)
-        strict.fill(stored, weights(*parts))
-    return dict(zip(("encoder", "masked_lm", "classifier"), parts, strict=True))
+        parts, infos = build(archive, opened, dtype)
+        stored = strict.Stored(infos, lambda t: read_dataset(opened, t.name, t.dtype), archive.source, CONFIG)
+        strict.fill(stored, weights(**parts))
+    return parts
 
 
-def check_size(archive: Archive, datasets: Sequence[tuple[str, tuple[int, ...], str]]) -> None:
-    """Raise ValueError where the configuration describes a larger model than the weights that are there fill."""
+def build(archive: Archive, opened: Any, dtype: str | None = None) -> tuple[dict[str, Any], list[TensorInfo]]:
+    """Return the parts of a `Bert`, not filled, and the `TensorInfo` of each array, by the paths at which Keras stores
+    each weight of a built model.
+
+    Raises:
+        ValueError: the configuration describes a larger model than the weights that are there fill.
+    """
+    infos = list_datasets(opened, archive.source)
     shapes, _ = assembly.model_shapes(archive.arguments, archive.heads, archive.source)
-    needed, there = (sum(map(math.prod, sizes)) for sizes in (shapes.values(), [shape for _, shape, _ in datasets]))
+    needed, there = (sum(map(math.prod, sizes)) for sizes in (shapes.values(), [tensor.shape for tensor in infos]))
     if needed > there:
-        raise ValueError(
-            f"{archive.source}: {CONFIG} describes a model of {needed:,} weights, and {WEIGHTS} holds {there:,}: "
-            "save or download it again."
-        )
-
-
-def to_infos(
-    datasets: Sequence[tuple[str, tuple[int, ...], str]], encoder: Any, masked_lm: Any, classifier: Any, prefix: str
-) -> list[TensorInfo]:
-    """Return the `TensorInfo` of each array, by the paths at which Keras stores each weight of a built model."""
-    paths = {id(variable): path for path, variable in weights(encoder, masked_lm, classifier).items()}
-    stored = stored_paths(masked_lm or classifier or encoder, prefix)
+        raise ValueError(f"{archive.source}: expected {needed:,} weights, as {CONFIG} describes, got only {there:,}.")
+    parts = assembly.build(archive.arguments, archive.heads, archive.source, dtype)
+    paths = {id(variable): path for path, variable in weights(**parts).items()}
+    stored = stored_paths(parts["masked_lm"] or parts["classifier"] or parts["encoder"], archive.prefix)
     ours = {key: paths.get(id(variable)) for key, variable in stored.items()}
-    return [
-        TensorInfo(key, shape, dtype, ours.get(key), key in ours or is_of_training(key))
-        for key, shape, dtype in datasets
-    ]
+    return parts, [t._replace(ours=ours.get(t.name), known=t.name in ours or is_of_training(t.name)) for t in infos]
 
 
 def tensors(path: Path) -> list[TensorInfo]:
     """Return the `TensorInfo` of every weight in a file."""
-    with open_archive(path) as archive:
-        with open_weights(archive) as opened:
-            datasets = list_datasets(opened, archive.source)
-        check_size(archive, datasets)
-        return to_infos(datasets, *assembly.build(archive.arguments, archive.heads, archive.source), archive.prefix)
+    with open_archive(path) as archive, open_weights(archive) as opened:
+        return build(archive, opened)[1]

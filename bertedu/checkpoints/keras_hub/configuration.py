@@ -39,26 +39,22 @@ MASKING = PACKING | {  # of training examples
     **for_all("mask_selection_rate mask_token_rate random_token_rate", RATE._replace(followed=False)),
     "mask_selection_length": whole(0, 1_000_000)._replace(followed=False),
 }
+TOKENIZING = LAYER | {
+    **for_all("lowercase strip_accents", FLAG),
+    "config_file": only(TOKENIZER),
+    **for_all("vocabulary sequence_length", only(None)),  # the vocabulary lies in a file of its own
+    **for_all("split split_on_cjk", only(True)),
+    "suffix_indicator": only("##"),
+    "oov_token": only("[UNK]"),
+    "special_tokens": only(None, []),
+    # Unless this is true, KerasHub splits "[MASK]" in a text; here it is always the token: fill_mask needs it.
+    "special_tokens_in_strings": FLAG._replace(followed=False),
+}
 OF_TASK = LAYER | for_all("backbone preprocessor", ANYTHING)
 CLASSIFIER = OF_TASK | {"num_classes": whole(1, 10_000_000), "activation": ANYTHING, "dropout": RATE}
 TABLES: dict[str, dict[str, dict[str, Rule]]] = {
-    "backbone": {
-        BACKBONE: LAYER | {field: ENCODER[argument] for argument, field in SIZES.items()} | {"dropout": RATE},
-    },
-    "tokenizer": {
-        "BertTokenizer": LAYER
-        | {
-            **for_all("lowercase strip_accents", FLAG),
-            "config_file": only(TOKENIZER),
-            **for_all("vocabulary sequence_length", only(None)),  # the vocabulary lies in a file of its own
-            **for_all("split split_on_cjk", only(True)),
-            "suffix_indicator": only("##"),
-            "oov_token": only("[UNK]"),
-            "special_tokens": only(None, []),
-            # Unless this is true, KerasHub splits "[MASK]" in a text; here it is always the token: fill_mask needs it.
-            "special_tokens_in_strings": FLAG._replace(followed=False),
-        },
-    },
+    "backbone": {BACKBONE: LAYER | {"dropout": RATE} | {field: ENCODER[name] for name, field in SIZES.items()}},
+    "tokenizer": {"BertTokenizer": TOKENIZING},
     "preprocessor": {  # the last is the name until 2024 of the first
         **for_all("BertTextClassifierPreprocessor BertTextEmbedderPreprocessor BertPreprocessor", PACKING),
         "BertMaskedLMPreprocessor": MASKING,
@@ -82,21 +78,20 @@ MULTI_LABEL = {"linear": False, "softmax": False, "sigmoid": True}
 
 
 class Preset(NamedTuple):
-    """What the configurations of a preset say, checked; None or {} where there is no such file.
+    """What the configurations of a preset say, checked; the defaults are a bare file's.
 
     Args:
-        backbone, tokenizer, preprocessor, task: dict, fields of KerasHub's objects; a tokenizer or preprocessor that
-            no file describes is None.
+        backbone, tokenizer, preprocessor, task: dict, fields of KerasHub's objects; {} where no file describes one.
         task_class: the name of the task's class, or None.
         problem: str, why the task's head cannot be read, or None.
     """
 
-    backbone: dict
-    tokenizer: dict | None
-    preprocessor: dict | None
-    task: dict
-    task_class: str | None
-    problem: str | None
+    backbone: dict[str, Any] = {}
+    tokenizer: dict[str, Any] = {}
+    preprocessor: dict[str, Any] = {}
+    task: dict[str, Any] = {}
+    task_class: str | None = None
+    problem: str | None = None
 
 
 def read_preset(directory: Path) -> Preset:
@@ -118,14 +113,10 @@ def read_preset(directory: Path) -> Preset:
         if kind != "task" or task_class in TABLES["task"]:
             collect(state, kind, str(file), records, unknown)
     if unknown:
-        warnings.warn(
-            f"{directory}: fields that are unknown here are not followed: {', '.join(unknown[:20])}.", stacklevel=2
-        )
+        fields = ", ".join(unknown[:20])
+        warnings.warn(f"{directory}: fields that are unknown here are not followed: {fields}.", stacklevel=2)
     agreed: dict[str, Any] = {kind: agree(copies) for kind, copies in records.items()}
-    hidden, heads = agreed["backbone"]["hidden_dim"], agreed["backbone"]["num_heads"]
-    if hidden % heads:
-        raise ValueError(f"{directory / CONFIG}: hidden_dim {hidden} must be a multiple of num_heads {heads}.")
-    return Preset(**agreed | {"task": agreed["task"] or {}}, task_class=task_class, problem=problem)
+    return Preset(**agreed, task_class=task_class, problem=problem)
 
 
 def task_of(state: dict[str, Any]) -> tuple[str | None, str | None]:
@@ -163,10 +154,8 @@ def collect(state: Any, kind: str, source: str, records: dict[str, list], unknow
     record = read_known(state, OBJECT, source, ("class_name", "config"), unknown)
     name, tables = record["class_name"], TABLES[kind]
     if not is_known(record, tables):
-        raise ValueError(
-            f"{source}: expected a {' or '.join(tables)} of KerasHub's, got class_name {shown(name)}, registered_name "
-            f"{shown(record.get('registered_name'))}, which computes something else."
-        )
+        other = f"class_name {shown(name)}, registered_name {shown(record.get('registered_name'))}"
+        raise ValueError(f"{source}: expected a {' or '.join(tables)} of KerasHub's, got {other}.")
     fields = read_known(record["config"], tables[name], source, REQUIRED.get(kind, ()), unknown)
     for part in ("backbone", "preprocessor", "tokenizer"):
         inner = fields.pop(part, None)
@@ -183,14 +172,12 @@ def read_known(state: Any, table: dict, source: str, required: Collection[str], 
     return fields
 
 
-def agree(copies: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any] | None:
-    """Return the fields of the first of several copies of an object, which must all say the same; None of none."""
+def agree(copies: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    """Return the fields of the first of several copies of an object, which must all say the same; {} of none."""
     for source, fields in copies[1:]:
         first, expected = copies[0]
         for field in expected.keys() | fields.keys():
             if expected.get(field) != fields.get(field):
-                raise ValueError(
-                    f"{source}: {field} is {shown(fields.get(field))}, but {Path(first).name} says "
-                    f"{shown(expected.get(field))}: they must agree."
-                )
-    return copies[0][1] if copies else None
+                values = f"{shown(fields.get(field))}, but {Path(first).name} says {shown(expected.get(field))}"
+                raise ValueError(f"{source}: {field} is {values}: they must agree.")
+    return copies[0][1] if copies else {}

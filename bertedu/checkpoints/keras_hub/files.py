@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bertedu.checkpoints.common import TensorInfo, shard_files, shortened
+from bertedu.checkpoints.common import TensorInfo, shard_files, shortened, weight_files
 from bertedu.checkpoints.hdf5 import is_of_training, list_datasets, open_h5, read_dataset
 from bertedu.checkpoints.keras_hub.configuration import BACKBONE, CONFIG, TASK, task_of
 from bertedu.checkpoints.keras_hub.names import INSIDE, canonical, our_path
@@ -56,27 +56,23 @@ def open_checkpoint(path: Path) -> Checkpoint:
     foreign = preset and read_json(path / CONFIG).get("class_name") != BACKBONE
     unread = preset and (path / TASK).is_file() and task_of(read_json(path / TASK))[1] is not None
     files = preset_files(path) if preset else bare_files(path)
-    listed = [(file, *tensor) for file in files for tensor in list_tensors(file)]
-    inside = INSIDE if not preset and any(canonical(key).startswith(INSIDE) for _, key, _, _ in listed) else ""
+    listed = [tensor for file in files for tensor in list_tensors(file)]
+    inside = INSIDE if not preset and any(canonical(tensor.name).startswith(INSIDE) for tensor in listed) else ""
     infos = []
-    for file, key, shape, dtype in listed:
+    for tensor in listed:
+        file, key = tensor.place
         of_task = preset and file.name == TASK_WEIGHTS
         left_aside = is_of_training(key) or (of_task and unread)
         ours = None if foreign or left_aside else our_path(key, of_task or bool(inside))
         name = f"{file.name}/{key}" if of_task else key  # layers/dense/vars/0 is in both files of a preset
         known = not foreign and (ours is not None or left_aside)
-        infos.append(TensorInfo(name, shape, dtype, ours, known, (file, key)))
+        infos.append(tensor._replace(name=name, ours=ours, known=known))
     return Checkpoint(path if preset else files[0], path if path.is_dir() else path.parent, inside, infos)
 
 
 def preset_files(directory: Path) -> list[Path]:
     """Return the weight files of a preset: one, or the shards that its index names; and a task's own."""
-    if (directory / WEIGHTS).is_file():
-        files = [directory / WEIGHTS]
-    elif (directory / INDEX).is_file():
-        files = shard_files(directory / INDEX)
-    else:
-        raise FileNotFoundError(f"{directory} holds neither {WEIGHTS} nor {INDEX}: download it again.")
+    files = weight_files(directory, WEIGHTS, INDEX)
     return [*files, directory / TASK_WEIGHTS] if (directory / TASK_WEIGHTS).is_file() else files
 
 
@@ -86,17 +82,15 @@ def bare_files(path: Path) -> list[Path]:
     if not files:
         raise FileNotFoundError(f"{path} holds no model of KerasHub's: neither {CONFIG} nor a file NAME.weights.h5.")
     if len(files) > 1:
-        raise ValueError(
-            f"{path} holds no {CONFIG} but several files of weights: name one of "
-            f"{shortened([file.name for file in files])}, as in {files[0]}."
-        )
+        names = shortened([file.name for file in files])
+        raise ValueError(f"{path} holds several files of weights: name one of {names}, as in {files[0]}.")
     return shard_files(files[0]) if files[0].suffix == ".json" else files
 
 
-def list_tensors(file: Path) -> list[tuple[str, tuple[int, ...], str]]:
-    """Return path, shape and dtype of each tensor in an HDF5 file."""
+def list_tensors(file: Path) -> list[TensorInfo]:
+    """Return the `TensorInfo` of each tensor in an HDF5 file; its place is (file, path in it)."""
     with open_h5(file) as opened:
-        return list_datasets(opened, file)
+        return [tensor._replace(place=(file, tensor.name)) for tensor in list_datasets(opened, file)]
 
 
 def read_tensor(tensor: TensorInfo) -> np.ndarray:

@@ -8,12 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bertedu import defaults
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
 from bertedu.checkpoints import assembly
+from bertedu.checkpoints import configuration as conf
 from bertedu.checkpoints.common import common_dtype
-from bertedu.checkpoints.configuration import COUNT, ENCODER, GOOGLE_FIELDS, GOOGLE_POOLER, RATE, sizes_from_shapes
-from bertedu.checkpoints.objects import ACTIVATIONS as KNOWN_ACTIVATIONS
+from bertedu.checkpoints.configuration import COUNT, ENCODER, GOOGLE_FIELDS, GOOGLE_POOLER, RATE
 from bertedu.feedforward import Feedforward, GatedFeedforward
 from bertedu.fields import FLAG, for_all, number, one_of, only, read_fields
 from bertedu.files import read_json
@@ -70,33 +69,22 @@ def encoder_arguments(checkpoint: Checkpoint, dtype: str | None = None) -> dict[
         ValueError: nothing says how many heads there are, or a number that cannot be.
     """
     config, shapes = checkpoint.config, {tensor.ours: tensor.shape for tensor in checkpoint.tensors if tensor.ours}
-    kinds = {path.partition("/")[2] for path in shapes}
+    kinds, activation = {path.partition("/")[2] for path in shapes}, ACTIVATIONS[config.get(ACTIVATION, "gelu")]
     return {
-        **sizes_from_shapes(shapes),
-        **({"num_attention_heads": heads_of_tf1(checkpoint, shapes)} if checkpoint.form == "TF1" else {}),
-        "inner_activation": KNOWN_ACTIVATIONS[ACTIVATIONS[config.get(ACTIVATION, "gelu")]],
-        "output_dropout": config.get(DROPOUT, defaults.DROPOUT),
-        "attention_dropout": config.get(ATTENTION_DROPOUT, defaults.DROPOUT),
-        "layer_norm_epsilon": config.get(EPSILON, defaults.LAYER_NORM_EPSILON),
-        "initializer": defaults.initializer(),
+        **conf.sizes_from_shapes(shapes),
+        **({"num_attention_heads": heads_of_tf1(checkpoint)} if checkpoint.form == "TF1" else {}),
+        **conf.published_arguments(config, activation, dtype or common_dtype(checkpoint.tensors)),
         "attention_cls": TalkingHeadsAttention if "self_attention/pre_softmax_weight" in kinds else MultiHeadAttention,
         "feedforward_cls": GatedFeedforward if "feedforward/gate/kernel" in kinds else Feedforward,
-        "dtype": dtype or common_dtype(checkpoint.tensors),
-        "name": "bert",
     }
 
 
-def heads_of_tf1(checkpoint: Checkpoint, shapes: dict[str, tuple[int, ...]]) -> int:
+def heads_of_tf1(checkpoint: Checkpoint) -> int:
     """Return the number of attention heads of a TF1 checkpoint, which only bert_config.json says."""
-    path, heads = checkpoint.prefix.parent / CONFIG, checkpoint.config.get("num_attention_heads")
+    heads = checkpoint.config.get("num_attention_heads")
     if heads is None:
-        raise ValueError(
-            f"{checkpoint.prefix}: a TF1 checkpoint does not say how many heads it has; {path} must hold "
-            '"num_attention_heads", as it does beside each that Google published.'
-        )
-    hidden = shapes.get("layer_0/output_layer_norm/gamma", (heads,))[0]
-    if hidden % heads:
-        raise ValueError(f"{path}: num_attention_heads={heads} must divide hidden_size={hidden}.")
+        place = f"num_attention_heads in {checkpoint.prefix.parent / CONFIG}"
+        raise ValueError(f"{checkpoint.prefix}: a TF1 checkpoint does not say how many heads it has: set {place}.")
     return heads
 
 

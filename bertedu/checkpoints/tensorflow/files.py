@@ -127,10 +127,8 @@ def newest(file: Path) -> str | None:
     content = read_bytes(file).decode("utf-8", "replace")
     match = re.search(r'^model_checkpoint_path: "(.+)"', content, re.MULTILINE)
     if match and not Path(match[1]).is_absolute() and Path(match[1]).name != match[1]:
-        raise ValueError(
-            f"{file} names {escape(match[1])[:200]!r}, which is not beside it, and is not followed: name the "
-            "checkpoint by its own path."
-        )
+        named = f"{escape(match[1])[:200]!r}, which is not beside it"
+        raise ValueError(f"{file} names {named}, and is not followed: name the checkpoint by its own path.")
     return Path(match[1]).name if match else None
 
 

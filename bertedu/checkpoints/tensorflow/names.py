@@ -17,18 +17,12 @@ TF2 = {
     "embeddings/embedding_projection": "embedding_projection",
     "pooler_transform": "pooler_transform",
 }
-TF2_LAYER = {
-    "self_attention/query": "self_attention/query",
-    "self_attention/key": "self_attention/key",
-    "self_attention/value": "self_attention/value",
-    "self_attention/attention_output": "self_attention/attention_output",
-    "self_attention_layer_norm": "self_attention_layer_norm",
+TF2_LAYER = {path: path for path in GOOGLE_LAYER} | {
     "feedforward/intermediate": "intermediate",
     "feedforward/output": "output",
     "feedforward/gate": "feedforward/gate_0",
-    "output_layer_norm": "output_layer_norm",
 }
-"""Our layers -> tf-models'; the name of a model may stand before them."""
+"""Our layers -> tf-models', most of which we named ours after; the name of a model may stand before them."""
 
 SCAFFOLD = {"pooler_transform": "cls_transform"}
 GATED_LAYER = {

@@ -63,7 +63,7 @@ def export_preprocessor(
     with replacing(path, overwrite) as new, tempfile.TemporaryDirectory() as nowhere:
         vocabulary = Path(nowhere) / "vocab.txt"  # its path gets into the graph, as a name, and shall give nothing away
         preprocessor.tokenizer.save_vocabulary(vocabulary)
-        model = hub_model(preprocessor, vocabulary)
+        model = hub_model(preprocessor, str(vocabulary))
         save(model, new, serving(model))
     return Path(path)
 
@@ -75,10 +75,8 @@ def check(preprocessor: BertPreprocessor, truncation: str | None) -> None:
     if truncation not in (None, TRUNCATION):
         raise ValueError(f"truncation: expected None or {TRUNCATION!r}, got {truncation!r}")
     if (truncation or preprocessor.truncation) != TRUNCATION:
-        raise ValueError(
-            f"The preprocessor cuts long pairs by truncation={preprocessor.truncation!r}, and a graph can only do "
-            f'{TRUNCATION!r}: pass truncation="{TRUNCATION}" to accept that (single texts are cut the same way).'
-        )
+        accept = f'pass truncation="{TRUNCATION}" to accept that (single texts are cut the same way)'
+        raise ValueError(f"A graph can't cut pairs by truncation={preprocessor.truncation!r}: {accept}.")
     if preprocessor.seq_length is None:
         raise ValueError("The preprocessor has seq_length=None, and a graph needs one: give it, say, seq_length=128.")
     options = preprocessor.tokenizer.get_config()
@@ -89,39 +87,32 @@ def check(preprocessor: BertPreprocessor, truncation: str | None) -> None:
     }
     wrong = [f"{name}={options[name]!r}" for name, differs in names.items() if differs]
     if wrong:
-        raise ValueError(
-            f"The tokenizer has {', '.join(wrong)}, which tensorflow-text's cannot have: tokenize before the graph, "
-            "with the preprocessor itself (it can be called in tf.data.Dataset.map)."
-        )
+        way_out = "tokenize before the graph, with the preprocessor itself (also in tf.data.Dataset.map)"
+        raise ValueError(f"The tokenizer has {', '.join(wrong)}, which tensorflow-text's cannot have: {way_out}.")
 
 
 def import_tensorflow_text() -> Any:
     """Return the module tensorflow_text, which also brings the operations that the graph is made of."""
     try:
         import tensorflow_text
-    except ImportError:
-        raise ImportError(
-            'To export a preprocessor, tensorflow-text has to be installed: pip install "bertedu[export]"'
-        ) from None
-    except Exception as error:  # TensorFlow raises its own NotFoundError for a library made for another version
+    except Exception as error:  # it is missing, or TensorFlow's NotFoundError for one made for another version
         import tensorflow as tf
 
-        raise ImportError(
-            f"tensorflow-text does not fit TensorFlow {tf.__version__} ({str(error).splitlines()[0]:.150}): "
-            f'pip install "tensorflow-text=={tf.__version__.rpartition(".")[0]}.*"'
-        ) from None
+        reason = str(error).partition("\n")[0]
+        problem = f"tensorflow-text is missing or does not fit TensorFlow {tf.__version__} ({reason:.150})"
+        install = f'pip install "bertedu[export]" "tensorflow-text=={tf.__version__.rpartition(".")[0]}.*"'
+        raise ImportError(f"{problem}: {install}") from None
     return tensorflow_text
 
 
-def hub_model(preprocessor: BertPreprocessor, vocabulary: Path) -> Any:
+def hub_model(preprocessor: BertPreprocessor, vocabulary: str) -> Any:
     """Return the object that is saved, with its parts."""
     import tensorflow as tf
 
     text = import_tensorflow_text()
     ids = preprocessor.tokenizer.special_tokens_dict()
-    lines = tf.lookup.TextFileInitializer(
-        str(vocabulary), tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
-    )
+    index = tf.lookup.TextFileIndex
+    lines = tf.lookup.TextFileInitializer(vocabulary, tf.string, index.WHOLE_LINE, tf.int64, index.LINE_NUMBER)
     table = tf.lookup.StaticHashTable(lines, default_value=preprocessor.tokenizer.unk_id)
     lowercase = preprocessor.tokenizer.get_config()["lowercase"]
     tokenizer = text.BertTokenizer(table, lower_case=lowercase, token_out_type=tf.int32)

@@ -18,16 +18,13 @@ from pathlib import Path
 
 from bertedu.bert import Bert
 from bertedu.checkpoints import assembly, strict
-from bertedu.checkpoints.common import no_vocabulary, preprocessor_for, read_vocabulary, shortened
+from bertedu.checkpoints.common import no_vocabulary, preprocessor_for, shortened
 from bertedu.checkpoints.tensorflow.configuration import CONFIG, LOWERCASE, check_sizes, encoder_arguments, heads
 from bertedu.checkpoints.tensorflow.files import Checkpoint, find_prefix, open_checkpoint, open_reader, read_value
 from bertedu.checkpoints.tensorflow.names import FINE_TUNED, FOREIGN, NAMES, OPTIMIZER
 from bertedu.text import BertTokenizer
 
-LOOKED_FOR = (
-    "TensorFlow: a checkpoint (NAME.index with NAME.data-…); from google-research/bert with its bert_config.json"
-)
-TRUNCATION = "round_robin"
+LOOKED_FOR = "TensorFlow: a checkpoint (NAME.index with NAME.data-…), google-research/bert's with bert_config.json"
 
 
 def read(path: Path, dtype: str | None = None) -> Bert:
@@ -63,30 +60,24 @@ def read_model(checkpoint: Checkpoint, make_tokenizer: Callable[[], BertTokenize
     check_sizes(checkpoint, described.arguments)
     unread = [t.name for t in checkpoint.tensors if FINE_TUNED.search(t.name) and not OPTIMIZER.search(t.name)]
     if unread:
-        warnings.warn(
-            f"{checkpoint.prefix} holds a head that is not read, {shortened(unread)}: classifier is None.",
-            stacklevel=2,
-        )
+        head = f"{checkpoint.prefix} holds a head that is not read"
+        warnings.warn(f"{head}, {shortened(unread)}: classifier is None.", stacklevel=2)
     tokenizer = make_tokenizer()
     parts = assembly.fill(described, dtype)
-    return Bert(tokenizer, preprocessor=preprocessor_for(tokenizer, parts["encoder"], TRUNCATION), **parts)
+    return Bert(tokenizer, preprocessor=preprocessor_for(tokenizer, parts["encoder"]), **parts)
 
 
 def describe(checkpoint: Checkpoint, dtype: str | None = None) -> assembly.Description:
     """Return the `Description` of the model in a checkpoint."""
     arguments, form = encoder_arguments(checkpoint, dtype), checkpoint.form
-    source = str(checkpoint.prefix)
-    reader = functools.cache(lambda: open_reader(checkpoint.prefix))  # opened at the first tensor, for all
-    stored = strict.Stored(
-        checkpoint.tensors,
-        lambda tensor: read_value(reader(), tensor.place, checkpoint.prefix),
-        source,
-        described_by="the rest of it",
-        shape=lambda path, shape: stored_shape(path, shape, form),
-        array=lambda array, path, shape: array.reshape(shape),
-        name=NAMES[form].name,
-    )
-    return assembly.Description(arguments, heads(checkpoint, arguments), source, stored)
+    prefix, shape = checkpoint.prefix, functools.partial(stored_shape, form=form)
+    reader = functools.cache(lambda: open_reader(prefix))  # opened at the first tensor, for all
+
+    def read(tensor):
+        return read_value(reader(), tensor.place, prefix)
+
+    stored = strict.Stored(checkpoint.tensors, read, prefix, "the rest of it", shape, name=NAMES[form].name)
+    return assembly.Description(arguments, heads(checkpoint, arguments), prefix, stored)
 
 
 def hint(checkpoint: Checkpoint) -> str:
@@ -129,8 +120,6 @@ def read_tokenizer(vocabulary: Path, lowercase: bool | None = None) -> BertToken
         if lowercase is None and "cased" in folder.name.lower():
             lowercase = "uncased" in folder.name.lower()
     if lowercase is None:
-        raise ValueError(
-            f"Nothing says whether {vocabulary} is for lower-case text: write "
-            f'"{LOWERCASE}": true (or false) into {directory / CONFIG}, or name the directory "uncased" or "cased".'
-        )
-    return read_vocabulary(vocabulary, lowercase=lowercase)
+        way = f'write "{LOWERCASE}": true (or false) into {directory / CONFIG}, or name it "uncased" or "cased"'
+        raise ValueError(f"Nothing says whether {vocabulary} is for lower-case text: {way}.")
+    return BertTokenizer(vocabulary, lowercase=lowercase)

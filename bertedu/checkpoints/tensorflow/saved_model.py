@@ -7,6 +7,7 @@ it. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
 from pathlib import Path
+from typing import Any
 
 from bertedu.bert import Bert
 from bertedu.checkpoints.common import TensorInfo, damage_named, no_vocabulary
@@ -43,11 +44,8 @@ def check_not_a_preprocessor(path: Path) -> None:
     lowercase = lowercase_of_graph(path)
     if lowercase is not None:
         tokenizer = f"be.BertTokenizer({str(path / 'assets' / 'vocab.txt')!r}, lowercase={lowercase})"
-        raise ValueError(
-            f"{path} is the SavedModel of a preprocessor: it turns texts into token ids, and there is no BERT in it. "
-            f"Load the BERT that it belongs to with be.load. To use the preprocessor alone, make one of its tokenizer: "
-            f"be.BertPreprocessor({tokenizer}, seq_length=128)."
-        )
+        use = f"Load its BERT with be.load, or use be.BertPreprocessor({tokenizer}, seq_length=128)."
+        raise ValueError(f"{path} is the SavedModel of a preprocessor, and there is no BERT in it. {use}")
 
 
 def tensors(path: Path) -> list[TensorInfo]:
@@ -58,8 +56,6 @@ def tensors(path: Path) -> list[TensorInfo]:
 def find_variables(path: Path) -> Path:
     """Return the prefix of the checkpoint in a SavedModel."""
     prefix = path / "variables" / "variables"
-    if not recognises(path):
-        raise FileNotFoundError(f"{path} holds no {GRAPH}: is it the directory of a SavedModel?")
     if not Path(f"{prefix}.index").is_file():
         raise FileNotFoundError(f"{path} is a SavedModel without its weights: {prefix}.index is missing.")
     return prefix
@@ -83,7 +79,7 @@ def read_tokenizer(path: Path, checkpoint: files.Checkpoint | None = None) -> Be
     if not vocabulary.is_file() and not whole.is_file():
         raise no_vocabulary(path)
     tokenizer = BertTokenizer.from_file(whole) if whole.is_file() else None
-    said = {
+    said: dict[str, Any] = {
         TOKENIZER: tokenizer and tokenizer.lowercase,
         f"the variable {LOWERCASE}": lowercase_of_variables(checkpoint),
         f"variables/{CONFIG}": checkpoint.config.get(LOWERCASE),

@@ -85,25 +85,22 @@ def export_saved_model(bert: Bert, path: str | Path, *, overwrite: bool = False)
 def check(bert: Bert) -> None:
     """Raise ValueError unless Keras runs on TensorFlow and the format can express every part of `bert`."""
     if devices.backend() != "tensorflow":
-        raise ValueError(
-            f"A SavedModel is a program of TensorFlow's, but Keras runs on {devices.backend()!r}: export it in a "
-            "Python that was started with KERAS_BACKEND=tensorflow."
-        )
-    encoder, head = bert.encoder, bert.masked_lm and bert.masked_lm.masked_lm
+        backend = f"A SavedModel is a program of TensorFlow's, but Keras runs on {devices.backend()!r}"
+        raise ValueError(f"{backend}: export it in a Python that was started with KERAS_BACKEND=tensorflow.")
+    encoder, pretrainer = bert.encoder, bert.masked_lm
+    head = pretrainer and pretrainer.masked_lm
     why = special_parts(encoder, (MultiHeadAttention, TalkingHeadsAttention), (Feedforward, GatedFeedforward))
     activations = [encoder.inner_activation]
     if isinstance(head, MaskedLM):
         activations.append(head.activation)
         why += [f"output={head.output_kind!r} of the masked-LM head"] if head.output_kind != "logits" else []
-        why += ["classification_heads"] if bert.masked_lm.classification_heads else []
+        why += ["classification_heads"] if pretrainer and pretrainer.classification_heads else []
     elif head is not None:
         why.append(f"a masked-LM head of the class {type(head).__name__}")
     why += [f"the activation {function!r}" for function in activations if name_of(function) is None]
     if why:
-        raise ValueError(
-            f"A SavedModel like the Hub's has no field for {' and '.join(why)}, and its readers would take it for "
-            "another BERT. A program alone, without that interface, is what keras.Model.export writes."
-        )
+        way_out = "Its program alone, without the Hub's interface, is what keras.Model.export writes."
+        raise ValueError(f"A SavedModel like the Hub's has no field for {' and '.join(why)}. {way_out}")
     check_table(bert)
 
 
