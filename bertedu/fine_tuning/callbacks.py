@@ -48,10 +48,7 @@ def check(given: Any, schedule: str) -> list[keras.callbacks.Callback]:
             if isinstance(callback, kind):
                 raise ValueError(f"callbacks: {name} cannot be used here: {reason}.")
         if isinstance(callback, SET_THE_RATE) and schedule != "constant":
-            raise ValueError(
-                f'callbacks: {name} sets the learning rate, which schedule="linear" does already. '
-                'Use it with schedule="constant".'
-            )
+            raise ValueError(f'callbacks: {name} sets the learning rate itself. Use it with schedule="constant".')
     return list(given or ())
 
 

@@ -88,10 +88,8 @@ class Run:
         except (AttributeError, KeyError, TypeError):
             raise state.damaged(self.folder / STATE) from None
         if different:
-            raise ValueError(
-                f"output_dir={str(self.folder)!r} holds another training (with other {', '.join(different)}): choose "
-                "another folder, or delete that one."
-            )
+            other = f"another training (with other {', '.join(different)})"
+            raise ValueError(f"output_dir={str(self.folder)!r} holds {other}: choose another folder, or delete it.")
         before.run = {"prediction": self.history.run["prediction"]} | before.run
         self.history = before
         return saved
@@ -183,10 +181,8 @@ class Run:
         metrics = {name: float(values[-1]) for name, values in fitted.history.items()}
         step = self.history.steps + len(passed_on.losses)
         if not np.isfinite(metrics["loss"]):
-            raise FloatingPointError(
-                f"The loss is {metrics['loss']} at step {step}: begin again with a lower learning_rate (it was "
-                f"{self.config.learning_rate:g}) or with clip_norm=1.0."
-            )
+            advice = f"a lower learning_rate than {self.config.learning_rate:g}, or clip_norm=1.0"
+            raise FloatingPointError(f"The loss is {metrics['loss']} at step {step}. Train again with {advice}.")
         seconds = time.perf_counter() - started
         self.history.segments.append(
             {"epoch": epoch, "step": step, **metrics, "weight": passed_on.weight, "seconds": seconds}
