@@ -100,11 +100,9 @@ def check_values(inputs: Mapping[str, np.ndarray], encoder: Any) -> None:
             wrong = values[(values < 0) | (values >= limit)][0]
             raise ValueError(f"{name} holds {wrong}, but the encoder knows ids from 0 to {limit - 1} only.")
     length = inputs["input_word_ids"].shape[1]
-    if length > encoder.max_sequence_length:
-        raise ValueError(
-            f"{length} tokens are more than the encoder's {encoder.max_sequence_length} positions: shorten the text, "
-            "or let the preprocessor cut it (seq_length)."
-        )
+    most = encoder.max_sequence_length
+    if length > most:
+        raise ValueError(f"{length} tokens are more than the encoder's {most} positions. Cut the text (seq_length).")
 
 
 def check_vocabulary_size(tokens: int, rows: int) -> None:
@@ -114,16 +112,10 @@ def check_vocabulary_size(tokens: int, rows: int) -> None:
         ValueError: it has more.
     """
     if tokens > rows:
-        raise ValueError(
-            f"The tokenizer has {tokens} tokens, but the encoder's word table only {rows} rows: they do not belong "
-            "together."
-        )
+        raise ValueError(f"The tokenizer has {tokens} tokens, but the encoder's word table only {rows} rows.")
     if tokens < rows:
-        warnings.warn(
-            f"The tokenizer has {tokens} tokens, and the encoder's word table {rows} rows: the last belong to no "
-            "token. Some models are padded so; else the vocabulary was cut off.",
-            stacklevel=3,
-        )
+        message = f"The tokenizer has {tokens} tokens, but the encoder's word table {rows} rows"
+        warnings.warn(f"{message}: it was padded, or the vocabulary was cut off.", stacklevel=3)
 
 
 def checked_texts(texts: Any, name: str = "text") -> list[str]:

@@ -73,10 +73,8 @@ class MaskedLM(ConfigFromSignature, keras.layers.Layer):
         super().__init__(**kwargs)
         if not isinstance(embedding_table, keras.layers.Layer):
             if len(getattr(embedding_table, "shape", ())) != 2:
-                raise ValueError(
-                    "embedding_table must be the layer that holds the word table, as encoder.get_embedding_layer() "
-                    f"returns it, or a table [V, W]; got {type(embedding_table).__name__}."
-                )
+                kind = type(embedding_table).__name__
+                raise ValueError(f"embedding_table: expected encoder.get_embedding_layer() or [V, W], got {kind}.")
             embedding_table = SharedTable(embedding_table)
         self.embedding_table = embedding_table
         self.activation = keras.activations.get(activation)
@@ -211,10 +209,7 @@ class BertPretrainer(ConfigFromSignature, keras.Model):
         if isinstance(head, MaskedLM):
             tied = head.table is self.encoder_network.get_embedding_table()
             if not tied and head._table_layer is None:
-                raise ValueError(
-                    "customized_masked_lm: its table is neither the encoder's nor in a layer, so that no configuration "
-                    "can hold it. Pass MaskedLM the layer that holds the table."
-                )
+                raise ValueError("customized_masked_lm: expected the encoder's table or one in a layer, got another.")
             if tied:  # it must not come back as a copy
                 config["customized_masked_lm"]["config"]["embedding_table"] = None
         return config

@@ -108,8 +108,7 @@ def from_config(name: str, value: Any) -> Any:
         registered = keras.saving.get_registered_object(value)
         if registered is None:
             raise ValueError(
-                f"{name}: the class {value!r} is not registered. Decorate it with @bertedu.register() and import its "
-                "module before loading."
+                f"{name}: {value!r} is not registered (@bertedu.register()). Import its module before loading."
             )
         return registered
     if isinstance(value, list):

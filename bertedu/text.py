@@ -180,8 +180,7 @@ class BertPreprocessor(ConfigFromSignature, keras.layers.Layer):
         """Return the symbolic outputs for `keras.Input`s of strings."""
         if devices.backend() != "tensorflow":
             raise ValueError(
-                f"text: string inputs in graphs are TensorFlow's, but Keras runs on {devices.backend()!r}; "
-                "call the preprocessor on the texts themselves, outside of the model"
+                f"text: string inputs in graphs are TensorFlow's, but Keras runs on {devices.backend()!r}."
             )
         _check_tensors([(value.dtype, len(value.shape)) for value in (text, pair) if value is not None])
         return {name: keras.KerasTensor((*text.shape, self.seq_length), dtype="int32") for name in INPUTS}  # [B, T]
@@ -264,11 +263,8 @@ def _dtype_name(dtype):
 
 
 def _refuse_to_be_saved():
-    raise ValueError(
-        "A model with a BertPreprocessor in it cannot become a SavedModel: the tokenizer is a Rust library, which no "
-        "SavedModel can hold. Write its two halves: be.export_preprocessor(preprocessor, path), whose tokenizer is "
-        "TensorFlow's, and be.export_saved_model(bert, path); or call export() on a model without the preprocessor."
-    )
+    advice = "Write two: be.export_preprocessor(preprocessor, path) and be.export_saved_model(bert, path)."
+    raise ValueError(f"A model with a BertPreprocessor in it cannot become a SavedModel: {advice}")
 
 
 def _check_tensors(kinds):

@@ -115,7 +115,7 @@ def test_notebook_that_is_not_clear_lists_what_is_there(folder, typed, problem):
 def test_installation_without_a_checkout_says_where_notebooks_come_from(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(common, "NOTEBOOKS", tmp_path / "notebooks")
     assert cli.main(["lab"]) == 1
-    assert "clone the\nrepository" in capsys.readouterr().err
+    assert "Clone the repository" in capsys.readouterr().err
 
 
 def test_missing_jupyterlab_says_what_to_install(folder, monkeypatch, capsys):

@@ -27,20 +27,16 @@ SECONDS_TO_IMPORT = 180  # a first import on a cold, slow disk
 # What is tried in a process of its own; each prints one JSON object as its last line.
 PROBES = {
     "keras": """
-import json, keras
-backend, gpus, note = keras.backend.backend(), [], ""
-if backend == "tensorflow":
-    import tensorflow
-    gpus = [device.name for device in tensorflow.config.list_physical_devices("GPU")]
-    note = "TensorFlow " + tensorflow.__version__
-elif backend == "jax":
-    import jax
-    gpus, note = [str(device) for device in jax.devices() if device.platform != "cpu"], "JAX " + jax.__version__
-elif backend == "torch":
-    import torch
-    gpus, note = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())], "torch " + torch.__version__
+import importlib, json, keras
+name = keras.backend.backend()
+backend = importlib.import_module(name)
+gpus = {
+    "tensorflow": lambda: [device.name for device in backend.config.list_physical_devices("GPU")],
+    "jax": lambda: [str(device) for device in backend.devices() if device.platform != "cpu"],
+    "torch": lambda: [backend.cuda.get_device_name(i) for i in range(backend.cuda.device_count())],
+}
 total = float(keras.ops.sum(keras.ops.ones((3, 5))))
-print(json.dumps({"version": keras.__version__, "backend": backend, "note": note, "gpus": gpus, "total": total}))
+print(json.dumps({"backend": f"{name} {backend.__version__}", "gpus": gpus[name](), "total": total}))
 """,
     "bertedu": """
 import json, bertedu
@@ -142,13 +138,13 @@ def check_machine() -> list[Finding]:
     return [processor, judge(WARN, "Memory", f"{memory:.1f} GB", advice)]
 
 
-def required(extra: str) -> list[tuple[str, Any]]:
-    """Return what bertedu's own metadata requires, as `(name, range)`: its core (`""`), or what an extra adds."""
+def required(extra: str, package: str = "bertedu") -> list[tuple[str, Any]]:
+    """Return what a package's metadata requires, as `(name, range)`: its core (`""`), or what an extra adds."""
     from packaging.requirements import Requirement
 
     return [
         (item.name, item.specifier)
-        for item in map(Requirement, metadata.requires("bertedu") or [])
+        for item in map(Requirement, metadata.requires(package) or [])
         if (item.marker is None if not extra else item.marker and item.marker.evaluate({"extra": extra}))
     ]
 
@@ -173,7 +169,7 @@ def check_keras(answer: dict[str, Any]) -> list[Finding]:
     if "error" in answer:
         return [Finding(PROBLEM, "Keras", f"import fails: {answer['error']}", REINSTALL)]
     right = answer["total"] == 15.0
-    detail = f"{answer['backend']} ({answer['note']})" + ("" if right else "; it cannot add 15 ones")
+    detail = answer["backend"] + ("" if right else "; it cannot add 15 ones")
     gpus = ", ".join(answer["gpus"]) or "none seen; everything runs on the CPU"
     return [judge(PROBLEM, "Keras backend", detail, "" if right else REINSTALL), Finding(OK, "GPU", gpus)]
 
@@ -199,39 +195,27 @@ def check_bertviz(answer: dict[str, Any]) -> list[Finding]:
 PROBED = {"keras": check_keras, "bertedu": check_model, "bertviz": check_bertviz}
 
 
-def labextension(name: str) -> tuple[Path, str] | None:
-    """Return `(folder, version)` of the browser half of a package where JupyterLab would find it, or None."""
-    from jupyter_core.paths import jupyter_path
-
-    for folder in jupyter_path("labextensions"):
-        package = Path(folder, name, "package.json")
-        if package.is_file():
-            return package.parent, json.loads(package.read_text(encoding="utf-8"))["version"]
-    return None
-
-
 def check_widgets() -> list[Finding]:
     """Check that both halves of ipywidgets are there, fit each other and are not shadowed by another installation."""
-    from packaging.requirements import Requirement
+    from jupyter_core.paths import jupyter_path
+    from jupyterlab_server.config import get_federated_extensions
 
-    findings = []
+    findings, extensions = [], get_federated_extensions(jupyter_path("labextensions"))
     for subject, name in (("Widgets", "@jupyter-widgets/jupyterlab-manager"), ("anywidget", "anywidget")):
-        extension = labextension(name)
-        if extension is None:
+        if name not in extensions:
             advice = "pip install --force-reinstall jupyterlab_widgets anywidget; then reload the page"
             findings.append(Finding(PROBLEM, subject, f"JupyterLab has no extension {name}", advice))
             continue
-        folder, version = extension
+        folder, version = Path(extensions[name]["ext_path"]), extensions[name]["version"]
         foreign = not folder.is_relative_to(sys.prefix)
         detail = f"extension {version} {'from another installation' if foreign else 'in JupyterLab'}"
         findings.append(judge(WARN, subject, detail, f"remove {folder}; it hides this environment's" * foreign))
     browser_half = installed("jupyterlab_widgets")
-    for required_half in map(Requirement, metadata.requires("ipywidgets") or []):
-        is_it = required_half.name.replace("-", "_") == "jupyterlab_widgets"
-        if is_it and (browser_half is None or browser_half not in required_half.specifier):
+    for name, accepted in required("", "ipywidgets"):
+        is_it = name.replace("-", "_") == "jupyterlab_widgets"
+        if is_it and (browser_half is None or browser_half not in accepted):
             detail = f"jupyterlab_widgets {browser_half} does not fit ipywidgets {installed('ipywidgets')}"
-            advice = f'pip install "{required_half.name}{required_half.specifier}"'
-            findings.append(Finding(PROBLEM, "Widgets", detail, advice))
+            findings.append(Finding(PROBLEM, "Widgets", detail, f'pip install "{name}{accepted}"'))
     return findings
 
 

@@ -35,10 +35,8 @@ def find_notebook(name: str | None = None, folder: Path | None = None) -> Path:
         return Path(name).resolve()
     folder = folder or NOTEBOOKS
     if not folder.is_dir():
-        raise UsageError(
-            f"the course's notebooks are not at {folder}. They come with the source, not with the wheel: clone the\n"
-            "repository and run `make lab` there, or name a notebook of your own: bertedu lab path/to/it.ipynb"
-        )
+        advice = "Clone the repository, or name a notebook of your own: bertedu lab path/to/it.ipynb"
+        raise UsageError(f"the course's notebooks are not at {folder}; the wheel has none. {advice}")
     present = sorted(folder.glob("*.ipynb"))
     name = name or FIRST_NOTEBOOK
     matches = [path for path in present if name in (path.name, path.stem)]

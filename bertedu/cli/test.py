@@ -77,9 +77,7 @@ def run_step(name: str, command: list[str]) -> tuple[int, str]:
 def run(options: Namespace) -> int:
     """Run every step, and print one line for each at the end."""
     if not (common.CHECKOUT / "tests").is_dir():
-        raise common.UsageError(
-            f"no tests beside the package ({common.CHECKOUT}): they come with the source, not with the wheel"
-        )
+        raise common.UsageError(f"no tests beside the package ({common.CHECKOUT}): the wheel has none")
     missing = [name for name in TOOLS if not common.is_installed(name)]
     if missing:
         raise common.UsageError(f'not installed: {", ".join(missing)}. Run: pip install -e ".[course,dev]"')

@@ -144,9 +144,7 @@ def address_of(repository: str, branch: str, path: str) -> str:
     if not REPOSITORY.fullmatch(repository):
         raise ValueError(f"--repo: expected owner/name, as in github.com/owner/name, got {repository!r}.")
     if not BRANCH.fullmatch(branch):
-        raise ValueError(
-            f"--branch: expected a branch, tag or commit of letters, digits and _ . + - /, got {branch!r}."
-        )
+        raise ValueError(f"--branch: expected letters, digits and _ . + - /, got {branch!r}.")
     return f"{COLAB}/{repository}/blob/{branch}/{quote(path, errors='surrogatepass')}"
 
 

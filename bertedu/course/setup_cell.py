@@ -29,9 +29,7 @@ def read_carried(text, sha256):
     except (ValueError, lzma.LZMAError):
         content = b""
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise ValueError(
-            "This notebook's copy of bertedu is damaged. This cell changed nothing: get the notebook again."
-        )
+        raise ValueError("This notebook's copy of bertedu is damaged. Nothing was changed; get the notebook again.")
     return content
 
 

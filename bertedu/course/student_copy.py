@@ -1,15 +1,14 @@
 """Student copies: the course's notebooks without solutions, to hand out to a class. `bertedu student-copy`.
 
 What is removed: the section "Solutions", calls of `solution`, outputs, and whatever was filled into an exercise.
-Everything else stays, word for word. A notebook is handled as the JSON it is, so that nothing but the package itself
-is needed.
+Everything else stays, word for word.
 """
 
 import contextlib
 import copy
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -57,7 +56,9 @@ def write(paths: Iterable[str | Path], folder: str | Path, force: bool = False) 
         raise FileExistsError(f"{folder} holds {', '.join(present)} already. To replace what is there: --force")
     copies = {folder / path.name: notebook.to_text(without_solutions(notebook.read(path), names)) for path in sources}
     folder.mkdir(parents=True, exist_ok=True)
-    write_all(copies)
+    with contextlib.ExitStack() as stack:  # each copy is complete before the first takes its place, and no part stays
+        for path, text in copies.items():
+            stack.enter_context(files.replacing(path, overwrite=True)).write_bytes(text.encode())
     return list(copies)
 
 
@@ -105,14 +106,6 @@ def without_links(text: str, names: Collection[str] = (), address: Callable[[str
         return f"[{label}]({address(target)})" if address else label
 
     return LINKS.sub(replaced, text)
-
-
-def write_all(texts: Mapping[Path, str]) -> None:
-    """Write several files, `{path: text}`. Each is complete before the first takes its place, and no part stays."""
-    with contextlib.ExitStack() as stack:
-        for path, text in texts.items():
-            new = stack.enter_context(files.replacing(path, overwrite=True))
-            new.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 def _without_section(text, inside):

@@ -1,7 +1,6 @@
 """The package as a wheel, built from the files that run here, without a network or a build tool (PEP 427)."""
 
 import base64
-import csv
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -30,13 +29,11 @@ def build_wheel() -> tuple[str, bytes]:
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: bertedu\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": b"[console_scripts]\nbertedu = bertedu_command:main\n",
     }
-    record = io.StringIO()
-    rows = csv.writer(record, lineterminator="\n")
+    record = ""
     for name, content in files.items():
         digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-        rows.writerow([name, f"sha256={digest}", len(content)])
-    rows.writerow([f"{info}/RECORD", "", ""])
-    files[f"{info}/RECORD"] = record.getvalue().encode()
+        record += f"{name},sha256={digest},{len(content)}\n"
+    files[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as wheel:
         for name, content in files.items():

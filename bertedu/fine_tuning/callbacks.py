@@ -40,18 +40,14 @@ def check(given: Any, schedule: str) -> list[keras.callbacks.Callback]:
     """
     if given is not None and not isinstance(given, list | tuple):
         raise ValueError(f"callbacks: expected a list of Keras callbacks, got {given!r}.")
+    busy = 'schedule="linear" sets the learning rate already; use schedule="constant"'
+    refused = REFUSED | ({} if schedule == "constant" else dict.fromkeys(SET_THE_RATE, busy))
     for callback in given or ():
-        name = type(callback).__name__
         if not isinstance(callback, callbacks.Callback):
             raise ValueError(f"callbacks: expected instances of keras.callbacks.Callback, got {callback!r}.")
-        for kind, reason in REFUSED.items():
+        for kind, reason in refused.items():
             if isinstance(callback, kind):
-                raise ValueError(f"callbacks: {name} cannot be used here: {reason}.")
-        if isinstance(callback, SET_THE_RATE) and schedule != "constant":
-            raise ValueError(
-                f'callbacks: {name} sets the learning rate, which schedule="linear" does already. '
-                'Use it with schedule="constant".'
-            )
+                raise ValueError(f"callbacks: {type(callback).__name__} cannot be used here: {reason}.")
     return list(given or ())
 
 

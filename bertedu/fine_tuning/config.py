@@ -4,10 +4,12 @@ Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from bertedu import checks
 from bertedu.fine_tuning.schedule import SCHEDULES
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -38,16 +40,11 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a whole number from 1 on, got {value!r}.")
-        for name, known in (("schedule", SCHEDULES), ("precision", ("auto", *POLICIES))):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {getattr(self, name)!r}.")
+            checks.whole_number(name, getattr(self, name))
+        checks.choice("schedule", self.schedule, SCHEDULES)
+        checks.choice("precision", self.precision, ("auto", *POLICIES))
         if self.schedule == "constant" and self.warm_up:
-            raise ValueError(
-                f'warm_up: a constant learning rate has none, got {self.warm_up!r}. Use schedule="linear".'
-            )
+            raise ValueError(f"warm_up: expected 0 for a constant learning rate, got {self.warm_up!r}.")
         if self.warm_up is None:
             object.__setattr__(self, "warm_up", WARM_UP[self.schedule])
         if not 0 < self.learning_rate <= 1:
@@ -55,6 +52,11 @@ class TrainingConfig:
         for name in ("warm_up", "weight_decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be from 0 to 1, got {getattr(self, name)!r}.")
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> "TrainingConfig":
+        """Return the settings among the arguments of `fine_tune`, which may hold others."""
+        return cls(**{field.name: arguments[field.name] for field in dataclasses.fields(cls)})
 
     def steps_per_epoch(self, num_examples: int) -> int:
         """Return how many batches so many examples make."""

@@ -74,9 +74,7 @@ def predict(
     texts, pairs = strings("predict", [texts] if alone else texts, [pairs] if alone and pairs is not None else pairs)
     if texts and conditions.pairs not in (None, pairs is not None):
         kinds = ("single texts", "pairs of texts")
-        raise ValueError(
-            f"pairs: the classifier was trained on {kinds[conditions.pairs]}, got {kinds[pairs is not None]}."
-        )
+        raise ValueError(f"pairs: expected {kinds[conditions.pairs]}, as trained, got {kinds[pairs is not None]}.")
     limit = limit_of(classifier, preprocessor, conditions.max_length if max_length is None else max_length)
     rows = preprocessor.encode_batch(texts, pairs, max_length=limit)
     logits = np.zeros((len(rows), classifier.num_classes), "float32")  # [n, classes]

@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import json
 import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,6 @@ def prepare(
     preprocessor: BertPreprocessor,
     num_classes: int,
     max_length: int,
-    class_weights: Any = None,
     names: Iterable[str] | None = None,
 ) -> Examples:
     """Encode and check what a user passed as examples.
@@ -68,7 +67,6 @@ def prepare(
         preprocessor: a `BertPreprocessor`.
         num_classes: int, of the classifier; 1 for a regression.
         max_length: int, tokens to which a text is cut.
-        class_weights: None, or as for `weights_of_classes`.
         names: names of the classifier's classes in their order. Data with names of their own are matched by name.
 
     Raises:
@@ -92,8 +90,6 @@ def prepare(
     rows = preprocessor.encode_batch(texts, pairs, max_length=max_length)
     names = own_names if names is None else list(names)
     weights = np.ones(len(rows), "float32")  # [n]
-    if class_weights is not None:
-        weights = np.array(weights_of_classes(class_weights, labels, num_classes, names), "float32")[labels]
     content = json.dumps([texts, pairs, labels.tolist()], default=str)
     digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
     return Examples(rows, labels, weights, sum(row.truncated > 0 for row in rows), digest, names, pairs is not None)
@@ -147,10 +143,7 @@ def _parts(name, data):
     elif isinstance(data, tuple | list) and len(data) in (2, 3):
         texts, pairs, labels = data if len(data) == 3 else (data[0], None, data[1])
     else:
-        raise ValueError(
-            f"{name} must be (texts, labels), (texts, pairs, labels) or what load_texts returns, "
-            f"got {reprlib.repr(data)}."
-        )
+        raise ValueError(f"{name} must be (texts, labels) or (texts, pairs, labels), got {reprlib.repr(data)}.")
     if isinstance(texts, str) or isinstance(labels, str):
         raise ValueError(f"{name} must hold a list of texts and a list of labels, got one string.")
     if labels is None:
@@ -162,9 +155,7 @@ def _numbers(name, labels, hint=""):
     """Return labels as float64 `[n]`, each within float32's range."""
     values = np.array([_number(label) for label in labels])
     for i in np.flatnonzero(~(np.abs(values) <= np.finfo("float32").max)):
-        raise ValueError(
-            f"{name}: labels must be a list of numbers, one per text, but label {i} is {_shown(labels[i])}.{hint}"
-        )
+        raise ValueError(f"{name}: labels must be a list of numbers, but label {i} is {_shown(labels[i])}.{hint}")
     return values
 
 
@@ -172,10 +163,8 @@ def class_labels(name: str, labels: Any, num_classes: int) -> np.ndarray:
     """Return labels as int32 `[n]`, each from 0 to `num_classes` - 1."""
     values = _numbers(name, labels, " Rows of 0 and 1 become numbers by argmax(-1).")
     for i in np.flatnonzero((values % 1 != 0) | (values < 0) | (values >= num_classes)):
-        raise ValueError(
-            f"{name}: label {i} is {_shown(labels[i])}, but a classifier of {num_classes} classes has labels "
-            f"from 0 to {num_classes - 1}. For a regression make it with num_classes=1."
-        )
+        expected = f"expected a class from 0 to {num_classes - 1} (or a regression, num_classes=1)"
+        raise ValueError(f"{name}: label {i} is {_shown(labels[i])}; {expected}.")
     return values.astype("int32")
 
 
@@ -203,24 +192,18 @@ def _matched(name, labels, own_names, names, num_classes):
     used = np.unique(labels)
     unknown = [own_names[i] for i in used if canonical(own_names[i]) not in numbers]
     if unknown:
-        raise ValueError(
-            f"{name}: the class {unknown[0]!r} is not among the names of the training, {', '.join(map(repr, names))}. "
-            "Read it with load_texts(..., names=train.names)."
-        )
+        raise ValueError(f"{name}: expected the classes of the training, {list(names)}, got {unknown[0]!r}.")
     return np.array([numbers.get(canonical(own), -1) for own in own_names])[labels]
 
 
-def weights_of_classes(
-    class_weights: Any, labels: np.ndarray, num_classes: int, names: Sequence[str] | None = None
-) -> list[float]:
+def weights_of_classes(class_weights: Any, train: Examples, num_classes: int) -> list[float]:
     """Return the weight of each class, a list of floats.
 
     Args:
         class_weights: "balanced", a weight for each class, or a dict from the name or the number of a class to its
             weight, 1 for those that are not in it.
-        labels: int32 array `[n]`, of the training.
+        train: `Examples` of the training.
         num_classes: int.
-        names: names of the classes in their order, or None.
 
     Raises:
         ValueError: another form, a class that there is not, or a weight below 0.
@@ -228,13 +211,13 @@ def weights_of_classes(
     if num_classes == 1:
         raise ValueError("class_weights are for classes, and a regression has none.")
     if isinstance(class_weights, str) and class_weights == "balanced":
-        counts = np.maximum(np.bincount(labels, minlength=num_classes), 1)
-        return (len(labels) / num_classes / counts).tolist()
+        counts = np.maximum(np.bincount(train.labels, minlength=num_classes), 1)
+        return (len(train.labels) / num_classes / counts).tolist()
     expected = f'class_weights must be "balanced", {num_classes} numbers from 0 on, or a dict of them'
     if hasattr(class_weights, "to_dict"):  # a column of a table, whose index says which class
         class_weights = class_weights.to_dict()
     if isinstance(class_weights, Mapping):
-        values = _weights_by_name(class_weights, num_classes, names)
+        values = _weights_by_name(class_weights, num_classes, train.names)
     elif isinstance(class_weights, str | bytes) or np.ndim(class_weights) != 1:
         raise ValueError(f"{expected}; got {class_weights!r}.")
     else:

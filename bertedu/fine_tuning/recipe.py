@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from bertedu.classifier import BertClassifier
 from bertedu.data.texts import canonical
@@ -91,21 +92,7 @@ def fine_tune(
         classifier = bert.classifier_for(num_classes=2)
         history = be.fine_tune(classifier, bert.preprocessor, train=(texts, labels), output_dir="runs/first")
     """
-    config = TrainingConfig(
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        schedule=schedule,
-        warm_up=warm_up,
-        weight_decay=weight_decay,
-        clip_norm=clip_norm,
-        max_length=max_length,
-        class_weights=class_weights,
-        seed=seed,
-        precision=precision,
-        jit_compile=jit_compile,
-        restore_best=restore_best,
-    )
+    config = TrainingConfig.of(locals())
     _check(classifier, preprocessor)
     callbacks = check(callbacks, schedule)
     training = _prepare(classifier, preprocessor, train, validation, config)
@@ -123,9 +110,7 @@ def fine_tune(
 
 def _check(classifier, preprocessor):
     if not isinstance(classifier, BertClassifier):
-        raise TypeError(
-            f"classifier must be a BertClassifier, as bert.classifier_for(2) makes one; got {classifier!r}."
-        )
+        raise TypeError(f"classifier: expected a BertClassifier, as of bert.classifier_for(2), got {classifier!r}.")
     if classifier.multi_label:
         raise ValueError("classifier: expected one class per text, got multi_label=True, which cannot be trained yet.")
     if not isinstance(preprocessor, BertPreprocessor):
@@ -138,18 +123,18 @@ def _prepare(classifier, preprocessor, train, validation, config):
     """The `Training`: examples encoded and checked, class weights in the one form that JSON keeps."""
     limit = limit_of(classifier, preprocessor, config.max_length)
     encoding = (preprocessor, classifier.num_classes, limit)
-    prepared = examples.prepare("train", train, *encoding, config.class_weights, _names(classifier, train))
+    prepared = examples.prepare("train", train, *encoding, _names(classifier, train))
     evaluated = None
     if validation is not None:
-        evaluated = examples.prepare("validation", validation, *encoding, names=prepared.names)
+        evaluated = examples.prepare("validation", validation, *encoding, prepared.names)
         if evaluated.pairs != prepared.pairs:
             kinds = ("single texts", "pairs")
             raise ValueError(f"validation holds {kinds[evaluated.pairs]}, but train {kinds[prepared.pairs]}.")
-    if config.class_weights is not None and not isinstance(config.class_weights, str):
-        weights = examples.weights_of_classes(
-            config.class_weights, prepared.labels, classifier.num_classes, prepared.names
-        )
-        config = dataclasses.replace(config, class_weights=weights)
+    if config.class_weights is not None:
+        weights = examples.weights_of_classes(config.class_weights, prepared, classifier.num_classes)
+        prepared = dataclasses.replace(prepared, weights=np.array(weights, "float32")[prepared.labels])
+        if not isinstance(config.class_weights, str):
+            config = dataclasses.replace(config, class_weights=weights)
     return Training(classifier, preprocessor, prepared, evaluated, limit, config)
 
 

@@ -70,9 +70,6 @@ class Run:
 
     # ---- saved and resumed ----------------------------------------------------------------------
 
-    def _variables(self):
-        return state.named(self.model, self.model.optimizer)
-
     def _read_state(self):
         """What is saved beside the history, None without a saved state; the saved history becomes this run's."""
         if self.folder is None:
@@ -88,10 +85,8 @@ class Run:
         except (AttributeError, KeyError, TypeError):
             raise state.damaged(self.folder / STATE) from None
         if different:
-            raise ValueError(
-                f"output_dir={str(self.folder)!r} holds another training (with other {', '.join(different)}): choose "
-                "another folder, or delete that one."
-            )
+            other = f"another training (with other {', '.join(different)})"
+            raise ValueError(f"output_dir={str(self.folder)!r} holds {other}: choose another folder, or delete it.")
         before.run = {"prediction": self.history.run["prediction"]} | before.run
         self.history = before
         return saved
@@ -109,13 +104,11 @@ class Run:
         self._restore(saved)  # after these calls, which may have set the learning rate or forgotten what was best
 
     def _restore(self, saved):
-        arrays = state.restore(self.folder / STATE, self._variables())
+        arrays = state.restore(self.folder / STATE, state.named(self.model, self.model.optimizer))
         lost = passing_on.set_state(self.callbacks, saved["callbacks"] or [], arrays)
         if lost and self.history.segments and not self.history.finished:
             warnings.warn(
-                f"The training is resumed, but the state of these callbacks was not saved: {', '.join(lost)}. "
-                "They begin anew.",
-                stacklevel=5,
+                f"The state of these callbacks was not saved; they begin anew: {', '.join(lost)}.", stacklevel=5
             )
         self.model.stop_training = self.ended = bool(saved["stopped"])
         self._update_classifier()
@@ -138,7 +131,7 @@ class Run:
         if self.folder is not None:
             callbacks, arrays = passing_on.state_of(self.callbacks)
             content = self.history.to_json() | {"callbacks": callbacks, "stopped": bool(self.model.stop_training)}
-            state.save(self.folder / STATE, self._variables(), content, arrays)
+            state.save(self.folder / STATE, state.named(self.model, self.model.optimizer), content, arrays)
 
     # ---- trained ----------------------------------------------------------------------------------
 
@@ -183,10 +176,8 @@ class Run:
         metrics = {name: float(values[-1]) for name, values in fitted.history.items()}
         step = self.history.steps + len(passed_on.losses)
         if not np.isfinite(metrics["loss"]):
-            raise FloatingPointError(
-                f"The loss is {metrics['loss']} at step {step}: begin again with a lower learning_rate (it was "
-                f"{self.config.learning_rate:g}) or with clip_norm=1.0."
-            )
+            advice = f"a lower learning_rate than {self.config.learning_rate:g}, or clip_norm=1.0"
+            raise FloatingPointError(f"The loss is {metrics['loss']} at step {step}. Train again with {advice}.")
         seconds = time.perf_counter() - started
         self.history.segments.append(
             {"epoch": epoch, "step": step, **metrics, "weight": passed_on.weight, "seconds": seconds}

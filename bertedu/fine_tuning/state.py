@@ -32,9 +32,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise type(error)(
-            f"output_dir={str(path)!r} cannot be made a folder ({error.strerror}): choose another."
-        ) from None
+        raise type(error)(f"output_dir={str(path)!r}: {error.strerror}; choose another folder.") from None
 
 
 def damaged(path: Path, reason: object = "") -> ValueError:
@@ -144,10 +142,7 @@ def restore(path: Path, variables: Mapping[str, keras.Variable]) -> dict[str, np
             if name not in names or tuple(file.get_slice(name).get_shape()) != tuple(variable.shape)
         ]
         if wrong:
-            raise ValueError(
-                f"{path} is the state of another model (it differs in {wrong[0]}): choose another output_dir, or "
-                "delete it."
-            )
+            raise ValueError(f"{path} is of another model (it differs in {wrong[0]}): choose another output_dir.")
         for name, variable in variables.items():
             variable.assign(file.get_tensor(name))
         return {name: file.get_tensor(name) for name in names - variables.keys()}
