@@ -14,6 +14,8 @@ import numpy as np
 
 from bertedu import analysis
 from bertedu.bert import Bert
+from bertedu.checks import instance, position
+from bertedu.fields import shown
 from bertedu.reading import Reading
 from bertedu.views import arrays
 from bertedu.views.explorer import Explorer
@@ -60,8 +62,7 @@ def explorer(bert: Bert, text: str = TEXT, pair: str | None = None) -> Explorer:
         >>> page.reading.tokens
         ['[CLS]', 'the', 'un', '##want', '##ed', 'cat', '[SEP]']
     """
-    if not isinstance(bert, Bert):
-        raise TypeError(f"bert must be a Bert, as be.load returns it, got {type(bert).__name__}.")
+    instance("bert", bert, Bert, "as be.load returns it")
     text, pair = _string("text", text), _string("pair", "" if pair is None else pair)
     reader = BertReader(bert)
     reader.read(text, pair, {})  # compiles the model, so that the page shows the time of a reading only
@@ -94,7 +95,7 @@ class BertReader:
             TypeError: a text is not a string. ValueError: `edits` is not empty, or the attention is not finite.
         """
         if edits:
-            raise ValueError(f"edits must be empty, got {edits!r:.80}: this version has no interventions.")
+            raise ValueError(f"edits: expected none, got {shown(edits)}. This version has no interventions.")
         texts, notes = [], []
         for name, value in (("text", text), ("pair", pair)):
             texts.append(_string(name, value)[:MOST_CHARACTERS])
@@ -162,7 +163,7 @@ class BertReadText:
     def projection(self, place: int) -> Message:
         """Return the tokens in two dimensions, from the embeddings (place 0) or the output of layer place - 1."""
         outputs = self.reading.encoder_outputs
-        place = arrays.choice("place", place, len(outputs) + 1)
+        place = position("place", place, len(outputs) + 1)
         vectors = outputs[place - 1] if place else self.reading.embedding_output
         if len(vectors) < 3 or vectors.shape[1] < 2:
             return {"place": place, "points": None, "variance": []}
@@ -183,7 +184,7 @@ class BertReadText:
             ValueError: there is no such token, or it stands for no word.
         """
         reading, tokenizer = self.reading, self.bert.tokenizer
-        first = last = arrays.choice("token", token, len(reading.tokens))
+        first = last = position("token", token, len(reading.tokens))
         if reading.offsets[token] is None:
             raise ValueError(f"{reading.tokens[token]} stands for no word of the text: there is nothing to predict.")
         while reading.tokens[first].startswith("##") and reading.offsets[first - 1]:
@@ -207,6 +208,5 @@ class BertReadText:
 
 def _string(name: str, text: Any) -> str:
     """Return `text` as the page's boxes hold it too: lines end in a line feed, and every character can be written."""
-    if not isinstance(text, str):
-        raise TypeError(f"{name} must be a string, got {text!r:.80}.")
+    instance(name, text, str)
     return LONE_SURROGATES.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))

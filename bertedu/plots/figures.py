@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bertedu import files
+from bertedu.checks import new_file
 from bertedu.plots.style import SCREEN_DPI, SHARP_DPI, STYLE, SUFFIXES
 from bertedu.terminal import escape
 
@@ -72,7 +73,7 @@ def figure_of(axes: Any) -> Figure:
     figure = first if isinstance(first, Figure) else getattr(first, "figure", None)
     if not isinstance(figure, Figure):
         raise TypeError(
-            f"axes must be what a function of bertedu.plots returned, or a figure; got {type(axes).__name__}."
+            f"axes: expected what a function of bertedu.plots returned, or a figure, got {type(axes).__name__}."
         )
     return figure
 
@@ -122,13 +123,7 @@ def save(axes: Any, path: str | Path, dpi: float = 200) -> Path:
     Raises:
         ValueError: another suffix. FileNotFoundError: no such folder.
     """
-    path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"path must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, got {str(path)!r}.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"path: there is no folder {str(path.parent)!r} to save {path.name!r} in; make it first."
-        )
+    path = new_file(path, SUFFIXES)
     files.write_bytes(path, _rendered(figure_of(axes), path.suffix.lower()[1:], dpi))
     return path
 

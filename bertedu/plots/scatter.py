@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.text import Text
 from numpy.typing import ArrayLike
 
-from bertedu.numeric import numbers, strings
+from bertedu.checks import numbers, strings
 from bertedu.plots.descriptions import describe_vectors
 from bertedu.plots.drawing import clean_axes
 from bertedu.plots.figures import figure_of, set_description, styled_axes
@@ -54,8 +54,8 @@ def vectors(
         "Scatter plot of 3 points. Nearest to 'a' is 'b', to 'b' 'a', to 'c' 'b'."
     """
     points = numbers("points", points, "R2")
-    labels = strings("labels", labels, len(points), "rows of points")
-    groups = [""] * len(points) if groups is None else strings("groups", groups, len(points), "rows of points")
+    labels = strings("labels", labels, len(points), "row of points")
+    groups = [""] * len(points) if groups is None else strings("groups", groups, len(points), "row of points")
     shares = None if shares is None else numbers("shares", shares, "2")
     kinds = list(dict.fromkeys(groups))
     columns = math.ceil(len(kinds) / 20) if any(kinds) else 0  # of the legend

@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import ArrayLike
 
-from bertedu.numeric import numbers, strings
+from bertedu.checks import numbers, strings
 from bertedu.plots.descriptions import describe_model, describe_values
 from bertedu.plots.drawing import scale_of, write_title
 from bertedu.plots.figures import set_description, styled_axes
@@ -75,7 +75,7 @@ def thumbnails(
         ' value: from 0.5 (layer 0, head 0) to 2 (layer 0, head 1).'
     """
     attention = numbers("attention", attention, "LNTT", np.float32)
-    tokens = strings("tokens", tokens, attention.shape[-1], "columns of attention")
+    tokens = strings("tokens", tokens, attention.shape[-1], "column of attention")
     small = shrink(attention)
     layers, heads, side, _ = small.shape
     values = values or [[None] * heads] * layers
