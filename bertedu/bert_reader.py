@@ -118,11 +118,12 @@ class BertReader:
             ValueError: the model has no masked-LM head, or the token stands for no word, as [CLS].
         """
         texts, masks_before, word = read_text.with_mask(token)
-        answers = self.bert.fill_mask(texts[0], texts[1], top_k=TOP_K)[masks_before]
+        pair = texts[1] if len(texts) > 1 else None
+        answers = self.bert.fill_mask(texts[0], pair, top_k=TOP_K)[masks_before]
         return {
             "token": token,
             "word": arrays.visible(word),
-            "masked_text": texts[read_text.reading.segments[token]],
+            "masked_text": texts[read_text.reading.segments[token] or 0],
             "answers": [[arrays.visible(answer), probability] for answer, probability in answers],
         }
 
@@ -177,7 +178,7 @@ class BertReadText:
         vectors = self.bert.embed([self.reading.text, self.reading.pair], progress=False)
         return {"cosine": float(analysis.similarity(vectors)[0, 1]), "pooling": self.bert.embed_settings.pooling}
 
-    def with_mask(self, token: int) -> tuple[list[str | None], int, str]:
+    def with_mask(self, token: int) -> tuple[list[str], int, str]:
         """Return the texts with [MASK] in place of a token's word, how many [MASK] stand before it, and the word.
 
         Raises:
@@ -185,25 +186,22 @@ class BertReadText:
         """
         reading, tokenizer = self.reading, self.bert.tokenizer
         first = last = position("token", token, len(reading.tokens))
-        if reading.offsets[token] is None:
+        segment = reading.segments[token]
+        if segment is None:
             raise ValueError(f"{reading.tokens[token]} stands for no word of the text: there is nothing to predict.")
         while reading.tokens[first].startswith("##") and reading.offsets[first - 1]:
             first -= 1
         while reading.tokens[last + 1].startswith("##"):  # a [SEP] ends every text
             last += 1
-        start, end = reading.offsets[first][0], reading.offsets[last][1]
-        texts = [reading.text, reading.pair]
+        spans = [offset or (0, 0) for offset in reading.offsets]
+        texts = [reading.text] if reading.pair is None else [reading.text, reading.pair]
         if self.is_cut:  # what was cut off must not come back
-            texts = [text and text[: self._end(segment)] for segment, text in enumerate(texts)]
-        segment = reading.segments[token]
+            ends = [[end for of, (_, end) in zip(reading.segments, spans, strict=True) if of == n] for n in (0, 1)]
+            texts = [text[: max(ends[n], default=0)] for n, text in enumerate(texts)]
+        start, end = spans[first][0], spans[last][1]
         word = texts[segment][start:end]
         texts[segment] = f"{texts[segment][:start]}{tokenizer.mask_token}{texts[segment][end:]}"
         return texts, reading.ids[:first].count(tokenizer.mask_id), word
-
-    def _end(self, segment: int) -> int:
-        """Return where the last token of a text ends, in characters."""
-        pairs = zip(self.reading.segments, self.reading.offsets, strict=True)
-        return max((offset[1] for of, offset in pairs if of == segment), default=0)
 
 
 def _string(name: str, text: Any) -> str:

@@ -6,6 +6,7 @@ torch; they are returned as NumPy arrays.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
@@ -38,6 +39,13 @@ def whole_number(name: str, value: Any, low: int = 1, high: int | None = None, h
         limits = f"of at least {low:,}" if high is None else f"from {low:,} to {high:,}"
         raise ValueError(f"{name}: expected a whole number {limits}, got {shown(value)}.{hint and ' ' + hint}")
     return int(value)
+
+
+def number(name: str, value: Any, low: float, high: float) -> float:
+    """Return `value` as a float, which must be a number from `low` to `high`; else raise a ValueError."""
+    if not isinstance(value, int | float | np.floating | np.integer) or not low <= value <= high:
+        raise ValueError(f"{name}: expected a number from {low:g} to {high:g}, got {shown(value)}.")
+    return float(value)
 
 
 def position(name: str, value: Any, count: int) -> int:
@@ -124,7 +132,7 @@ def instance(name: str, value: Any, kind: type, hint: str = "") -> Any:
     return value
 
 
-def new_file(path: str | Path, suffixes: Sequence[str]) -> Path:
+def new_file(path: str | os.PathLike[str], suffixes: Sequence[str]) -> Path:
     """Return `path`, where a file is to be written, as a Path.
 
     Raises:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bertedu.checks import choice, number, whole_number
 from bertedu.fine_tuning.schedule import SCHEDULES
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -38,12 +39,9 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a whole number from 1 on, got {value!r}.")
-        for name, known in (("schedule", SCHEDULES), ("precision", ("auto", *POLICIES))):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {getattr(self, name)!r}.")
+            object.__setattr__(self, name, whole_number(name, getattr(self, name)))
+        choice("schedule", self.schedule, SCHEDULES)
+        choice("precision", self.precision, ("auto", *POLICIES))
         if self.schedule == "constant" and self.warm_up:
             raise ValueError(
                 f'warm_up: a constant learning rate has none, got {self.warm_up!r}. Use schedule="linear".'
@@ -51,10 +49,9 @@ class TrainingConfig:
         if self.warm_up is None:
             object.__setattr__(self, "warm_up", WARM_UP[self.schedule])
         if not 0 < self.learning_rate <= 1:
-            raise ValueError(f"learning_rate must be above 0 and at most 1, got {self.learning_rate!r}.")
+            raise ValueError(f"learning_rate: expected a number above 0, at most 1, got {self.learning_rate!r}.")
         for name in ("warm_up", "weight_decay"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be from 0 to 1, got {getattr(self, name)!r}.")
+            number(name, getattr(self, name), 0, 1)
 
     def steps_per_epoch(self, num_examples: int) -> int:
         """Return how many batches so many examples make."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import keras
 
 from bertedu.backend import devices
+from bertedu.checks import whole_number
 from bertedu.classifier import BertClassifier, copy_encoder, copy_settings
 from bertedu.fine_tuning.config import TrainingConfig
 from bertedu.fine_tuning.examples import Examples
@@ -146,6 +147,4 @@ def limit_of(classifier: BertClassifier, preprocessor: BertPreprocessor, max_len
     most = classifier.network.max_sequence_length
     if max_length is None:
         return min(preprocessor.seq_length or most, most)
-    if isinstance(max_length, bool) or not isinstance(max_length, int) or not 3 <= max_length <= most:
-        raise ValueError(f"max_length must be from 3 to {most}, the positions of the encoder; got {max_length!r}.")
-    return max_length
+    return whole_number("max_length", max_length, 3, most, "The encoder has no more positions.")

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -108,12 +109,12 @@ def png(axes: Any, dpi: float = SHARP_DPI) -> bytes:
     return _rendered(figure_of(axes), "png", dpi)
 
 
-def save(axes: Any, path: str | Path, dpi: float = 200) -> Path:
+def save(axes: Any, path: str | os.PathLike[str], dpi: float = 200) -> Path:
     """Save the figure of `axes` (Axes, an array of them, or a figure), with its description inside.
 
     Args:
         axes: what one of the functions of this package returned.
-        path: str or Path, ending in .png, .svg or .pdf, in a folder that exists. A file there is replaced, and only
+        path: str or path, ending in .png, .svg or .pdf, in a folder that exists. A file there is replaced, and only
             once the new one is complete.
         dpi: pixels an inch (.png).
 
@@ -131,7 +132,7 @@ def save(axes: Any, path: str | Path, dpi: float = 200) -> Path:
 def _rendered(figure: Figure, form: str, dpi: float) -> bytes:
     """Return a figure as "png", "svg" or "pdf", its description inside; the same figure gives the same bytes."""
     titles = [figure.get_suptitle(), *(getattr(ax, "alt_title", None) for ax in figure.axes)]
-    metadata = {
+    metadata: dict[str, Any] = {
         "Title": escape(next(filter(None, titles), "Picture")),
         "Subject" if form == "pdf" else "Description": figure.alt if isinstance(figure, Picture) else describe(figure),
     }

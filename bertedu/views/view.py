@@ -242,7 +242,7 @@ def smaller(png: bytes) -> bytes:
     """Return a PNG reduced to 256 colours, a third of the bytes for figures of weights; its metadata stay."""
     from PIL import Image, PngImagePlugin  # matplotlib needs it too
 
-    image = Image.open(io.BytesIO(png))
+    image: Any = Image.open(io.BytesIO(png))
     metadata = PngImagePlugin.PngInfo()
     for key, text in image.text.items():
         metadata.add_itxt(key, text)
