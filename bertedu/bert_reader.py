@@ -19,6 +19,7 @@ from bertedu.fields import shown
 from bertedu.reading import Reading
 from bertedu.views import arrays
 from bertedu.views.explorer import Explorer
+from bertedu.views.head import HeadView
 from bertedu.views.reader import Edits, Message
 from bertedu.vocabulary import LONE_SURROGATES
 
@@ -26,6 +27,7 @@ TEXT = "The cat sat on the mat."
 MOST_CHARACTERS = 20_000  # of a text; no BERT reads as many, and a book pasted by mistake should not take a minute
 MOST_NUMBERS = 40_000_000  # of attention, for statistics: 12 layers of 12 heads at 512 tokens take a third of a second
 TOP_K = 5
+OF_HEAD_VIEW = {"tokens", "special", "segments", "signed"}  # what its page and the explorer's are told alike
 OTHER_HEAD = "This model was published without a head for it; the one that answers knows Python's documentation only."
 MEASURES = {  # attributes of `analysis.HeadStatistics`, their words, and their unit
     "entropy": ("entropy", "bits"),
@@ -133,20 +135,16 @@ class BertReadText:
 
     def __init__(self, bert: Bert, reading: Reading, notes: list[str], seconds: float) -> None:
         self.bert, self.reading, self.is_cut = bert, reading, bool(notes)
-        self.attention = arrays.attention_array("attention", reading.attention)
+        view = HeadView(reading.attention, reading.tokens, segments=reading.segments)
+        self.attention = view.attention
         self.nbytes = reading.attention.nbytes + reading.encoder_outputs.nbytes
-        tokens = arrays.token_list(reading.tokens, len(reading.tokens))
-        signed = arrays.signed_or_not(self.attention, None)
         self.message = {
+            **{name: value for name, value in view.setup().items() if name in OF_HEAD_VIEW},
             "texts": [reading.text, reading.pair or ""],
-            "tokens": tokens,
-            "special": [int(arrays.is_special(token)) for token in tokens],
-            "segments": arrays.segment_list(reading.segments, tokens),
             "ids": [int(i) for i in reading.ids],
             "type_ids": [int(i) for i in reading.type_ids],
             "offsets": [list(offset) if offset else None for offset in reading.offsets],
-            "signed": signed,
-            "notes": [*notes, *arrays.notes(self.attention, signed)],
+            "notes": [*notes, *view.notes],
             "milliseconds": round(1000 * seconds, 1),
             "statistics": self._statistics(),
         }

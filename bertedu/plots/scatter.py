@@ -66,8 +66,8 @@ def vectors(
             members = points[[group == kind for group in groups]]
             ax.scatter(members[:, 0], members[:, 1], s=36, label=str(number), linewidths=0.5, **style)
         ax.margins(0.12)
-        xlabel, ylabel = _axis_names(shares)
-        clean_axes(ax, xlabel, ylabel, title)
+        names = ["", ""] if shares is None else [f"component {n}: {shares[n - 1]:.0%} of the variance" for n in (1, 2)]
+        clean_axes(ax, names[0], names[1], title)
         if columns:
             _legend(ax, kinds, columns)
         ax.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
@@ -76,18 +76,11 @@ def vectors(
     return ax
 
 
-def _axis_names(shares: np.ndarray | None) -> list[str]:
-    if shares is None:
-        return ["", ""]
-    return [f"component {number}: {share:.0%} of the variance" for number, share in enumerate(shares, start=1)]
-
-
 def _legend(ax: Axes, kinds: Sequence[str], columns: int) -> None:
     """Name the groups beside the plot, where it covers no point and no name."""
     place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0}
     legend = ax.legend(frameon=False, fontsize=SMALL, ncols=columns, **place)
-    for text, kind in zip(legend.get_texts(), kinds, strict=True):  # here: matplotlib ignores labels such as "_x"
-        rewrite(text, kind)
+    rewrite(legend.get_texts(), kinds)  # here: matplotlib ignores labels such as "_x"
 
 
 def _write_names(ax: Axes, points: np.ndarray, labels: Sequence[str]) -> None:
