@@ -223,15 +223,16 @@ class Bert:
             be.load("minilm").fill_mask("A [MASK] is raised when the key is not found.")
             be.load("bert_en_uncased").fill_mask("Paris is the [MASK] of France.")
         """
-        if self.guesser is None:
+        other = self.guesser
+        if other is None:
             raise ValueError(
                 f"{self.name!r} was published without a masked-LM head: load a model that has one, such as "
                 '"bert_en_uncased", which needs the Hub once. "minilm" predicts words about Python where its trained '
                 "head is installed: bertedu/assets/minilm_mlm.safetensors, in the repository and its wheel; `bertedu "
                 "colab` brings it in the chapters that ask for it."
             )
-        if self.guesser is not self:
-            return self.guesser.fill_mask(text, pair, top_k)
+        if self.masked_lm is None:
+            return other.fill_mask(text, pair, top_k)
         encoded = self.preprocessor.encode(text, pair)
         if len(encoded.ids) > self.max_length:
             raise ValueError(f"The text has {len(encoded.ids)} tokens, and {self.name!r} reads {self.max_length}.")

@@ -14,9 +14,12 @@ import numpy as np
 
 from bertedu import analysis
 from bertedu.bert import Bert
+from bertedu.checks import instance, position
+from bertedu.fields import shown
 from bertedu.reading import Reading
 from bertedu.views import arrays
 from bertedu.views.explorer import Explorer
+from bertedu.views.head import HeadView
 from bertedu.views.reader import Edits, Message
 from bertedu.vocabulary import LONE_SURROGATES
 
@@ -24,6 +27,7 @@ TEXT = "The cat sat on the mat."
 MOST_CHARACTERS = 20_000  # of a text; no BERT reads as many, and a book pasted by mistake should not take a minute
 MOST_NUMBERS = 40_000_000  # of attention, for statistics: 12 layers of 12 heads at 512 tokens take a third of a second
 TOP_K = 5
+OF_HEAD_VIEW = {"tokens", "special", "segments", "signed"}  # what its page and the explorer's are told alike
 OTHER_HEAD = "This model was published without a head for it; the one that answers knows Python's documentation only."
 MEASURES = {  # attributes of `analysis.HeadStatistics`, their words, and their unit
     "entropy": ("entropy", "bits"),
@@ -60,8 +64,7 @@ def explorer(bert: Bert, text: str = TEXT, pair: str | None = None) -> Explorer:
         >>> page.reading.tokens
         ['[CLS]', 'the', 'un', '##want', '##ed', 'cat', '[SEP]']
     """
-    if not isinstance(bert, Bert):
-        raise TypeError(f"bert must be a Bert, as be.load returns it, got {type(bert).__name__}.")
+    instance("bert", bert, Bert, "as be.load returns it")
     text, pair = _string("text", text), _string("pair", "" if pair is None else pair)
     reader = BertReader(bert)
     reader.read(text, pair, {})  # compiles the model, so that the page shows the time of a reading only
@@ -94,7 +97,7 @@ class BertReader:
             TypeError: a text is not a string. ValueError: `edits` is not empty, or the attention is not finite.
         """
         if edits:
-            raise ValueError(f"edits must be empty, got {edits!r:.80}: this version has no interventions.")
+            raise ValueError(f"edits: expected none, got {shown(edits)}. This version has no interventions.")
         texts, notes = [], []
         for name, value in (("text", text), ("pair", pair)):
             texts.append(_string(name, value)[:MOST_CHARACTERS])
@@ -117,11 +120,12 @@ class BertReader:
             ValueError: the model has no masked-LM head, or the token stands for no word, as [CLS].
         """
         texts, masks_before, word = read_text.with_mask(token)
-        answers = self.bert.fill_mask(texts[0], texts[1], top_k=TOP_K)[masks_before]
+        pair = texts[1] if len(texts) > 1 else None
+        answers = self.bert.fill_mask(texts[0], pair, top_k=TOP_K)[masks_before]
         return {
             "token": token,
             "word": arrays.visible(word),
-            "masked_text": texts[read_text.reading.segments[token]],
+            "masked_text": texts[read_text.reading.segments[token] or 0],
             "answers": [[arrays.visible(answer), probability] for answer, probability in answers],
         }
 
@@ -131,20 +135,16 @@ class BertReadText:
 
     def __init__(self, bert: Bert, reading: Reading, notes: list[str], seconds: float) -> None:
         self.bert, self.reading, self.is_cut = bert, reading, bool(notes)
-        self.attention = arrays.attention_array("attention", reading.attention)
+        view = HeadView(reading.attention, reading.tokens, segments=reading.segments)
+        self.attention = view.attention
         self.nbytes = reading.attention.nbytes + reading.encoder_outputs.nbytes
-        tokens = arrays.token_list(reading.tokens, len(reading.tokens))
-        signed = arrays.signed_or_not(self.attention, None)
         self.message = {
+            **{name: value for name, value in view.setup().items() if name in OF_HEAD_VIEW},
             "texts": [reading.text, reading.pair or ""],
-            "tokens": tokens,
-            "special": [int(arrays.is_special(token)) for token in tokens],
-            "segments": arrays.segment_list(reading.segments, tokens),
             "ids": [int(i) for i in reading.ids],
             "type_ids": [int(i) for i in reading.type_ids],
             "offsets": [list(offset) if offset else None for offset in reading.offsets],
-            "signed": signed,
-            "notes": [*notes, *arrays.notes(self.attention, signed)],
+            "notes": [*notes, *view.notes],
             "milliseconds": round(1000 * seconds, 1),
             "statistics": self._statistics(),
         }
@@ -162,7 +162,7 @@ class BertReadText:
     def projection(self, place: int) -> Message:
         """Return the tokens in two dimensions, from the embeddings (place 0) or the output of layer place - 1."""
         outputs = self.reading.encoder_outputs
-        place = arrays.choice("place", place, len(outputs) + 1)
+        place = position("place", place, len(outputs) + 1)
         vectors = outputs[place - 1] if place else self.reading.embedding_output
         if len(vectors) < 3 or vectors.shape[1] < 2:
             return {"place": place, "points": None, "variance": []}
@@ -176,37 +176,33 @@ class BertReadText:
         vectors = self.bert.embed([self.reading.text, self.reading.pair], progress=False)
         return {"cosine": float(analysis.similarity(vectors)[0, 1]), "pooling": self.bert.embed_settings.pooling}
 
-    def with_mask(self, token: int) -> tuple[list[str | None], int, str]:
+    def with_mask(self, token: int) -> tuple[list[str], int, str]:
         """Return the texts with [MASK] in place of a token's word, how many [MASK] stand before it, and the word.
 
         Raises:
             ValueError: there is no such token, or it stands for no word.
         """
         reading, tokenizer = self.reading, self.bert.tokenizer
-        first = last = arrays.choice("token", token, len(reading.tokens))
-        if reading.offsets[token] is None:
+        first = last = position("token", token, len(reading.tokens))
+        segment = reading.segments[token]
+        if segment is None:
             raise ValueError(f"{reading.tokens[token]} stands for no word of the text: there is nothing to predict.")
         while reading.tokens[first].startswith("##") and reading.offsets[first - 1]:
             first -= 1
         while reading.tokens[last + 1].startswith("##"):  # a [SEP] ends every text
             last += 1
-        start, end = reading.offsets[first][0], reading.offsets[last][1]
-        texts = [reading.text, reading.pair]
+        spans = [offset or (0, 0) for offset in reading.offsets]
+        texts = [reading.text] if reading.pair is None else [reading.text, reading.pair]
         if self.is_cut:  # what was cut off must not come back
-            texts = [text and text[: self._end(segment)] for segment, text in enumerate(texts)]
-        segment = reading.segments[token]
+            ends = [[end for of, (_, end) in zip(reading.segments, spans, strict=True) if of == n] for n in (0, 1)]
+            texts = [text[: max(ends[n], default=0)] for n, text in enumerate(texts)]
+        start, end = spans[first][0], spans[last][1]
         word = texts[segment][start:end]
         texts[segment] = f"{texts[segment][:start]}{tokenizer.mask_token}{texts[segment][end:]}"
         return texts, reading.ids[:first].count(tokenizer.mask_id), word
 
-    def _end(self, segment: int) -> int:
-        """Return where the last token of a text ends, in characters."""
-        pairs = zip(self.reading.segments, self.reading.offsets, strict=True)
-        return max((offset[1] for of, offset in pairs if of == segment), default=0)
-
 
 def _string(name: str, text: Any) -> str:
     """Return `text` as the page's boxes hold it too: lines end in a line feed, and every character can be written."""
-    if not isinstance(text, str):
-        raise TypeError(f"{name} must be a string, got {text!r:.80}.")
+    instance(name, text, str)
     return LONE_SURROGATES.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from bertedu.checks import choice, instance, position, positions
 from bertedu.reading import Reading
 
 OURS = "reading.show() draws the same and needs neither torch nor internet"
@@ -64,13 +65,11 @@ def head_view(
         Path("head_view.html").write_text(page.data, encoding="utf-8")
     """
     count, head_count = _checked(reading, html_action).attention.shape[:2]
-    included = _numbers_of("include_layers", include_layers, count)
+    included = positions("include_layers", include_layers, count)
     if layer is not None:
-        (layer,) = _numbers_of("layer", [layer], count)
-        if layer not in included:
-            raise ValueError(f"layer={layer} must be one of include_layers, which are {included}.")
-    options = {"layer": layer, "heads": None if heads is None else _numbers_of("heads", heads, head_count)}
-    options |= {"include_layers": included, "prettify_tokens": prettify_tokens}
+        layer = choice("layer", position("layer", layer, count), included)
+    heads = None if heads is None else positions("heads", heads, head_count)
+    options = {"layer": layer, "heads": heads, "include_layers": included, "prettify_tokens": prettify_tokens}
     return _show("head_view", reading, html_action, options)
 
 
@@ -95,12 +94,10 @@ def model_view(
         as `head_view`.
     """
     layers, heads = _checked(reading, html_action).attention.shape[:2]
-    if display_mode not in ("light", "dark"):
-        raise ValueError(f'display_mode must be "light" or "dark", got {display_mode!r}.')
     options = {
-        "include_layers": _numbers_of("include_layers", include_layers, layers),
-        "include_heads": _numbers_of("include_heads", include_heads, heads),
-        "display_mode": display_mode,
+        "include_layers": positions("include_layers", include_layers, layers),
+        "include_heads": positions("include_heads", include_heads, heads),
+        "display_mode": choice("display_mode", display_mode, ("light", "dark")),
         "prettify_tokens": prettify_tokens,
     }
     return _show("model_view", reading, html_action, options)
@@ -151,10 +148,8 @@ def _show(name: str, reading: Reading, html_action: str, options: dict[str, Any]
 
 
 def _checked(reading: Any, html_action: str) -> Reading:
-    if not isinstance(reading, Reading):
-        raise TypeError(f"reading must be what bert.read returned, got {type(reading).__name__}.")
-    if html_action not in ("view", "return"):
-        raise ValueError(f'html_action must be "view" or "return", got {html_action!r}.')
+    instance("reading", reading, Reading, "as bert.read returns one")
+    choice("html_action", html_action, ("view", "return"))
     if not np.isfinite(reading.attention).all():
         raise ValueError("The reading's attention holds NaN or infinity, of which bertviz makes a blank page.")
     if reading.attention.min() < 0:
@@ -164,14 +159,6 @@ def _checked(reading: Any, html_action: str) -> Reading:
             stacklevel=3,
         )
     return reading
-
-
-def _numbers_of(name: str, chosen: Iterable[int] | None, count: int) -> list[int]:
-    """Return `chosen` as a list of numbers from 0 to `count` - 1, all of them for None."""
-    numbers = set(range(count) if chosen is None else chosen)
-    if not numbers or not numbers <= set(range(count)):
-        raise ValueError(f"{name} must be some of 0 to {count - 1}, got {chosen!r}.")
-    return sorted(map(int, numbers))
 
 
 def _harmless(token: str) -> str:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bertedu.checks import choice, position
+
 if TYPE_CHECKING:
     from bertedu.text import Encoded
-    from bertedu.views import View
+    from bertedu.views.view import View
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -95,8 +97,8 @@ class Reading:
         if head is not None and layer is None:
             raise ValueError(f"head={head} needs its layer as well.")
         for name, chosen, count in zip(("layer", "head"), (layer, head), self.attention.shape, strict=False):
-            if chosen is not None and not 0 <= chosen < count:
-                raise ValueError(f"{name}={chosen} is not there: {self.model} has {name}s 0 to {count - 1}.")
+            if chosen is not None:
+                position(name, chosen, count)
 
     def view(self, kind: str = "model", **options: Any) -> View:
         """Return a view of the attention for the browser: to show, to close, and to `save` as one interactive .html.
@@ -114,16 +116,17 @@ class Reading:
         """
         from bertedu import views
 
+        choice("kind", kind, ("model", "head", "neuron"))
         options = {"title": f"Every head of {self.model}" if kind == "model" else self.model} | options
         if kind == "model":
             return views.model_view(self.attention, self.tokens, **options)
         if kind == "head":
-            return views.head_view(self.attention, self.tokens, **{"segments": self.segments, **options})
-        if kind != "neuron":
-            raise ValueError(f'kind must be "model", "head" or "neuron", got {kind!r}.')
+            options.setdefault("segments", self.segments)
+            return views.head_view(self.attention, self.tokens, **options)
         if self.queries is None:
             raise ValueError("The neuron view needs queries and keys: read the text with return_qkv=True.")
-        return views.neuron_view(self.queries, self.keys, self.tokens, **{"attention": self.attention, **options})
+        options.setdefault("attention", self.attention)
+        return views.neuron_view(self.queries, self.keys, self.tokens, **options)
 
     def show(self, view: str = "model", **options: Any) -> None:
         """Show a view: in a notebook live, above it a static figure for where nothing live can run.

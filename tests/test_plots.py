@@ -409,7 +409,7 @@ def test_the_same_picture_gives_the_same_file(tmp_path):
 def test_what_cannot_be_saved_says_so_and_leaves_nothing(tmp_path, monkeypatch):
     ax = plots.head(shares(2, 2), ["a", "b"])
     for name in ("a.jpg", "a", "a.png.txt"):
-        with pytest.raises(ValueError, match=r"path must end in \.png, \.svg or \.pdf"):
+        with pytest.raises(ValueError, match=r"path: .* \.png, \.svg, \.pdf"):
             plots.save(ax, tmp_path / name)
     with pytest.raises(FileNotFoundError, match="no folder"):
         plots.save(ax, tmp_path / "nowhere" / "a.png")
@@ -423,37 +423,37 @@ def test_what_cannot_be_saved_says_so_and_leaves_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: plots.head(shares(2, 3), ["a", "b"]), ValueError, "tokens must be as many .* expected 3, got 2"),
-        (lambda: plots.head(shares(2, 3), list("abc")), ValueError, "tokens must be .* rows .* expected 2, got 3"),
-        (lambda: plots.head(shares(2, 2), "ab"), TypeError, "tokens must be a list of strings"),
-        (lambda: plots.head(shares(2, 2), [1, 2]), TypeError, "tokens must be a list of strings"),
-        (lambda: plots.head(shares(2, 2), ["a", "b"], queries=["c"]), ValueError, "queries must be"),
-        (lambda: plots.head(shares(3, 2, 2), ["a", "b"]), ValueError, r"attention must have shape \[T, S\]"),
-        (lambda: plots.head(np.zeros((0, 0)), []), ValueError, "attention must have shape"),
+        (lambda: plots.head(shares(2, 3), ["a", "b"]), ValueError, "tokens: expected 3 .*, got 2"),
+        (lambda: plots.head(shares(2, 3), list("abc")), ValueError, "tokens: expected 2 .* row .*, got 3"),
+        (lambda: plots.head(shares(2, 2), "ab"), TypeError, "tokens: expected a list of strings"),
+        (lambda: plots.head(shares(2, 2), [1, 2]), TypeError, "tokens: expected a list of strings"),
+        (lambda: plots.head(shares(2, 2), ["a", "b"], queries=["c"]), ValueError, "queries: expected"),
+        (lambda: plots.head(shares(3, 2, 2), ["a", "b"]), ValueError, r"attention: expected shape \[T, S\]"),
+        (lambda: plots.head(np.zeros((0, 0)), []), ValueError, "attention: expected shape"),
         (lambda: plots.head([[np.nan]], ["a"]), ValueError, r"attention holds numbers that are not finite.* \[0, 0\]"),
-        (lambda: plots.head([["x"]], ["a"]), TypeError, "attention must be numbers"),
-        (lambda: plots.head([[1], [1, 2]], ["a"]), ValueError, "attention must be arrays of one shape"),
+        (lambda: plots.head([["x"]], ["a"]), TypeError, "attention: expected numbers"),
+        (lambda: plots.head([[1], [1, 2]], ["a"]), ValueError, "attention: expected arrays of one shape"),
         (lambda: plots.layer(shares(2, 2, 3), list("abc")), ValueError, r"shape \[N, T, T\]"),
         (lambda: plots.model(shares(2, 3, 3), list("abc")), ValueError, r"shape \[L, N, T, T\]"),
-        (lambda: plots.lines([[1, 2]], ["a", "b"], xlabel="", ylabel=""), ValueError, "labels must be"),
+        (lambda: plots.lines([[1, 2]], ["a", "b"], xlabel="", ylabel=""), ValueError, "labels: expected"),
         (
             lambda: plots.lines([[1, np.inf]], ["a"], xlabel="", ylabel=""),
             ValueError,
             r"values .* not finite.* \[0, 1\]",
         ),
-        (lambda: plots.lines([[1, 2]], ["a"], x=[1], xlabel="", ylabel=""), ValueError, "x must be"),
-        (lambda: plots.training([1, 2], steps=2), ValueError, r"losses must have shape \[R, 2\]"),
+        (lambda: plots.lines([[1, 2]], ["a"], x=[1], xlabel="", ylabel=""), ValueError, "x: expected"),
+        (lambda: plots.training([1, 2], steps=2), ValueError, r"losses: expected shape \[R, 2\]"),
         (lambda: plots.training([(1, 2)], [(1, np.nan)], steps=2), ValueError, "judged .* not finite"),
-        (lambda: plots.similarity([[1, 2, 3]], ["a"]), ValueError, r"values must have shape \[R, R\]"),
-        (lambda: plots.vectors([[1, 2, 3]], ["a"]), ValueError, r"points must have shape \[R, 2\]"),
-        (lambda: plots.vectors([[1, 2]], ["a"], groups=["g", "h"]), ValueError, "groups must be"),
-        (lambda: plots.vectors([[1, 2]], ["a"], shares=[1]), ValueError, r"shares must have shape \[2\]"),
-        (lambda: plots.rollout(shares(2, 3), list("abc")), ValueError, r"values must have shape \[T, T\]"),
-        (lambda: plots.rollout(shares(2, 3, 3), list("abc"), names=["x"]), ValueError, "names must be .* expected 2"),
-        (lambda: plots.rollout(shares(3, 3), list("ab")), ValueError, "tokens must be"),
-        (lambda: plots.similarity(np.eye(2)[None], ["a", "b"], ax=3), ValueError, "ax holds one table"),
+        (lambda: plots.similarity([[1, 2, 3]], ["a"]), ValueError, r"values: expected shape \[R, R\]"),
+        (lambda: plots.vectors([[1, 2, 3]], ["a"]), ValueError, r"points: expected shape \[R, 2\]"),
+        (lambda: plots.vectors([[1, 2]], ["a"], groups=["g", "h"]), ValueError, "groups: expected"),
+        (lambda: plots.vectors([[1, 2]], ["a"], shares=[1]), ValueError, r"shares: expected shape \[2\]"),
+        (lambda: plots.rollout(shares(2, 3), list("abc")), ValueError, r"values: expected shape \[T, T\]"),
+        (lambda: plots.rollout(shares(2, 3, 3), list("abc"), names=["x"]), ValueError, "names: expected 2"),
+        (lambda: plots.rollout(shares(3, 3), list("ab")), ValueError, "tokens: expected"),
+        (lambda: plots.similarity(np.eye(2)[None], ["a", "b"], ax=3), ValueError, "ax: .* hold one"),
         (lambda: plots.similarity(np.ones((1, 2, 3)), ["a", "b"]), ValueError, r"shape \[P, R, R\]"),
-        (lambda: plots.png(3), TypeError, "axes must be"),
+        (lambda: plots.png(3), TypeError, "axes: expected"),
     ],
 )
 def test_bad_input_is_named_and_leaves_no_figure(call, error, message):

@@ -8,7 +8,8 @@ Abnar and Zuidema 2020 (https://arxiv.org/abs/2005.00928), section 3. Chapter: 1
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bertedu.analysis.inputs import normalised
+from bertedu.analysis.heads import attention_weights
+from bertedu.checks import number
 from bertedu.reading import Reading
 
 
@@ -33,10 +34,9 @@ def rollout(attention: Reading | ArrayLike, residual: float = 0.5) -> np.ndarray
         >>> rollout([[[0.0, 1.0], [1.0, 0.0]]] * 2)[-1].tolist()
         [[0.5, 0.5], [0.5, 0.5]]
     """
-    if not isinstance(residual, int | float) or not 0 <= residual <= 1:
-        raise ValueError(f"residual must be a number from 0 to 1, got {residual!r}.")
+    residual = number("residual", residual, 0, 1)
     attention = attention.attention if isinstance(attention, Reading) else attention
-    attention = normalised(attention, "LTT" if np.ndim(attention) == 3 else "LNTT")
+    attention = attention_weights(attention, "LTT" if np.ndim(attention) == 3 else "LNTT")
     reached, layers = np.eye(attention.shape[-1]), []  # [T, T]
     for layer in attention:
         mean = layer if layer.ndim == 2 else layer.mean(axis=0, dtype=float)  # [T, T]

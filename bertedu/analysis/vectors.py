@@ -9,7 +9,7 @@ Chapter: 12.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bertedu.numeric import check_finite, numbers, to_numpy
+from bertedu.checks import check_finite, numbers, to_numpy, whole_number
 from bertedu.reading import Reading
 
 
@@ -38,7 +38,7 @@ def similarity(vectors: Reading | ArrayLike) -> np.ndarray:
     """
     vectors = to_numpy("vectors", layer_vectors(vectors) if isinstance(vectors, Reading) else vectors)
     if vectors.ndim < 2 or not vectors.size:
-        raise ValueError(f"vectors must have shape [..., R, D], got {list(vectors.shape)}.")
+        raise ValueError(f"vectors: expected shape [..., R, D], got {list(vectors.shape)}.")
     check_finite("vectors", vectors)
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     directions = vectors / np.where(lengths > 0, lengths, 1)
@@ -68,8 +68,7 @@ def principal_components(vectors: ArrayLike, n: int = 2) -> tuple[np.ndarray, np
         ([5.0, 0.0, 5.0], [1.0, 0.0])
     """
     vectors = numbers("vectors", vectors, "RD")
-    if not isinstance(n, int) or not 1 <= n <= min(vectors.shape):
-        raise ValueError(f"n must be a whole number from 1 to {min(vectors.shape)}, the vectors' shape; got {n!r}.")
+    n = whole_number("n", n, 1, min(vectors.shape), "There are no more directions than vectors and dimensions.")
     left, sizes, directions = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
     largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1)[:, 0]
     variance = sizes**2

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bertedu import checks
+from bertedu.checks import choice, number, whole_number
 from bertedu.fine_tuning.schedule import SCHEDULES
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -40,18 +40,17 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
-            checks.whole_number(name, getattr(self, name))
-        checks.choice("schedule", self.schedule, SCHEDULES)
-        checks.choice("precision", self.precision, ("auto", *POLICIES))
+            object.__setattr__(self, name, whole_number(name, getattr(self, name)))
+        choice("schedule", self.schedule, SCHEDULES)
+        choice("precision", self.precision, ("auto", *POLICIES))
         if self.schedule == "constant" and self.warm_up:
             raise ValueError(f"warm_up: expected 0 for a constant learning rate, got {self.warm_up!r}.")
         if self.warm_up is None:
             object.__setattr__(self, "warm_up", WARM_UP[self.schedule])
         if not 0 < self.learning_rate <= 1:
-            raise ValueError(f"learning_rate must be above 0 and at most 1, got {self.learning_rate!r}.")
+            raise ValueError(f"learning_rate: expected a number above 0, at most 1, got {self.learning_rate!r}.")
         for name in ("warm_up", "weight_decay"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be from 0 to 1, got {getattr(self, name)!r}.")
+            number(name, getattr(self, name), 0, 1)
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> "TrainingConfig":

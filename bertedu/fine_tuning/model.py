@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import keras
 
-from bertedu import checks
 from bertedu.backend import devices
+from bertedu.checks import whole_number
 from bertedu.classifier import BertClassifier, copy_encoder, copy_settings
 from bertedu.fine_tuning.config import TrainingConfig
 from bertedu.fine_tuning.examples import Examples
@@ -147,4 +147,4 @@ def limit_of(classifier: BertClassifier, preprocessor: BertPreprocessor, max_len
     most = classifier.network.max_sequence_length
     if max_length is None:
         return min(preprocessor.seq_length or most, most)
-    return checks.whole_number("max_length", max_length, 3, most, "The encoder has no more positions.")
+    return whole_number("max_length", max_length, 3, most, "The encoder has no more positions.")

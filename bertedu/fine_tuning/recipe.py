@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from bertedu.checks import instance
 from bertedu.classifier import BertClassifier
 from bertedu.data.texts import canonical
 from bertedu.fine_tuning import examples
@@ -109,12 +110,10 @@ def fine_tune(
 
 
 def _check(classifier, preprocessor):
-    if not isinstance(classifier, BertClassifier):
-        raise TypeError(f"classifier: expected a BertClassifier, as of bert.classifier_for(2), got {classifier!r}.")
+    instance("classifier", classifier, BertClassifier, "as bert.classifier_for(2) makes one")
     if classifier.multi_label:
         raise ValueError("classifier: expected one class per text, got multi_label=True, which cannot be trained yet.")
-    if not isinstance(preprocessor, BertPreprocessor):
-        raise TypeError(f"preprocessor must be a BertPreprocessor: bert.preprocessor; got {preprocessor!r}.")
+    instance("preprocessor", preprocessor, BertPreprocessor, "such as bert.preprocessor")
     if preprocessor.tokenizer.vocab_size > classifier.network.vocab_size:
         raise ValueError("preprocessor and classifier do not belong together: the vocabulary is larger than the table.")
 

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from bertedu.numeric import numbers, strings
+from bertedu.checks import numbers, strings
 from bertedu.plots.descriptions import describe_head, describe_layer, describe_model, describe_rollout
 from bertedu.plots.drawing import grid, heat_map, panels, scale_of, thumbnail
 from bertedu.plots.figures import set_description
@@ -47,9 +47,9 @@ def head(
         "Heat map: 2 tokens look at 2 tokens. 'the' looks most at 'the' (0.75), 'cat' at 'the' (0.50)."
     """
     attention = numbers("attention", attention, "TS")
-    tokens = strings("tokens", tokens, attention.shape[1], "columns of attention")
+    tokens = strings("tokens", tokens, attention.shape[1], "column of attention")
     name, rows = ("tokens", tokens) if queries is None else ("queries", queries)
-    queries = strings(name, rows, attention.shape[0], "rows of attention")
+    queries = strings(name, rows, attention.shape[0], "row of attention")
     axes_names = ("is looked at (key)", "looks (query)")
     ax = heat_map(attention, tokens, queries, scale_of(attention), unit, title, ax, axes_names)
     set_description(ax, "Heat map", title, describe_head(attention, tokens, queries))
@@ -78,7 +78,7 @@ def layer(
         (2,)
     """
     attention = numbers("attention", attention, "NTT")
-    tokens = strings("tokens", tokens, attention.shape[-1], "columns of attention")
+    tokens = strings("tokens", tokens, attention.shape[-1], "column of attention")
     heads = list(range(len(attention)) if heads is None else heads)
     note = "Blue: above 0. Red: below." if attention.min() < 0 else "Darkest: the largest share of each head."
     axes = panels(attention[heads], tokens, [f"head {number}" for number in heads], title, f"{note} White: 0.")
@@ -105,7 +105,7 @@ def model(attention: ArrayLike, tokens: Sequence[str], *, title: str | None = No
         (4, 2)
     """
     attention = numbers("attention", attention, "LNTT")
-    tokens = strings("tokens", tokens, attention.shape[-1], "columns of attention")
+    tokens = strings("tokens", tokens, attention.shape[-1], "column of attention")
     layers, heads = attention.shape[:2]
     side = max(0.3, min(0.95, 8.4 / heads))
     colours = "blue above it, red below" if attention.min() < 0 else "darkest its largest share"
@@ -147,11 +147,11 @@ def rollout(
     """
     several = np.ndim(values) == 3
     values = numbers("values", values, "LTT" if several else "TT")
-    tokens = strings("tokens", tokens, values.shape[-1], "columns of values")
+    tokens = strings("tokens", tokens, values.shape[-1], "column of values")
     scale = {"cmap": "Blues", "vmin": 0, "vmax": values.max() or 1.0}
     if several:
         names = [f"after layer {number}" for number in range(len(values))] if names is None else names
-        names = strings("names", names, len(values), "tables in values")
+        names = strings("names", names, len(values), "table in values")
         note = "A row: a token as it comes out of the layer. A column: a token as it went into the first one."
         axes = panels(values, tokens, names, title, note, scale, ROLLOUT_UNIT)
         set_description(axes[0], "Rollout", title, describe_rollout(values, tokens, names))

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from bertedu.numeric import numbers, strings
+from bertedu.checks import numbers, strings
 from bertedu.plots.descriptions import describe_lines, describe_training
 from bertedu.plots.drawing import clean_axes, write_ticks
 from bertedu.plots.figures import set_description, styled_axes
@@ -49,7 +49,7 @@ def lines(
         "Line plot of similarity over layer, 0 to 1. 'river' goes from 1.00 to 0.50."
     """
     values = numbers("values", values, "RX")
-    labels = strings("labels", labels, len(values), "rows of values")
+    labels = strings("labels", labels, len(values), "row of values")
     names, places = _positions(x, values.shape[1])
     with styled_axes(ax, SIZE) as ax:
         for number, row in enumerate(values):
@@ -119,10 +119,8 @@ def training(
 def _positions(x: Any, count: int) -> tuple[list[str], np.ndarray]:
     """Return names and numbers of the points along x."""
     if x is not None and len(x) and all(isinstance(value, str) for value in x):
-        return strings("x", x, count, "columns of values"), np.arange(count)
-    x = numbers("x", np.arange(count) if x is None else x, "X")
-    if len(x) != count:
-        raise ValueError(f"x must be as many as the columns of values: expected {count}, got {len(x)}.")
+        return strings("x", x, count, "column of values"), np.arange(count)
+    x = numbers("x", np.arange(count) if x is None else x, "X", X=count)
     return [f"{value:g}" for value in x], x
 
 

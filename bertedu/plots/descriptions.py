@@ -66,17 +66,21 @@ def describe_model(attention, tokens):
     return f"{start} Of the {layers * heads} heads, the token looked at most on average is {', '.join(parts)}."
 
 
-def describe_values(values, name):
-    """Return which heads have the smallest and the largest value, or how many have each label; or nothing."""
-    places = [(value, f"layer {layer}, head {head}") for layer, row in enumerate(values)
-              for head, value in enumerate(row) if value is not None]  # fmt: skip
-    if not places:
+def describe_values(cells, name):
+    """Return which heads have the smallest and the largest value, or how many have each label; or nothing.
+
+    Args:
+        cells: list of (layer, head, value).
+    """
+    values = [value for *_, value in cells]
+    if not values:
         return ""
-    if isinstance(places[0][0], str):
-        labels = [label for label, _ in places]
-        return f" {name}: {', '.join(f'{label} {labels.count(label)}' for label in sorted(set(labels)))}."
-    (least, first), (most, last) = min(places), max(places)
-    return f" {name}: from {least:.3g} ({first}) to {most:.3g} ({last})."
+    if isinstance(values[0], str):
+        return f" {name}: {', '.join(f'{label} {values.count(label)}' for label in sorted(set(values)))}."
+    least, most = (
+        f"{values[i]:.3g} (layer {cells[i][0]}, head {cells[i][1]})" for i in (np.argmin(values), np.argmax(values))
+    )
+    return f" {name}: from {least} to {most}."
 
 
 def describe_rollout(values, tokens, names):

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bertedu import files
+from bertedu.checks import new_file
 from bertedu.plots.style import SCREEN_DPI, SHARP_DPI, STYLE, SUFFIXES
 from bertedu.terminal import escape
 
@@ -72,7 +74,7 @@ def figure_of(axes: Any) -> Figure:
     figure = first if isinstance(first, Figure) else getattr(first, "figure", None)
     if not isinstance(figure, Figure):
         raise TypeError(
-            f"axes must be what a function of bertedu.plots returned, or a figure; got {type(axes).__name__}."
+            f"axes: expected what a function of bertedu.plots returned, or a figure, got {type(axes).__name__}."
         )
     return figure
 
@@ -107,12 +109,12 @@ def png(axes: Any, dpi: float = SHARP_DPI) -> bytes:
     return _rendered(figure_of(axes), "png", dpi)
 
 
-def save(axes: Any, path: str | Path, dpi: float = 200) -> Path:
+def save(axes: Any, path: str | os.PathLike[str], dpi: float = 200) -> Path:
     """Save the figure of `axes` (Axes, an array of them, or a figure), with its description inside.
 
     Args:
         axes: what one of the functions of this package returned.
-        path: str or Path, ending in .png, .svg or .pdf, in a folder that exists. A file there is replaced, and only
+        path: str or path, ending in .png, .svg or .pdf, in a folder that exists. A file there is replaced, and only
             once the new one is complete.
         dpi: pixels an inch (.png).
 
@@ -122,13 +124,7 @@ def save(axes: Any, path: str | Path, dpi: float = 200) -> Path:
     Raises:
         ValueError: another suffix. FileNotFoundError: no such folder.
     """
-    path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"path must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, got {str(path)!r}.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"path: there is no folder {str(path.parent)!r} to save {path.name!r} in; make it first."
-        )
+    path = new_file(path, SUFFIXES)
     files.write_bytes(path, _rendered(figure_of(axes), path.suffix.lower()[1:], dpi))
     return path
 
@@ -136,7 +132,7 @@ def save(axes: Any, path: str | Path, dpi: float = 200) -> Path:
 def _rendered(figure: Figure, form: str, dpi: float) -> bytes:
     """Return a figure as "png", "svg" or "pdf", its description inside; the same figure gives the same bytes."""
     titles = [figure.get_suptitle(), *(getattr(ax, "alt_title", None) for ax in figure.axes)]
-    metadata = {
+    metadata: dict[str, Any] = {
         "Title": escape(next(filter(None, titles), "Picture")),
         "Subject" if form == "pdf" else "Description": figure.alt if isinstance(figure, Picture) else describe(figure),
     }

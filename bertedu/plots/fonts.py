@@ -1,7 +1,7 @@
 """Fonts: which installed font can draw a text, and what is written where none can."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from matplotlib import font_manager
@@ -15,10 +15,10 @@ def write(setter: Callable[..., Any], text: str, **style: Any) -> Any:
     return setter(text, family=family, parse_math=False, **style)
 
 
-def rewrite(text: Any, label: str) -> None:
-    """Give a matplotlib Text, as of a legend, `label` as it can be drawn and the fonts for it."""
-    label, family = drawable(label)
-    text.set(text=label, family=family)
+def rewrite(texts: Iterable[Any], labels: Iterable[str]) -> None:
+    """Give each matplotlib Text of `texts`, as of a legend, its label as it can be drawn and the fonts for it."""
+    for text, (label, family) in zip(texts, map(drawable, labels), strict=True):
+        text.set(text=label, family=family)
 
 
 @functools.lru_cache(maxsize=4096)

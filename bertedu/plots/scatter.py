@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.text import Text
 from numpy.typing import ArrayLike
 
-from bertedu.numeric import numbers, strings
+from bertedu.checks import numbers, strings
 from bertedu.plots.descriptions import describe_vectors
 from bertedu.plots.drawing import clean_axes
 from bertedu.plots.figures import figure_of, set_description, styled_axes
@@ -54,8 +54,8 @@ def vectors(
         "Scatter plot of 3 points. Nearest to 'a' is 'b', to 'b' 'a', to 'c' 'b'."
     """
     points = numbers("points", points, "R2")
-    labels = strings("labels", labels, len(points), "rows of points")
-    groups = [""] * len(points) if groups is None else strings("groups", groups, len(points), "rows of points")
+    labels = strings("labels", labels, len(points), "row of points")
+    groups = [""] * len(points) if groups is None else strings("groups", groups, len(points), "row of points")
     shares = None if shares is None else numbers("shares", shares, "2")
     kinds = list(dict.fromkeys(groups))
     columns = math.ceil(len(kinds) / 20) if any(kinds) else 0  # of the legend
@@ -66,8 +66,8 @@ def vectors(
             members = points[[group == kind for group in groups]]
             ax.scatter(members[:, 0], members[:, 1], s=36, label=str(number), linewidths=0.5, **style)
         ax.margins(0.12)
-        xlabel, ylabel = _axis_names(shares)
-        clean_axes(ax, xlabel, ylabel, title)
+        names = ["", ""] if shares is None else [f"component {n}: {shares[n - 1]:.0%} of the variance" for n in (1, 2)]
+        clean_axes(ax, names[0], names[1], title)
         if columns:
             _legend(ax, kinds, columns)
         ax.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
@@ -76,18 +76,11 @@ def vectors(
     return ax
 
 
-def _axis_names(shares: np.ndarray | None) -> list[str]:
-    if shares is None:
-        return ["", ""]
-    return [f"component {number}: {share:.0%} of the variance" for number, share in enumerate(shares, start=1)]
-
-
 def _legend(ax: Axes, kinds: Sequence[str], columns: int) -> None:
     """Name the groups beside the plot, where it covers no point and no name."""
     place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0}
     legend = ax.legend(frameon=False, fontsize=SMALL, ncols=columns, **place)
-    for text, kind in zip(legend.get_texts(), kinds, strict=True):  # here: matplotlib ignores labels such as "_x"
-        rewrite(text, kind)
+    rewrite(legend.get_texts(), kinds)  # here: matplotlib ignores labels such as "_x"
 
 
 def _write_names(ax: Axes, points: np.ndarray, labels: Sequence[str]) -> None:

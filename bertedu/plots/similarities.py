@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from bertedu.numeric import numbers, strings
+from bertedu.checks import numbers, strings
 from bertedu.plots.descriptions import describe_similarities, describe_similarity
 from bertedu.plots.drawing import heat_map, panels
 from bertedu.plots.figures import set_description
@@ -46,7 +46,7 @@ def similarity(
     """
     several = np.ndim(values) == 3
     values = numbers("values", values, "PRR" if several else "RR")
-    labels = strings("labels", labels, values.shape[-1], "rows of values")
+    labels = strings("labels", labels, values.shape[-1], "row of values")
     others = values[..., ~np.eye(len(labels), dtype=bool)] if len(labels) > 1 else values
     scale = {"cmap": "Blues", "vmin": others.min(), "vmax": others.max()}
     if not several:
@@ -54,9 +54,9 @@ def similarity(
         set_description(ax, "Heat map", title, describe_similarity(values, labels, unit))
         return ax
     if ax is not None:
-        raise ValueError("ax holds one table; leave it out to draw several, or draw them one by one.")
+        raise ValueError("ax: expected None for several tables, got Axes, which hold one. Draw them one by one there.")
     names = [str(number) for number in range(len(values))] if names is None else names
-    names = strings("names", names, len(values), "tables in values")
+    names = strings("names", names, len(values), "table in values")
     note = "One scale for all, from the least alike to the most alike of two different things."
     axes = panels(values, labels, names, title, note, scale, unit)
     set_description(axes[0], "Heat maps", title, describe_similarities(values, labels, names, unit))

@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import ArrayLike
 
-from bertedu.numeric import numbers, strings
+from bertedu.checks import numbers, strings
 from bertedu.plots.descriptions import describe_model, describe_values
 from bertedu.plots.drawing import scale_of, write_title
 from bertedu.plots.figures import set_description, styled_axes
@@ -75,11 +75,12 @@ def thumbnails(
         ' value: from 0.5 (layer 0, head 0) to 2 (layer 0, head 1).'
     """
     attention = numbers("attention", attention, "LNTT", np.float32)
-    tokens = strings("tokens", tokens, attention.shape[-1], "columns of attention")
+    tokens = strings("tokens", tokens, attention.shape[-1], "column of attention")
     small = shrink(attention)
     layers, heads, side, _ = small.shape
-    values = values or [[None] * heads] * layers
-    known = [value for row in values for value in row if value is not None]
+    rows = enumerate(values or [])
+    cells = [(row, head, value) for row, line in rows for head, value in enumerate(line) if value is not None]
+    known = [value for *_, value in cells]
     largest = np.abs(small).max(axis=(-2, -1), keepdims=True)
     shares = small / np.where(largest > 0, largest, 1)
     edge = max(1, side // (6 if known else 12))  # room for a bar
@@ -99,8 +100,10 @@ def thumbnails(
         write_title(ax, title)
         if known:
             colour = _label_legend(ax, known, name) if isinstance(known[0], str) else _colour_bar(ax, known, name)
-            _draw_bars(ax, values, colour, side, pitch)
-    set_description(ax, "Grid of heat maps", title, describe_model(attention, tokens) + describe_values(values, name))
+            size = side, 0.7 * edge
+            bars = [Rectangle((head * pitch - 0.5, row * pitch + side - 0.5), *size) for row, head, _ in cells]
+            ax.add_collection(PatchCollection(bars, facecolors=list(map(colour, known))))
+    set_description(ax, "Grid of heat maps", title, describe_model(attention, tokens) + describe_values(cells, name))
     return ax
 
 
@@ -111,8 +114,7 @@ def _label_legend(ax: Axes, known: list[str], name: str) -> Any:
     keys = [Patch(color=colours[label], label=str(number)) for number, label in enumerate(labels)]
     place: dict[str, Any] = {"loc": "outside lower center", "ncols": min(4, len(labels)), "frameon": False}
     legend = ax.figure.legend(handles=keys, title="value", **place)
-    for text, label in zip([legend.get_title(), *legend.get_texts()], [name, *labels], strict=True):
-        rewrite(text, label)
+    rewrite([legend.get_title(), *legend.get_texts()], [name, *labels])
     return colours.get
 
 
@@ -122,13 +124,3 @@ def _colour_bar(ax: Axes, known: list[float], name: str) -> Any:
     bar = ax.figure.colorbar(scale, ax=ax, orientation="horizontal", shrink=0.5, aspect=30, pad=0.02)
     write(bar.set_label, name)
     return scale.to_rgba
-
-
-def _draw_bars(ax: Axes, values: Sequence[Sequence[Any]], colour: Any, side: int, pitch: int) -> None:
-    bars, colours = [], []
-    for row, line in enumerate(values):
-        for column, value in enumerate(line):
-            if value is not None:
-                bars.append(Rectangle((column * pitch - 0.5, row * pitch + side - 0.5), side, 0.7 * (pitch - side)))
-                colours.append(colour(value))
-    ax.add_collection(PatchCollection(bars, facecolors=colours))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bertedu.numeric import check_finite, strings, to_numpy
+from bertedu.checks import check_finite, strings, to_numpy, whole_number
 
 MOST_TOKENS = 1024
 MOST_CHARACTERS = 200  # of a token that travel; the rest is counted
@@ -32,7 +32,7 @@ def attention_array(name: str, values: Any) -> np.ndarray:
     """
     array = with_layers(name, values, "T")
     if array.shape[-1] != array.shape[-2]:
-        raise ValueError(f"{name} must have as many columns as rows, got {list(array.shape)}.")
+        raise ValueError(f"{name}: expected as many columns as rows, got shape {list(array.shape)}.")
     return array
 
 
@@ -41,19 +41,17 @@ def with_layers(name: str, values: Any, last: str) -> np.ndarray:
     array = to_numpy(name, values, np.float32)
     if array.ndim == 5:
         if array.shape[1] != 1:
-            raise ValueError(f"{name} holds {array.shape[1]} texts, and a view shows one: pass {name}[:, 0].")
+            raise ValueError(f"{name}: expected one text, got {array.shape[1]}. Pass {name}[:, 0].")
         array = array[:, 0]
     if array.ndim == 3:
         array = array[None]
-    if array.ndim != 4:
+    if array.ndim != 4 or not array.size:
         shapes = f"[L, N, T, {last}], [N, T, {last}], [L, 1, N, T, {last}]"
         arrays = f"a list of L arrays [N, T, {last}] or [1, N, T, {last}]"
-        raise ValueError(f"{name} must have shape {shapes}, or {arrays}; got {list(array.shape)}.")
-    if not array.size:
-        raise ValueError(f"{name} is empty: its shape is {list(array.shape)}, and nothing can be shown of it.")
+        raise ValueError(f"{name}: expected shape {shapes}, or {arrays}, none of them empty, got {list(array.shape)}.")
     if array.shape[2] > MOST_TOKENS:
         raise ValueError(
-            f"{name} covers {array.shape[2]:,} tokens, and a view shows up to {MOST_TOKENS:,}. Truncate ({name}[..., "
+            f"{name}: expected up to {MOST_TOKENS:,} tokens, got {array.shape[2]:,}. Truncate ({name}[..., "
             f":{MOST_TOKENS}, :{MOST_TOKENS}] and tokens[:{MOST_TOKENS}]), or choose one layer and head and draw it "
             "with bertedu.plots.head."
         )
@@ -66,7 +64,7 @@ def token_list(tokens: Iterable[str], count: int, of: str = "attention") -> list
     Raises:
         TypeError: not strings. ValueError: not as many as `count`.
     """
-    return [visible(token) for token in strings("tokens", tokens, count, f"rows of {of}")]
+    return [visible(token) for token in strings("tokens", tokens, count, f"row of {of}")]
 
 
 def visible(text: str) -> str:
@@ -108,13 +106,11 @@ def segment_list(segments: Iterable[int | None] | None, tokens: Sequence[str]) -
     if segments is None:
         after = np.cumsum([token == "[SEP]" for token in tokens])
         return [-1 if is_special(token) else min(int(n), 1) for token, n in zip(tokens, after, strict=True)]
-    numbers = [-1 if segment is None else segment for segment in segments]
+    hint = "0 is the first text, 1 the second, None (or -1) neither."
+    numbers = [whole_number("segments", -1 if one is None else one, -1, 1, hint) for one in segments]
     if len(numbers) != len(tokens):
-        raise ValueError(f"segments must be as many as the tokens: expected {len(tokens)}, got {len(numbers)}.")
-    wrong = next((number for number in numbers if number not in (-1, 0, 1)), None)
-    if wrong is not None:
-        raise ValueError(f"segments must be 0 (first text), 1 (second) or None (neither), got {wrong!r}.")
-    return [int(number) for number in numbers]
+        raise ValueError(f"segments: expected {len(tokens)} numbers, one for each token, got {len(numbers)}.")
+    return numbers
 
 
 def is_special(token: str) -> bool:
@@ -131,7 +127,7 @@ def signed_or_not(attention: np.ndarray, signed: bool | None) -> bool:
     """
     least = min(float(layer.min()) for layer in attention)
     if signed is False and least < 0:
-        raise ValueError(f"attention holds negative numbers (least {least:.3g}): leave signed out, or set it to True.")
+        raise ValueError(f"signed: expected None or True for negative numbers (least {least:.3g}), got False.")
     return least < 0 if signed is None else bool(signed)
 
 
@@ -143,19 +139,6 @@ def notes(attention: np.ndarray, signed: bool) -> list[str]:
     if np.abs(sums - 1).max() <= UNSUMMED:
         return []
     return [f"Rows do not all sum to 1: their sums go from {sums.min():.3g} to {sums.max():.3g}."]
-
-
-def choice(name: str, chosen: Any, count: int) -> int:
-    """Return `chosen` as an int.
-
-    Raises:
-        TypeError: not a whole number. ValueError: not one from 0 to `count` - 1.
-    """
-    if isinstance(chosen, bool) or not isinstance(chosen, int | np.integer):
-        raise TypeError(f"{name} must be a whole number, got {chosen!r}.")
-    if not 0 <= chosen < count:
-        raise ValueError(f"{name}={chosen} is not there: choose from 0 to {count - 1}.")
-    return int(chosen)
 
 
 def part_place(name: str, kind: str) -> list[int]:

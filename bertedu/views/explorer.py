@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bertedu.checks import position, positions
 from bertedu.views import arrays
 from bertedu.views.head import HeadView
 from bertedu.views.reader import Edits, Reader, ReadText
@@ -104,17 +105,17 @@ class Explorer(View):
         }
 
     def _answer_read(self, *, text: str, pair: str, edits: Edits, layer: int, place: int) -> Answer:
-        layer = arrays.choice("layer", layer, self.layers)
-        place = arrays.choice("place", place, self.layers + 1)
+        layer = position("layer", layer, self.layers)
+        place = position("place", place, self.layers + 1)
         kept = self._read(text, pair, edits)
         self._chosen_in_page |= {"layer": layer, "place": place, "token": None}
         return {"reading": self._message(self._count)}, kept.view.part(f"layer/{layer}")
 
     def _choose(self, *, layer: int, heads: list[int], place: int, token: int | None) -> Answer:
         """Keep what the page shows, so that a saved one shows it too."""
-        layer = arrays.choice("layer", layer, self.layers)
-        heads = [arrays.choice("heads", head, self.head_count) for head in heads]
-        self._chosen_in_page = {"layer": layer, "heads": heads or None, "place": place, "token": token}
+        layer = position("layer", layer, self.layers)
+        chosen = positions("heads", heads, self.head_count) if heads else None
+        self._chosen_in_page = {"layer": layer, "heads": chosen, "place": place, "token": token}
         return {}, b""
 
     def _message(self, number: int) -> dict[str, Any]:

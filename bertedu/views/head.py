@@ -4,17 +4,17 @@ Which heads, which direction between two texts, with or without [CLS] and [SEP],
 chosen in the page. Chapter: 12.
 """
 
-import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np  # noqa: F401  (the example)
 
+from bertedu.checks import position, positions
 from bertedu.views import arrays
-from bertedu.views.view import View
+from bertedu.views.array_view import ArrayView
 
 
-class HeadView(View):
+class HeadView(ArrayView):
     """One layer's heads as lines from the tokens that look to the tokens that are looked at.
 
     Args:
@@ -49,32 +49,18 @@ class HeadView(View):
         signed: bool | None = None,
     ) -> None:
         self.attention = arrays.attention_array("attention", attention)
-        tokens = arrays.token_list(tokens, self.attention.shape[-1])
-        super().__init__(tokens, title, self.attention.shape[:2], arrays.packed_nbytes(self.attention.shape[1:]))
-        heads = range(self.head_count) if heads is None else heads
-        if not len(heads):
-            raise ValueError("heads must name at least one head, or be None for all.")
-        self.segments = arrays.segment_list(segments, tokens)
-        self.layer = arrays.choice("layer", layer, self.layers)
-        self.heads = sorted({arrays.choice("heads", head, self.head_count) for head in heads})
+        super().__init__([self.attention], tokens, layer, title=title)
+        self.segments = arrays.segment_list(segments, self.tokens)
+        self.heads = positions("heads", heads, self.head_count)
         self.signed = arrays.signed_or_not(self.attention, signed)
-
-    @functools.cached_property
-    def _notes(self) -> list[str]:
-        return arrays.notes(self.attention, self.signed)
 
     def setup(self) -> dict[str, Any]:
         """Return what the page must know first."""
-        return {
-            "tokens": self.tokens,
+        return super().setup() | {
             "special": [int(arrays.is_special(token)) for token in self.tokens],
             "segments": self.segments,
-            "heads": self.head_count,
-            "layer": self.layer,
             "chosen": self.heads,
-            "title": self.title,
             "signed": self.signed,
-            "notes": self._notes,
         }
 
     def first_part(self) -> str:
@@ -88,12 +74,12 @@ class HeadView(View):
     def part(self, name: str) -> bytes:
         """Return a layer's weights, `[N, T, T]`."""
         (layer,) = arrays.part_place(name, "layer")
-        return arrays.packed(self.attention[arrays.choice("layer", layer, self.layers)])
+        return arrays.packed(self.attention[position("layer", layer, self.layers)])
 
     def exact(self, *, layer: int, side: str, index: int) -> bytes:
         """Return the weights of one token in every head, `[N, T]`: as the query, or as the key."""
-        weights = self.attention[arrays.choice("layer", layer, self.layers)]
-        index = arrays.choice("index", index, len(self.tokens))
+        weights = self.attention[position("layer", layer, self.layers)]
+        index = position("index", index, len(self.tokens))
         return (weights[:, index] if side == "query" else weights[:, :, index]).tobytes()
 
     def axes(self) -> Any:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bertedu.numeric import to_numpy
+from bertedu.checks import position, to_numpy
 from bertedu.views import arrays
-from bertedu.views.view import View
+from bertedu.views.array_view import ArrayView
 
 
-class ModelView(View):
+class ModelView(ArrayView):
     """All heads as a grid of thumbnails, a row for each layer; one of them is shown large.
 
     Args:
@@ -50,11 +50,8 @@ class ModelView(View):
         signed: bool | None = None,
     ) -> None:
         self.attention = arrays.attention_array("attention", attention)
-        shape = self.attention.shape
-        super().__init__(arrays.token_list(tokens, shape[-1]), title, shape[:2], arrays.packed_nbytes(shape[1:]))
-        self.values, self.name = _values(values, shape[:2]), arrays.visible(name)
-        self.layer = arrays.choice("layer", layer, self.layers)
-        self.head = arrays.choice("head", head, self.head_count)
+        super().__init__([self.attention], tokens, layer, head, title)
+        self.values, self.name = _values(values, self.attention.shape[:2]), arrays.visible(name)
         self.signed = arrays.signed_or_not(self.attention, signed)
 
     @functools.cached_property
@@ -70,7 +67,6 @@ class ModelView(View):
         best = np.abs(means).argmax(axis=-1)  # [L, N]
         shares = np.take_along_axis(means, best[..., None], axis=-1)[..., 0]  # [L, N]
         return {
-            "notes": arrays.notes(self.attention, self.signed),
             "side": self._small.shape[-1],
             "seen": best.tolist(),
             "shares": np.round(shares.astype(float), 4).tolist(),
@@ -78,17 +74,8 @@ class ModelView(View):
 
     def setup(self) -> dict[str, Any]:
         """Return what the page must know first."""
-        return {
-            **self._computed,
-            "tokens": self.tokens,
-            "heads": self.head_count,
-            "layer": self.layer,
-            "head": self.head,
-            "title": self.title,
-            "signed": self.signed,
-            "values": self.values,
-            "valuesName": self.name,
-        }
+        own = {"head": self.head, "signed": self.signed, "values": self.values, "valuesName": self.name}
+        return super().setup() | self._computed | own
 
     def first_part(self) -> str:
         """Return the name of the thumbnails' part."""
@@ -96,12 +83,12 @@ class ModelView(View):
 
     def part_names(self, layers: Iterable[int]) -> list[str]:
         """Return the names of the thumbnails' part and of one part a head."""
-        return ["thumbnails", *(f"head/{layer}/{head}" for layer in layers for head in range(self.head_count))]
+        return ["thumbnails", *super().part_names(layers)]
 
     def part(self, name: str) -> bytes:
         """Return thumbnails (the largest weight of each head, then `[L, N, side, side]` of its shares), or `[T, T]`."""
         if name != "thumbnails":
-            return arrays.packed(self._one(*arrays.part_place(name, "head")))
+            return super().part(name)
         largest = np.abs(self._small).max(axis=(-2, -1), keepdims=True)
         shares = self._small / np.where(largest > 0, largest, 1)
         levels = np.rint(128 + 127 * shares if self.signed else 255 * shares).astype(np.uint8)
@@ -109,7 +96,7 @@ class ModelView(View):
 
     def exact(self, *, layer: int, head: int, index: int) -> bytes:
         """Return the weights of query `index` in one head, `[T]`."""
-        return self._one(layer, head)[arrays.choice("index", index, len(self.tokens))].tobytes()
+        return self.of_head(layer, head)[0][position("index", index, len(self.tokens))].tobytes()
 
     def axes(self) -> Any:
         """Return the grid of all heads; with a value for each, the one that shows it."""
@@ -125,10 +112,6 @@ class ModelView(View):
 
         return plots.thumbnails(self.attention, self.labels, values=self.values, name=self.name, title=self.title)
 
-    def _one(self, layer: int, head: int) -> np.ndarray:
-        place = arrays.choice("layer", layer, self.layers), arrays.choice("head", head, self.head_count)
-        return self.attention[place]
-
 
 model_view = ModelView
 
@@ -138,11 +121,11 @@ def _values(values: ArrayLike | None, shape: tuple[int, ...]) -> list[list[Any]]
     if values is None:
         return None
     array = np.asarray(values)
-    if array.shape != tuple(shape):
-        raise ValueError(f"values must have one for each head, shape {list(shape)}; got {list(array.shape)}.")
+    if array.shape != shape:
+        raise ValueError(f"values: expected one for each head, shape {list(shape)}, got {list(array.shape)}.")
     if array.dtype.kind in "USO":
         if not all(isinstance(value, str) for value in array.ravel()):
-            raise TypeError("values must be all numbers or all strings.")
+            raise TypeError("values: expected all numbers or all strings, got others.")
         return [[arrays.visible(value) for value in row] for row in array.tolist()]
     numbers = to_numpy("values", values, np.float32)
     return [[float(value) if np.isfinite(value) else None for value in row] for row in numbers]

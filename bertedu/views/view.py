@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bertedu import files
+from bertedu.checks import new_file, positions
 from bertedu.terminal import in_notebook
 from bertedu.views import bundle, live
 from bertedu.views.arrays import label, visible
@@ -205,13 +206,9 @@ class View:
         Raises:
             ValueError: another suffix, no such layer, or too many weights for one file. FileNotFoundError: no folder.
         """
-        path = Path(path)
-        if path.suffix.lower() not in SUFFIXES:
-            raise ValueError(f"path must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, got {str(path)!r}.")
+        path = new_file(path, SUFFIXES)
         if path.suffix.lower() != ".html":
             return self._save_figure(path)
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"path: there is no folder {str(path.parent)!r} to save {path.name!r} in.")
         files.write_text(path, self._page(self._chosen(layers)))
         return path
 
@@ -225,9 +222,7 @@ class View:
             plots.close(axes)
 
     def _chosen(self, layers: Iterable[int] | None) -> list[int]:
-        chosen = list(range(self.layers)) if layers is None else sorted({int(layer) for layer in layers})
-        if not chosen or not 0 <= chosen[0] <= chosen[-1] < self.layers:
-            raise ValueError(f"layers must be some of 0 to {self.layers - 1}, got {layers!r}.")
+        chosen = positions("layers", layers, self.layers)
         if len(chosen) * self.layer_nbytes > MOST_IN_FILE:
             fit = max(1, MOST_IN_FILE // self.layer_nbytes)
             raise ValueError(
@@ -247,7 +242,7 @@ def smaller(png: bytes) -> bytes:
     """Return a PNG reduced to 256 colours, a third of the bytes for figures of weights; its metadata stay."""
     from PIL import Image, PngImagePlugin  # matplotlib needs it too
 
-    image = Image.open(io.BytesIO(png))
+    image: Any = Image.open(io.BytesIO(png))
     metadata = PngImagePlugin.PngInfo()
     for key, text in image.text.items():
         metadata.add_itxt(key, text)
