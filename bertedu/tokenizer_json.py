@@ -3,7 +3,9 @@
 Only data is read: a path or a class that a field names is never opened or looked up. Chapter 1 (01_text_to_tokens).
 """
 
+import os
 import warnings
+from typing import Any
 
 from bertedu.fields import ANYTHING, for_all, read_fields, shown
 from bertedu.files import parse_json
@@ -46,7 +48,7 @@ SINGLE = (("SpecialToken", "[CLS]", 0), ("Sequence", "A", 0), ("SpecialToken", "
 TEMPLATE = {"single": SINGLE, "pair": (*SINGLE, ("Sequence", "B", 1), ("SpecialToken", "[SEP]", 1))}
 
 
-def read_tokenizer(path):
+def read_tokenizer(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the arguments of `BertTokenizer` that a Hugging Face tokenizer.json stands for.
 
     Raises:

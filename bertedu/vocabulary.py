@@ -7,11 +7,12 @@ Lines, blanks and repeated tokens are read as by Hugging Face's `BertTokenizer`.
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count, product
 from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 from bertedu.checks import strings
 from bertedu.fields import shown
@@ -27,7 +28,7 @@ BLANKS = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) 
 
 
 @contextmanager
-def named(source):
+def named(source: Any) -> Iterator[None]:
     """Errors about values, raised with the name of the file or configuration that holds them."""
     try:
         yield
@@ -38,7 +39,7 @@ def named(source):
 # -- vocabularies ------------------------------------------------------------------------------------------------------
 
 
-def check_vocabulary(vocab):
+def check_vocabulary(vocab: str | os.PathLike[str] | Iterable[str] | Mapping[str, int]) -> list[str]:
     """Return the list of tokens in the order of their ids.
 
     Args:
@@ -85,7 +86,7 @@ def _check_words(words):
     ]
 
 
-def model_ids(words, added_tokens=()):
+def model_ids(words: Sequence[str], added_tokens: Sequence[str] = ()) -> dict[str, int]:
     """Return the dict token -> id for the WordPiece model, with an entry for each row.
 
     The last row of a repeated token has its id. The rows before get blanks appended, which no text can contain inside a
@@ -94,7 +95,7 @@ def model_ids(words, added_tokens=()):
     ids = {word: i for i, word in enumerate(words)}
     if len(ids) == len(words):
         return ids
-    names = {}  # of the rows that no text leads to, by token
+    names: dict[str, Iterator[str]] = {}  # of the rows that no text leads to, by token
     for i, word in enumerate(words):
         if ids[word] != i:
             hidden = names.setdefault(word, (word + "".join(s) for n in count(1) for s in product(" \t", repeat=n)))
@@ -102,14 +103,14 @@ def model_ids(words, added_tokens=()):
     return ids
 
 
-def rows_of(ids, source):
+def rows_of(ids: Any, source: str) -> list[str]:
     """Return the list of tokens by id, "" where there is none, of a dict token -> id."""
     if not isinstance(ids, Mapping):
         raise ValueError(f"{source}: expected an object token -> id, got {shown(ids)}. Is it a BERT tokenizer.json?")
     for token, i in ids.items():
-        if not isinstance(i, Integral) or isinstance(i, bool) or not 0 <= i < ROW_LIMIT:
+        if not isinstance(i, Integral) or isinstance(i, bool) or not 0 <= int(i) < ROW_LIMIT:
             raise ValueError(f"{source}: expected ids from 0 to {ROW_LIMIT - 1:,}, got {shown(i)} for {shown(token)}.")
-    words = [None] * (max(ids.values(), default=-1) + 1)
+    words: list[str | None] = [None] * (max(ids.values(), default=-1) + 1)
     for token, i in ids.items():
         if words[i] is not None:
             raise ValueError(f"{source}: id {i} belongs to two tokens, {shown(words[i])} and {shown(token)}.")
@@ -117,7 +118,7 @@ def rows_of(ids, source):
     return ["" if word is None else word for word in words]
 
 
-def check_added_tokens(tokens):
+def check_added_tokens(tokens: Any) -> list[str]:
     """Return added tokens as a list without repetitions."""
     tokens = strings("added_tokens", tokens)
     for token in tokens:
@@ -131,7 +132,7 @@ def check_added_tokens(tokens):
 # -- files -------------------------------------------------------------------------------------------------------------
 
 
-def read_vocabulary(path):
+def read_vocabulary(path: str | os.PathLike[str]) -> list[str]:
     """Return the lines of a vocab.txt without blanks at their ends, and without empty lines at the end of the file.
 
     Raises:
@@ -155,7 +156,7 @@ def read_vocabulary(path):
     return [line.rstrip(BLANKS) for line in lines]
 
 
-def vocabulary_text(words):
+def vocabulary_text(words: Sequence[str]) -> str:
     """Return the content of a vocab.txt for tokens in the order of their ids.
 
     All lines differ, because TensorFlow's tables accept each once: repeated tokens get blanks, which readers strip.
@@ -172,8 +173,8 @@ def vocabulary_text(words):
     return "".join(f"{lines[i] or chr(0x3000)}\n" for i in range(len(words)))  # an empty last line would be left out
 
 
-def file_content(path, message):
+def file_content(path: str | os.PathLike[str], message: str) -> bytes:
     """Return the bytes of a tokenizer's file; `message` is FileNotFoundError's, with a place for the path."""
     if not Path(path).is_file():
         raise FileNotFoundError(message.format(str(path)))
-    return read_bytes(path, VOCABULARY_LIMIT)
+    return read_bytes(Path(path), VOCABULARY_LIMIT)

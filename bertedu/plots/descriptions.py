@@ -3,6 +3,9 @@
 Each begins after the plot's kind and title: "Heat map 'Layer 0'" + ": 6 tokens look at 6 tokens. ...".
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 MOST_ROWS = 14  # of a head that are all described
@@ -27,10 +30,10 @@ def _most_seen(attention):
     return mean.argmax(axis=-1), mean.max(axis=-1)
 
 
-def describe_head(attention, tokens, queries):
+def describe_head(attention: np.ndarray, tokens: Sequence[str], queries: Sequence[str]) -> str:
     """Return each query, and the key with its largest weight."""
     rows, columns = _quoted(queries), _quoted(tokens)
-    order = range(len(rows))
+    order = list(range(len(rows)))
     if len(rows) > MOST_ROWS:
         order = sorted(np.argsort(-attention.max(axis=1), kind="stable")[:CLEAREST])
     best = attention.argmax(axis=1)
@@ -45,7 +48,7 @@ def describe_head(attention, tokens, queries):
     return f"{start}{signed} {some}{', '.join(parts)}."
 
 
-def describe_layer(attention, heads, tokens):
+def describe_layer(attention: np.ndarray, heads: Sequence[int], tokens: Sequence[str]) -> str:
     """Return each head, and the key with the largest weight on average."""
     columns, means = _most_seen(attention)
     names = _quoted(tokens)
@@ -54,7 +57,7 @@ def describe_layer(attention, heads, tokens):
     return f"{start} Looked at most, with its mean share: {', '.join(parts)}."
 
 
-def describe_model(attention, tokens):
+def describe_model(attention: np.ndarray, tokens: Sequence[str]) -> str:
     """Return the keys with the largest weight on average, and in how many heads."""
     columns, _ = _most_seen(attention)
     names = _quoted(tokens)
@@ -66,7 +69,7 @@ def describe_model(attention, tokens):
     return f"{start} Of the {layers * heads} heads, the token looked at most on average is {', '.join(parts)}."
 
 
-def describe_values(cells, name):
+def describe_values(cells: Any, name: str) -> str:
     """Return which heads have the smallest and the largest value, or how many have each label; or nothing.
 
     Args:
@@ -83,7 +86,7 @@ def describe_values(cells, name):
     return f" {name}: from {least} to {most}."
 
 
-def describe_rollout(values, tokens, names):
+def describe_rollout(values: np.ndarray, tokens: Sequence[str], names: Sequence[str]) -> str:
     """Return for each layer what tokens keep of themselves, and the input token with the largest share in all."""
     columns, means = _most_seen(values)
     keep = np.trace(values, axis1=1, axis2=2) / len(tokens)
@@ -96,7 +99,7 @@ def describe_rollout(values, tokens, names):
     return f" of {len(tokens)} tokens{layers}. {text[:1].upper()}{text[1:]}."
 
 
-def describe_lines(values, labels, names, xlabel, ylabel):
+def describe_lines(values: np.ndarray, labels: Sequence[str], names: Sequence[str], xlabel: str, ylabel: str) -> str:
     """Return each line's first and last point, and its extremes between them."""
     parts = []
     for label, row in zip(labels, values, strict=True):
@@ -108,7 +111,7 @@ def describe_lines(values, labels, names, xlabel, ylabel):
     return f"{start} {', '.join(parts)}."
 
 
-def describe_training(means, validation, done, steps):
+def describe_training(means: Any, validation: Any, done: int, steps: int) -> str:
     """Return how many steps are done, and first and last points of the two lines."""
     start = f", {done} of {steps} steps."
     training = f" The mean of the last steps goes from {means[0]:.2f} to {means[-1]:.2f}." if len(means) else ""
@@ -116,7 +119,7 @@ def describe_training(means, validation, done, steps):
     return f"{start}{training}{f' The validation: {points}.' if points else ''}"
 
 
-def describe_similarity(values, labels, unit):
+def describe_similarity(values: np.ndarray, labels: Sequence[str], unit: str) -> str:
     """Return each thing, and the one most similar to it."""
     start = f" of {unit} between {len(labels)} things."
     if len(labels) < 2:
@@ -127,7 +130,7 @@ def describe_similarity(values, labels, unit):
     return f"{start} {_chained(parts, 'Most like', 'like', 'is')}."
 
 
-def describe_similarities(values, labels, names, unit):
+def describe_similarities(values: np.ndarray, labels: Sequence[str], names: Sequence[str], unit: str) -> str:
     """Return for each table the mean, and the two things that are most similar."""
     start = f" of {unit} between {len(labels)} things, {len(values)} of them."
     if len(labels) < 2:
@@ -141,7 +144,7 @@ def describe_similarities(values, labels, names, unit):
     return f"{start} The mean of two different ones, and the two most alike: {'; '.join(parts)}."
 
 
-def describe_vectors(points, labels, groups, shares):
+def describe_vectors(points: np.ndarray, labels: Sequence[str], groups: Any, shares: Any) -> str:
     """Return each point, and the one nearest to it."""
     part = "" if shares is None else f" The two axes show {sum(shares):.0%} of the variance."
     start = f" of {len(points)} points.{part}"

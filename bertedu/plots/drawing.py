@@ -2,9 +2,14 @@
 
 import functools
 import math
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.image import AxesImage
 
 from bertedu.plots.figures import new_figure, styled_axes
 from bertedu.plots.fonts import drawable, write
@@ -14,7 +19,16 @@ LABELLED = 16  # more tokens than that are not written beside small heat maps
 COLUMNS = 4  # of small heat maps
 
 
-def heat_map(values, columns, rows, scale, unit, title, ax=None, names=None):
+def heat_map(
+    values: np.ndarray,
+    columns: Sequence[str],
+    rows: Sequence[str],
+    scale: dict[str, Any],
+    unit: str,
+    title: str | None,
+    ax: Axes | None = None,
+    names: Sequence[str] | None = None,
+) -> Axes:
     """Draw `values` as squares of colour with `columns` above and `rows` beside, and a colour bar; return the Axes.
 
     Args:
@@ -44,7 +58,7 @@ def _heat_map_size(rows, columns):
     return width + room[0] + 1.5, height + room[1] + 0.8
 
 
-def scale_of(values):
+def scale_of(values: np.ndarray) -> dict[str, Any]:
     """Return colours: white at 0, blue above; where there are negative numbers, red of equal depth below."""
     most = np.abs(values).max() or 1.0
     if values.min() < 0:
@@ -52,22 +66,22 @@ def scale_of(values):
     return {"cmap": "Blues", "vmin": 0, "vmax": most}
 
 
-def token_ticks(ax, columns, rows, top=True):
+def token_ticks(ax: Axes, columns: Sequence[str], rows: Sequence[str], top: bool = True) -> None:
     """Write the tokens along both axes; every second, third, ... where they are too many."""
     ax.tick_params(top=top, labeltop=top, bottom=not top, labelbottom=not top, length=2, labelsize=SMALL)
     write_ticks(ax.xaxis, range(len(columns)), columns, rotation=90)
     write_ticks(ax.yaxis, range(len(rows)), rows)
 
 
-def write_ticks(axis, places, names, **style):
+def write_ticks(axis: Axis, places: Iterable[int], names: Sequence[str], **style: Any) -> None:
     """Write `names` at their places along `axis`, no more than fit, each with a font that has its letters."""
     step = math.ceil(len(names) / MOST_LABELS)
     axis.set_ticks(list(places)[::step], [drawable(name)[0] for name in names[::step]], parse_math=False, **style)
     for tick, name in zip(axis.get_ticklabels(), names[::step], strict=True):
-        tick.set_family(drawable(name)[1])
+        tick.set_fontfamily(drawable(name)[1])
 
 
-def write_title(ax, title):
+def write_title(ax: Axes, title: str | None) -> None:
     """Write a line above `ax`, from its left edge on."""
     if title:
         write(ax.set_title, title, loc="left")
@@ -81,7 +95,15 @@ def _write_numbers(ax, image, values):
                 color="white" if dark else "black")  # fmt: skip
 
 
-def grid(rows, columns, count, size, edges, title, note):
+def grid(
+    rows: int,
+    columns: int,
+    count: int,
+    size: tuple[float, float],
+    edges: tuple[float, float, float],
+    title: str | None,
+    note: str,
+) -> np.ndarray:
     """Return `count` Axes of `size` inches in a grid, inside `edges` (left, right, bottom), below title and note.
 
     Placed by hand: matplotlib's own layouts take seconds for 144 Axes.
@@ -106,7 +128,15 @@ def grid(rows, columns, count, size, edges, title, note):
     return axes
 
 
-def panels(values, labels, names, title, note, scale=None, unit=""):
+def panels(
+    values: np.ndarray,
+    labels: Sequence[str],
+    names: Sequence[str],
+    title: str | None,
+    note: str,
+    scale: dict[str, Any] | None = None,
+    unit: str = "",
+) -> np.ndarray:
     """Draw a small heat map for each of `values`, `[P, R, R]`, named above; return P Axes.
 
     Args:
@@ -138,7 +168,7 @@ def _shared_bar(figure, image, first, last, unit):
     bar.tick_params(labelsize=SMALL)
 
 
-def thumbnail(ax, values, scale=None):
+def thumbnail(ax: Any, values: np.ndarray, scale: dict[str, Any] | None = None) -> AxesImage:
     """Draw `values`, `[T, S]`, to fill `ax`, in a frame, without names; on a scale of their own by default."""
     image = ax.imshow(values, aspect="auto", interpolation="nearest", **(scale or scale_of(values)))
     ax.set(xticks=[], yticks=[])
@@ -146,7 +176,7 @@ def thumbnail(ax, values, scale=None):
     return image
 
 
-def clean_axes(ax, xlabel, ylabel, title):
+def clean_axes(ax: Axes, xlabel: str, ylabel: str, title: str | None) -> None:
     """Remove the frame where no numbers stand, and name the axes."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=SMALL)
