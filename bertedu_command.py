@@ -14,14 +14,9 @@ from pathlib import Path
 
 def main() -> int:
     """Run the command line and return its exit status."""
-    package = importlib.util.find_spec("bertedu")  # finds the folder; does not import it
-    if package is None or package.origin is None:
-        print("bertedu: the package is not installed here. Run: pip install -e .", file=sys.stderr)
-        return 1
-    folder = Path(package.origin).parent / "cli"
-    spec = importlib.util.spec_from_file_location(
-        "bertedu_cli", folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
+    folder = Path(__file__).parent / "bertedu" / "cli"
+    start = folder / "__init__.py"
+    spec = importlib.util.spec_from_file_location("bertedu_cli", start, submodule_search_locations=[str(folder)])
     assert spec is not None and spec.loader is not None
     sys.modules[spec.name] = cli = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(cli)

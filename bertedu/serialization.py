@@ -107,9 +107,7 @@ def from_config(name: str, value: Any) -> Any:
     if name.endswith("_cls") and isinstance(value, str):
         registered = keras.saving.get_registered_object(value)
         if registered is None:
-            raise ValueError(
-                f"{name}: {value!r} is not registered (@bertedu.register()). Import its module before loading."
-            )
+            raise ValueError(f"{name}: {value!r} is not registered (@bertedu.register()). Import its module first.")
         return registered
     if isinstance(value, list):
         return [from_config(name, item) for item in value]

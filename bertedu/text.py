@@ -179,9 +179,8 @@ class BertPreprocessor(ConfigFromSignature, keras.layers.Layer):
     def compute_output_spec(self, text: Any, pair: Any = None) -> dict[str, Any]:
         """Return the symbolic outputs for `keras.Input`s of strings."""
         if devices.backend() != "tensorflow":
-            raise ValueError(
-                f"text: string inputs in graphs are TensorFlow's, but Keras runs on {devices.backend()!r}."
-            )
+            backend = devices.backend()
+            raise ValueError(f"text: string inputs in graphs are TensorFlow's, but Keras runs on {backend!r}.")
         _check_tensors([(value.dtype, len(value.shape)) for value in (text, pair) if value is not None])
         return {name: keras.KerasTensor((*text.shape, self.seq_length), dtype="int32") for name in INPUTS}  # [B, T]
 

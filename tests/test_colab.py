@@ -104,6 +104,7 @@ def test_large_assets_stay_out(tmp_path, monkeypatch):
     (package / "assets").mkdir(parents=True)
     (package / "assets" / "head.bin").write_bytes(bytes(wheel.LARGEST_ASSET + 1))
     (package / "assets" / "small.json").write_bytes(b"{}")
+    (tmp_path / "bertedu_command.py").touch()
     monkeypatch.setattr(wheel, "PACKAGE", package)
     assert set(wheel.package_files()) == {"bertedu/assets/small.json", "bertedu_command.py"}
 

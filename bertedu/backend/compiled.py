@@ -73,10 +73,8 @@ def _jax(function, encoder, length_axes):
         length = inputs[INPUTS[0]].shape[1]
         extra = min(-length % STEP, encoder.max_sequence_length - length)
         padded = {name: np.pad(array, ((0, 0), (0, extra))) for name, array in inputs.items()}
-        trainable, non_trainable = (
-            [variable.value for variable in variables]
-            for variables in (encoder.trainable_variables, encoder.non_trainable_variables)
-        )
+        trainable = [variable.value for variable in encoder.trainable_variables]
+        non_trainable = [variable.value for variable in encoder.non_trainable_variables]
         results = graph(trainable, non_trainable, padded)
         return {name: _cut(value, length, length_axes.get(name, ())) for name, value in results.items()}
 

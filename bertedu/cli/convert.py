@@ -9,11 +9,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of `bertedu convert`."""
     parser.add_argument("source", help=CHECKPOINT)
     parser.add_argument("target", help="the directory to write, or for --format keras a file that ends in .keras")
-    parser.add_argument(
-        "--format",
-        default="bertedu",
-        help="bertedu, huggingface, keras, saved_model, or preprocessor for the tokenizer alone (default: %(default)s)",
-    )
+    formats = "bertedu, huggingface, keras, saved_model, or preprocessor for the tokenizer alone (default: %(default)s)"
+    parser.add_argument("--format", default="bertedu", help=formats)
     parser.add_argument("--dtype", help="float32, float16, bfloat16 or float64 (default: the checkpoint's own)")
     parser.add_argument("--overwrite", action="store_true", help="replace the checkpoint that is there")
 
@@ -21,9 +18,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Convert, and print what the new format has no place for."""
     with package() as bertedu:
-        left_behind = bertedu.convert(
-            options.source, options.target, options.format, dtype=options.dtype, overwrite=options.overwrite
-        )
+        settings = {"dtype": options.dtype, "overwrite": options.overwrite}
+        left_behind = bertedu.convert(options.source, options.target, options.format, **settings)
         report = bertedu.checkpoints.conversion.report(left_behind)
     print(f"{options.target}: {options.format}", report, sep="\n" if left_behind else "")
     return 0

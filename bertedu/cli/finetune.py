@@ -11,9 +11,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of `bertedu finetune`."""
     parser.add_argument("--train", required=True, help="a .tsv, .csv, .jsonl or .parquet file with the columns below")
     parser.add_argument("--validation", help="the same, evaluated after each epoch")
-    parser.add_argument(
-        "--output-dir", required=True, help="where the model goes; a run that was stopped resumes from there"
-    )
+    parser.add_argument("--output-dir", required=True, help="where the model goes; a stopped run resumes from there")
     parser.add_argument("--preset", default="minilm", help="what to start from, as for inspect (default: %(default)s)")
     parser.add_argument("--text", default="text", help="the column of the texts (default: %(default)s)")
     parser.add_argument("--pair", help="the column of the second texts, if there are any")

@@ -14,9 +14,7 @@ JUPYTER_DEFAULTS = Path(__file__).resolve().parents[1] / "assets" / "jupyter"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of `bertedu lab`."""
-    parser.add_argument(
-        "notebook", nargs="?", help=f"a path, a name, or a number like 03 (default: {common.FIRST_NOTEBOOK})"
-    )
+    parser.add_argument("notebook", nargs="?", help="a path, a name, or a number like 03 (default: the first chapter)")
     parser.add_argument("--port", type=int, help="the port to begin looking from (default: 8888)")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
     parser.add_argument("--dir", help="look for notebooks in this folder instead of the course's")

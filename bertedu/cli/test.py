@@ -25,6 +25,7 @@ def steps(options: Namespace) -> list[tuple[str, list[str]]]:
     """Return what `bertedu test` runs, as `(name, command)`, cheapest first."""
     python = [sys.executable, "-m"]
     pytest = [*python, "pytest"]
+    measured = [*python, "coverage", "run", "-m", "pytest"]
     chosen = ["-k", options.k] if options.k else []
     quick = "" if options.all else " and not slow"
     at_once = ["-n", str(min(os.cpu_count() or 1, MOST_PROCESSES)), "--dist", "worksteal"]
@@ -39,15 +40,10 @@ def steps(options: Namespace) -> list[tuple[str, list[str]]]:
         lint.append(("javascript", [*python, "tools.check_js"]))
     if options.lint:
         return lint
-    measured = [("unit tests", [*pytest, *unit_tests])]
-    if options.coverage:
-        measured = [
-            ("unit tests", [*python, "coverage", "run", "-m", "pytest", *unit_tests]),
-            ("combine", [*python, "coverage", "combine", "--quiet"]),
-            ("coverage", [*python, "coverage", "report"]),
-        ]
+    coverage = [("combine", [*python, "coverage", "combine", "--quiet"]), ("coverage", [*python, "coverage", "report"])]
     return ([] if options.k else lint) + [
-        *measured,
+        ("unit tests", [*(measured if options.coverage else pytest), *unit_tests]),
+        *(coverage if options.coverage else ()),
         ("notebooks", [*pytest, *notebooks, str(common.NOTEBOOKS), *chosen]),
         ("browser", [*pytest, "-m", "browser" + quick, *chosen]),
     ]

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
+from nbformat.v4 import new_code_cell
+
 from bertedu import files
 from bertedu.course import notebook, setup_cell, student_copy
 from bertedu.course.wheel import PACKAGE, build_wheel
@@ -178,14 +180,8 @@ def setup(carried: str, install: str) -> dict[str, Any]:
 
 def code_cell(source: str, name: str) -> dict[str, Any]:
     """Return a code cell with the id `name`; Colab shows its title and hides its code, and so does JupyterLab."""
-    return {
-        "cell_type": "code",
-        "id": name,
-        "metadata": {"cellView": "form", "jupyter": {"source_hidden": True}},
-        "execution_count": None,
-        "outputs": [],
-        "source": source.splitlines(keepends=True),
-    }
+    metadata = {"cellView": "form", "jupyter": {"source_hidden": True}}
+    return new_code_cell(source.splitlines(keepends=True), id=name, metadata=metadata)
 
 
 def carried(name: str, content: bytes) -> tuple[str, str]:

@@ -95,10 +95,8 @@ def read(path: str | Path) -> dict[str, Any]:
     notebook = files.read_json(path, limit=NOTEBOOK_LIMIT)
     _check_values(path, notebook)
     if notebook.get("nbformat") != 4 or not isinstance(notebook.get("cells"), list):
-        raise ValueError(
-            f"{path}: expected a notebook of format 4, with a list of cells, got nbformat "
-            f"{shown(notebook.get('nbformat'))}. Save it with a current Jupyter."
-        )
+        version = shown(notebook.get("nbformat"))
+        raise ValueError(f"{path}: expected a notebook of format 4 with a list of cells, got nbformat {version}.")
     error = best_match(Validator(_schema()).iter_errors(notebook))
     if error:
         place = error.json_path.removeprefix("$")

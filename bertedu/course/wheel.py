@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import importlib.metadata
-import importlib.util
 import io
 import re
 import zipfile
@@ -52,9 +51,7 @@ def package_files() -> dict[str, bytes]:
         large = name.parts[0] == "assets" and path.stat().st_size > LARGEST_ASSET
         if path.is_file() and not hidden and not large:
             files[f"bertedu/{name.as_posix()}"] = path.read_bytes()
-    command = importlib.util.find_spec("bertedu_command")
-    assert command is not None and command.origin is not None
-    files["bertedu_command.py"] = Path(command.origin).read_bytes()
+    files["bertedu_command.py"] = (PACKAGE.parent / "bertedu_command.py").read_bytes()
     data = PACKAGE.parent / "data"  # of a checkout; an installed package has its files in assets/data already
     if (PACKAGE.parent / "pyproject.toml").is_file():
         for path in data.rglob("*"):

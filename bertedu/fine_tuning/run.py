@@ -107,9 +107,7 @@ class Run:
         arrays = state.restore(self.folder / STATE, state.named(self.model, self.model.optimizer))
         lost = passing_on.set_state(self.callbacks, saved["callbacks"] or [], arrays)
         if lost and self.history.segments and not self.history.finished:
-            warnings.warn(
-                f"The state of these callbacks was not saved; they begin anew: {', '.join(lost)}.", stacklevel=5
-            )
+            warnings.warn(f"Callbacks whose state was not saved begin anew: {', '.join(lost)}.", stacklevel=5)
         self.model.stop_training = self.ended = bool(saved["stopped"])
         self._update_classifier()
 
@@ -144,9 +142,8 @@ class Run:
 
     def _epoch(self, shown):
         number = len(self.history.epochs)
-        batches = plan(
-            self.training.train.lengths, self.config.batch_size, np.random.default_rng([self.config.seed, number])
-        )
+        rng = np.random.default_rng([self.config.seed, number])
+        batches = plan(self.training.train.lengths, self.config.batch_size, rng)
         done = self._batches_done()
         if not done:
             self.listeners.on_epoch_begin(number)
@@ -179,9 +176,8 @@ class Run:
             advice = f"a lower learning_rate than {self.config.learning_rate:g}, or clip_norm=1.0"
             raise FloatingPointError(f"The loss is {metrics['loss']} at step {step}. Train again with {advice}.")
         seconds = time.perf_counter() - started
-        self.history.segments.append(
-            {"epoch": epoch, "step": step, **metrics, "weight": passed_on.weight, "seconds": seconds}
-        )
+        segment = {"epoch": epoch, "step": step, **metrics, "weight": passed_on.weight, "seconds": seconds}
+        self.history.segments.append(segment)
         if step % self.steps_per_epoch and not self.model.stop_training:
             self._save()  # at the end of an epoch this happens after the validation
 

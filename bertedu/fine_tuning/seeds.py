@@ -59,10 +59,8 @@ class Runs:
         if not self.histories:
             return f"Runs(all {len(self.failed)} failed)"
         failed = f", {len(self.failed)} failed" if self.failed else ""
-        return (
-            f"Runs({len(self.histories)} seeds{failed}: {self.metric} {self.mean:.3f} "
-            f"± {self.standard_deviation:.3f}, best seed {self.best})"
-        )
+        result = f"{self.metric} {self.mean:.3f} ± {self.standard_deviation:.3f}"
+        return f"Runs({len(self.histories)} seeds{failed}: {result}, best seed {self.best})"
 
     def plot(self, metric: str | None = None) -> Any:
         """Plot a metric by epoch, one line per seed; return the Axes."""
