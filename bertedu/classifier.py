@@ -7,7 +7,7 @@ Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 4.1. Chapter: not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -206,10 +206,26 @@ def copy_encoder(encoder: Any, dtype: str | None = None) -> Any:
 
 def copy_settings(source: keras.layers.Layer, target: keras.layers.Layer) -> None:
     """Copy what may have been changed since a layer was built, `trainable` and dropout rates, to one built alike."""
-    # Outer layers come first: they pass `trainable` on.
-    for original, copy in zip(source._flatten_layers(), target._flatten_layers(), strict=False):
+    for original, copy in _matching_layers(source, target):
         copy.trainable = original.trainable
         if isinstance(original, keras.layers.Dropout):
             copy.rate = original.rate
     for original, copy in zip(source.weights, target.weights, strict=True):
         copy.trainable = original.trainable  # of single weights, and of layers in private attributes
+
+
+def _matching_layers(
+    source: keras.layers.Layer, target: keras.layers.Layer
+) -> Iterator[tuple[keras.layers.Layer, keras.layers.Layer]]:
+    """Yield (layer of `source`, the same layer of `target`), outer layers first: they pass `trainable` on."""
+    yield source, target
+    for name, value in vars(source).items():
+        if name.startswith("_") or not hasattr(target, name):
+            continue
+        for original, copy in zip(_layers_in(value), _layers_in(getattr(target, name)), strict=False):
+            yield from _matching_layers(original, copy)
+
+
+def _layers_in(value):
+    values = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
+    return [item for item in values if isinstance(item, keras.layers.Layer)]

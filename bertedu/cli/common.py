@@ -56,5 +56,7 @@ def package() -> Iterator[Any]:
         raise UsageError(f"the package does not import ({error}); `bertedu doctor` says more") from None
     try:
         yield bertedu
+    except ModuleNotFoundError as error:
+        raise UsageError(f'{error}: it comes with the course. Run: pip install -e ".[course]"') from None
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         raise UsageError(str(error)) from None

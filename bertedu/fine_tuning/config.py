@@ -4,7 +4,6 @@ Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -51,11 +50,6 @@ class TrainingConfig:
             raise ValueError(f"learning_rate: expected a number above 0, at most 1, got {self.learning_rate!r}.")
         for name in ("warm_up", "weight_decay"):
             number(name, getattr(self, name), 0, 1)
-
-    @classmethod
-    def of(cls, arguments: Mapping[str, Any]) -> "TrainingConfig":
-        """Return the settings among the arguments of `fine_tune`, which may hold others."""
-        return cls(**{field.name: arguments[field.name] for field in dataclasses.fields(cls)})
 
     def steps_per_epoch(self, num_examples: int) -> int:
         """Return how many batches so many examples make."""

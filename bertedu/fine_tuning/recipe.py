@@ -93,7 +93,21 @@ def fine_tune(
         classifier = bert.classifier_for(num_classes=2)
         history = be.fine_tune(classifier, bert.preprocessor, train=(texts, labels), output_dir="runs/first")
     """
-    config = TrainingConfig.of(locals())
+    config = TrainingConfig(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        warm_up=warm_up,
+        weight_decay=weight_decay,
+        clip_norm=clip_norm,
+        max_length=max_length,
+        class_weights=class_weights,
+        seed=seed,
+        precision=precision,
+        jit_compile=jit_compile,
+        restore_best=restore_best,
+    )
     _check(classifier, preprocessor)
     callbacks = check(callbacks, schedule)
     training = _prepare(classifier, preprocessor, train, validation, config)
