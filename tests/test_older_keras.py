@@ -23,9 +23,13 @@ IDS = np.array([[2, 5, 3]])
 
 
 def ours(name):
-    """Return the fields of one of our classes: its constructor's, and those of Keras' base class."""
-    cls = getattr(be, name)
-    return {parameter for parameter in inspect.signature(cls).parameters if parameter != "kwargs"} | BASE
+    """Return the fields of one of our classes: those of its constructors, and those of Keras' base class."""
+    bases = [
+        base for base in getattr(be, name).__mro__ if base.__module__.startswith("bertedu") and "__init__" in vars(base)
+    ]
+    return {
+        parameter for base in bases for parameter in inspect.signature(base).parameters if parameter != "kwargs"
+    } | BASE
 
 
 def newer_fields(state, place="model"):

@@ -488,7 +488,7 @@ def test_build_takes_options_and_refuses_other_weights():
 
 
 def test_a_preset_with_no_place_to_download_from_says_how_to_get_it_by_hand():
-    with pytest.raises(ConnectionError, match=r"by hand,? from https://tfhub\.dev/.*be\.build"):
+    with pytest.raises(ConnectionError, match=r"(?s)by hand.*https://tfhub\.dev/"):
         be.load("talkheads_ggelu_bert_en_large")
 
 
@@ -518,7 +518,7 @@ def test_a_head_mask_leaves_heads_out_from_there_on(minilm):
 
 def test_a_vocabulary_that_is_shorter_than_the_word_table_is_told(tmp_path):
     folder = tiny_bert.write(tmp_path, words=VOCABULARY)
-    with pytest.warns(UserWarning, match=r"20 tokens, and the encoder's word table 23 rows"):
+    with pytest.warns(UserWarning, match=r"20 tokens.*word table 23 rows"):
         bert = be.load(folder)
     assert (bert.tokenizer.vocab_size, bert.encoder.vocab_size) == (20, 23)  # told, and read all the same
 
