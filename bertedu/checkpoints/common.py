@@ -182,7 +182,7 @@ def common_dtype(tensors: Iterable[TensorInfo]) -> str:
 def write_tensors(path: Path, tensors: dict[str, np.ndarray], **metadata: str) -> None:
     """Write arrays, a dict by name, as a safetensors file with the permissions of the JSON files beside it."""
     save_file(tensors, path, metadata=metadata or None)
-    shutil.copymode(next(path.parent.glob("*.json")), path)  # the library lets nobody but the owner read it
+    shutil.copymode(next(path.parent.glob("*.json")), path)  # the library makes it readable by its owner only
 
 
 def shortened(items: Sequence[str], most: int = 4) -> str:

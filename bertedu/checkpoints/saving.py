@@ -37,7 +37,7 @@ def save_checkpoint(bert: Bert, path: str | Path, format: str = "bertedu", *, ov
             raise ValueError(f"{head} has another encoder than the model: save be.Bert(tokenizer, its encoder).")
     path = Path(path)
     if overwrite and path.is_dir() and any(path.iterdir()):
-        recognise(path)  # a whole folder is replaced, so it has to be a checkpoint, not somebody's home
+        recognise(path)  # a whole folder is replaced, so it has to be a checkpoint, not any other folder
     with files.replacing(path, overwrite) as new:
         WRITERS[format](bert, new)
     return path
