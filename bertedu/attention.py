@@ -61,8 +61,8 @@ class HeadProjection(ConfigFromSignature, keras.layers.Layer):
         self.output_dims = tuple(output_dims)
         self.input_dims = None if input_dims is None else tuple(input_dims)
         self.use_bias = use_bias
-        self.kernel_initializer = defaults.fresh(kernel_initializer)
-        self.bias_initializer = defaults.fresh(bias_initializer)
+        self.kernel_initializer = defaults.clone_initializer(kernel_initializer)
+        self.bias_initializer = defaults.clone_initializer(bias_initializer)
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
@@ -256,7 +256,7 @@ class TalkingHeadsAttention(MultiHeadAttention):
         self.pre_softmax_weight, self.post_softmax_weight = (
             self.add_weight(
                 shape=(self.num_heads, self.num_heads),
-                initializer=defaults.fresh(self.kernel_initializer),
+                initializer=defaults.clone_initializer(self.kernel_initializer),
                 name=name,
             )
             for name in ("pre_softmax_weight", "post_softmax_weight")

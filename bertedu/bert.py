@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from bertedu import checks
+from bertedu.aliases import renamed_attribute
 from bertedu.backend.compiled import compiled
 from bertedu.classifier import BertClassifier, copy_encoder
 from bertedu.encoder import BertEncoder
@@ -194,7 +195,7 @@ class Bert:
         return self.load_masked_lm and self.load_masked_lm()
 
     @property
-    def guesser(self) -> Bert | None:
+    def masked_lm_bert(self) -> Bert | None:
         """The masked-LM model that `fill_mask` asks: a `Bert`, loaded at the first use; None where there is none.
 
         A model with a masked-LM head is its own. "minilm" was published without one, so this package brings one that it
@@ -203,11 +204,14 @@ class Bert:
         """
         return self if self.masked_lm is not None else self._loaded_masked_lm
 
+    guesser = renamed_attribute("guesser", "masked_lm_bert")
+
     def fill_mask(self, text: str, pair: str | None = None, top_k: int = 5) -> list[list[tuple[str, float]]]:
         """Return the masked-LM model's predictions for each [MASK].
 
-        "minilm" answers through a second model (`guesser`), which was trained on the documentation of Python only: it
-        knows what Python raises, but not the capital of France. bertedu/assets/minilm_mlm.md says how good it is.
+        "minilm" was published without a masked-LM head. Its predictions come from a second model, `masked_lm_bert`,
+        trained only on Python's documentation: it knows what Python raises, but not the capital of France. For its
+        accuracy see bertedu/assets/minilm_mlm.md.
 
         Args:
             text, pair: str, as for `read`, with at least one [MASK] in them.
@@ -223,7 +227,7 @@ class Bert:
             be.load("minilm").fill_mask("A [MASK] is raised when the key is not found.")
             be.load("bert_en_uncased").fill_mask("Paris is the [MASK] of France.")
         """
-        other = self.guesser
+        other = self.masked_lm_bert
         if other is None:
             raise ValueError(
                 f"{self.name!r} was published without a masked-LM head: load a model that has one, such as "

@@ -24,8 +24,8 @@ from bertedu.views.reader import Edits, Message
 from bertedu.vocabulary import LONE_SURROGATES
 
 TEXT = "The cat sat on the mat."
-MOST_CHARACTERS = 20_000  # of a text; no BERT reads as many, and a book pasted by mistake should not take a minute
-MOST_NUMBERS = 40_000_000  # of attention, for statistics: 12 layers of 12 heads at 512 tokens take a third of a second
+MAX_CHARACTERS = 20_000  # of a text; no BERT reads as many, and a book pasted by mistake should not take a minute
+MAX_NUMBERS = 40_000_000  # of attention, for statistics: 12 layers of 12 heads at 512 tokens take a third of a second
 TOP_K = 5
 OF_HEAD_VIEW = {"tokens", "special", "segments", "signed"}  # what its page and the explorer's are told alike
 OTHER_HEAD = "This model was published without a head for it; the one that answers knows Python's documentation only."
@@ -100,11 +100,11 @@ class BertReader:
             raise ValueError(f"edits: expected none, got {shown(edits)}. This version has no interventions.")
         texts, notes = [], []
         for name, value in (("text", text), ("pair", pair)):
-            texts.append(_string(name, value)[:MOST_CHARACTERS])
-            if len(value) > MOST_CHARACTERS:
+            texts.append(_string(name, value)[:MAX_CHARACTERS])
+            if len(value) > MAX_CHARACTERS:
                 which = "The text" if name == "text" else "The second text"
-                notes.append(f"{which} has {len(value):,} characters, and the page reads {MOST_CHARACTERS:,} of them.")
-        limit = None if self.bert.max_length <= arrays.MOST_TOKENS else arrays.MOST_TOKENS
+                notes.append(f"{which} has {len(value):,} characters, and the page reads {MAX_CHARACTERS:,} of them.")
+        limit = None if self.bert.max_length <= arrays.MAX_TOKENS else arrays.MAX_TOKENS
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             start = time.perf_counter()
@@ -150,7 +150,7 @@ class BertReadText:
         }
 
     def _statistics(self) -> Message:
-        if self.attention.size > MOST_NUMBERS:
+        if self.attention.size > MAX_NUMBERS:
             return {"note": "So long a text has its statistics by be.analysis.head_statistics only: they take a while."}
         try:
             statistics = analysis.head_statistics(self.attention, self.reading.tokens)

@@ -11,6 +11,8 @@ from typing import Any
 
 import keras
 
+from bertedu.aliases import renamed
+
 LAYER_NORM_EPSILON = 1e-12
 """The release normalises with epsilon 1e-12; Keras' own default is 1e-3, KerasHub's layer has 1e-5."""
 
@@ -49,11 +51,13 @@ def initializer() -> keras.initializers.Initializer:
 
 
 def dense(units: int, name: str, initializer: Any, dtype: Any, **options: Any) -> keras.layers.Dense:
-    """Return a `Dense` layer whose kernel starts from a copy of `initializer`; see `fresh`."""
-    return keras.layers.Dense(units, kernel_initializer=fresh(initializer), dtype=dtype, name=name, **options)
+    """Return a `Dense` layer whose kernel starts from a copy of `initializer`; see `clone_initializer`."""
+    return keras.layers.Dense(
+        units, kernel_initializer=clone_initializer(initializer), dtype=dtype, name=name, **options
+    )
 
 
-def fresh(initializer: Any) -> Any:
+def clone_initializer(initializer: Any) -> Any:
     """Return a copy of `initializer`, to be used for one weight.
 
     Keras 3 draws an initializer's random seed once, when it is made: one *instance* used for two weights of the same
@@ -63,3 +67,6 @@ def fresh(initializer: Any) -> Any:
     if isinstance(initializer, keras.initializers.Initializer):
         return initializer.__class__.from_config(initializer.get_config())
     return initializer
+
+
+__getattr__ = renamed(__name__, {"fresh": "clone_initializer"})

@@ -92,7 +92,7 @@ class BertEmbeddings(ConfigFromSignature, keras.layers.Layer):
         return keras.layers.Embedding(
             rows,
             self.embedding_width,
-            embeddings_initializer=defaults.fresh(self.initializer),
+            embeddings_initializer=defaults.clone_initializer(self.initializer),
             dtype=self.dtype_policy,
             name=name,
         )

@@ -15,12 +15,13 @@ import keras
 from keras import ops
 
 from bertedu import checks, defaults
+from bertedu.aliases import also_spelled
 from bertedu.attention import MultiHeadAttention
 from bertedu.embeddings import BertEmbeddings
 from bertedu.feedforward import Feedforward
 from bertedu.inputs import DENSE_INPUTS, INPUTS, native_inputs
 from bertedu.outputs import ForwardPass, select
-from bertedu.serialization import ConfigFromSignature, also_spelled
+from bertedu.serialization import ConfigFromSignature
 from bertedu.transformer import TransformerEncoder
 
 V1_SPELLINGS = {

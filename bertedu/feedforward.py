@@ -70,7 +70,7 @@ class Feedforward(ConfigFromSignature, keras.layers.Layer):
 
     def _dense(self, units, name):
         dense = defaults.dense(units, name, self.kernel_initializer, self.dtype_policy)
-        dense.bias_initializer = defaults.fresh(self.bias_initializer)
+        dense.bias_initializer = defaults.clone_initializer(self.bias_initializer)
         return dense
 
     def call(self, inputs: Any) -> Any:

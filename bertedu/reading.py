@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bertedu.aliases import renamed_attribute
 from bertedu.checks import choice, position
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Reading:
         layers, heads = self.attention.shape[:2]
         return f"Reading({' '.join(self.tokens)!r}: {len(self.tokens)} tokens, {layers} layers of {heads} heads)"
 
-    def picture(self, layer: int | None = None, head: int | None = None) -> Any:
+    def plot(self, layer: int | None = None, head: int | None = None) -> Any:
         """Return a matplotlib figure of the attention: every head, one layer's heads, or (with both) one head.
 
         Returns:
@@ -92,6 +93,8 @@ class Reading:
         if head is None:
             return plots.layer(self.attention[layer], self.tokens, title=f"{self.model}, layer {layer}")
         return plots.head(self.attention[layer, head], self.tokens, title=f"{self.model}, layer {layer}, head {head}")
+
+    picture = renamed_attribute("picture", "plot")
 
     def _check_choice(self, layer, head):
         if head is not None and layer is None:
@@ -138,14 +141,14 @@ class Reading:
         self.view(view, **options).show()
 
     def save(self, path: str | Path, layer: int | None = None, head: int | None = None) -> Path:
-        """Save `picture(layer, head)` as .png, .svg or .pdf, by the ending of `path`, and return the path.
+        """Save `plot(layer, head)` as .png, .svg or .pdf, by the ending of `path`, and return the path.
 
         Raises:
             ValueError: another ending. FileNotFoundError: no such folder.
         """
         from bertedu import plots
 
-        axes = self.picture(layer, head)
+        axes = self.plot(layer, head)
         try:
             return plots.save(axes, path)
         finally:

@@ -6,9 +6,8 @@ classes in Keras' serialised form. Chapter: notebooks/10_checkpoints.ipynb.
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import keras
@@ -112,43 +111,3 @@ def from_config(name: str, value: Any) -> Any:
     if isinstance(value, list):
         return [from_config(name, item) for item in value]
     return deserialize(value) if isinstance(value, dict) and "class_name" in value else value
-
-
-def also_spelled(spellings: Mapping[str, str], ignored: Sequence[str] = ()) -> Callable[[Callable], Callable]:
-    """Let a constructor take further spellings of its keyword arguments.
-
-    Args:
-        spellings: dict, other spelling -> the argument's name.
-        ignored: names of keyword arguments that are accepted and have no effect.
-
-    Returns:
-        a decorator of `__init__`, which then raises ValueError where an argument is given in both spellings.
-
-    Example:
-        >>> class Box:
-        ...     @also_spelled({"breadth": "width"}, ignored=["colour"])
-        ...     def __init__(self, width=1):
-        ...         self.width = width
-        >>> Box(breadth=2, colour="red").width
-        2
-    """
-
-    def decorate(init: Callable) -> Callable:
-        signature = inspect.signature(init)
-
-        @functools.wraps(init)
-        def with_spellings(self, *args, **kwargs):
-            others = {name: kwargs.pop(name) for name in spellings.keys() & kwargs.keys()}
-            kwargs = {name: value for name, value in kwargs.items() if name not in ignored}
-            passed = signature.bind_partial(self, *args, **kwargs).arguments
-            for other, value in others.items():
-                if spellings[other] in passed:
-                    raise ValueError(f"{other} is another spelling of {spellings[other]}: pass one of them, got both.")
-                kwargs[spellings[other]] = value
-            return init(self, *args, **kwargs)
-
-        with_spellings.__signature__ = signature  # type: ignore[attr-defined]  # Keras reads it; it follows no wrapper
-
-        return with_spellings
-
-    return decorate

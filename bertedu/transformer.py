@@ -141,7 +141,7 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
         queries = slice(output_range or None)
 
         # Block 1, attention: queries for T of the S positions, keys and values for all.
-        x = self.before(self.attention_norm, inputs)  # [B, S, D]
+        x = self.pre_norm(self.attention_norm, inputs)  # [B, S, D]
         outputs = self.attention(
             x[:, queries],
             x,
@@ -155,11 +155,11 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
         x = self.residual(inputs[:, queries], output, self.attention_norm, training)  # [B, T, D]
 
         # Block 2, feed-forward.
-        output = self.feedforward(self.before(self.output_norm, x))  # [B, T, D]
+        output = self.feedforward(self.pre_norm(self.output_norm, x))  # [B, T, D]
         x = self.residual(x, output, self.output_norm, training)  # [B, T, D]
         return (x, *extras) if extras else x
 
-    def before(self, norm: keras.layers.Layer, x: Any) -> Any:
+    def pre_norm(self, norm: keras.layers.Layer, x: Any) -> Any:
         """Return the input of a block: normalised in pre-norm order, `x` itself in post-norm order."""
         return norm(x) if self.normalize_first else x
 

@@ -355,7 +355,7 @@ def main():
         sample = hidden(held_rows[::4], bert.tokenizer, RATE, SEED)
         train(model, train_rows, sample, bert.tokenizer, arguments.minutes)
         save_file(model.tensors(), ASSET, metadata={"base": be.presets.get("minilm").sha256, "python": PYTHON})
-    write_figures(judge(be.load("minilm").guesser, held_rows, counts))
+    write_figures(judge(be.load("minilm").masked_lm_bert, held_rows, counts))
 
 
 if __name__ == "__main__":

@@ -23,13 +23,15 @@ def pattern(looks_at):
 
 def statistics(head, tokens=TOKENS):
     found = analysis.head_statistics(np.asarray(head, float)[None, None], tokens)
-    return {name: getattr(found, name)[0, 0] for name in (*SHARES, "entropy", "evenness", "distance", "labels")}
+    return {
+        name: getattr(found, name)[0, 0] for name in (*SHARES, "entropy", "normalized_entropy", "distance", "labels")
+    }
 
 
 def test_three_tokens_by_hand():
     found = statistics([[0.5, 0.5, 0.0], [0.25, 0.5, 0.25], [1.0, 0.0, 0.0]], ["a", "b", "a"])
     assert found["entropy"] == pytest.approx((1 + 1.5 + 0) / 3)
-    assert found["evenness"] == pytest.approx((1 + 1.5 + 0) / 3 / np.log2(3))
+    assert found["normalized_entropy"] == pytest.approx((1 + 1.5 + 0) / 3 / np.log2(3))
     assert found["distance"] == pytest.approx((0.5 + 0.5 + 2) / 3)
     assert found["previous"] == pytest.approx((0.25 + 0.0) / 2)  # the first token has none before it
     assert found["next"] == pytest.approx((0.5 + 0.25) / 2)
@@ -58,7 +60,7 @@ def test_a_pure_head_has_its_label(looks_at, label, share):
 
 def test_broad_mixed_and_punctuation():
     even = statistics(np.full((8, 8), 1 / 8))
-    assert (even["labels"], even["entropy"], even["evenness"]) == ("broad", 3, 1)
+    assert (even["labels"], even["entropy"], even["normalized_entropy"]) == ("broad", 3, 1)
     assert even["cls"] == even["sep"] == even["previous"] == 1 / 8
     half = statistics(0.5 * pattern([0] * 8) + 0.5 * pattern([7] * 8))
     assert (half["labels"], half["entropy"], half["cls"]) == ("mixed", 1, 0.5)  # half is not more than half
@@ -99,7 +101,7 @@ def test_what_does_not_depend_on_order_survives_a_permutation():
     head, order = shares(8, 8), np.random.default_rng(3).permutation(8)
     plain = statistics(head)
     mixed = statistics(head[order][:, order], [TOKENS[i] for i in order])
-    for name in ("entropy", "evenness", "itself", "same_word", "cls", "sep"):
+    for name in ("entropy", "normalized_entropy", "itself", "same_word", "cls", "sep"):
         assert mixed[name] == pytest.approx(plain[name])
     assert mixed["previous"] != pytest.approx(plain["previous"])
 

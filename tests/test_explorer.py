@@ -134,7 +134,7 @@ def test_old_readings_are_let_go_and_that_is_an_error_the_page_can_tell():
     first, _ = read(page, "the cat")
     for text in ("a", "b", "c", "d"):
         read(page, text)
-    assert len(page._kept) == module.MOST_KEPT
+    assert len(page._kept) == module.MAX_KEPT
     widget = Widget()
     live.reply(page, widget, {"ask": "part", "name": f"{first['number']}/layer/0", "number": "7"}, [])
     assert widget.sent[0][0]["number"] == "7"
@@ -142,7 +142,7 @@ def test_old_readings_are_let_go_and_that_is_an_error_the_page_can_tell():
 
 
 def test_large_readings_are_let_go_sooner(monkeypatch):
-    monkeypatch.setattr(module, "MOST_KEPT_NBYTES", 1)
+    monkeypatch.setattr(module, "MAX_KEPT_NBYTES", 1)
     page = explorer(small_bert(), SENTENCE)
     read(page, "the cat")
     assert list(page._kept) == [page._count]
@@ -184,7 +184,7 @@ def test_talking_heads_have_no_statistics_and_are_shown():
 
 
 def test_a_very_long_text_has_no_statistics_and_says_so(monkeypatch):
-    monkeypatch.setattr(bert_reader, "MOST_NUMBERS", 10)
+    monkeypatch.setattr(bert_reader, "MAX_NUMBERS", 10)
     assert "head_statistics" in explorer(small_bert(), SENTENCE)._latest.text.message["statistics"]["note"]
 
 
@@ -274,7 +274,7 @@ def test_a_long_text_is_cut_with_a_note():
 
 
 def test_a_whole_book_is_cut_before_it_is_read(monkeypatch):
-    monkeypatch.setattr(bert_reader, "MOST_CHARACTERS", 10)
+    monkeypatch.setattr(bert_reader, "MAX_CHARACTERS", 10)
     told, _ = read(explorer(small_bert(), "the cat"), "the cat sat on the mat", "it was warm , it was warm")
     assert told["tokens"] == ["[CLS]", "the", "cat", "[UNK]", "[SEP]", "it", "was", "[UNK]", "[SEP]"]
     assert ["22 characters" in told["notes"][0], "25 characters" in told["notes"][1]] == [True, True]

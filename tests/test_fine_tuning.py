@@ -20,7 +20,7 @@ import small_world
 from keras import ops
 
 import bertedu as be
-from bertedu.fine_tuning import Batches, WarmUpAndDecay, examples, fine_tune, optimizer, plan, state
+from bertedu.fine_tuning import Batches, WarmUpAndDecay, examples, fine_tune, optimizer, plan_batches, state
 from bertedu.fine_tuning import run as running
 from bertedu.fine_tuning.batches import SIZES, padded_length
 from bertedu.fine_tuning.config import TrainingConfig
@@ -58,18 +58,18 @@ def same_weights(one, two):
 
 def test_every_text_is_read_once_and_batches_are_alike_in_length():
     lengths = DRAW.integers(3, 200, 997)
-    batches = plan(lengths, 32, np.random.default_rng(0))
+    batches = plan_batches(lengths, 32, np.random.default_rng(0))
     assert sorted(np.concatenate(batches)) == list(range(997))
     alike = np.mean([np.ptp(lengths[batch]) for batch in batches])
     mixed = np.mean([np.ptp(lengths[DRAW.permutation(997)[:32]]) for _ in batches])
     assert alike < mixed / 10
-    assert [b.tolist() for b in batches] != [b.tolist() for b in plan(lengths, 32, np.random.default_rng(1))]
+    assert [b.tolist() for b in batches] != [b.tolist() for b in plan_batches(lengths, 32, np.random.default_rng(1))]
 
 
 def test_a_short_batch_is_filled_up_with_texts_that_do_not_count():
     _, preprocessor = small()
     texts = examples.prepare("train", (TEXTS[:5], LABELS[:5]), preprocessor, 2, 64)
-    batches = Batches(texts, plan([len(r.ids) for r in texts.rows], 4), 4, 0, 64)
+    batches = Batches(texts, plan_batches([len(r.ids) for r in texts.rows], 4), 4, 0, 64)
     shapes = [
         (inputs["input_word_ids"].shape[0], weights.sum()) for inputs, _, weights in map(batches.__getitem__, (0, 1))
     ]
@@ -477,14 +477,14 @@ def test_predictions_have_the_loss_that_validation_reported(options, tmp_path):
     options = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-2} | options
     history = fine_tune(classifier, preprocessor, data, data, **options, output_dir=tmp_path, progress=False)
     expected = history.epochs[history.best_epoch]["val_loss"]
-    opened, names, conditions = be.fine_tuning.open_run(tmp_path)
-    assert names is None and conditions.pairs is False
+    opened, names, settings = be.fine_tuning.open_run(tmp_path)
+    assert names is None and settings.pairs is False
     for model, reader in ((classifier, preprocessor), (opened.classifier, opened.preprocessor)):
         found = be.fine_tuning.predict(model, reader, data[0])[np.arange(45), data[1]]
         close = 1e-3 if "precision" in options else 1e-5  # batches of other lengths are rounded differently
         assert -np.log(found).mean() == pytest.approx(expected, rel=close)
     alone = be.load(tmp_path / "model")  # knows the length, too
-    assert alone.preprocessor.seq_length == conditions.max_length == options.get("max_length", 16)
+    assert alone.preprocessor.seq_length == settings.max_length == options.get("max_length", 16)
 
 
 def test_pairs_are_not_asked_where_single_texts_were_trained_nor_the_reverse():
@@ -1051,8 +1051,8 @@ def test_a_run_of_version_0_1_is_opened_and_predicts(tmp_path):
     content = json.loads((tmp_path / "history.json").read_text())
     del content["run"]["prediction"], content["run"]["arguments"]["schedule"]
     (tmp_path / "history.json").write_text(json.dumps(content))
-    bert, names, conditions = be.fine_tuning.open_run(tmp_path)
-    assert names is None and conditions == (None, None, None)
+    bert, names, settings = be.fine_tuning.open_run(tmp_path)
+    assert names is None and settings == (None, None, None)
     for pairs in (None, TEXTS[::-1]):
         assert be.fine_tuning.predict(bert.classifier, bert.preprocessor, TEXTS, pairs).shape == (48, 2)
     (tmp_path / "history.json").write_text('{"run": []}')

@@ -193,7 +193,7 @@ def test_a_vocabulary_of_hostile_tokens_is_read_drawn_and_explored(tmp_path):
         page = view.save(tmp_path / f"{number}.html").read_bytes().decode("utf-8")
         assert harmless(page)
         check_svg(view.save(tmp_path / f"{number}.svg"))
-    check_svg(plots.save(reading.picture(0), tmp_path / "reading.svg"))
-    plots.close(reading.picture(0))
+    check_svg(plots.save(reading.plot(0), tmp_path / "reading.svg"))
+    plots.close(reading.plot(0))
     history = be.History(run={"names": TOKENS})
     assert json.loads(history.save(tmp_path / "history.json").read_bytes())["run"]["names"] == TOKENS

@@ -786,7 +786,7 @@ def test_an_index_names_files_beside_it_only(name, of, tmp_path):
 
 def test_an_index_of_too_many_files(of):
     directory = of(MLM)
-    names = {f"a{i}": f"model_{i:05}.weights.h5" for i in range(common.MOST_SHARDS + 1)}
+    names = {f"a{i}": f"model_{i:05}.weights.h5" for i in range(common.MAX_SHARDS + 1)}
     (directory / "model.weights.json").write_text(json.dumps({"weight_map": names}))
     with pytest.raises(ValueError, match="weight_map must name 1 to 1,000 files, got 1,001"):
         keras_hub.read(directory)

@@ -38,14 +38,14 @@ def test_loading_does_not_make_the_second_model(monkeypatch):
     bert = be.load("minilm")
     assert not made
     assert bert.masked_lm is None  # what was published has none; so nothing else is saved or exported either
-    assert bert.guesser is None and len(made) == 1
+    assert bert.masked_lm_bert is None and len(made) == 1
 
 
 def test_what_read_and_embed_use_is_left_alone_to_the_last_bit(bert):
     before = [np.array(weight) for weight in bert.encoder.weights]
     vector, reading = bert.embed("the cat sat"), bert.read("the cat sat")
     bert.fill_mask(QUESTION)
-    assert bert.guesser.encoder is not bert.encoder
+    assert bert.masked_lm_bert.encoder is not bert.encoder
     for weight, old in zip(bert.encoder.weights, before, strict=True):
         np.testing.assert_array_equal(weight, old)
     np.testing.assert_array_equal(bert.embed("the cat sat"), vector)
@@ -54,7 +54,7 @@ def test_what_read_and_embed_use_is_left_alone_to_the_last_bit(bert):
 
 def test_the_encoder_of_the_guesser_is_the_published_one_and_a_difference_of_low_rank(bert):
     changes = load_file(ASSET)
-    ours, theirs = weights(bert.encoder), weights(bert.guesser.encoder)
+    ours, theirs = weights(bert.encoder), weights(bert.masked_lm_bert.encoder)
     for name in ("layer_0/self_attention/attention_output/kernel", "layer_5/feedforward/intermediate/kernel"):
         down, up = changes[f"{name}/down"].astype("float32"), changes[f"{name}/up"].astype("float32")
         difference = (np.array(theirs[name]) - np.array(ours[name])).reshape(len(down), -1)
@@ -62,11 +62,11 @@ def test_the_encoder_of_the_guesser_is_the_published_one_and_a_difference_of_low
         assert np.abs(difference).max() > 0.01
     for name in ("embeddings/word_embeddings/embeddings", "embeddings/layer_norm/gamma"):
         np.testing.assert_array_equal(theirs[name], ours[name])
-    assert bert.guesser.masked_lm.encoder_network is bert.guesser.encoder
+    assert bert.masked_lm_bert.masked_lm.encoder_network is bert.masked_lm_bert.encoder
 
 
 def test_it_is_the_model_s_own_answer(bert):
-    guesser = bert.guesser
+    guesser = bert.masked_lm_bert
     encoded = guesser.preprocessor.encode(QUESTION)
     ids = np.array([encoded.ids], "int32")
     inputs = {"input_word_ids": ids, "input_mask": ids * 0 + 1, "input_type_ids": ids * 0}
@@ -89,8 +89,8 @@ def test_training_the_encoder_does_not_reach_the_guesser():
 def test_a_saved_model_is_the_published_one_and_the_guesser_can_be_saved_whole(bert, tmp_path):
     be.save_checkpoint(bert, tmp_path / "plain")
     plain = be.load(tmp_path / "plain")
-    assert plain.masked_lm is None and plain.guesser is None
-    be.save_checkpoint(bert.guesser, tmp_path / "whole", format="huggingface")
+    assert plain.masked_lm is None and plain.masked_lm_bert is None
+    be.save_checkpoint(bert.masked_lm_bert, tmp_path / "whole", format="huggingface")
     whole = be.load(tmp_path / "whole")
     (ours,), (theirs,) = bert.fill_mask(QUESTION), whole.fill_mask(QUESTION)
     assert [token for token, _ in ours] == [token for token, _ in theirs]
@@ -114,8 +114,8 @@ def test_a_model_with_a_head_is_its_own_guesser():
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat"]
     encoder = be.BertEncoder(8, 6, num_layers=1, num_attention_heads=2, inner_dim=8)
     bert = be.Bert(be.BertTokenizer(words), encoder, masked_lm=be.BertPretrainer(encoder))
-    assert bert.guesser is bert
-    assert be.Bert(be.BertTokenizer(words), encoder).guesser is None
+    assert bert.masked_lm_bert is bert
+    assert be.Bert(be.BertTokenizer(words), encoder).masked_lm_bert is None
 
 
 def test_it_knows_python_and_not_paris(bert):

@@ -14,7 +14,7 @@ from bertedu.course.exercises import EXERCISES
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 FENCED = re.compile(r"```python\n(.*?)```", re.S)
 LINKS = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -55,7 +55,7 @@ def tasks(path):
 def test_the_file_is_valid_and_small(path):
     notebook = read(path)
     nbformat.validate(notebook)
-    assert path.stat().st_size < MOST_BYTES
+    assert path.stat().st_size < MAX_BYTES
     assert notebook.metadata.kernelspec == {
         "display_name": "Python 3 (ipykernel)",
         "language": "python",

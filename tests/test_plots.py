@@ -52,7 +52,7 @@ def test_head_draws_the_numbers_and_names_the_tokens():
     assert {f"{share:.2f}" for share in attention.ravel()} == {text.get_text() for text in ax.texts}
     assert image.colorbar.ax.get_ylabel() == "share of attention"
     assert image.get_clim() == (0, attention.max())
-    assert isinstance(ax.figure, plots.Picture)
+    assert isinstance(ax.figure, plots.AltTextFigure)
 
 
 def test_head_says_who_looks_at_whom():
@@ -92,7 +92,7 @@ def test_head_is_readable_at_any_length(count):
     assert smallest_text(figure) >= 8
     for axis in (ax.xaxis, ax.yaxis):
         boxes = [tick.get_window_extent() for tick in axis.get_ticklabels()]
-        assert len(boxes) <= plots.MOST_LABELS
+        assert len(boxes) <= plots.MAX_LABELS
         assert not any(a.overlaps(b) for a, b in zip(boxes, boxes[1:], strict=False))
     whole = figure.bbox
     inside = figure.get_tightbbox().transformed(figure.dpi_scale_trans)
@@ -356,7 +356,7 @@ def test_a_user_s_style_does_not_spoil_the_picture():
 
 
 def test_an_axes_of_ones_own_keeps_its_figure():
-    figure, (left, right) = plt.subplots(1, 2, FigureClass=plots.Picture)
+    figure, (left, right) = plt.subplots(1, 2, FigureClass=plots.AltTextFigure)
     assert plots.head(shares(2, 2), ["a", "b"], ax=left, title="first") is left
     plots.head(shares(2, 2), ["c", "d"], ax=right, title="second")
     assert figure.alt.index("'first'") < figure.alt.index("'second'")

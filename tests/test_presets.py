@@ -550,7 +550,7 @@ def test_pickles_are_refused_before_they_are_downloaded(world):
     answer = world["online"]("be.load('hf://tiny/pickle')")
     assert answer["error"] == "FileNotFoundError" and not answer["chained"]
     assert "pytorch_model*.bin, pickles" in answer["message"] and "save_pretrained" in answer["message"]
-    preset = "presets.Preset('p', 'tiny/pickle', None, None, 'a test', elsewhere={'TensorFlow 1': 'https://there'})"
+    preset = "presets.Preset('p', 'tiny/pickle', None, None, 'a test', other_sources={'TensorFlow 1': 'https://there'})"
     answer = world["online"](f"presets.find({preset})")
     assert answer["error"] == "FileNotFoundError" and "  TensorFlow 1: https://there (unpack" in answer["message"]
     assert not any("/tiny/pickle/resolve" in line for line in world["hub"].asked)

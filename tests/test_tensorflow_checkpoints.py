@@ -685,7 +685,7 @@ def test_a_damaged_preprocessor_is_named(of):
 
 
 def test_a_program_that_is_too_large_is_not_parsed(of, monkeypatch):
-    monkeypatch.setattr(saved_model, "MOST_GRAPH", 1000)
+    monkeypatch.setattr(saved_model, "MAX_GRAPH", 1000)
     with pytest.raises(ValueError, match=r"saved_model\.pb: expected at most 1,000 bytes"):
         saved_model.read_tokenizer(of("hub_preprocessor_lower"))
 

@@ -390,7 +390,7 @@ def test_a_saved_page_holds_every_layer_and_a_chosen_few(tmp_path):
 
 
 def test_a_file_that_no_browser_would_open_is_refused_with_the_way_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "MOST_IN_FILE", 300)
+    monkeypatch.setattr(module, "MAX_IN_FILE", 300)
     with pytest.raises(ValueError, match=r"3 layers are .*choose 2 of them or fewer, as layers=range\(2\)"):
         head_view(shares(3, 2, 5, 5), list("abcde")).save(tmp_path / "view.html")
 

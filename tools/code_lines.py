@@ -25,6 +25,8 @@ IGNORED = {
 TYPING = {"__future__", "typing", "numpy.typing", "bertedu.typing"}
 FORMAT = ("format", "--isolated", "--line-length=120", "--config=format.skip-magic-trailing-comma=true", "-")
 
+UNUSED = ("check", "--isolated", "--select=F401", "--fix-only", "--quiet")  # imports that only annotations needed
+
 
 class WithoutAnnotations(ast.NodeVisitor):
     """The pieces of a syntax tree that exist for annotations alone, as spans ((line, column), (line, column))."""
@@ -85,10 +87,15 @@ def docstrings(tree):
     return [((node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)) for node in nodes]
 
 
-def count(source):
-    """Return the number of lines of code in `source`, a string."""
-    ruff = [sys.executable, "-m", "ruff", *FORMAT]
-    bare = subprocess.run(ruff, input=without_annotations(source), capture_output=True, text=True, check=True).stdout
+def ruff(source, *arguments):
+    """Return what ruff makes of `source`, a string."""
+    command = [sys.executable, "-m", "ruff", *arguments]
+    return subprocess.run(command, input=source, capture_output=True, text=True, check=True, encoding="utf-8").stdout
+
+
+def count(source, name="module.py"):
+    """Return the number of lines of code in `source`, a string; what `__init__.py` imports is its code."""
+    bare = ruff(ruff(without_annotations(source), *UNUSED, f"--stdin-filename={name}", "-"), *FORMAT)
     spans = docstrings(ast.parse(bare))
     lines = set()
     for token in tokenize.generate_tokens(io.StringIO(bare).readline):
@@ -110,7 +117,7 @@ def main():
     parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="another checkout")
     options = parser.parse_args()
     paths = options.paths or package_files(options.root)
-    counts = {path: count(path.read_text(encoding="utf-8")) for path in paths}
+    counts = {path: count(path.read_text(encoding="utf-8"), path.name) for path in paths}
     for path, number in sorted(counts.items(), key=lambda item: item[1]):
         print(f"{number:6,}  {path.relative_to(options.root) if path.is_relative_to(options.root) else path}")
     print(f"{sum(counts.values()):6,}  in {len(counts)} files")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bertedu.aliases import also_spelled, renamed_attribute
 from bertedu.checks import instance, numbers, strings
 from bertedu.reading import Reading
 
@@ -46,20 +47,20 @@ class HeadStatistics:
     have such a token to look at; where none has, it is 0. The word after [CLS] has [CLS] for its previous token.
 
     Attributes, each `[L, N]`:
-        entropy: bits; of how many tokens a row is made, in doublings.
-        evenness: entropy, as a share of the most that the text's length allows; 1 for a row that looks at all alike.
+        entropy: bits.
+        normalized_entropy: entropy divided by log2 T, its maximum: 1 where all weights of a row are equal.
         distance: how many tokens away, on average.
         previous, next, itself: shares of attention on these neighbours.
         same_word: share on other places where the same token stands.
         cls, sep: shares on [CLS] and on every [SEP].
         punctuation: share on tokens of nothing but punctuation marks.
     And:
-        words: int, how many rows were averaged.
+        num_tokens: int, how many rows were averaged: one for each token that is no special token.
     """
 
-    words: int
+    num_tokens: int
     entropy: np.ndarray
-    evenness: np.ndarray
+    normalized_entropy: np.ndarray
     distance: np.ndarray
     previous: np.ndarray
     next: np.ndarray
@@ -74,27 +75,32 @@ class HeadStatistics:
         """A label for each head, `[L, N]` strings.
 
         The kind with the largest share, where that is more than half ("previous token", "next token", "itself", "same
-        word", "[CLS] sink", "[SEP] sink", "punctuation"); else "broad", where `evenness` is at least 0.9; else "mixed".
+        word", "[CLS] sink", "[SEP] sink", "punctuation"); else "broad", where `normalized_entropy` is at least 0.9;
+        else "mixed".
         """
         shares = np.stack([getattr(self, name) for name in SHARES])  # [kinds, L, N]
         names = np.array(list(SHARES.values()))[shares.argmax(axis=0)]
-        rest = np.where(self.evenness >= BROAD, "broad", "mixed")
+        rest = np.where(self.normalized_entropy >= BROAD, "broad", "mixed")
         return np.where(shares.max(axis=0) > MOST, names, rest)
 
-    def summary(self, most: int = 6) -> str:
-        """Return the atlas of heads as text: a line a label, with its `most` clearest heads as layer.head (share)."""
+    words = renamed_attribute("words", "num_tokens")
+    evenness = renamed_attribute("evenness", "normalized_entropy")
+
+    @also_spelled({"most": "limit"}, deprecated=True)
+    def summary(self, limit: int = 6) -> str:
+        """Return the atlas of heads as text: a line a label, with its `limit` clearest heads as layer.head (share)."""
         labels, lines = self.labels, []
-        for name, label in [*SHARES.items(), ("evenness", "broad"), ("evenness", "mixed")]:
+        for name, label in [*SHARES.items(), ("normalized_entropy", "broad"), ("normalized_entropy", "mixed")]:
             values = np.where(labels == label, getattr(self, name), -1.0)
             places = sorted(zip(*np.nonzero(labels == label), strict=True), key=lambda place: -values[place])
-            heads = [f"{place[0]}.{place[1]} ({values[place]:.2f})" for place in places[:most]]
-            more = [f"and {len(places) - most} more"] if len(places) > most else []
+            heads = [f"{place[0]}.{place[1]} ({values[place]:.2f})" for place in places[:limit]]
+            more = [f"and {len(places) - limit} more"] if len(places) > limit else []
             lines += [f"{label:<15}{len(places):>4}   {', '.join(heads + more)}"] if places else []
         return "\n".join(lines)
 
     def __repr__(self) -> str:
         layers, heads = self.entropy.shape
-        return f"HeadStatistics({layers} layers of {heads} heads, over {self.words} words)\n{self.summary()}"
+        return f"HeadStatistics({layers} layers of {heads} heads, over {self.num_tokens} words)\n{self.summary()}"
 
 
 def head_statistics(attention: ArrayLike, tokens: Sequence[str]) -> HeadStatistics:
@@ -171,7 +177,7 @@ def _sums(attention: np.ndarray, tokens: Sequence[str]) -> Sums:
     distances = np.abs(rows[:, None] - rows).astype(float)  # [T, T]
     values = {
         "entropy": (bits, words),
-        "evenness": (bits / max(np.log2(real.sum()), 1.0), words),
+        "normalized_entropy": (bits / max(np.log2(real.sum()), 1.0), words),
         "distance": (np.einsum("lnts,ts->lnt", attention, distances), words),
     }
     for kind, table in _keys_of(names).items():
@@ -200,4 +206,4 @@ def _averaged(texts: Sequence[Sums]) -> HeadStatistics:
     """Return the `HeadStatistics` of the `_sums` of one or more texts."""
     totals = {name: (sum(text[name][0] for text in texts), sum(text[name][1] for text in texts)) for name in texts[0]}
     means: dict[str, Any] = {name: total / max(rows, 1) for name, (total, rows) in totals.items()}
-    return HeadStatistics(words=totals["entropy"][1], **means)
+    return HeadStatistics(num_tokens=totals["entropy"][1], **means)

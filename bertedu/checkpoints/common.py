@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PREPROCESSOR_LENGTH = 128  # what a model's own preprocessor pads to, as the Hub's do
 LONGEST_NAME = 200  # characters of a name from a file that a message shows
-MOST_SHARDS = 1000
+MAX_SHARDS = 1000
 FLOATS = ("float32", "float16", "bfloat16", "float64")
 """What weights are read from; others are quantised, and numbers beside them say how."""
 
@@ -153,8 +153,8 @@ def shard_files(index: Path) -> list[Path]:
                 last = escape(name)[-LONGEST_NAME:]
                 raise ValueError(f"{index}: weight_map must name files beside it, got {last!r}.")
             names.add(name)
-    if not 1 <= len(names) <= MOST_SHARDS:
-        raise ValueError(f"{index}: weight_map must name 1 to {MOST_SHARDS:,} files, got {len(names):,}.")
+    if not 1 <= len(names) <= MAX_SHARDS:
+        raise ValueError(f"{index}: weight_map must name 1 to {MAX_SHARDS:,} files, got {len(names):,}.")
     absent = [name for name in sorted(names) if not (index.parent / name).is_file()]
     if absent:
         raise FileNotFoundError(f"{index} names {shortened(absent)}, which {index.parent} does not hold.")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-MOST_FILES = 10_000
+MAX_FILES = 10_000
 TRIES = 3  # a directory that is replaced is whole again at once
 
 Result = TypeVar("Result")
@@ -40,7 +40,7 @@ def read_one_version(path: Path, read: Callable[[Path], Result]) -> Result:
 def files_at(path: Path) -> list[Path]:
     """Return the files of the checkpoint at `path`: a directory's, the file itself, or those of a prefix."""
     if path.is_dir():
-        return sorted(itertools.islice(path.rglob("*"), MOST_FILES))
+        return sorted(itertools.islice(path.rglob("*"), MAX_FILES))
     return [path, *sorted(path.parent.glob(f"{glob.escape(path.name)}.*"))]
 
 

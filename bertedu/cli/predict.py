@@ -18,8 +18,8 @@ def run(options: Namespace) -> int:
     with package() as bertedu:
         from bertedu.data import load_unlabelled
 
-        bert, names, conditions = bertedu.fine_tuning.open_run(options.run_dir)
-        texts, pairs = load_unlabelled(options.file, conditions.pairs, options.text, options.pair)
+        bert, names, settings = bertedu.fine_tuning.open_run(options.run_dir)
+        texts, pairs = load_unlabelled(options.file, settings.pairs, options.text, options.pair)
         predictions = bertedu.fine_tuning.predict(bert.classifier, bert.preprocessor, texts, pairs)
     for prediction, *text in zip(predictions, texts, *([] if pairs is None else [pairs]), strict=True):
         if prediction.ndim:

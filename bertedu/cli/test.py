@@ -9,7 +9,7 @@ from argparse import ArgumentParser, Namespace
 from . import common
 
 SECONDS_PER_CELL = 300  # a cell that takes longer has hung: a whole chapter should take less than two minutes
-MOST_PROCESSES = 4  # of unit tests at a time: each takes 2 GB
+MAX_PROCESSES = 4  # of unit tests at a time: each takes 2 GB
 TOOLS = ("pytest", "xdist", "nbval", "ruff", "mypy", "coverage", "playwright")
 
 
@@ -28,7 +28,7 @@ def steps(options: Namespace) -> list[tuple[str, list[str]]]:
     measured = [*python, "coverage", "run", "-m", "pytest"]
     chosen = ["-k", options.k] if options.k else []
     quick = "" if options.all else " and not slow"
-    at_once = ["-n", str(min(os.cpu_count() or 1, MOST_PROCESSES)), "--dist", "worksteal"]
+    at_once = ["-n", str(min(os.cpu_count() or 1, MAX_PROCESSES)), "--dist", "worksteal"]
     unit_tests = [*at_once, "-m", "not browser" + quick, *chosen]
     notebooks = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={SECONDS_PER_CELL}"]
     lint = [

@@ -4,7 +4,7 @@ import textwrap
 import warnings
 from typing import Any
 
-from bertedu.course.exercise import Exercise, NotYet, describe_error, kind
+from bertedu.course.exercise import Exercise, WrongAnswer, describe_error, kind
 from bertedu.course.exercises import EXERCISES
 from bertedu.course.source import show_code
 
@@ -36,10 +36,10 @@ def check(name: str, answer: Any = ...) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy's about NaN: the reason says it better
             if answer is ...:
-                raise NotYet("there is nothing in it yet; put your answer where the dots (...) are.")
-            exercise.judge(answer)
+                raise WrongAnswer("there is nothing in it yet; put your answer where the dots (...) are.")
+            exercise.check(answer)
         verdict = f"Correct: {exercise.correct}"
-    except NotYet as reason:
+    except WrongAnswer as reason:
         verdict = f"Not yet: {reason}"
     except KeyboardInterrupt:
         verdict = "Not yet: it was stopped before it came to an end."

@@ -23,14 +23,14 @@ from bertedu.course.wheel import PACKAGE, build_wheel
 
 # Bytes of the compressed wheel; a third more as text in a cell. A notebook without its pictures stays below half a
 # megabyte, which Colab, GitHub's preview and an e-mail take; the package with all its formats has 320,000.
-MOST_CARRIED = 330_000
+MAX_CARRIED = 330_000
 HEAD = PACKAGE / "assets" / "minilm_mlm.safetensors"  # 2 MB: only a chapter that uses fill_mask carries it
 WIDTH = 4000  # characters per line of a carried file
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 COLAB = "https://colab.research.google.com/github"
 REPOSITORY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]*/(?!\.\.?$)[\w.-]+", re.ASCII)  # GitHub's own rule
 BRANCH = re.compile(r"(?!.*(?:\.\.|\.lock$|\.$))\w[\w.+-]*(?:/\w[\w.+-]*)*", re.ASCII)  # a part of what git allows
-USES_HEAD = re.compile(r"\bbert\.(fill_mask|masked_lm|guesser)\b")
+USES_HEAD = re.compile(r"\bbert\.(fill_mask|masked_lm|masked_lm_bert)\b")
 
 SETUP = """\
 # @title Setup: run this cell first (about a minute, once in a session)
@@ -187,8 +187,8 @@ def code_cell(source: str, name: str) -> dict[str, Any]:
 def carried(name: str, content: bytes) -> tuple[str, str]:
     """Return the arguments of `setup` for a notebook that carries a wheel, its file name and bytes."""
     packed = lzma.compress(content, preset=9 | lzma.PRESET_EXTREME)
-    if len(packed) > MOST_CARRIED:
-        raise ValueError(f"the package is {len(packed):,} bytes, compressed; a cell carries up to {MOST_CARRIED:,}.")
+    if len(packed) > MAX_CARRIED:
+        raise ValueError(f"the package is {len(packed):,} bytes, compressed; a cell carries up to {MAX_CARRIED:,}.")
     install = f"lambda: install_package({name!r}, WHEEL_SHA256, read_carried(WHEEL, WHEEL_SHA256))"
     return as_text("WHEEL", content, packed), install
 

@@ -22,7 +22,7 @@ class Exercise:
         task: what to do, one sentence.
         blank: the code of the cell that the learner fills in, without the line that calls `check`.
         answer: the name in `blank` that is handed to `check`.
-        judge: function of the answer; raises `NotYet` with the reason, or returns when it is right.
+        judge: function of the answer; raises `WrongAnswer` with the reason, or returns when it is right.
         correct: what has been shown, the sentence after "Correct:".
         hints: two strings; the second says more.
         solution: code that can stand in place of `blank`.
@@ -31,13 +31,13 @@ class Exercise:
     task: str
     blank: str
     answer: str
-    judge: Callable[[Any], None]
+    check: Callable[[Any], None]
     correct: str
     hints: tuple[str, str]
     solution: str
 
 
-class NotYet(Exception):
+class WrongAnswer(Exception):
     """An answer is not right yet; its text says why, to the learner."""
 
 
@@ -45,29 +45,29 @@ def call(function: Any, *arguments: Any) -> Any:
     """Return what the learner's `function` returns for `arguments`.
 
     Raises:
-        NotYet: it is not a function, or it fails.
+        WrongAnswer: it is not a function, or it fails.
     """
     if not callable(function):
-        raise NotYet(f"give check the function itself, by its name without brackets; this is {kind(function)}.")
+        raise WrongAnswer(f"give check the function itself, by its name without brackets; this is {kind(function)}.")
     try:
         return function(*arguments)
-    except (KeyboardInterrupt, NotYet):
+    except (KeyboardInterrupt, WrongAnswer):
         raise
     except RecursionError:
-        raise NotYet("the function calls itself without an end.") from None
+        raise WrongAnswer("the function calls itself without an end.") from None
     except BaseException as error:
-        raise NotYet(f"the function stopped with {describe_error(error)}.") from None
+        raise WrongAnswer(f"the function stopped with {describe_error(error)}.") from None
 
 
 def one_number(answer: Any, asked: str) -> np.ndarray:
     """Return the answer as an array without axes.
 
     Raises:
-        NotYet: it holds several numbers; the message ends in `asked`, which number is asked for.
+        WrongAnswer: it holds several numbers; the message ends in `asked`, which number is asked for.
     """
     array = numbers(answer)
     if array.shape != ():
-        raise NotYet(f"one number is asked for: {asked}")
+        raise WrongAnswer(f"one number is asked for: {asked}")
     return array
 
 
@@ -75,20 +75,20 @@ def numbers(answer: Any) -> np.ndarray:
     """Return `answer` (number, list, array, tensor of any backend) as a float array.
 
     Raises:
-        NotYet: it does not hold numbers.
+        WrongAnswer: it does not hold numbers.
     """
     if answer is None:
-        raise NotYet("it gives None. Is a `return` missing?")
+        raise WrongAnswer("it gives None. Is a `return` missing?")
     if answer is ...:
-        raise NotYet("it gives back the dots (...); put your code in their place.")
+        raise WrongAnswer("it gives back the dots (...); put your code in their place.")
     for method in ("detach", "cpu", "numpy"):  # torch, TensorFlow
         answer = getattr(answer, method)() if hasattr(answer, method) else answer
     if isinstance(answer, str | bytes | dict | set) or callable(answer):
-        raise NotYet(f"numbers are wanted, this is {kind(answer)}.")
+        raise WrongAnswer(f"numbers are wanted, this is {kind(answer)}.")
     try:
         return np.asarray(answer, dtype=float)
     except (TypeError, ValueError):
-        raise NotYet("it cannot be read as numbers in rows of equal length.") from None
+        raise WrongAnswer("it cannot be read as numbers in rows of equal length.") from None
 
 
 def compare(answer: Any, expected: ArrayLike, typical: Iterable[tuple[ArrayLike, str]] = ()) -> None:
@@ -100,21 +100,21 @@ def compare(answer: Any, expected: ArrayLike, typical: Iterable[tuple[ArrayLike,
         typical: pairs (result of a typical mistake, the reason to give).
 
     Raises:
-        NotYet: it is not, with the first reason that fits.
+        WrongAnswer: it is not, with the first reason that fits.
     """
     got, expected = numbers(answer), np.asarray(expected, dtype=float)
     for wrong, reason in typical:
         wrong = np.asarray(wrong, dtype=float)
         if _equal(got, wrong) and not _equal(wrong, expected):
-            raise NotYet(reason)
+            raise WrongAnswer(reason)
     if got.shape != expected.shape:
-        raise NotYet(f"it should be {_shape(expected)}, and is {_shape(got)}.")
+        raise WrongAnswer(f"it should be {_shape(expected)}, and is {_shape(got)}.")
     if not np.isfinite(got).all():
-        raise NotYet("it holds NaN or infinity; somewhere 0 is divided by 0, or a number became too large.")
+        raise WrongAnswer("it holds NaN or infinity; somewhere 0 is divided by 0, or a number became too large.")
     if not _equal(got, expected):
         place = tuple(int(i) for i in np.unravel_index(np.abs(got - expected).argmax(), got.shape))
         where = f" at {list(place)}" if place else ""
-        raise NotYet(f"expected {_written(expected[place])}{where}, got {_written(got[place])}.")
+        raise WrongAnswer(f"expected {_written(expected[place])}{where}, got {_written(got[place])}.")
 
 
 def _equal(a: np.ndarray, b: np.ndarray) -> bool:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bertedu.aliases import also_spelled
 from bertedu.data import files, sets
 
 NUMBER = re.compile(r"[+-]?([0-9]{1,18}\.?[0-9]{0,18}|\.[0-9]{1,18})([eE][+-]?[0-9]{1,2})?")
@@ -36,6 +37,7 @@ class Texts(NamedTuple):
     names: tuple[str, ...] | None
 
 
+@also_spelled({"numbers": "regression"}, deprecated=True)
 def load_texts(
     path: str | Path,
     text: str | int = "text",
@@ -43,7 +45,7 @@ def load_texts(
     label: str | int | None = "label",
     names: Iterable[object] | None = None,
     *,
-    numbers: bool = False,
+    regression: bool = False,
     split: str | None = None,
 ) -> Texts:
     """Return the texts and labels of a file, or of a data set by its name.
@@ -61,7 +63,7 @@ def load_texts(
         names: the names of the classes, in the order of their numbers; another label is an error. Give a validation
             file those of the training file. Defaults to the labels that are there, sorted, numbers by value. A number
             is one class in every spelling: 1, 1.0 and 01 are "1".
-        numbers: True for a regression: labels are read as numbers, not as classes.
+        regression: True to read labels as numbers, not as classes.
         split: "train", "validation" or "test" of a set; None for a file.
 
     Returns: `Texts`.
@@ -80,7 +82,7 @@ def load_texts(
     if isinstance(path, str) and path in sets.NAMES:
         path, own = sets.find(path, split)
         text, pair = own.text if text == "text" else text, pair or own.pair
-        if own.names and label == "label" and names is None and not numbers:  # their files number the classes
+        if own.names and label == "label" and names is None and not regression:  # their files number the classes
             numbered = load_texts(path, text, pair, label, names=range(len(own.names)))
             return numbered._replace(names=own.names)
     elif split is not None:
@@ -89,7 +91,7 @@ def load_texts(
     columns = {name: i for name, i in (("text", text), ("pair", pair), ("label", label)) if i is not None}
     if text is None or {type(column) for column in columns.values()} not in ({str}, {int}):
         raise ValueError(f"text, pair, label: expected columns all by name or all by position, got {columns}")
-    return _collect(path, columns, names, numbers)
+    return _collect(path, columns, names, regression)
 
 
 def _checked(path):
@@ -104,9 +106,9 @@ def _checked(path):
     return path
 
 
-def _collect(path, columns, names, numbers):
+def _collect(path, columns, names, regression):
     """Return the `Texts` in the `columns` of a file."""
-    readers = {"text": _text, "pair": _text, "label": _number if numbers else _class}
+    readers = {"text": _text, "pair": _text, "label": _number if regression else _class}
     content, places = {name: [] for name in columns}, []
     for line, values in files.FORMATS[path.suffix.lower()](path, list(columns.values())):
         for (name, column), value in zip(columns.items(), values, strict=True):
@@ -118,7 +120,7 @@ def _collect(path, columns, names, numbers):
     labels = content.get("label")
     if labels is None:
         names = None
-    elif numbers:
+    elif regression:
         labels, names = np.array(labels, np.float32), None  # [n]
     else:
         names = _names(path, labels, places) if names is None else tuple(str(name) for name in names)

@@ -13,13 +13,22 @@ Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.2. Chapter: not
 
 # In reading order.
 # isort: off
+from bertedu.aliases import renamed
 from bertedu.fine_tuning.examples import Examples
-from bertedu.fine_tuning.batches import Batches, plan
+from bertedu.fine_tuning.batches import Batches, plan_batches
 from bertedu.fine_tuning.schedule import WarmUpAndDecay, optimizer
 from bertedu.fine_tuning.history import History
 from bertedu.fine_tuning.seeds import Runs
 from bertedu.fine_tuning.recipe import fine_tune
-from bertedu.fine_tuning.evaluation import Mistake, TrainedRun, calibration, confusion, mistakes, open_run, predict
+from bertedu.fine_tuning.evaluation import (
+    Mistake,
+    TrainedRun,
+    calibration,
+    confusion_matrix,
+    mistakes,
+    open_run,
+    predict,
+)
 
 # isort: on
 
@@ -32,11 +41,13 @@ __all__ = [
     "TrainedRun",
     "WarmUpAndDecay",
     "calibration",
-    "confusion",
+    "confusion_matrix",
     "fine_tune",
     "mistakes",
     "open_run",
     "optimizer",
-    "plan",
+    "plan_batches",
     "predict",
 ]
+
+__getattr__ = renamed(__name__, {"confusion": "confusion_matrix", "plan": "plan_batches"})

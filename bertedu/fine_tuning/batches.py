@@ -28,7 +28,7 @@ def padded_length(length: int, limit: int, sizes: Sequence[int] = SIZES) -> int:
     return min(next((size for size in sizes if size >= length), length), limit)
 
 
-def plan(lengths: Sequence[int], batch_size: int, rng: np.random.Generator | None = None) -> list[np.ndarray]:
+def plan_batches(lengths: Sequence[int], batch_size: int, rng: np.random.Generator | None = None) -> list[np.ndarray]:
     """Return which texts go together: a list of arrays of indices, one per batch.
 
     Args:
@@ -37,7 +37,7 @@ def plan(lengths: Sequence[int], batch_size: int, rng: np.random.Generator | Non
         rng: orders the texts at random. Defaults to all texts sorted by length, as for an evaluation.
 
     Example:
-        >>> [batch.tolist() for batch in plan([5, 9, 4, 8, 6], batch_size=2)]
+        >>> [batch.tolist() for batch in plan_batches([5, 9, 4, 8, 6], batch_size=2)]
         [[1, 3], [4, 0], [2]]
     """
     sizes = np.asarray(lengths)
@@ -60,7 +60,7 @@ class Batches(keras.utils.PyDataset):
 
     Args:
         examples: `Examples`.
-        batches: what `plan` returns, or a part of it.
+        batches: what `plan_batches` returns, or a part of it.
         batch_size: int.
         pad_id: int, the tokenizer's.
         limit: int, the longest that a batch may be.

@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from bertedu.aliases import also_spelled
 from bertedu.bert import Bert
 from bertedu.checkpoints import load
 from bertedu.classifier import BertClassifier
 from bertedu.files import read_json
-from bertedu.fine_tuning.batches import Batches, plan
+from bertedu.fine_tuning.batches import Batches, plan_batches
 from bertedu.fine_tuning.examples import Examples, class_labels, column, strings
-from bertedu.fine_tuning.model import CONDITIONS, Conditions, limit_of, predicting
+from bertedu.fine_tuning.model import PREDICTION_SETTINGS, PredictionSettings, limit_of, predicting
 from bertedu.fine_tuning.run import HISTORY, MODEL
 from bertedu.reading import Reading
 from bertedu.text import BertPreprocessor
@@ -69,20 +70,20 @@ def predict(
     Example:
         predict(classifier, bert.preprocessor, ["What a film!"]).argmax(axis=-1)
     """
-    conditions = CONDITIONS.get(classifier, Conditions(None))
+    settings = PREDICTION_SETTINGS.get(classifier, PredictionSettings(None))
     alone = isinstance(texts, str | bytes)
     texts, pairs = strings("predict", [texts] if alone else texts, [pairs] if alone and pairs is not None else pairs)
-    if texts and conditions.pairs not in (None, pairs is not None):
+    if texts and settings.pairs not in (None, pairs is not None):
         kinds = ("single texts", "pairs of texts")
-        raise ValueError(f"pairs: expected {kinds[conditions.pairs]}, as trained, got {kinds[pairs is not None]}.")
-    limit = limit_of(classifier, preprocessor, conditions.max_length if max_length is None else max_length)
+        raise ValueError(f"pairs: expected {kinds[settings.pairs]}, as trained, got {kinds[pairs is not None]}.")
+    limit = limit_of(classifier, preprocessor, settings.max_length if max_length is None else max_length)
     rows = preprocessor.encode_batch(texts, pairs, max_length=limit)
     logits = np.zeros((len(rows), classifier.num_classes), "float32")  # [n, classes]
     if rows:
         zeros = np.zeros(len(rows), "float32")
         examples = Examples(rows, labels=zeros, weights=zeros)
-        data = Batches(examples, plan(examples.lengths, BATCH), BATCH, preprocessor.tokenizer.pad_id, limit)
-        model = predicting(classifier, conditions.precision)
+        data = Batches(examples, plan_batches(examples.lengths, BATCH), BATCH, preprocessor.tokenizer.pad_id, limit)
+        model = predicting(classifier, settings.precision)
         predicted = model.predict(data, verbose=0).reshape(-1, BATCH, classifier.num_classes)
         for batch, rows_of_batch in zip(data.batches, predicted, strict=True):
             logits[batch] = rows_of_batch[: len(batch)]
@@ -98,12 +99,12 @@ class TrainedRun(NamedTuple):
     Args:
         bert: its `Bert`; `bert.classifier` predicts as in the training.
         names: list of the classes' names, or None.
-        conditions: `Conditions` of the training.
+        settings: `PredictionSettings` of the training.
     """
 
     bert: Bert
     names: list[str] | None
-    conditions: Conditions
+    settings: PredictionSettings
 
 
 def open_run(output_dir: str | Path) -> TrainedRun:
@@ -123,14 +124,14 @@ def open_run(output_dir: str | Path) -> TrainedRun:
     bert = load(folder / MODEL)
     try:
         old = {"max_length": run["arguments"]["max_length"]}  # version 0.1 wrote no more
-        conditions = Conditions(**run.get("prediction", old))
+        settings = PredictionSettings(**run.get("prediction", old))
         names = run["names"]
     except (AttributeError, KeyError, TypeError):
         raise ValueError(f"{folder / HISTORY}: expected the history of a training. Train again.") from None
     if bert.classifier is None:
         raise ValueError(f"{folder / MODEL}: expected a classifier, got a model without one.")
-    CONDITIONS[bert.classifier] = conditions
-    return TrainedRun(bert, names, conditions)
+    PREDICTION_SETTINGS[bert.classifier] = settings
+    return TrainedRun(bert, names, settings)
 
 
 def _checked(labels, probabilities):
@@ -144,11 +145,11 @@ def _checked(labels, probabilities):
     return labels, probabilities
 
 
-def confusion(labels: Sequence[int], probabilities: np.ndarray) -> np.ndarray:
+def confusion_matrix(labels: Sequence[int], probabilities: np.ndarray) -> np.ndarray:
     """Return how many texts of each class (rows) got which prediction (columns): int array `[classes, classes]`.
 
     Example:
-        >>> confusion([0, 0, 1], np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])).tolist()
+        >>> confusion_matrix([0, 0, 1], np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])).tolist()
         [[1, 1], [0, 1]]
     """
     labels, probabilities = _checked(labels, probabilities)
@@ -156,10 +157,11 @@ def confusion(labels: Sequence[int], probabilities: np.ndarray) -> np.ndarray:
     return np.bincount(labels * classes + probabilities.argmax(-1), minlength=classes**2).reshape(classes, classes)
 
 
+@also_spelled({"most": "limit"}, deprecated=True)
 def mistakes(
-    texts: Any, labels: Sequence[int], probabilities: np.ndarray, most: int = 10, pairs: Any = None
+    texts: Any, labels: Sequence[int], probabilities: np.ndarray, limit: int = 10, pairs: Any = None
 ) -> list[Mistake]:
-    """Return the texts that a classifier is wrong about, at most `most`, the most confident mistakes first.
+    """Return the texts that a classifier is wrong about, at most `limit`, the most confident mistakes first.
 
     Example:
         >>> mistakes(["so good", "so bad"], [1, 0], np.array([[0.9, 0.1], [0.6, 0.4]]))
@@ -173,7 +175,7 @@ def mistakes(
     wrong = [i for i in np.argsort(-confidence, kind="stable") if predicted[i] != labels[i]]
     return [
         Mistake(int(i), texts[i], int(labels[i]), int(predicted[i]), float(confidence[i]), pairs and pairs[i])
-        for i in wrong[:most]
+        for i in wrong[:limit]
     ]
 
 

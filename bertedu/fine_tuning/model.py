@@ -19,7 +19,7 @@ from bertedu.fine_tuning.schedule import optimizer
 from bertedu.text import BertPreprocessor
 
 
-class Conditions(NamedTuple):
+class PredictionSettings(NamedTuple):
     """What a prediction must repeat of a training.
 
     Args:
@@ -33,8 +33,8 @@ class Conditions(NamedTuple):
     precision: str | None = None
 
 
-CONDITIONS: weakref.WeakKeyDictionary[BertClassifier, Conditions] = weakref.WeakKeyDictionary()
-"""`Conditions` by classifier, of those that were trained or opened by `open_run` in this process."""
+PREDICTION_SETTINGS: weakref.WeakKeyDictionary[BertClassifier, PredictionSettings] = weakref.WeakKeyDictionary()
+"""`PredictionSettings` by classifier, of those that were trained or opened by `open_run` in this process."""
 
 _COPIES: weakref.WeakKeyDictionary[BertClassifier, BertClassifier] = weakref.WeakKeyDictionary()
 # Of classifiers that predict in another precision than their own.
@@ -62,12 +62,12 @@ class Training:
 
     def describe(self) -> dict[str, Any]:
         """Return everything that the result depends on, as a dict that JSON can hold."""
-        conditions = Conditions(self.max_length, self.train.pairs, policy_of(self.config.precision))
+        settings = PredictionSettings(self.max_length, self.train.pairs, policy_of(self.config.precision))
         return {
             "arguments": self.config.to_json(),
             "num_classes": self.classifier.num_classes,
             "names": self.train.names,
-            "prediction": conditions._asdict(),
+            "prediction": settings._asdict(),
             "parameters": self.classifier.count_params(),
             "train": self.train.describe(),
             "validation": self.validation and self.validation.describe(),

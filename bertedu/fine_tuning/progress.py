@@ -14,7 +14,7 @@ from bertedu.fine_tuning.history import History, metrics_of
 from bertedu.terminal import in_notebook
 
 LEAST_SECONDS = 1.0  # between two plots
-MOST_OF_THE_TIME = 0.05  # that drawing may take
+MAX_TIME_FRACTION = 0.05  # that drawing may take
 
 
 def progress(steps: int, steps_per_epoch: int, history: History, shown: bool = True) -> "Bar | Curves":
@@ -132,4 +132,4 @@ class Curves(keras.callbacks.Callback):
         else:
             self.handle.update(data, metadata=metadata, raw=True)
         now = time.perf_counter()
-        self.next = now + max(LEAST_SECONDS, (now - started) / MOST_OF_THE_TIME)
+        self.next = now + max(LEAST_SECONDS, (now - started) / MAX_TIME_FRACTION)

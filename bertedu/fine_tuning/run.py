@@ -20,9 +20,9 @@ from bertedu.checkpoints import save_checkpoint
 from bertedu.classifier import BertClassifier
 from bertedu.fine_tuning import callbacks as passing_on
 from bertedu.fine_tuning import state
-from bertedu.fine_tuning.batches import SIZES, Batches, plan
+from bertedu.fine_tuning.batches import SIZES, Batches, plan_batches
 from bertedu.fine_tuning.history import History, differences, metrics_of
-from bertedu.fine_tuning.model import CONDITIONS, Conditions, Training
+from bertedu.fine_tuning.model import PREDICTION_SETTINGS, PredictionSettings, Training
 from bertedu.fine_tuning.progress import progress as progress_of
 
 SEGMENT = 100  # steps between two saved states
@@ -143,7 +143,7 @@ class Run:
     def _epoch(self, shown):
         number = len(self.history.epochs)
         rng = np.random.default_rng([self.config.seed, number])
-        batches = plan(self.training.train.lengths, self.config.batch_size, rng)
+        batches = plan_batches(self.training.train.lengths, self.config.batch_size, rng)
         done = self._batches_done()
         if not done:
             self.listeners.on_epoch_begin(number)
@@ -196,7 +196,7 @@ class Run:
         examples = self.training.validation
         if examples is None:
             return {}
-        data = self._data(examples, plan(examples.lengths, self.config.batch_size))
+        data = self._data(examples, plan_batches(examples.lengths, self.config.batch_size))
         passed_on = passing_on.Batches(self.listeners, data.weights)
         self.listeners.on_test_begin()
         metrics = self.model.evaluate(data, verbose=0, return_dict=True, callbacks=[passed_on])
@@ -233,7 +233,7 @@ class Run:
         names = self.training.train.names
         if names and len(names) == self.classifier.num_classes:
             self.classifier.class_names = names
-        CONDITIONS[self.classifier] = Conditions(**self.history.run["prediction"])
+        PREDICTION_SETTINGS[self.classifier] = PredictionSettings(**self.history.run["prediction"])
         if self.model is self.classifier:
             return
         for weight, trained in zip(self.classifier.weights, self.model.weights, strict=True):

@@ -1,7 +1,7 @@
 """Plots: attention and vectors as figures that describe themselves.
 
-Arrays and strings in, matplotlib Axes out; never a model. Every function writes an alternative text computed from the
-numbers it draws (`Picture.alt`), which travels with the figure into a notebook and into a saved file. All chapters.
+Functions take arrays and strings and return matplotlib Axes. Each computes an alt text from the numbers that it draws;
+`AltTextFigure` passes it on to notebooks and saved files. All chapters.
 
     attention     head, layer, model, rollout     one head, a layer's heads, every head; what reaches a token
     thumbnails    thumbnails, shrink              every head in one image, with a value for each
@@ -15,9 +15,10 @@ Read them in this order: style, fonts, figures, descriptions, drawing, and then 
 
 # In reading order.
 # isort: off
-from bertedu.plots.style import MARKERS, MOST_LABELS, MOST_NUMBERS, PALETTE, SCREEN_DPI, SHARP_DPI, SMALL, STYLE
+from bertedu.aliases import renamed
+from bertedu.plots.style import MARKERS, MAX_LABELS, MAX_NUMBERS, PALETTE, SCREEN_DPI, SHARP_DPI, SMALL, STYLE
 from bertedu.plots.style import SUFFIXES, UNIT
-from bertedu.plots.figures import Picture, close, describe, figure_of, png, save
+from bertedu.plots.figures import AltTextFigure, close, describe, figure_of, png, save
 from bertedu.plots.attention import head, layer, model, rollout
 from bertedu.plots.thumbnails import shrink, thumbnails
 from bertedu.plots.curves import lines, training
@@ -27,8 +28,12 @@ from bertedu.plots.scatter import vectors
 # isort: on
 
 __all__ = [
-    "MARKERS", "MOST_LABELS", "MOST_NUMBERS", "PALETTE", "SCREEN_DPI", "SHARP_DPI", "SMALL", "STYLE", "SUFFIXES",
+    "MARKERS", "MAX_LABELS", "MAX_NUMBERS", "PALETTE", "SCREEN_DPI", "SHARP_DPI", "SMALL", "STYLE", "SUFFIXES",
     "UNIT",
-    "Picture", "close", "describe", "figure_of", "png", "save",
+    "AltTextFigure", "close", "describe", "figure_of", "png", "save",
     "head", "layer", "model", "rollout", "shrink", "thumbnails", "lines", "training", "similarity", "vectors",
 ]  # fmt: skip
+
+__getattr__ = renamed(
+    __name__, {"MOST_LABELS": "MAX_LABELS", "MOST_NUMBERS": "MAX_NUMBERS", "Picture": "AltTextFigure"}
+)

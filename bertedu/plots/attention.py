@@ -33,7 +33,7 @@ def head(
         tokens: S strings, the columns.
         queries: T strings, the rows. Defaults to `tokens`.
         unit: str, what the numbers are, for the colour bar.
-        ax: the Axes to draw in. Defaults to those of a new `Picture`.
+        ax: the Axes to draw in. Defaults to those of a new `AltTextFigure`.
         title: None, or a line above.
 
     Returns:

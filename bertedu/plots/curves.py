@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from bertedu.aliases import also_spelled
 from bertedu.checks import numbers, strings
 from bertedu.plots.descriptions import describe_lines, describe_training
 from bertedu.plots.drawing import clean_axes, write_ticks
@@ -36,7 +37,7 @@ def lines(
         x: X numbers, or X strings to write below evenly spaced points. Defaults to 0, 1, 2, ...
         xlabel, ylabel: str, what the axes show.
         title: None, or a line above.
-        ax: the Axes to draw in. Defaults to those of a new `Picture`.
+        ax: the Axes to draw in. Defaults to those of a new `AltTextFigure`.
 
     Returns:
         The Axes.
@@ -64,9 +65,10 @@ def lines(
     return ax
 
 
+@also_spelled({"judged": "validation"}, deprecated=True)
 def training(
     losses: Any,
-    judged: Any = (),
+    validation: Any = (),
     *,
     steps: int,
     epoch: int | None = None,
@@ -77,7 +79,7 @@ def training(
 
     Args:
         losses: pairs (number of the step, from 1; loss); may be empty, before the first.
-        judged: pairs (steps done, validation loss), only where there are `losses`.
+        validation: pairs (steps done, validation loss), only where there are `losses`.
         steps: int, all steps of the training; the axis has room for them from the beginning.
         epoch: int, the steps of an epoch, to mark where each ends. Defaults to no marks.
         title, ax: as in `lines`.
@@ -94,7 +96,7 @@ def training(
     """
     losses, validation = (
         numbers(name, pairs, "R2") if len(pairs) else np.zeros((0, 2))
-        for name, pairs in (("losses", losses), ("judged", judged))
+        for name, pairs in (("losses", losses), ("validation", validation))
     )
     sums = np.cumsum([0.0, *losses[:, 1]])
     ends = np.arange(1, len(sums))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-MOST_ROWS = 14  # of a head that are all described
+MAX_ROWS = 14  # of a head that are all described
 CLEAREST = 10  # of a larger one
 
 
@@ -34,7 +34,7 @@ def describe_head(attention: np.ndarray, tokens: Sequence[str], queries: Sequenc
     """Return each query, and the key with its largest weight."""
     rows, columns = _quoted(queries), _quoted(tokens)
     order = list(range(len(rows)))
-    if len(rows) > MOST_ROWS:
+    if len(rows) > MAX_ROWS:
         order = sorted(np.argsort(-attention.max(axis=1), kind="stable")[:CLEAREST])
     best = attention.argmax(axis=1)
     first = order[0]
@@ -144,9 +144,9 @@ def describe_similarities(values: np.ndarray, labels: Sequence[str], names: Sequ
     return f"{start} The mean of two different ones, and the two most alike: {'; '.join(parts)}."
 
 
-def describe_vectors(points: np.ndarray, labels: Sequence[str], groups: Any, shares: Any) -> str:
+def describe_vectors(points: np.ndarray, labels: Sequence[str], groups: Any, ratio: Any) -> str:
     """Return each point, and the one nearest to it."""
-    part = "" if shares is None else f" The two axes show {sum(shares):.0%} of the variance."
+    part = "" if ratio is None else f" The two axes show {sum(ratio):.0%} of the variance."
     start = f" of {len(points)} points.{part}"
     if len(points) < 2:
         return start

@@ -13,7 +13,7 @@ from matplotlib.image import AxesImage
 
 from bertedu.plots.figures import new_figure, styled_axes
 from bertedu.plots.fonts import drawable, write
-from bertedu.plots.style import MOST_LABELS, MOST_NUMBERS, SMALL, STYLE
+from bertedu.plots.style import MAX_LABELS, MAX_NUMBERS, SMALL, STYLE
 
 LABELLED = 16  # more tokens than that are not written beside small heat maps
 COLUMNS = 4  # of small heat maps
@@ -38,7 +38,7 @@ def heat_map(
         image = ax.imshow(values, aspect="equal", interpolation="nearest", **scale)
         token_ticks(ax, columns, rows)
         write_title(ax, title)
-        if max(values.shape) <= MOST_NUMBERS:
+        if max(values.shape) <= MAX_NUMBERS:
             _write_numbers(ax, image, values)
         bar = ax.figure.colorbar(image, ax=ax, fraction=0.05, pad=0.03)
         write(bar.set_label, unit)
@@ -51,9 +51,9 @@ def heat_map(
 
 def _heat_map_size(rows, columns):
     """Return inches: enough that neighbouring labels do not touch, with room for the longest."""
-    largest = min(max(len(rows), len(columns)), MOST_LABELS)
-    cell = 0.48 if largest <= MOST_NUMBERS else max(0.17, min(0.32, 5.0 / largest))
-    width, height = (max(1.6, cell * min(len(names), MOST_LABELS)) for names in (columns, rows))
+    largest = min(max(len(rows), len(columns)), MAX_LABELS)
+    cell = 0.48 if largest <= MAX_NUMBERS else max(0.17, min(0.32, 5.0 / largest))
+    width, height = (max(1.6, cell * min(len(names), MAX_LABELS)) for names in (columns, rows))
     room = [0.085 * max(map(len, names)) for names in (rows, columns)]
     return width + room[0] + 1.5, height + room[1] + 0.8
 
@@ -75,7 +75,7 @@ def token_ticks(ax: Axes, columns: Sequence[str], rows: Sequence[str], top: bool
 
 def write_ticks(axis: Axis, places: Iterable[int], names: Sequence[str], **style: Any) -> None:
     """Write `names` at their places along `axis`, no more than fit, each with a font that has its letters."""
-    step = math.ceil(len(names) / MOST_LABELS)
+    step = math.ceil(len(names) / MAX_LABELS)
     axis.set_ticks(list(places)[::step], [drawable(name)[0] for name in names[::step]], parse_math=False, **style)
     for tick, name in zip(axis.get_ticklabels(), names[::step], strict=True):
         tick.set_fontfamily(drawable(name)[1])

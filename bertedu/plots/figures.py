@@ -20,17 +20,16 @@ from bertedu.plots.style import SCREEN_DPI, SHARP_DPI, STYLE, SUFFIXES
 from bertedu.terminal import escape
 
 
-class Picture(Figure):
-    """A matplotlib figure with a text alternative, `alt`, for those who cannot see it.
+class AltTextFigure(Figure):
+    """A matplotlib figure with an alt text, the attribute `alt`, for readers who cannot see it.
 
-    Use it as ``plt.figure(FigureClass=Picture)`` or ``plt.subplots(FigureClass=Picture)``. `alt` joins the descriptions
-    that the functions of this package give of the axes they drew, until you set it yourself.
+    Use it as ``plt.figure(FigureClass=AltTextFigure)`` or ``plt.subplots(FigureClass=AltTextFigure)``. Unless you set
+    `alt`, it joins the descriptions of its axes that this package's plotting functions wrote.
 
-    A notebook gets a PNG with `alt` in its metadata and as the plain text beside it. Who reads which, as of 2026:
-    nbconvert's `classic` template turns the metadata into `<img alt>`; JupyterLab 4 and nbconvert's `lab` template draw
-    the `<img>` without any alt, whatever the metadata say, and keep the text in the file only; VS Code gives the plain
-    text to screen readers. HTML with an `<img alt>` would be read in JupyterLab too, but it would come before the PNG
-    everywhere, and previews that clean HTML, as GitHub's, may then show no figure.
+    A notebook gets a PNG with `alt` in its metadata and as its plain-text version. As of 2026, nbconvert's `classic`
+    template turns the metadata into `<img alt>`; JupyterLab 4 and nbconvert's `lab` template ignore them; VS Code reads
+    the plain text to screen readers. HTML with `<img alt>` would work in JupyterLab too, but every front end would
+    prefer it to the PNG, and previews that sanitise HTML, such as GitHub's, might then show no figure.
     """
 
     _own_alt: str | None = None
@@ -80,14 +79,14 @@ def figure_of(axes: Any) -> Figure:
 
 
 def new_figure(size: tuple[float, float], layout: Any = None) -> Figure:
-    """Return an empty `Picture` of `size` inches."""
+    """Return an empty `AltTextFigure` of `size` inches."""
     # Never inside `rc_context`: the first figure loads the backend, and a notebook's backend sets rcParams for good
     # ("interactive", without which no later figure is shown), and the context would take them back.
     if plt.get_backend().lower() == "agg":  # which shows nothing: pyplot would keep every figure for ever
-        figure = Picture(figsize=size, layout=layout, facecolor="white")
+        figure = AltTextFigure(figsize=size, layout=layout, facecolor="white")
         FigureCanvasAgg(figure)
         return figure
-    return plt.figure(FigureClass=Picture, figsize=size, layout=layout, facecolor="white")
+    return plt.figure(FigureClass=AltTextFigure, figsize=size, layout=layout, facecolor="white")
 
 
 @contextlib.contextmanager
@@ -133,8 +132,10 @@ def _rendered(figure: Figure, form: str, dpi: float) -> bytes:
     """Return a figure as "png", "svg" or "pdf", its description inside; the same figure gives the same bytes."""
     titles = [figure.get_suptitle(), *(getattr(ax, "alt_title", None) for ax in figure.axes)]
     metadata: dict[str, Any] = {
-        "Title": escape(next(filter(None, titles), "Picture")),
-        "Subject" if form == "pdf" else "Description": figure.alt if isinstance(figure, Picture) else describe(figure),
+        "Title": escape(next(filter(None, titles), "AltTextFigure")),
+        "Subject" if form == "pdf" else "Description": figure.alt
+        if isinstance(figure, AltTextFigure)
+        else describe(figure),
     }
     metadata |= {} if form == "png" else {"CreationDate" if form == "pdf" else "Date": None}
     buffer = io.BytesIO()

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.text import Text
 from numpy.typing import ArrayLike
 
+from bertedu.aliases import also_spelled
 from bertedu.checks import numbers, strings
 from bertedu.plots.descriptions import describe_vectors
 from bertedu.plots.drawing import clean_axes
@@ -21,12 +22,13 @@ DISTANCES = (5, 10, 16, 23)  # points from a point to its name, nearest first; t
 SIDES = ((1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1))  # right and above first, as one writes
 
 
+@also_spelled({"shares": "explained_variance_ratio"}, deprecated=True)
 def vectors(
     points: ArrayLike,
     labels: Sequence[str],
     *,
     groups: Sequence[str] | None = None,
-    shares: ArrayLike | None = None,
+    explained_variance_ratio: ArrayLike | None = None,
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Axes:
@@ -36,11 +38,11 @@ def vectors(
     there is no room at all they are left out, and the figure says how many.
 
     Args:
-        points: `[R, 2]`; ``points, shares = analysis.principal_components(vectors)`` makes them of any vectors.
+        points: `[R, 2]`; ``points, ratio = analysis.principal_components(vectors)`` makes them of any vectors.
         labels: R strings; an empty one is not written.
         groups: R strings: points of one group share colour and marker, and a legend names them. Defaults to none.
-        shares: 2 numbers, the share of the variance that each axis shows. Defaults to none.
-        ax: the Axes to draw in. Defaults to those of a new `Picture`.
+        explained_variance_ratio: 2 numbers, the fraction of the variance along each axis. Defaults to none written.
+        ax: the Axes to draw in. Defaults to those of a new `AltTextFigure`.
         title: None, or a line above.
 
     Returns:
@@ -56,7 +58,8 @@ def vectors(
     points = numbers("points", points, "R2")
     labels = strings("labels", labels, len(points), "row of points")
     groups = [""] * len(points) if groups is None else strings("groups", groups, len(points), "row of points")
-    shares = None if shares is None else numbers("shares", shares, "2")
+    ratio = explained_variance_ratio
+    ratio = None if ratio is None else numbers("explained_variance_ratio", ratio, "2")
     kinds = list(dict.fromkeys(groups))
     columns = math.ceil(len(kinds) / 20) if any(kinds) else 0  # of the legend
     with styled_axes(ax, (6.2 + columns, 4.8)) as ax:
@@ -66,13 +69,13 @@ def vectors(
             members = points[[group == kind for group in groups]]
             ax.scatter(members[:, 0], members[:, 1], s=36, label=str(number), linewidths=0.5, **style)
         ax.margins(0.12)
-        names = ["", ""] if shares is None else [f"component {n}: {shares[n - 1]:.0%} of the variance" for n in (1, 2)]
+        names = ["", ""] if ratio is None else [f"component {n}: {ratio[n - 1]:.0%} of the variance" for n in (1, 2)]
         clean_axes(ax, names[0], names[1], title)
         if columns:
             _legend(ax, kinds, columns)
         ax.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
         _write_names(ax, points, labels)
-    set_description(ax, "Scatter plot", title, describe_vectors(points, labels, groups, shares))
+    set_description(ax, "Scatter plot", title, describe_vectors(points, labels, groups, ratio))
     return ax
 
 

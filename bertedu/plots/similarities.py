@@ -32,7 +32,7 @@ def similarity(
         names: P strings, what each of several tables is. Defaults to their numbers from 0.
         unit: str, what the numbers are.
         title: None, or a line above.
-        ax: the Axes to draw one table in. Defaults to those of a new `Picture`.
+        ax: the Axes to draw one table in. Defaults to those of a new `AltTextFigure`.
 
     Returns:
         The Axes; an array of P Axes for several tables.

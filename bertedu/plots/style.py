@@ -25,7 +25,7 @@ without their yellow, which is too pale for a line on white."""
 MARKERS = "osD^vPX"
 SCREEN_DPI = 96  # the pixels a browser counts as one inch
 SHARP_DPI = 160  # what a notebook's picture is drawn with, so that it stays sharp on dense screens
-MOST_LABELS = 40  # more tokens than that, and only every second, third, ... is written
-MOST_NUMBERS = 8  # up to that many tokens, the numbers stand in the squares
+MAX_LABELS = 40  # more tokens than that, and only every second, third, ... is written
+MAX_NUMBERS = 8  # up to that many tokens, the numbers stand in the squares
 UNIT = "share of attention"
 SUFFIXES = (".png", ".svg", ".pdf")

@@ -18,7 +18,7 @@ from bertedu.plots.figures import set_description, styled_axes
 from bertedu.plots.fonts import rewrite, write
 from bertedu.plots.style import PALETTE
 
-MOST_PIXELS = 160_000  # of all thumbnails together
+MAX_PIXELS = 160_000  # of all thumbnails together
 LARGEST = 64  # pixels along the side of a thumbnail
 
 
@@ -36,7 +36,7 @@ def shrink(attention: np.ndarray, side: int | None = None) -> np.ndarray:
     length = attention.shape[-1]
     if side is None:
         count = attention.size // length**2
-        side = min(length, max(8, min(LARGEST, int((MOST_PIXELS / count) ** 0.5))))
+        side = min(length, max(8, min(LARGEST, int((MAX_PIXELS / count) ** 0.5))))
     if attention.ndim > 3:  # a layer at a time: the whole may be half a gigabyte
         return np.stack([shrink(layer, side) for layer in attention])
     starts = (np.arange(side) * length) // side

@@ -13,8 +13,8 @@ import numpy as np
 
 from bertedu.checks import check_finite, strings, to_numpy, whole_number
 
-MOST_TOKENS = 1024
-MOST_CHARACTERS = 200  # of a token that travel; the rest is counted
+MAX_TOKENS = 1024
+MAX_CHARACTERS = 200  # of a token that travel; the rest is counted
 UNSUMMED = 1e-2  # rows that miss 1 by more are called not normalised; half precision misses it by less
 LABEL = 24  # characters of a token in a figure
 SPECIAL = frozenset({"<s>", "</s>", "<pad>", "<mask>", "<unk>", "<cls>", "<sep>", "<|endoftext|>"})
@@ -49,10 +49,10 @@ def with_layers(name: str, values: Any, last: str) -> np.ndarray:
         shapes = f"[L, N, T, {last}], [N, T, {last}], [L, 1, N, T, {last}]"
         arrays = f"a list of L arrays [N, T, {last}] or [1, N, T, {last}]"
         raise ValueError(f"{name}: expected shape {shapes}, or {arrays}, none of them empty, got {list(array.shape)}.")
-    if array.shape[2] > MOST_TOKENS:
+    if array.shape[2] > MAX_TOKENS:
         raise ValueError(
-            f"{name}: expected up to {MOST_TOKENS:,} tokens, got {array.shape[2]:,}. Truncate ({name}[..., "
-            f":{MOST_TOKENS}, :{MOST_TOKENS}] and tokens[:{MOST_TOKENS}]), or choose one layer and head and draw it "
+            f"{name}: expected up to {MAX_TOKENS:,} tokens, got {array.shape[2]:,}. Truncate ({name}[..., "
+            f":{MAX_TOKENS}, :{MAX_TOKENS}] and tokens[:{MAX_TOKENS}]), or choose one layer and head and draw it "
             "with bertedu.plots.head."
         )
     return check_finite(name, array)
@@ -76,7 +76,7 @@ def visible(text: str) -> str:
     """
     text = str(text)
     named = ("Cc", "Cf", "Cs", "Co", "Cn")  # controls, formats, surrogates, private and unassigned characters
-    cut = text[:MOST_CHARACTERS]
+    cut = text[:MAX_CHARACTERS]
     shown = "".join(f"U+{ord(c):04X}" if unicodedata.category(c) in named else c for c in cut)
     if len(cut) < len(text):
         shown += f"… ({len(text):,} characters)"

@@ -15,8 +15,8 @@ from bertedu.views.head import HeadView
 from bertedu.views.reader import Edits, Reader, ReadText
 from bertedu.views.view import Answer, View
 
-MOST_KEPT, MOST_KEPT_NBYTES = 4, 200_000_000  # texts that a page may still ask about; the latest always
-MOST_PREDICTED = 64  # words whose prediction a saved page holds: each takes a forward pass
+MAX_KEPT, MAX_KEPT_NBYTES = 4, 200_000_000  # texts that a page may still ask about; the latest always
+MAX_PREDICTED = 64  # words whose prediction a saved page holds: each takes a forward pass
 
 
 class Kept(NamedTuple):
@@ -136,7 +136,7 @@ class Explorer(View):
         newest = sorted(self._kept, reverse=True)
         sizes = np.cumsum([self._kept[number].text.nbytes for number in newest])
         for rank, number in enumerate(newest):
-            if rank >= MOST_KEPT or (rank and sizes[rank] > MOST_KEPT_NBYTES):
+            if rank >= MAX_KEPT or (rank and sizes[rank] > MAX_KEPT_NBYTES):
                 del self._kept[number]
         return self._latest
 
@@ -167,7 +167,7 @@ class Explorer(View):
         """Return the latest text with all projections, and the predictions for its first words."""
         text = self._latest.text
         words = [token for token, offset in enumerate(text.message["offsets"]) if offset is not None]
-        words = words[:MOST_PREDICTED] if self.description["can_fill_mask"] else []
+        words = words[:MAX_PREDICTED] if self.description["can_fill_mask"] else []
         return super().saved_setup(layers) | {
             "projections": [text.projection(place) for place in range(self.layers + 1)],
             "predictions": {str(token): self.reader.fill_mask(text, token) for token in words},

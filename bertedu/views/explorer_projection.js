@@ -5,7 +5,7 @@ import { indexUnder } from "./explorer_texts.js";
 import { counted, range, short } from "./numbers.js";
 
 const HEIGHT = 240;
-const MOST_NAMED = 80; // points; more names would cover one another
+const MAX_NAMED = 80; // points; more names would cover one another
 const LETTER = 6.6; // pixels, of the names
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -96,7 +96,7 @@ class ProjectionPanel {
     this.drawing.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     this.drawing.setAttribute("display", points ? "inline" : "none");
     this.spots = points ? this.placed(points, width) : [];
-    this.names = points && points.length <= MOST_NAMED ? this.named(width) : [];
+    this.names = points && points.length <= MAX_NAMED ? this.named(width) : [];
     if (!points) {
       this.drawing.replaceChildren();
       this.readout.textContent = "A plane needs three tokens.";

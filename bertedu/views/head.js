@@ -7,9 +7,9 @@ import { Stage } from "./head_stage.js";
 import { Choice, Weights, linesOf } from "./lines.js";
 import { counted, named, short, unpack, written } from "./numbers.js";
 
-const MOST_OF_ONE = 240; // lines of the token in focus
+const MAX_OF_ONE = 240; // lines of the token in focus
 const REST = 80; // milliseconds on one token before its exact numbers are asked for: a moving pointer asks for none
-const MOST_ROWS_IN_TABLE = 200;
+const MAX_ROWS_IN_TABLE = 200;
 
 /** Everything together: from a choice to what is drawn, said and tabled. */
 class HeadView {
@@ -175,14 +175,14 @@ class HeadView {
   focused({ side, index }) {
     const partners = this.line;
     const strengths = Float32Array.from(partners.flatMap(({ weights }) => weights ?? []), Math.abs).sort();
-    const least = Math.max(this.choice.least, strengths.at(-MOST_OF_ONE) ?? 0);
+    const least = Math.max(this.choice.least, strengths.at(-MAX_OF_ONE) ?? 0);
     const lines = partners.flatMap(({ index: other, weights }) => {
       const [query, key] = side === "query" ? [index, other] : [other, index];
       const all = (weights ?? []).map((value, series) => ({ strength: Math.abs(value), series, query, key, value }));
       return all.filter(({ strength }) => strength && strength >= least);
     });
     lines.sort((a, b) => a.strength - b.strength);
-    const drawn = lines.slice(-MOST_OF_ONE);
+    const drawn = lines.slice(-MAX_OF_ONE);
     return { lines: drawn, largest: drawn.at(-1)?.strength ?? 1, partners, side, series: this.weights.series };
   }
 
@@ -215,7 +215,7 @@ class HeadView {
       );
       return table(caption, ["Token", ...names], rows);
     }
-    const strongest = this.all.lines.slice(-MOST_ROWS_IN_TABLE).reverse();
+    const strongest = this.all.lines.slice(-MAX_ROWS_IN_TABLE).reverse();
     const count = `${strongest.length.toLocaleString("en")} of ${counted(this.all.possible, "line")}`;
     const caption = `Layer ${layer}: ${count}, strongest first (rounded to 8 bits)`;
     const rows = strongest.map(({ series, query, key, value }) => [tokens[query], tokens[key], names[series], written(value)]);

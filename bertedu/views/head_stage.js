@@ -4,7 +4,7 @@ import { make } from "./elements.js";
 import { DASHES, headColour, oncePerFrame, sharp, styled } from "./look.js";
 import { short } from "./numbers.js";
 
-const MOST_CURVED = 128; // tokens; beyond it lines are straight, which is three times as fast to draw
+const MAX_CURVED = 128; // tokens; beyond it lines are straight, which is three times as fast to draw
 const STAGE_HEIGHT = 600;
 /** @type {Side[]} */
 const SIDES = ["query", "key"];
@@ -217,7 +217,7 @@ class Stage {
    * @param {Colours} colours
    */
   strokes(context, { lines, largest, series, partners }, height, [left, right], colours) {
-    const curved = this.shown.length <= MOST_CURVED;
+    const curved = this.shown.length <= MAX_CURVED;
     const middle = (left + right) / 2;
     const thick = partners && series.length < 5 ? 2.2 : 1.4;
     const fan = partners && series.length > 1 ? (this.pitch - 8) / (series.length - 1) : 0; // else heads cover each other

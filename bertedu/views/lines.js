@@ -1,6 +1,6 @@
 // What the head view draws: the choices of the reader, and the lines that follow from them.
 
-const MOST_LINES = 2500; // more than that is grey fog, and slow to draw
+const MAX_LINES = 2500; // more than that is grey fog, and slow to draw
 
 /** @type {Record<Direction, [number, number] | null>} */
 const DIRECTIONS = { all: null, AA: [0, 0], AB: [0, 1], BA: [1, 0], BB: [1, 1] };
@@ -189,9 +189,9 @@ function linesOf(weights, choice) {
   const asked = Math.max(1, bitsOf(choice.least));
   weights.values.forEach((values) => histogram(bitsIn(values), places, asked, bins));
   let [cut, kept] = [bins.length - 1, 0];
-  while (cut >= 0 && kept + bins[cut] <= MOST_LINES) kept += bins[cut--];
+  while (cut >= 0 && kept + bins[cut] <= MAX_LINES) kept += bins[cut--];
   const least = Math.max(asked, kept ? (cut + 1) * 65536 : cut * 65536); // all alike: some of them, rather than none
-  const each = kept ? Infinity : Math.ceil(MOST_LINES / weights.values.length);
+  const each = kept ? Infinity : Math.ceil(MAX_LINES / weights.values.length);
   /** @type {Line[]} */
   const lines = weights.values.flatMap((values, series) =>
     placesFrom(bitsIn(values), places, least, each).map((place) => {

@@ -23,7 +23,7 @@ from bertedu.views.arrays import label, visible
 from bertedu.views.page import saved_page, to_json
 
 SUFFIXES = (".html", ".png", ".svg", ".pdf")
-MOST_IN_FILE = 150_000_000  # bytes of weights before compression; a browser opens twice that only slowly
+MAX_IN_FILE = 150_000_000  # bytes of weights before compression; a browser opens twice that only slowly
 Answer = tuple[dict[str, Any], bytes]  # a message for JSON, and the bytes of an array
 
 
@@ -223,11 +223,11 @@ class View:
 
     def _chosen(self, layers: Iterable[int] | None) -> list[int]:
         chosen = positions("layers", layers, self.layers)
-        if len(chosen) * self.layer_nbytes > MOST_IN_FILE:
-            fit = max(1, MOST_IN_FILE // self.layer_nbytes)
+        if len(chosen) * self.layer_nbytes > MAX_IN_FILE:
+            fit = max(1, MAX_IN_FILE // self.layer_nbytes)
             raise ValueError(
                 f"{len(chosen)} layers are {size(len(chosen) * self.layer_nbytes)}, and a file holds up to "
-                f"{size(MOST_IN_FILE)}: choose {fit} of them or fewer, as layers=range({fit}), or take fewer tokens."
+                f"{size(MAX_IN_FILE)}: choose {fit} of them or fewer, as layers=range({fit}), or take fewer tokens."
             )
         return chosen
 

@@ -29,7 +29,7 @@ from bertedu.text import BertPreprocessor
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 SETTINGS, TOKENIZER = "bertedu.json", "tokenizer.json"  # members that we add to Keras' own
-MOST_COMPRESSED = 30  # times: weights do not shrink that much, and zeros that fill the memory do
+MAX_COMPRESSED = 30  # times: weights do not shrink that much, and zeros that fill the memory do
 ROOTS = ("bertedu>BertEncoder", "bertedu>BertPretrainer", "bertedu>BertClassifier")
 PREPROCESSOR = "bertedu>BertPreprocessor"
 FUNCTIONAL = ("Functional", "Model")
@@ -86,9 +86,9 @@ def check_members(opened: zipfile.ZipFile, source: str) -> None:
     if missing:
         raise ValueError(f"{source} holds no {missing[0]}, and is no Keras model: save or download it again.")
     for member in opened.infolist():
-        if member.file_size > MOST_COMPRESSED * max(member.compress_size, 1000):
+        if member.file_size > MAX_COMPRESSED * max(member.compress_size, 1000):
             sizes = f"{member.compress_size:,} bytes unpack to {member.file_size:,}"
-            raise ValueError(f"{source}: {member.filename}: {sizes}, expected at most {MOST_COMPRESSED} times as many.")
+            raise ValueError(f"{source}: {member.filename}: {sizes}, expected at most {MAX_COMPRESSED} times as many.")
 
 
 def member(opened: zipfile.ZipFile, name: str, source: str, limit: int) -> bytes | None:

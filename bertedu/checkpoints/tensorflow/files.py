@@ -16,7 +16,7 @@ from bertedu.terminal import escape
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # the entry that makes a checkpoint a TF2 one
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"  # the end of every key in one
-MOST_GRAPH = 64_000_000  # bytes of an object graph; that of a BERT-large with its optimizer has 1 MB
+MAX_GRAPH = 64_000_000  # bytes of an object graph; that of a BERT-large with its optimizer has 1 MB
 LONGEST_NAME = 1000
 
 
@@ -92,8 +92,8 @@ def variable_names(entries: dict[str, Entry], prefix: Path) -> dict[str, str]:
 
 def check_string(entry: Entry, place: str) -> None:
     """Raise ValueError unless a tensor is one string, as long as it says, which TensorFlow does not check."""
-    if entry.dtype != "string" or entry.shape or not 6 <= entry.size <= MOST_GRAPH:
-        raise ValueError(f"{place} is not one string of at most {MOST_GRAPH:,} bytes: download it again.")
+    if entry.dtype != "string" or entry.shape or not 6 <= entry.size <= MAX_GRAPH:
+        raise ValueError(f"{place} is not one string of at most {MAX_GRAPH:,} bytes: download it again.")
     with open(entry.file, "rb") as file:
         file.seek(entry.offset)
         head = file.read(min(entry.size, 10))

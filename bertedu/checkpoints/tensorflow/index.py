@@ -16,9 +16,9 @@ from bertedu.files import read_bytes
 
 MAGIC = 0xDB4775248B80FB57
 FOOTER = 48  # bytes: two places, padded to 40, and the magic number
-MOST_ENTRIES, LONGEST_KEY = 100_000, 1000
-MOST_AXES = 200  # TensorFlow's limit is 254
-MOST_ELEMENTS = 2**60
+MAX_ENTRIES, LONGEST_KEY = 100_000, 1000
+MAX_AXES = 200  # TensorFlow's limit is 254
+MAX_ELEMENTS = 2**60
 CHECKED = ("float32", "float16", "bfloat16", "float64", "bool")  # what is read; all others are only listed
 
 
@@ -95,7 +95,7 @@ def checked_entry(proto: Any, sizes: dict[Path, int], place: str) -> Entry:
         raise ValueError(f"{place} has the type {proto.dtype}, which is not TensorFlow's: download it again.") from None
     elements = math.prod(shape)
     negative = min(shape, default=0) < 0
-    if proto.shape.unknown_rank or negative or len(shape) > MOST_AXES or elements > MOST_ELEMENTS:
+    if proto.shape.unknown_rank or negative or len(shape) > MAX_AXES or elements > MAX_ELEMENTS:
         raise ValueError(f"{place} has the shape {str(shape)[:100]}, which no tensor has: download it again.")
     needed = elements * dtype.size if dtype.name in CHECKED else proto.size
     inside = 0 <= proto.shard_id < len(sizes) and proto.offset >= 0 and proto.size >= 0
@@ -121,7 +121,7 @@ def read_table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         count += 1
         for key, entry in read_block(content, read_place(value, 0)[0]):
             count += 1
-            if count > MOST_ENTRIES or (last is not None and key <= last):
+            if count > MAX_ENTRIES or (last is not None and key <= last):
                 raise ValueError("it is not sorted, or too long")
             last = key
             yield key, entry

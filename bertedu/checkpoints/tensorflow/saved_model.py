@@ -18,7 +18,7 @@ from bertedu.text import BertTokenizer
 
 LOOKED_FOR = "TensorFlow Hub: a SavedModel (saved_model.pb with variables/ and assets/)"
 GRAPH = "saved_model.pb"
-MOST_GRAPH = 64_000_000  # bytes; those of the Hub's have 10 MB
+MAX_GRAPH = 64_000_000  # bytes; those of the Hub's have 10 MB
 TOKENIZER = "tokenizer.json"  # as Hugging Face's, beside the weights of a SavedModel of ours
 FOLDS_CASE = "CaseFoldUTF8"  # the operation by which a preprocessor's tokenizer lower-cases; a cased one has none
 TOKENIZES = ("WordpieceTokenizeWithOffsets", "FastWordpieceTokenizeWithOffsets")
@@ -112,7 +112,7 @@ def lowercase_of_graph(path: Path) -> bool | None:
 
     file = path / GRAPH
     with damage_named(file, DecodeError):
-        model = SavedModel.FromString(read_bytes(file, MOST_GRAPH))
+        model = SavedModel.FromString(read_bytes(file, MAX_GRAPH))
     functions = [function for graph in model.meta_graphs for function in graph.graph_def.library.function]
     operations = {node.op for function in functions for node in function.node_def}
     return FOLDS_CASE in operations if operations.intersection(TOKENIZES) else None

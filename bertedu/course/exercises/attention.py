@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers
+from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers
 
 # Three queries, four keys and values, of five numbers each: no two sizes are equal, so that a mix-up shows.
 Q, K, V = (np.round(np.random.default_rng(seed).normal(size=(size, 5)), 2) for seed, size in ((1, 3), (2, 4), (3, 4)))
@@ -13,7 +13,7 @@ def _softmax(x, axis=-1):
     return powers / powers.sum(axis=axis, keepdims=True)
 
 
-def judge_softmax(answer):
+def check_softmax(answer):
     for given in ([1.0, 2.0, 4.0], [0.0, 0.0], [-1.0, 3.0, 0.5, 0.5]):
         x = np.array(given)
         typical = [
@@ -27,13 +27,15 @@ def judge_softmax(answer):
         compare(call(answer, list(given)), _softmax(x), typical)
     try:
         large = numbers(call(answer, [1000.0, 1000.0]))
-    except NotYet as reason:
-        raise NotYet(f"right for small numbers. For [1000, 1000] {reason} Subtract the largest number first.") from None
+    except WrongAnswer as reason:
+        raise WrongAnswer(
+            f"right for small numbers. For [1000, 1000] {reason} Subtract the largest number first."
+        ) from None
     if not np.allclose(large, 0.5):
-        raise NotYet("right for small numbers; for [1000, 1000] e^x overflows. Subtract the largest number first.")
+        raise WrongAnswer("right for small numbers; for [1000, 1000] e^x overflows. Subtract the largest number first.")
 
 
-def judge_logits(answer):
+def check_logits(answer):
     products, size = Q @ K.T, Q.shape[1]
     typical = [
         (products, "the factor 1/sqrt(H) is missing: divide by the square root of 5, the numbers in a query."),
@@ -50,7 +52,7 @@ def judge_logits(answer):
     compare(call(answer, Q.tolist(), K.tolist()), products / size**0.5, typical)
 
 
-def judge_mix(answer):
+def check_mix(answer):
     scores = np.array([[0.7, 0.2, 0.1, 0.0], [0.25, 0.25, 0.25, 0.25], [0.0, 0.1, 0.1, 0.8]])
     carried = "the mixes of the rows before are still in it: begin each row with zeros of its own."
     typical = [
@@ -67,7 +69,7 @@ def judge_mix(answer):
     compare(call(answer, scores.tolist(), V.tolist()), scores @ V, typical)
 
 
-def judge_masked(answer):
+def check_masked(answer):
     logits, mask = np.array([1.0, 3.0, 2.0, 0.5]), np.array([1, 1, 0, 0])
     shares = _softmax(logits)
     typical = [
@@ -91,7 +93,7 @@ def judge_masked(answer):
     compare(row, _softmax(np.array([5.0 - 1e9, -5.0, 0.0])), typical)
 
 
-def judge_attend(answer):
+def check_attend(answer):
     scaled = Q @ K.T / Q.shape[1] ** 0.5
     everything = np.exp(scaled) / np.exp(scaled).sum()
     typical = [
@@ -114,10 +116,12 @@ def judge_attend(answer):
     ]
     try:
         got = call(answer, Q.copy(), K.copy(), V.copy())
-    except NotYet as reason:
+    except WrongAnswer as reason:
         if "broadcast" not in str(reason):
             raise
-        raise NotYet(f"{reason} With keepdims=True a sum over a row keeps its axis, [T, 1], and fits [T, S].") from None
+        raise WrongAnswer(
+            f"{reason} With keepdims=True a sum over a row keeps its axis, [T, 1], and fits [T, S]."
+        ) from None
     compare(got, _softmax(scaled) @ V, typical)
 
 
@@ -126,7 +130,7 @@ EXERCISES = {
         task="Write the softmax of a list of numbers, with math.exp and sum.",
         blank="def softmax(numbers):\n    return ...",
         answer="softmax",
-        judge=judge_softmax,
+        check=check_softmax,
         correct="all shares are positive and sum to 1, and large numbers do not overflow.",
         hints=(
             "First a list of math.exp(x) for each x; then divide each by the sum of that list.",
@@ -144,7 +148,7 @@ EXERCISES = {
         task="Write the logits: a row for each query, a column for each key, each the scaled product of the two.",
         blank="def scaled_products(queries, keys):\n    return ...",
         answer="scaled_products",
-        judge=judge_logits,
+        check=check_logits,
         correct="products of queries and keys, divided by sqrt(H).",
         hints=(
             "Two loops around a sum: for each query, for each key, the sum of q[h] * k[h].",
@@ -160,7 +164,7 @@ EXERCISES = {
         task="Write the last step: each query takes home the mean of the values, weighted by its row of scores.",
         blank="def mix(scores, values):\n    return ...",
         answer="mix",
-        judge=judge_mix,
+        check=check_mix,
         correct="each output is a weighted mean of the values, and the scores are the weights.",
         hints=(
             "The output for a row of scores has as many numbers as one value.",
@@ -176,7 +180,7 @@ EXERCISES = {
         task="Write the softmax of one row of logits that leaves out the keys whose mask is 0.",
         blank="def masked_row(logits, mask):\n    return ...",
         answer="masked_row",
-        judge=judge_masked,
+        check=check_masked,
         correct="hidden keys get exactly 0, and the others share the whole.",
         hints=(
             "Mask before the softmax: a hidden key needs a logit so small that e to it is 0.",
@@ -194,7 +198,7 @@ EXERCISES = {
         task="Write one head in NumPy: queries [T, H], keys [S, H] and values [S, H] give [T, H].",
         blank="def attend(q, k, v):\n    return ...",
         answer="attend",
-        judge=judge_attend,
+        check=check_attend,
         correct="one head, in three lines. BERT does this 12 times a layer, and then goes on to the next layer.",
         hints=(
             "q @ k.T holds all products at once, with shape [T, S]. Then scale, softmax over each row, and @ v.",

@@ -8,7 +8,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from bertedu.course.exercise import Exercise, NotYet, call, compare, one_number
+from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, one_number
 
 BERT_BASE = 109_482_240  # parameters of bert_en_uncased, pooler included
 
@@ -25,13 +25,13 @@ HEADER = {
 def given(answer):
     """The answer, unless it is nothing."""
     if answer is None:
-        raise NotYet("it gives None. Is a `return` missing?")
+        raise WrongAnswer("it gives None. Is a `return` missing?")
     if answer is ...:
-        raise NotYet("it gives back the dots (...); put your code in their place.")
+        raise WrongAnswer("it gives back the dots (...); put your code in their place.")
     return answer
 
 
-def judge_half(answer):
+def check_half(answer):
     reasons = {
         4 * BERT_BASE: "that is float32, 4 bytes a number; float16 takes half of it.",
         BERT_BASE: "that is one byte a number. float16 has 16 bits, and a byte has 8.",
@@ -40,11 +40,11 @@ def judge_half(answer):
     }
     got = one_number(answer, "how many bytes.")
     if 200 <= got <= 240:
-        raise NotYet("that is megabytes; bytes are asked for.")
+        raise WrongAnswer("that is megabytes; bytes are asked for.")
     compare(got, 2 * BERT_BASE, list(reasons.items()))
 
 
-def judge_count(answer):
+def check_count(answer):
     tensors = {name: entry for name, entry in HEADER.items() if name != "__metadata__"}
     floats = {name: math.prod(entry["shape"]) for name, entry in tensors.items() if entry["dtype"] != "I64"}
     right = sum(floats.values())
@@ -65,11 +65,11 @@ def judge_count(answer):
     ]
     try:
         got = call(answer, json.loads(json.dumps(HEADER)))
-    except NotYet as reason:
+    except WrongAnswer as reason:
         if "KeyError" in str(reason) or "TypeError" in str(reason):
-            raise NotYet(f"{reason} One entry is no tensor: leave '__metadata__' out.") from None
+            raise WrongAnswer(f"{reason} One entry is no tensor: leave '__metadata__' out.") from None
         if "IndexError" in str(reason):
-            raise NotYet(f"{reason} A shape may be [], and then there is nothing at place 0.") from None
+            raise WrongAnswer(f"{reason} A shape may be [], and then there is nothing at place 0.") from None
         raise
     compare(got, right, typical)
     brain = {"scores": {"dtype": "BF16", "shape": [2, 3], "data_offsets": [0, 12]}}
@@ -78,7 +78,7 @@ def judge_count(answer):
     compare(call(answer, brain | half), 6, typical)
 
 
-def judge_strict(answer):
+def check_strict(answer):
     cases = [
         (["query", "key", "value"], ["key", "value", "qery"]),
         (["query", "key"], ["key", "query"]),
@@ -90,26 +90,28 @@ def judge_strict(answer):
         got = given(call(answer, list(wanted), list(found)))
         where = f"for wanted = {wanted} and found = {found}"
         if isinstance(got, bool) or not isinstance(got, list | tuple) or len(got) != 2:
-            raise NotYet("two lists are wanted, (missing, unknown): what a loader can say is more use than yes or no.")
+            raise WrongAnswer(
+                "two lists are wanted, (missing, unknown): what a loader can say is more use than yes or no."
+            )
         if any(isinstance(part, str | bytes | dict) or not hasattr(part, "__iter__") for part in got):
-            raise NotYet(f"each of the two must be a list of names; {where} they are not.")
+            raise WrongAnswer(f"each of the two must be a list of names; {where} they are not.")
         got = [sorted(part, key=repr) for part in got]
         if got == [missing, unknown]:
             continue
         if got == [unknown, missing]:
-            raise NotYet(f"{where} the two are the wrong way round: missing is what is wanted and not found.")
+            raise WrongAnswer(f"{where} the two are the wrong way round: missing is what is wanted and not found.")
         if got[0] == got[1] == sorted(missing + unknown):
-            raise NotYet(f"{where} both lists hold all that differs; take the two sides apart.")
+            raise WrongAnswer(f"{where} both lists hold all that differs; take the two sides apart.")
         if got == [missing, []]:
-            raise NotYet(f"{where} unknown is {unknown}: strict means both ways, what is left over counts too.")
+            raise WrongAnswer(f"{where} unknown is {unknown}: strict means both ways, what is left over counts too.")
         if got == [[], unknown]:
-            raise NotYet(f"{where} missing is {missing}: strict means both ways, what is not there counts too.")
+            raise WrongAnswer(f"{where} missing is {missing}: strict means both ways, what is not there counts too.")
         if [set(got[0]), set(got[1])] == [set(wanted), set(found)]:
-            raise NotYet(f"{where} it gives all names back; leave out those that both have.")
-        raise NotYet(f"{where} missing should be {missing} and unknown {unknown}; it gives {got[0]} and {got[1]}.")
+            raise WrongAnswer(f"{where} it gives all names back; leave out those that both have.")
+        raise WrongAnswer(f"{where} missing should be {missing} and unknown {unknown}; it gives {got[0]} and {got[1]}.")
 
 
-def judge_split(answer):
+def check_split(answer):
     for heads, size, inputs in ((2, 3, 5), (5, 2, 3)):
         matrix = np.round(np.random.default_rng(heads).normal(size=(heads * size, inputs)), 2)
         right = matrix.T.reshape(inputs, heads, size)
@@ -130,7 +132,7 @@ def judge_split(answer):
         compare(call(answer, matrix.copy(), heads), right, typical)
 
 
-def judge_pack(answer):
+def check_pack(answer):
     draw = np.random.default_rng(10)
     cases = [
         {"cat": np.arange(6, dtype="float32").reshape(2, 3), "mat": draw.normal(size=5).astype("float32")},
@@ -139,69 +141,75 @@ def judge_pack(answer):
     for tensors in cases:
         packed = given(call(answer, {name: array.copy() for name, array in tensors.items()}))
         if not isinstance(packed, bytes | bytearray):
-            raise NotYet(f"bytes are wanted; it gives a {type(packed).__name__}.")
-        judge_bytes(bytes(packed), tensors)
+            raise WrongAnswer(f"bytes are wanted; it gives a {type(packed).__name__}.")
+        check_bytes(bytes(packed), tensors)
 
 
-def judge_bytes(packed, tensors):
-    """Raises NotYet unless `packed` is a safetensors file of float32 `tensors`."""
+def check_bytes(packed, tensors):
+    """Raises WrongAnswer unless `packed` is a safetensors file of float32 `tensors`."""
     size = sum(array.nbytes for array in tensors.values())
     header, data = split(packed, size)
     wanted, found = set(tensors), header.keys() - {"__metadata__"}
     if wanted != found:
-        raise NotYet(f"the header should name {sorted(wanted)}; it names {sorted(found)}.")
+        raise WrongAnswer(f"the header should name {sorted(wanted)}; it names {sorted(found)}.")
     for name, array in tensors.items():
         entry = header[name] if isinstance(header[name], dict) else {}
         fields = ("dtype", "shape", "data_offsets")
         if any(field not in entry for field in fields):
-            raise NotYet(f"the entry of {name!r} needs {', '.join(fields)}; it has {', '.join(entry) or 'nothing'}.")
+            raise WrongAnswer(
+                f"the entry of {name!r} needs {', '.join(fields)}; it has {', '.join(entry) or 'nothing'}."
+            )
         if entry["dtype"] != "F32":
-            raise NotYet(f"the dtype of {name!r} is {entry['dtype']!r}; in this format float32 is called 'F32'.")
+            raise WrongAnswer(f"the dtype of {name!r} is {entry['dtype']!r}; in this format float32 is called 'F32'.")
         if entry["shape"] != list(array.shape):
-            raise NotYet(f"the shape of {name!r} should be {list(array.shape)}, it is {entry['shape']}.")
+            raise WrongAnswer(f"the shape of {name!r} should be {list(array.shape)}, it is {entry['shape']}.")
     starts = sorted(entry["data_offsets"][0] for entry in map(header.get, tensors))
     if starts[0] != 0:
-        raise NotYet(f"the first data_offset is {starts[0]}; they are counted from the end of the header, so from 0.")
+        raise WrongAnswer(
+            f"the first data_offset is {starts[0]}; they are counted from the end of the header, so from 0."
+        )
     if len(tensors) > 1 and starts[0] == starts[-1]:
-        raise NotYet("all tensors begin at the same offset; each begins where the one before ends.")
+        raise WrongAnswer("all tensors begin at the same offset; each begins where the one before ends.")
     for name, array in tensors.items():
         start, end = header[name]["data_offsets"]
         if end - start == array.size != array.nbytes:
-            raise NotYet(f"the data_offsets of {name!r} count numbers; they should count bytes (array.nbytes).")
+            raise WrongAnswer(f"the data_offsets of {name!r} count numbers; they should count bytes (array.nbytes).")
         if start and end == array.nbytes:
-            raise NotYet(f"the data_offsets of {name!r} are [start, length]; they should be [start, end].")
+            raise WrongAnswer(f"the data_offsets of {name!r} are [start, length]; they should be [start, end].")
     if len(data) != size:
-        raise NotYet(f"{size} bytes of numbers should follow the header; there are {len(data)}.")
+        raise WrongAnswer(f"{size} bytes of numbers should follow the header; there are {len(data)}.")
     try:
         opened = load(packed)
     except SafetensorError as error:
-        raise NotYet(f"the safetensors library does not open it: {error}.") from None
+        raise WrongAnswer(f"the safetensors library does not open it: {error}.") from None
     for name, array in tensors.items():
         if not np.array_equal(opened[name], array):
-            raise NotYet(f"the numbers of {name!r} are not there: use tobytes(), in the order of the offsets.")
+            raise WrongAnswer(f"the numbers of {name!r} are not there: use tobytes(), in the order of the offsets.")
 
 
 def split(packed, size):
-    """The header and the data of a safetensors file whose tensors take `size` bytes; NotYet where it is none."""
+    """The header and the data of a safetensors file whose tensors take `size` bytes; WrongAnswer where it is none."""
     if len(packed) < 8:
-        raise NotYet("it is too short: eight bytes of length come first, then the header, then the numbers.")
+        raise WrongAnswer("it is too short: eight bytes of length come first, then the header, then the numbers.")
     if packed[:1] == b"{":
-        raise NotYet("the header comes at once; before it belong eight bytes that say how long it is.")
+        raise WrongAnswer("the header comes at once; before it belong eight bytes that say how long it is.")
     length = struct.unpack("<Q", packed[:8])[0]
     if 8 + length > len(packed) and 8 + struct.unpack(">Q", packed[:8])[0] <= len(packed):
-        raise NotYet("the eight bytes of the length are the wrong way round: '<Q', the smallest byte first.")
+        raise WrongAnswer("the eight bytes of the length are the wrong way round: '<Q', the smallest byte first.")
     if 8 + length > len(packed):
-        raise NotYet(f"the first eight bytes say that the header has {length} bytes; only {len(packed) - 8} follow.")
+        raise WrongAnswer(
+            f"the first eight bytes say that the header has {length} bytes; only {len(packed) - 8} follow."
+        )
     if length == len(packed) - size:
-        raise NotYet("the length counts its own eight bytes too; it is that of the JSON alone.")
+        raise WrongAnswer("the length counts its own eight bytes too; it is that of the JSON alone.")
     try:
         header = json.loads(packed[8 : 8 + length].decode("utf-8"))
     except ValueError:
-        raise NotYet(
+        raise WrongAnswer(
             f"the {length} bytes after the first eight are no JSON. Is the length that of bytes, and not of letters?"
         ) from None
     if not isinstance(header, dict):
-        raise NotYet("the header should be a dict: name -> dtype, shape and data_offsets.")
+        raise WrongAnswer("the header should be a dict: name -> dtype, shape and data_offsets.")
     return header, packed[8 + length :]
 
 
@@ -210,7 +218,7 @@ EXERCISES = {
         task="BERT-Base has 109,482,240 parameters. How many bytes do its weights take as float16?",
         blank="half = ...",
         answer="half",
-        judge=judge_half,
+        check=check_half,
         correct="218,964,480 bytes, 219 MB; the header, a few kilobytes, is hardly seen beside it.",
         hints=(
             "How many bytes does one number take? float32 has 32 bits, and takes 4.",
@@ -222,7 +230,7 @@ EXERCISES = {
         task="Count the parameters of a checkpoint, given the header of its safetensors file: floats only.",
         blank="def count(header):\n    return ...",
         answer="count",
-        judge=judge_count,
+        check=check_count,
         correct="floats are counted, integers, true-or-false and metadata are not; and not one number was read for it.",
         hints=(
             "Go through header.items(), leave out '__metadata__', and multiply up each shape (math.prod).",
@@ -242,7 +250,7 @@ EXERCISES = {
         task="Write what a strict loader asks first: which names are missing, and which are unknown?",
         blank="def strict(wanted, found):\n    return ...",
         answer="strict",
-        judge=judge_strict,
+        check=check_strict,
         correct="with these two lists empty, every weight has its tensor and every tensor its weight.",
         hints=(
             "Missing is what is in `wanted` and not in `found`; unknown is the same the other way round.",
@@ -259,7 +267,7 @@ EXERCISES = {
         task="Bring a query matrix of Hugging Face's, [out, in], into ours: [in, heads, size of a head].",
         blank="def split_heads(matrix, heads):\n    return ...",
         answer="split_heads",
-        judge=judge_split,
+        check=check_split,
         correct="transposed first, then split; the other way round has the same shape and is another model.",
         hints=(
             "Two steps: .T turns [out, in] into [in, out]; then the last axis comes apart.",
@@ -275,7 +283,7 @@ EXERCISES = {
         task="Write a safetensors file: from a dict of float32 arrays to bytes.",
         blank="def pack(tensors):\n    return ...",
         answer="pack",
-        judge=judge_pack,
+        check=check_pack,
         correct="the safetensors library opens it and finds every number. That is the whole format.",
         hints=(
             "Collect array.tobytes() one after the other, and remember for each where it starts and where it ends.",

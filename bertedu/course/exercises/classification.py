@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers, one_number
+from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers, one_number
 
 # Two texts, a vector of three numbers each, four classes: no two sizes are equal, so that a mix-up shows.
 POOLED = np.array([[1.0, -2.0, 0.5], [0.0, 1.0, 3.0]])
@@ -27,7 +27,7 @@ def _surprise(logits, labels):
     return -np.log(_softmax(logits)[np.arange(len(labels)), labels]).mean()
 
 
-def judge_constant(answer):
+def check_constant(answer):
     typical = [
         (
             1 / 3,
@@ -43,7 +43,7 @@ def judge_constant(answer):
     compare(got, 0.4, typical)
 
 
-def judge_accuracy(answer):
+def check_accuracy(answer):
     right, by_class = np.diag(COUNTS), np.diag(COUNTS) / COUNTS.sum(axis=1)
     typical = [
         (by_class.mean(), "that is the mean over the classes; here every text counts the same, so large classes more."),
@@ -60,7 +60,7 @@ def judge_accuracy(answer):
     compare(call(answer, COUNTS.tolist()), right.sum() / COUNTS.sum(), typical)
 
 
-def judge_head(answer):
+def check_head(answer):
     logits = POOLED @ KERNEL + BIAS
     typical = [
         (logits, "these are the logits; the softmax is missing."),
@@ -93,7 +93,7 @@ def _error(sure, right, bins, power=1, weighed=True, middle=False):
     return sum(count * abs(gap) ** power for count, gap in gaps) / len(sure)
 
 
-def judge_calibration(answer):
+def check_calibration(answer):
     gap = SURE.mean() - RIGHT.mean()
     at_once = "that is the distance over all texts at once: take it bin by bin, and each without its sign (abs)."
     bins = len(np.unique(np.minimum((SURE * 10).astype(int), 9)))
@@ -118,13 +118,13 @@ def judge_calibration(answer):
     compare(call(answer, [1.0, 1.0], [1, 0]), 0.5, [(0, "a confidence of 1.0 falls into no bin; it is in the last.")])
 
 
-def judge_temperature(answer):
+def check_temperature(answer):
     grid = np.arange(0.1, 10.01, 0.1)
     surprises = [_surprise(LOGITS / t, LABELS) for t in grid]
     best = grid[np.argmin(surprises)]
     got = numbers(call(answer, LOGITS.copy(), LABELS.copy()))
     if got.shape != ():
-        raise NotYet("one number is asked for: the temperature.")
+        raise WrongAnswer("one number is asked for: the temperature.")
     reasons = [
         (surprises[int(np.argmin(surprises))], "that is the least surprise itself; at which temperature is it?"),
         (
@@ -136,11 +136,11 @@ def judge_temperature(answer):
     ]
     for wrong, reason in reasons:
         if abs(got - wrong) < 0.011 and abs(wrong - best) > 0.06:
-            raise NotYet(reason)
+            raise WrongAnswer(reason)
     if got == 1:
-        raise NotYet("1 leaves the logits as they are; try others, and keep the one with the least surprise.")
+        raise WrongAnswer("1 leaves the logits as they are; try others, and keep the one with the least surprise.")
     if not abs(got - best) <= 0.06:
-        raise NotYet(
+        raise WrongAnswer(
             f"the surprise there is {_surprise(LOGITS / max(got, 0.01), LABELS):.3f}, and a smaller one can be had."
         )
 
@@ -150,7 +150,7 @@ EXERCISES = {
         task="What share does a constant guess get right, where there are 50, 80 and 70 texts of three classes?",
         blank="share = ...",
         answer="share",
-        judge=judge_constant,
+        check=check_constant,
         correct="this is the base rate, and any classifier has to beat it before it has shown anything.",
         hints=(
             "It says the same class every time. Which one is the best to say?",
@@ -162,7 +162,7 @@ EXERCISES = {
         task="Write the accuracy from a table of confusion: rows are the true classes, columns what was said.",
         blank="def accuracy(table):\n    return ...",
         answer="accuracy",
-        judge=judge_accuracy,
+        check=check_accuracy,
         correct="what is on the diagonal is right, and every text counts once.",
         hints=(
             "A text is right where row and column are the same: table[i][i].",
@@ -178,7 +178,7 @@ EXERCISES = {
         task="Write the head in NumPy: vectors [B, D], kernel [D, C] and bias [C] give probabilities [B, C].",
         blank="def head(pooled, kernel, bias):\n    return ...",
         answer="head",
-        judge=judge_head,
+        check=check_head,
         correct="a product, a bias, a softmax: this is all that stands on top of a BERT.",
         hints=(
             "The logits are pooled @ kernel + bias. Then the softmax of each row.",
@@ -196,7 +196,7 @@ EXERCISES = {
         task="Write the expected calibration error with ten bins, from confidences and whether each answer was right.",
         blank="def calibration_error(sure, right):\n    return ...",
         answer="calibration_error",
-        judge=judge_calibration,
+        check=check_calibration,
         correct="how far what it claims is from what it does, text by text of its bin.",
         hints=(
             "Bin b holds the confidences from b/10 up to (b+1)/10; 1.0 is in the last: min(int(10 * s), 9).",
@@ -218,7 +218,7 @@ EXERCISES = {
         task="Find the temperature, of 0.1, 0.2, ... 10, at which the right labels surprise least.",
         blank="def best_temperature(logits, labels):\n    return ...",
         answer="best_temperature",
-        judge=judge_temperature,
+        check=check_temperature,
         correct="one number, found on texts that were not trained on, and no answer has changed.",
         hints=(
             "For each t: the softmax of logits / t, of that the probability of the right label, minus its logarithm.",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers, one_number
+from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers, one_number
 
 # Three tables: 7 words, 5 places, 2 types, of 3 numbers each; and a text of 4 tokens. No two sizes are equal.
 WORDS, POSITIONS, TYPES = (
@@ -22,17 +22,19 @@ def _call(answer, *arguments):
     """`call`; where arrays or lists do not fit together, with what is behind it in this chapter."""
     try:
         return call(answer, *arguments)
-    except NotYet as reason:
+    except WrongAnswer as reason:
         if "IndexError" in str(reason):
-            raise NotYet(f"{reason} The table of places is asked for a place, 0 to T - 1, and not for an id.") from None
+            raise WrongAnswer(
+                f"{reason} The table of places is asked for a place, 0 to T - 1, and not for an id."
+            ) from None
         if "broadcast" in str(reason) and "(5," in str(reason):
-            raise NotYet(f"{reason} The table has 5 places and the text 4 tokens: take its first rows.") from None
+            raise WrongAnswer(f"{reason} The table has 5 places and the text 4 tokens: take its first rows.") from None
         if "broadcast" in str(reason) and "(4,)" in str(reason):
-            raise NotYet(f"{reason} keepdims=True keeps the axis over which a mean is taken.") from None
+            raise WrongAnswer(f"{reason} keepdims=True keeps the axis over which a mean is taken.") from None
         raise
 
 
-def judge_count(answer):
+def check_count(answer):
     got = one_number(answer, "how many numbers there are in all.")
     reasons = {
         16000: "16,000 is the word table alone; positions, types and LayerNorm have numbers too.",
@@ -46,7 +48,7 @@ def judge_count(answer):
     compare(got, 17088, list(reasons.items()))
 
 
-def judge_add_up(answer):
+def check_add_up(answer):
     by_id = POSITIONS[np.array(IDS) % 5]
     typical = [
         (WORDS[IDS], "these are the words' rows alone; add the rows of place and type."),
@@ -70,7 +72,7 @@ def judge_add_up(answer):
     compare(_call(answer, list(IDS), list(TYPE_IDS), *tables), SUMS, typical)
 
 
-def judge_layer_norm(answer):
+def check_layer_norm(answer):
     for given in ([1.0, 2.0, 6.0], [0.5, -1.0, 2.5], [40.0, 10.0, 10.0]):
         x = np.array(given)
         centred, n = x - x.mean(), len(x)
@@ -90,10 +92,12 @@ def judge_layer_norm(answer):
         compare(call(answer, list(given), GAMMA.tolist(), BETA.tolist()), GAMMA * _normal(x) + BETA, typical)
     try:
         flat = numbers(call(answer, [2.0, 2.0, 2.0], GAMMA.tolist(), BETA.tolist()))
-    except NotYet as reason:
-        raise NotYet(f"right, but for [2, 2, 2] {reason} Add epsilon to the variance, so that it is never 0.") from None
+    except WrongAnswer as reason:
+        raise WrongAnswer(
+            f"right, but for [2, 2, 2] {reason} Add epsilon to the variance, so that it is never 0."
+        ) from None
     if flat.shape != (3,) or not np.allclose(flat, BETA):
-        raise NotYet("right, but for [2, 2, 2] the variance is 0. Add epsilon to it before you take the root.")
+        raise WrongAnswer("right, but for [2, 2, 2] the variance is 0. Add epsilon to it before you take the root.")
     typical = [
         (
             GAMMA * centred / (x.std() + 1) + BETA,
@@ -109,7 +113,7 @@ def _order(likeness, number):
     return [i for i in np.argsort(-likeness, kind="stable").tolist() if i != number]
 
 
-def judge_nearest(answer):
+def check_nearest(answer):
     table = np.array([[3.0, 4.0], [4.0, 3.0], [-3.0, -4.0], [30.0, 1.0], [3.5, 3.6], [0.3, 0.45], [-8.0, 9.0]])
     lengths = np.linalg.norm(table, axis=1)
     for number, k in ((0, 3), (5, 2), (3, 4)):
@@ -133,7 +137,7 @@ def judge_nearest(answer):
         compare(call(answer, table.copy(), number, k), right[:k], typical)
 
 
-def judge_embed(answer):
+def check_embed(answer):
     without_place = WORDS[IDS] + TYPES[TYPE_IDS]
     typical = [
         (SUMS, "this is the sum; LayerNorm is missing."),
@@ -154,7 +158,7 @@ EXERCISES = {
         task="How many numbers have the embeddings of a BERT with 1,000 pieces, 64 places, 2 types and D = 16?",
         blank="count = ...",
         answer="count",
-        judge=judge_count,
+        check=check_count,
         correct="(1000 + 64 + 2) rows of 16, and gamma and beta.",
         hints=(
             "Three tables, of 1,000, 64 and 2 rows. How long is a row?",
@@ -166,7 +170,7 @@ EXERCISES = {
         task="Write the sum: for each token a list, its word's row plus its place's row plus its type's row.",
         blank="def add_up(ids, type_ids, words, positions, types):\n    return ...",
         answer="add_up",
-        judge=judge_add_up,
+        check=check_add_up,
         correct="three look-ups and a sum, for each token by itself.",
         hints=(
             "enumerate(zip(ids, type_ids)) gives the place t, and with it the number of the word and of the type.",
@@ -184,7 +188,7 @@ EXERCISES = {
         task="Write LayerNorm of one list of numbers; gamma and beta are lists too.",
         blank="def layer_norm(x, gamma, beta, epsilon=1e-12):\n    return ...",
         answer="layer_norm",
-        judge=judge_layer_norm,
+        check=check_layer_norm,
         correct="mean 0 and variance 1 first, then what gamma and beta make of it.",
         hints=(
             "First the mean; then the variance, which is the mean of the squares of what is left without the mean.",
@@ -202,7 +206,7 @@ EXERCISES = {
         task="Write a function: the numbers of the k rows of a table that are most alike (cosine) to row `number`.",
         blank="def nearest(table, number, k):\n    return ...",
         answer="nearest",
-        judge=judge_nearest,
+        check=check_nearest,
         correct="with this function one can ask any table of vectors what it has learned.",
         hints=(
             "Divide all rows by np.linalg.norm(table, axis=1, keepdims=True). Then cosines are products.",
@@ -221,7 +225,7 @@ EXERCISES = {
         task="Write the whole of BERT's embeddings in NumPy: ids and types of T tokens give [T, D].",
         blank="def embed(ids, type_ids, words, positions, types, gamma, beta):\n    return ...",
         answer="embed",
-        judge=judge_embed,
+        check=check_embed,
         correct="this is all that happens to a text before the first layer.",
         hints=(
             "words[ids] takes all rows at once, [T, D]; of the positions, the first len(ids) rows are wanted.",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers
+from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers
 
 # Tables of T=3 tokens and D=4 numbers; three layers that are no two alike and do not commute.
 X = np.round(np.random.default_rng(1).normal(size=(3, 4)), 2)
@@ -22,15 +22,15 @@ def pooler(vector):
 
 
 def dictionary(result):
-    """`result`, if it is a dict; NotYet else."""
+    """`result`, if it is a dict; WrongAnswer else."""
     if result is None or result is ...:
         numbers(result)  # says which of the two
     if not isinstance(result, dict):
-        raise NotYet(f"a dict is wanted, with a name for each part; this is a {type(result).__name__}.")
+        raise WrongAnswer(f"a dict is wanted, with a name for each part; this is a {type(result).__name__}.")
     return result
 
 
-def judge_bytes(answer):
+def check_bytes(answer):
     typical = [
         (6 * 12 * 512 * 4, "every token looks at every token: 512 times 512 shares in each head, not 512."),
         (6 * 12 * 512**2, "these are the numbers; each of them takes 4 bytes."),
@@ -45,30 +45,30 @@ def judge_bytes(answer):
     compare(answer, 6 * 12 * 512**2 * 4, typical)
 
 
-def judge_native(answer):
+def check_native(answer):
     for spelling in SPELLINGS:
         _judge_spelling(answer, spelling)
     for spelling in SPELLINGS:  # a dict's keys have no order that one may rely on
         given = {key: [[number, number + 1]] for number, key in zip((10, 20, 30), spelling, strict=True)}
         shuffled = dictionary(call(answer, dict(sorted(given.items(), key=lambda item: item[0][::-1]))))
         if list(map(shuffled.get, NATIVE)) != list(given.values()):
-            raise NotYet("it goes by the order of the keys; a dict may have them in any order. Go by their names.")
+            raise WrongAnswer("it goes by the order of the keys; a dict may have them in any order. Go by their names.")
 
 
 def _judge_spelling(answer, spelling):
     given = {key: [[number, number + 1]] for number, key in zip((10, 20, 30), spelling, strict=True)}
     result = dictionary(call(answer, dict(given)))
     if spelling != NATIVE and result == given:
-        raise NotYet(f"for the keys {', '.join(spelling)} it gives back what came in; rename them.")
+        raise WrongAnswer(f"for the keys {', '.join(spelling)} it gives back what came in; rename them.")
     if set(result) != set(NATIVE):
         wrong = sorted(set(map(str, result)) - set(NATIVE)) or sorted(set(NATIVE) - set(result))
         kind = "is not one of ours" if set(result) - set(NATIVE) else "is missing"
-        raise NotYet(f"for the keys {', '.join(spelling)} the name {wrong[0]!r} {kind}.")
+        raise WrongAnswer(f"for the keys {', '.join(spelling)} the name {wrong[0]!r} {kind}.")
     reverse = dict(zip(NATIVE, given.values(), strict=True))
     for name, value in reverse.items():
         if result[name] is not value and result[name] != value:
             hint = " Mask and types stand in the wrong places." if result[name] in given.values() else ""
-            raise NotYet(f"{name!r} should hold {value}, and holds {result[name]!r:.60}.{hint}")
+            raise WrongAnswer(f"{name!r} should hold {value}, and holds {result[name]!r:.60}.{hint}")
 
 
 def _count(V, D, L, F, W, *, places=1, table_norm=None, projection=1, projection_bias=1, always=0, pool=1, layers=None):
@@ -79,7 +79,7 @@ def _count(V, D, L, F, W, *, places=1, table_norm=None, projection=1, projection
     return embeddings + (L if layers is None else layers) * layer + pool * (D * D + D)
 
 
-def judge_narrow(answer):
+def check_narrow(answer):
     cases = [(30522, 384, 6, 1536, 64), (29, 6, 2, 10, 4), (29, 6, 2, 10, 6)]
     got = [numbers(call(answer, *case)) for case in cases]
     slips = [
@@ -113,7 +113,7 @@ def _mean_cosine(vectors, pairs_with_self=False):
     return table.mean() if pairs_with_self else (table.sum() - n) / (n * (n - 1))
 
 
-def judge_crowding(answer):
+def check_crowding(answer):
     n = len(ARROWS)
     products = ARROWS @ ARROWS.T
     arrows = ARROWS / np.linalg.norm(ARROWS, axis=-1, keepdims=True)
@@ -139,14 +139,14 @@ def judge_crowding(answer):
     compare(call(answer, ARROWS.copy()), _mean_cosine(ARROWS), typical)
 
 
-def judge_encode(answer):
+def check_encode(answer):
     stages = [X]
     for layer in LAYERS:
         stages.append(layer(stages[-1]))
     result = dictionary(call(answer, X.copy(), list(LAYERS), pooler))
     missing = [name for name in ("encoder_outputs", "sequence_output", "pooled_output") if name not in result]
     if missing:
-        raise NotYet(f"the dict has no {missing[0]!r}.")
+        raise WrongAnswer(f"the dict has no {missing[0]!r}.")
     if all(result[name] is ... for name in result):
         numbers(...)
     outputs = numbers(result["encoder_outputs"])
@@ -179,7 +179,7 @@ EXERCISES = {
         task="How many bytes are all attention scores of MiniLM for one text of 512 tokens?",
         blank="score_bytes = ...",
         answer="score_bytes",
-        judge=judge_bytes,
+        check=check_bytes,
         correct="75 million bytes for one text, and four times that if texts were twice as long.",
         hints=(
             "Start from the shape: for 14 tokens it is (6, 12, 14, 14). How many numbers are in it for 512?",
@@ -191,7 +191,7 @@ EXERCISES = {
         task="Rename the keys of inputs in any of the three spellings to ours.",
         blank="def native(inputs):\n    return ...",
         answer="native",
-        judge=judge_native,
+        check=check_native,
         correct="one table at the door, and inside there is one language.",
         hints=(
             "Make a dict from every spelling to ours, our own names included (they become themselves).",
@@ -210,7 +210,7 @@ EXERCISES = {
         task="Count the parameters of a BERT whose embedding tables are W wide, and its layers D.",
         blank="def narrow_parameters(V, D, L, F, W):\n    return ...",
         answer="narrow_parameters",
-        judge=judge_narrow,
+        check=check_narrow,
         correct="to the last parameter, with a narrow table and with a wide one.",
         hints=(
             "Only the embeddings change: three tables and their normalisation, now W wide. Then W D + D if W is not D.",
@@ -229,7 +229,7 @@ EXERCISES = {
         task="The mean cosine similarity of all pairs of different vectors in an array [n, D].",
         blank="def crowding(vectors):\n    return ...",
         answer="crowding",
-        judge=judge_crowding,
+        check=check_crowding,
         correct="0 where vectors point everywhere, 1 where they all point the same way.",
         hints=(
             "Divide each row by its length: np.linalg.norm(..., axis=-1, keepdims=True). Then one product does it.",
@@ -250,7 +250,7 @@ EXERCISES = {
             '    return {"encoder_outputs": ..., "sequence_output": ..., "pooled_output": ...}'
         ),
         answer="encode",
-        judge=judge_encode,
+        check=check_encode,
         correct="this is BertEncoder.call, without its options.",
         hints=(
             "Keep a list. In a loop over the layers, let x become layer(x), and append it.",

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers
+from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers
 
 # Three tokens of five numbers, seven neurons: no two sizes are equal, so that a mix-up shows.
 X, W1, B1, W2, B2 = (
@@ -19,7 +19,7 @@ def _relu(x):
     return np.maximum(x, 0)
 
 
-def judge_parameters(answer):
+def check_parameters(answer):
     d, f = 768, 3072
     one = "that is one table with its bias (and as many as all of attention has); there is a way back from F to D too."
     typical = [
@@ -36,19 +36,21 @@ def judge_parameters(answer):
     compare(answer, 2 * d * f + d + f, typical)
 
 
-def judge_neuron(answer):
+def check_neuron(answer):
     neuron = numbers(answer)
     if neuron.shape != (4,):
-        raise NotYet("four numbers are wanted: three weights (being, thing, action), then the bias.")
+        raise WrongAnswer("four numbers are wanted: three weights (being, thing, action), then the bias.")
     if not np.isfinite(neuron).all():
-        raise NotYet("the four numbers must be finite.")
+        raise WrongAnswer("the four numbers must be finite.")
     fires = {word: bool(neuron[:3] @ word + neuron[3] > 0) for word in itertools.product((0, 1), repeat=3)}
     if not any(fires.values()):
-        raise NotYet("it never fires: even with all three the product plus the bias is not above 0. Raise the bias.")
+        raise WrongAnswer(
+            "it never fires: even with all three the product plus the bias is not above 0. Raise the bias."
+        )
     if all(fires.values()):
-        raise NotYet("it fires for everything, even for a word that knows nothing. Lower the bias.")
+        raise WrongAnswer("it fires for everything, even for a word that knows nothing. Lower the bias.")
     if fires[0, 0, 0]:
-        raise NotYet(
+        raise WrongAnswer(
             "it fires for a word that knows nothing: there only the bias is left, so the bias must be negative."
         )
     for word, reason in (
@@ -59,14 +61,14 @@ def judge_neuron(answer):
         ((0, 1, 1), "it fires for a thing with an action; the action should not matter: give it the weight 0."),
     ):
         if fires[word]:
-            raise NotYet(reason)
+            raise WrongAnswer(reason)
     if not fires[1, 1, 0]:
-        raise NotYet("it does not fire for a being and a thing without an action, where it should.")
+        raise WrongAnswer("it does not fire for a being and a thing without an action, where it should.")
     if not fires[1, 1, 1]:
-        raise NotYet("an action keeps it from firing; the action should not matter: give it the weight 0.")
+        raise WrongAnswer("an action keeps it from firing; the action should not matter: give it the weight 0.")
 
 
-def judge_gelu(answer):
+def check_gelu(answer):
     x = np.array(POINTS)
     erf = np.array([math.erf(point) for point in x])
     phi = np.array([0.5 * (1 + math.erf(point / 2**0.5)) for point in x])
@@ -90,7 +92,7 @@ def judge_gelu(answer):
     compare([numbers(call(answer, point)) for point in POINTS], x * phi, typical)
 
 
-def judge_feedforward(answer):
+def check_feedforward(answer):
     raw = X @ W1 + B1
     right = _relu(raw) @ W2 + B2
     typical = [
@@ -108,16 +110,16 @@ def judge_feedforward(answer):
     compare(call(answer, *(array.copy() for array in (X, W1, B1, W2, B2))), right, typical)
 
 
-def judge_fold(answer):
+def check_fold(answer):
     pair = call(answer, W1.copy(), B1.copy(), W2.copy(), B2.copy())
     if not isinstance(pair, tuple | list):
         numbers(pair)  # says what is wrong with None, dots, texts
-        raise NotYet("two things are wanted: return w, b.")
+        raise WrongAnswer("two things are wanted: return w, b.")
     if len(pair) != 2:
-        raise NotYet(f"two things are wanted, w and b; there are {len(pair)}.")
+        raise WrongAnswer(f"two things are wanted, w and b; there are {len(pair)}.")
     w, b = pair
     if np.shape(w) == B2.shape and np.shape(b) == (5, 5):
-        raise NotYet("the two are swapped: first the table w, then the bias b.")
+        raise WrongAnswer("the two are swapped: first the table w, then the bias b.")
     turned = (W2 @ W1, "the order is turned round: x meets w1 first, so w1 stands at the left.")
     compare(w, W1 @ W2, [((W1 @ W2).T, "w is transposed: it should lead from 5 numbers to 5 as w1 @ w2 does."), turned])
     typical = [
@@ -128,7 +130,7 @@ def judge_fold(answer):
     compare(b, B1 @ W2 + B2, typical)
 
 
-def judge_strongest(answer):
+def check_strongest(answer):
     neurons, k = X @ W1 + B1, 2
 
     def only(chosen):
@@ -162,7 +164,7 @@ EXERCISES = {
         task="How many parameters has the feed-forward network of one layer of BERT-Base (D = 768, F = 3072)?",
         blank="parameters = ...",
         answer="parameters",
-        judge=judge_parameters,
+        check=check_parameters,
         correct="4,722,432 in each of 12 layers: 57 of BERT-Base's 110 million.",
         hints=(
             "There are two tables and two biases. Their shapes stand in the table of the equation.",
@@ -174,7 +176,7 @@ EXERCISES = {
         task="Choose three weights and a bias, so that a neuron fires for a being AND a thing, whatever the action.",
         blank="neuron = ...  # [being, thing, action, bias]",
         answer="neuron",
-        judge=judge_neuron,
+        check=check_neuron,
         correct="it needs both, and does not mind the rest. A bend and a bias make an AND.",
         hints=(
             "What should not matter gets the weight 0. The other two weights can be 1.",
@@ -186,7 +188,7 @@ EXERCISES = {
         task="Write the exact GELU of one number, with math.erf.",
         blank="def gelu(x):\n    return ...",
         answer="gelu",
-        judge=judge_gelu,
+        check=check_gelu,
         correct="x times its share. This is the bend of MiniLM, 9,216 times for each token.",
         hints=(
             "GELU is x times Phi(x), and Phi goes from 0 on the far left to 1 on the far right.",
@@ -198,7 +200,7 @@ EXERCISES = {
         task="Write the whole network in NumPy, with ReLU as its bend.",
         blank="def feedforward(x, w1, b1, w2, b2):\n    return ...",
         answer="feedforward",
-        judge=judge_feedforward,
+        check=check_feedforward,
         correct="out, bend, back. Two thirds of a layer's parameters in two lines.",
         hints=(
             "x @ w1 + b1 makes the neurons, [T, F]. They are bent, and a second product brings them back to [T, D].",
@@ -215,7 +217,7 @@ EXERCISES = {
         task="Without the bend, make one table and one bias that do the same as the two.",
         blank="def fold(w1, b1, w2, b2):\n    return ...",
         answer="fold",
-        judge=judge_fold,
+        check=check_fold,
         correct="one table does the work of two. Only the bend keeps a network from folding up.",
         hints=(
             "Write out (x @ w1 + b1) @ w2 + b2 and multiply the bracket out.",
@@ -227,7 +229,7 @@ EXERCISES = {
         task="Let only the k strongest neurons of each token write: those that are furthest from 0.",
         blank="def strongest(neurons, w2, b2, k):\n    return ...",
         answer="strongest",
-        judge=judge_strongest,
+        check=check_strongest,
         correct="each token hears its own k neurons. The experiment of this chapter did the same.",
         hints=(
             "np.abs(neurons) says how strong; np.sort of it, row by row, has the k-th strongest at place -k.",

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers
+from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers
 
 LENGTHS = (19, 8, 23, 11, 8, 30, 14, 9, 21, 12, 17)
 B1, B2, EPSILON = 0.9, 0.999, 1e-6
@@ -13,11 +13,11 @@ B1, B2, EPSILON = 0.9, 0.999, 1e-6
 def _one(result):
     number = numbers(result)
     if number.ndim:
-        raise NotYet(f"one number should come back, not {list(number.shape)}.")
+        raise WrongAnswer(f"one number should come back, not {list(number.shape)}.")
     return float(number)
 
 
-def judge_steps(answer):
+def check_steps(answer):
     texts, size, epochs = 560, 48, 4
     typical = [
         (
@@ -86,7 +86,7 @@ def _slips_of_rate(peak, warm_up, steps):
     )
 
 
-def judge_rate(answer):
+def check_rate(answer):
     peak, warm_up, steps = 4e-3, 5, 25
     places = (0, 2, 4, 5, 6, 15, 24)
     got = [_one(call(answer, step, peak, warm_up, steps)) * 1000 for step in places]
@@ -95,7 +95,9 @@ def judge_rate(answer):
     compare(got, [_rate(t, peak, warm_up, steps) * 1000 for t in places], typical)
     longer = _one(call(answer, 30, peak, warm_up, steps))
     if not abs(longer) < 1e-12:
-        raise NotYet(f"right up to the end. For a step after it (30 of 25) it gives {longer:.4g}; it should stay at 0.")
+        raise WrongAnswer(
+            f"right up to the end. For a step after it (30 of 25) it gives {longer:.4g}; it should stay at 0."
+        )
 
 
 def _adamw(
@@ -113,7 +115,7 @@ def _adamw(
 OTHER_EPSILON = "right, but for a slope as small as 0.000002: epsilon is 1e-6, as in the release of BERT."
 
 
-def judge_adamw(answer):
+def check_adamw(answer):
     cases = (
         (0.8, 0.05, 0.0, 0.0, 1, 0.01, 0.5),
         (-0.6, -0.3, 0.2, 0.09, 4, 0.02, 0.1),
@@ -121,7 +123,7 @@ def judge_adamw(answer):
     )
     got = [numbers(call(answer, *case)) for case in cases]
     if any(part.shape != (3,) for part in got):
-        raise NotYet("three numbers should come back: the new weight, the new m and the new v.")
+        raise WrongAnswer("three numbers should come back: the new weight, the new m and the new v.")
     reasons = (
         ({"correct": False}, "the correction is missing: divide m by 1 - 0.9**t and v by 1 - 0.999**t for the step."),
         ({"inside": True}, "the decay goes through m and v, as in plain Adam; the W means: pull the weight itself."),
@@ -161,7 +163,7 @@ def _cut(order, size):
     return [order[i : i + size] for i in range(0, len(order), size)]
 
 
-def judge_batches(answer):
+def check_batches(answer):
     size = 3
     result = call(answer, list(LENGTHS), size)
     if result is None or result is ...:
@@ -169,25 +171,27 @@ def judge_batches(answer):
     try:
         batches = [[int(i) for i in batch] for batch in result]
     except (TypeError, ValueError):
-        raise NotYet("a list of lists is wanted, each with the places of the texts of one batch.") from None
+        raise WrongAnswer("a list of lists is wanted, each with the places of the texts of one batch.") from None
     everyone = sorted(i for batch in batches for i in batch)
     if everyone == sorted(LENGTHS):
-        raise NotYet("these are the lengths themselves; give the places (0, 1, 2, ...) of the texts.")
+        raise WrongAnswer("these are the lengths themselves; give the places (0, 1, 2, ...) of the texts.")
     if everyone != list(range(len(LENGTHS))):
         missing = sorted(set(range(len(LENGTHS))) - set(everyone))
-        raise NotYet(
+        raise WrongAnswer(
             f"text {missing[0]} is in no batch." if missing else "a text is in more than one batch, or unknown."
         )
     if max(map(len, batches)) > size:
-        raise NotYet(f"a batch has {max(map(len, batches))} texts; batch_size is {size}.")
+        raise WrongAnswer(f"a batch has {max(map(len, batches))} texts; batch_size is {size}.")
     if sum(map(bool, batches)) > math.ceil(len(LENGTHS) / size):
-        raise NotYet(f"no padding is easy with {len(batches)} batches; make as few as possible, full ones first.")
+        raise WrongAnswer(f"no padding is easy with {len(batches)} batches; make as few as possible, full ones first.")
     ascending = sorted(range(len(LENGTHS)), key=lambda i: LENGTHS[i])
     least, found = max(_padding(_cut(order, size)) for order in (ascending, ascending[::-1])), _padding(batches)
     if batches == _cut(list(range(len(LENGTHS))), size):
-        raise NotYet(f"the texts are still in their first order: {found} tokens of padding, and {least} are enough.")
+        raise WrongAnswer(
+            f"the texts are still in their first order: {found} tokens of padding, and {least} are enough."
+        )
     if found > least:
-        raise NotYet(f"{found} tokens of padding, and {least} are enough: neighbours in length belong together.")
+        raise WrongAnswer(f"{found} tokens of padding, and {least} are enough: neighbours in length belong together.")
 
 
 def _luck(a, b, *, ddof=1, rooted=True, of_means=True):
@@ -203,11 +207,11 @@ def _spread(a, b):
     return (np.mean(a) - np.mean(b)) / _luck(a, b)
 
 
-def judge_luck(answer):
+def check_luck(answer):
     cases = (([0.70, 0.74, 0.69], [0.66, 0.71, 0.62, 0.65]), ([0.5, 0.6], [0.58, 0.6, 0.59, 0.63, 0.55]))
     got = [call(answer, list(a), list(b)) for a, b in cases]
     if any(isinstance(result, bool | np.bool_) for result in got):
-        raise NotYet("a number is asked for, not yes or no: how large the difference is beside its spread.")
+        raise WrongAnswer("a number is asked for, not yes or no: how large the difference is beside its spread.")
     got = [_one(result) for result in got]
     reasons = (
         ({"ddof": 0}, "the spread of a sample: divide the squares by n - 1, not by n (np.std(..., ddof=1))."),
@@ -245,7 +249,7 @@ EXERCISES = {
         task="How many steps are 4 epochs of 560 texts in batches of 48?",
         blank="count_steps = ...",
         answer="count_steps",
-        judge=judge_steps,
+        check=check_steps,
         correct="an epoch is 12 steps, the last of them with 32 texts.",
         hints=(
             "How many batches does one epoch have? 560 / 48 is no whole number.",
@@ -257,7 +261,7 @@ EXERCISES = {
         task="Write the rate at a step: an even rise to the peak, then an even fall to 0.",
         blank="def rate_at(step, peak, warm_up, steps):\n    return ...",
         answer="rate_at",
-        judge=judge_rate,
+        check=check_rate,
         correct="it rises, it falls, and it never passes the peak.",
         hints=(
             "Two straight lines, and the smaller of them counts. Neither may be larger than 1, nor smaller than 0.",
@@ -274,7 +278,7 @@ EXERCISES = {
         task="Write one step of AdamW for one weight; it gives back the weight, m and v.",
         blank="def adamw_step(w, g, m, v, t, rate, decay):\n    return ...",
         answer="adamw_step",
-        judge=judge_adamw,
+        check=check_adamw,
         correct="a weight is pulled towards 0, and moved against its slope by about the rate.",
         hints=(
             "New m: 0.9 of the old, 0.1 of the slope. New v: 0.999 of the old, 0.001 of the slope's square.",
@@ -293,7 +297,7 @@ EXERCISES = {
         task="Write a plan: which texts go together, so that there is least padding in as few batches as possible.",
         blank="def least_padding(lengths, batch_size):\n    return ...",
         answer="least_padding",
-        judge=judge_batches,
+        check=check_batches,
         correct="texts of a length go together, and each is read once.",
         hints=(
             "Put the places 0, 1, 2, ... in the order of the texts' lengths, and cut that list into batches.",
@@ -309,7 +313,7 @@ EXERCISES = {
         task="Write the difference of two means, measured in its own spread.",
         blank="def more_than_luck(one, other):\n    return ...",
         answer="more_than_luck",
-        judge=judge_luck,
+        check=check_luck,
         correct="this is Welch's t. Below about 2 (with few seeds, more) it may be luck.",
         hints=(
             "Above: the difference of the means. Below: how far such a difference strays by chance.",

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers
+from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers
 
 # Four places to guess, five words: logits, what stood there, and the last place is only padding.
 LOGITS = np.round(np.random.default_rng(0).normal(size=(4, 5)) * 2, 1)
@@ -30,7 +30,7 @@ def _norm(x):
     return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-12)
 
 
-def judge_shown(answer):
+def check_shown(answer):
     typical = [
         (60, "that is how many are chosen, 15 % of 400; only 80 % of the chosen show [MASK]."),
         (320, "that is 80 % of all tokens; it is 80 % of those that are chosen, and 15 % are."),
@@ -43,14 +43,14 @@ def judge_shown(answer):
     compare(answer, 48, typical)
 
 
-def judge_hide(answer):
+def check_hide(answer):
     tokens, chosen = [11, 12, 13, 14, 15, 16, 17, 18], [1, 3, 4, 6]
     fates, others, mask = [0.79, 0.85, 0.95, 0.1], [21, 22, 23, 24], 4
     expected = [11, 4, 13, 22, 15, 16, 4, 18]
     asked = list(tokens)
     got = call(answer, asked, list(chosen), list(fates), list(others), mask)
     if asked != tokens and got is not asked:
-        raise NotYet("it changes the list that it was given; make a copy first: list(tokens).")
+        raise WrongAnswer("it changes the list that it was given; make a copy first: list(tokens).")
     typical = [
         (tokens, "nothing has changed; put [MASK] or another token at the places that are chosen."),
         ([11, 4, 13, 4, 4, 16, 4, 18], "every chosen place shows [MASK]; of those, only fates below 0.8 should."),
@@ -74,7 +74,7 @@ def judge_hide(answer):
     ]
     compare(got, expected, typical)
     if asked != tokens:
-        raise NotYet("right, but it changes the list that it was given; make a copy first: list(tokens).")
+        raise WrongAnswer("right, but it changes the list that it was given; make a copy first: list(tokens).")
     compare(
         call(answer, [5, 6], [0, 1], [0.8, 0.9], [7, 8], mask), [7, 6], [([4, 6], "0.8 itself is no longer [MASK].")]
     )
@@ -124,20 +124,20 @@ def _slips_of_loss(logs, picked):
     ]
 
 
-def judge_loss(answer):
+def check_loss(answer):
     logs = _log_softmax(LOGITS)
     picked = -logs[np.arange(4), ANSWERS]  # [M]
     got = call(answer, LOGITS.tolist(), ANSWERS.tolist(), WEIGHTS.tolist())
     compare(got, (picked * WEIGHTS).sum() / 3, _slips_of_loss(logs, picked))
     try:
         large = numbers(call(answer, [[1000.0, 1000.0]], [0], [1.0]))
-    except NotYet as reason:
-        raise NotYet(f"right for small logits. For 1000 {reason} Subtract the largest logit first.") from None
+    except WrongAnswer as reason:
+        raise WrongAnswer(f"right for small logits. For 1000 {reason} Subtract the largest logit first.") from None
     if not np.allclose(large, math.log(2)):
-        raise NotYet("right for small logits; for 1000 e^x overflows. Subtract the largest logit first.")
+        raise WrongAnswer("right for small logits; for 1000 e^x overflows. Subtract the largest logit first.")
 
 
-def judge_perplexity(answer):
+def check_perplexity(answer):
     chances = np.array([0.5, 0.1, 0.25, 0.9])
     logs = np.log(chances)
     typical = [
@@ -171,7 +171,7 @@ def _dense(axis=-1, power=1):
     return (hidden - hidden.mean(axis, keepdims=True)) / hidden.std(axis, keepdims=True) ** power
 
 
-def judge_head(answer):
+def check_head(answer):
     hidden = _norm(_gelu(X[PLACES] @ W + B))  # [M, D]
     right = hidden @ TABLE.T + BIAS  # [M, V]
     typical = [
@@ -210,7 +210,7 @@ EXERCISES = {
         task="A text has 400 tokens. How many of them show [MASK], on average, if BERT's recipe hides them?",
         blank="shown = ...",
         answer="shown",
-        judge=judge_shown,
+        check=check_shown,
         correct="60 are chosen, 48 of them show [MASK], 6 another token, and 6 themselves.",
         hints=(
             "Two shares, one after the other: first those that are chosen, then those of them that show [MASK].",
@@ -222,7 +222,7 @@ EXERCISES = {
         task="Write 80/10/10 for one text, where all draws have been made.",
         blank="def hide(tokens, chosen, fates, others, mask):\n    return ...",
         answer="hide",
-        judge=judge_hide,
+        check=check_hide,
         correct="80 % show [MASK], 10 % another token, 10 % themselves, and your argument is as it was.",
         hints=(
             "Copy the list. Then go through `chosen`, `fates` and `others` together, with zip.",
@@ -243,7 +243,7 @@ EXERCISES = {
         task="Write the loss: minus the logarithm of the right word's share, its mean over the places that count.",
         blank="def mlm_loss(logits, answers, weights):\n    return ...",
         answer="mlm_loss",
-        judge=judge_loss,
+        check=check_loss,
         correct="minus log of the right word's share, averaged over the places that count; large logits do no harm.",
         hints=(
             "For each place: softmax of its row, pick the share of the answer, take minus the logarithm.",
@@ -263,7 +263,7 @@ EXERCISES = {
         task="Write the perplexity from the shares that the right words got.",
         blank="def perplexity(chances):\n    return ...",
         answer="perplexity",
-        judge=judge_perplexity,
+        check=check_perplexity,
         correct="e to the mean loss: as unsure as between that many words.",
         hints=(
             "First the loss of each: minus the logarithm of its share. Then their mean.",
@@ -280,7 +280,7 @@ EXERCISES = {
         task="Build the masked-LM head in NumPy: x [T, D] and places [M] give logits [M, V].",
         blank="def head(x, places, W, b, table, c, gelu):\n    return ...",
         answer="head",
-        judge=judge_head,
+        check=check_head,
         correct="this is the whole head. BERT's has nothing more, only 30,522 words.",
         hints=(
             "x[places] picks the rows. Then dense, gelu, normalisation, and the product with the table, turned: .T",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers
+from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers
 
 # Five tokens of three numbers, of which two are padding; the second number is negative at every real token, so that
 # zeros in place of padding would win a maximum.
@@ -22,7 +22,7 @@ def embed(texts):
     return np.array([TABLE[text] for text in texts])
 
 
-def judge_zero_padding(answer):
+def check_zero_padding(answer):
     typical = [
         (0.25, "the length shrinks to a quarter, but the cosine asks for the direction only."),
         (0.75, "that is the share of zeros; they make the mean shorter, and do not turn it."),
@@ -43,7 +43,7 @@ HOW_MANY = (
 )
 
 
-def judge_mean(answer):
+def check_mean(answer):
     typical = [
         (VECTORS.mean(axis=0), "padding is counted in: the mask has no effect."),
         (
@@ -65,7 +65,7 @@ def judge_mean(answer):
     compare(call(answer, VECTORS.copy(), APART.copy()), VECTORS[APART == 1].mean(axis=0), typical)
 
 
-def judge_max(answer):
+def check_max(answer):
     masked = VECTORS * MASK[:, None]
     typical = [
         (VECTORS.max(axis=0), "padding takes part: the mask has no effect."),
@@ -84,7 +84,7 @@ def judge_max(answer):
     compare(call(answer, VECTORS.copy(), APART.copy()), VECTORS[APART == 1].max(axis=0), typical)
 
 
-def judge_unit(answer):
+def check_unit(answer):
     rows = np.array([[3.0, 4.0], [-6.0, 8.0], [0.5, 0.0]])
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     typical = [
@@ -105,18 +105,18 @@ def judge_unit(answer):
     compare(call(answer, rows.copy()), rows / lengths, typical)
     result = numbers(call(answer, np.array([[0.0, 0.0], [0.0, 2.0]])))
     if np.isnan(result).any():
-        raise NotYet("right, but a vector of zeros gives 0 / 0, NaN. Let it stay zeros: divide by at least 1e-12.")
+        raise WrongAnswer("right, but a vector of zeros gives 0 / 0, NaN. Let it stay zeros: divide by at least 1e-12.")
     if result.shape == (1, 2):
-        raise NotYet("the row of zeros is gone; let it stay, as zeros.")
+        raise WrongAnswer("the row of zeros is gone; let it stay, as zeros.")
     compare(result, [[0, 0], [0, 1]])
 
 
-def judge_search(answer):
+def check_search(answer):
     result = call(answer, "kitten", list(TEXTS), embed, 2)
     if isinstance(result, list | tuple) and result and all(isinstance(item, str) for item in result):
         if list(result) == ["cat", "dog"]:
-            raise NotYet("these are the right texts; give their places in the list, [0, 1].")
-        raise NotYet("texts came back; give places in the list, as [0, 1].")
+            raise WrongAnswer("these are the right texts; give their places in the list, [0, 1].")
+        raise WrongAnswer("texts came back; give places in the list, as [0, 1].")
     rows = embed(TEXTS)
     products = rows @ embed("kitten")
     cosines = products / np.linalg.norm(rows, axis=1) / np.linalg.norm(embed("kitten"))
@@ -130,7 +130,7 @@ def judge_search(answer):
         (0, "only the best came back; `top` of them are wanted, as a list."),
     ]
     if not np.allclose(got := numbers(result), np.round(got)):
-        raise NotYet("these are no places; places are whole numbers (np.argsort gives them).")
+        raise WrongAnswer("these are no places; places are whole numbers (np.argsort gives them).")
     compare(got, [0, 1], typical)
     compare(call(answer, "sun", list(TEXTS), embed, 1), [3])
     nearest = np.argsort(np.linalg.norm(rows - embed("dog"), axis=1))[:3]
@@ -148,7 +148,7 @@ EXERCISES = {
         task="The cosine of true and naive mean, if the vectors at padding were all zeros.",
         blank="alike = ...",
         answer="alike",
-        judge=judge_zero_padding,
+        check=check_zero_padding,
         correct="zeros would do no harm to the direction. The vectors at padding are not zeros; that is the trouble.",
         hints=(
             "The true mean is a sum of ten vectors, divided by 10. What is the naive one, if thirty zeros are added?",
@@ -160,7 +160,7 @@ EXERCISES = {
         task="The mean of the real vectors: vectors [T, D], mask [T] with 1 at real tokens.",
         blank="def mean_pool(vectors, mask):\n    return ...",
         answer="mean_pool",
-        judge=judge_mean,
+        check=check_mean,
         correct="padding is out of the sum, and out of the count.",
         hints=(
             "Multiply each vector by its mask, so that padding becomes zeros. Then add up over the tokens.",
@@ -176,7 +176,7 @@ EXERCISES = {
         task="The largest value of each of the D numbers over the real tokens.",
         blank="def max_pool(vectors, mask):\n    return ...",
         answer="max_pool",
-        judge=judge_max,
+        check=check_max,
         correct="also where every real number is negative.",
         hints=(
             "Zeros at padding would win against negative numbers. What can stand there that never wins?",
@@ -193,7 +193,7 @@ EXERCISES = {
         task="Scale every row of an array [n, D] to length 1; a row of zeros stays zeros.",
         blank="def to_length_one(vectors):\n    return ...",
         answer="to_length_one",
-        judge=judge_unit,
+        check=check_unit,
         correct="from here on, a product is a cosine.",
         hints=(
             "The length is the root of the sum of squares of a row: np.linalg.norm with axis=1 and keepdims=True.",
@@ -210,7 +210,7 @@ EXERCISES = {
         task="Build the search: the places of the `top` texts most like the question, the best first.",
         blank="def find(question, texts, embed, top):\n    return ...",
         answer="find",
-        judge=judge_search,
+        check=check_search,
         correct="with bert.embed in place of ours, this is a search engine.",
         hints=(
             "embed(texts) is an array [n, D], embed(question) one vector. Scale both to length 1, then one product.",

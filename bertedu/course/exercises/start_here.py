@@ -3,10 +3,10 @@
 import itertools
 import math
 
-from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers, one_number
+from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers, one_number
 
 
-def judge_heads(answer):
+def check_heads(answer):
     got = one_number(answer, "how many heads there are in all.")
     reasons = {
         12: "12 is the heads of one layer, and there are 6 layers.",
@@ -19,7 +19,7 @@ def judge_heads(answer):
     compare(got, 72, list(reasons.items()))
 
 
-def judge_most_looked_at(answer):
+def check_most_looked_at(answer):
     cases = [
         (["the", "cat", "sat"], [0.3, 0.5, 0.2], "cat"),
         (["it", "was", "warm", "."], [0.1, 0.2, 0.1, 0.6], "."),
@@ -28,38 +28,38 @@ def judge_most_looked_at(answer):
     for tokens, row, expected in cases:
         got = call(answer, list(tokens), list(row))
         if got is None:
-            raise NotYet("it gives None. Is a `return` missing?")
+            raise WrongAnswer("it gives None. Is a `return` missing?")
         if got is ...:
-            raise NotYet("it gives back the dots (...); put your code in their place.")
+            raise WrongAnswer("it gives back the dots (...); put your code in their place.")
         if isinstance(got, str):
             given = f"for the tokens {tokens} and the shares {row} it gives {got!r}"
             if got != expected and got == tokens[row.index(min(row))]:
-                raise NotYet(f"{given}: the token with the smallest share. The largest is wanted.")
+                raise WrongAnswer(f"{given}: the token with the smallest share. The largest is wanted.")
             if got != expected:
-                raise NotYet(f"{given}, and {expected!r} has the largest share.")
+                raise WrongAnswer(f"{given}, and {expected!r} has the largest share.")
             continue
         if isinstance(got, list | tuple) and expected in got:
-            raise NotYet(
+            raise WrongAnswer(
                 f"the token itself is wanted, {expected!r}; it gives a {type(got).__name__} with more around it."
             )
         value = numbers(got)
         if value.shape == () and float(value) == row.index(max(row)):
-            raise NotYet(f"it gives the position, {int(value)}. Use it as an index: which token stands there?")
+            raise WrongAnswer(f"it gives the position, {int(value)}. Use it as an index: which token stands there?")
         if value.shape == () and math.isclose(float(value), max(row)):
-            raise NotYet(f"it gives the largest share, {max(row)}. Which token has it?")
-        raise NotYet(f"a token is wanted, a string; it gives a {type(got).__name__}.")
+            raise WrongAnswer(f"it gives the largest share, {max(row)}. Which token has it?")
+        raise WrongAnswer(f"a token is wanted, a string; it gives a {type(got).__name__}.")
 
 
 def _call_for_cosine(answer, a, b):
     try:
         return call(answer, list(a), list(b))
-    except NotYet as reason:
+    except WrongAnswer as reason:
         if "IndexError" not in str(reason):
             raise
-        raise NotYet(f"{reason} These lists have {len(a)} numbers: the formula is for any length.") from None
+        raise WrongAnswer(f"{reason} These lists have {len(a)} numbers: the formula is for any length.") from None
 
 
-def judge_cosine(answer):
+def check_cosine(answer):
     for a, b in ([[1.0, 2.0, 2.0], [-2.0, 0.0, 4.0]], [[3.0, 4.0], [4.0, 3.0]], [[1.0, 0.0], [0.0, 5.0]]):
         dot = sum(x * y for x, y in zip(a, b, strict=True))
         length_a, length_b = (math.sqrt(sum(x * x for x in vector)) for vector in (a, b))
@@ -124,7 +124,7 @@ def _slips_of_gap(one, other, same, different):
     ]
 
 
-def judge_gap(answer):
+def check_gap(answer):
     groups = [
         ([[3.0, 4.0, 0.0], [0.0, 2.0, 0.0], [1.0, 1.0, 1.0]], [[0.0, 1.0, 5.0], [1.0, 0.0, 2.0]]),
         ([[1.0, 0.0], [1.0, 1.0]], [[0.0, 2.0], [1.0, 3.0], [-1.0, 1.0]]),
@@ -141,7 +141,7 @@ EXERCISES = {
         task="reading.attention.shape is (6, 12, 14, 14). How many heads does this BERT have in all?",
         blank="heads = ...",
         answer="heads",
-        judge=judge_heads,
+        check=check_heads,
         correct="6 layers of 12 heads make 72 pictures, each of 14 by 14 squares.",
         hints=(
             "The shape is (layers, heads of a layer, tokens that look, tokens that are looked at).",
@@ -153,7 +153,7 @@ EXERCISES = {
         task="Write a function: given the tokens and one row of a head, which token is looked at most?",
         blank="def most_looked_at(tokens, row):\n    return ...",
         answer="most_looked_at",
-        judge=judge_most_looked_at,
+        check=check_most_looked_at,
         correct="that is all a bright square says: of this row, the largest share goes there.",
         hints=(
             "Two steps: find the position of the largest number in `row`, then look up the token at that position.",
@@ -165,7 +165,7 @@ EXERCISES = {
         task="Write the cosine similarity of two lists of numbers, with loops or sum() only.",
         blank="def cosine(a, b):\n    return ...",
         answer="cosine",
-        judge=judge_cosine,
+        check=check_cosine,
         correct="1 for the same direction, 0 for a right angle, -1 for opposite ones, however long they are.",
         hints=(
             "Three sums: of a[i] * b[i], of a[i] * a[i] and of b[i] * b[i].",
@@ -183,7 +183,7 @@ EXERCISES = {
         task="Write the gap: mean cosine of pairs with the same meaning, minus that of pairs with different meanings.",
         blank="def gap(money, river):\n    return ...",
         answer="gap",
-        judge=judge_gap,
+        check=check_gap,
         correct="one number that says how far two meanings of a word are apart, and you can take it at every layer.",
         hints=(
             "Collect two lists of cosines: pairs within `money` and within `river`, and pairs of one from each.",

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers, one_number
+from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers, one_number
 
 N, T, S, D, F = 3, 2, 5, 4, 7  # no two sizes are equal, so that a mix-up shows
 _random = np.random.default_rng(13)
@@ -30,7 +30,7 @@ def _gelu_exact(x):
     return 0.5 * x * (1 + np.vectorize(math.erf)(x / math.sqrt(2)))
 
 
-def judge_inner(answer):
+def check_inner(answer):
     got = one_number(answer, "how many neurons.")
     reasons = {
         3072: "with as many neurons as before, the third matrix makes the block half as large again.",
@@ -40,12 +40,12 @@ def judge_inner(answer):
         768: "that is D, the width of a token. How many neurons?",
     }
     if float(got) in reasons:
-        raise NotYet(reasons[float(got)])
+        raise WrongAnswer(reasons[float(got)])
     if not abs(got - 2048) <= 1:  # NaN neither; with the biases it is 2047.6
-        raise NotYet("three matrices of D times F' should hold as many numbers as two of D times 3072.")
+        raise WrongAnswer("three matrices of D times F' should hold as many numbers as two of D times 3072.")
 
 
-def judge_row_sums(answer):
+def check_row_sums(answer):
     typical = [
         (AFTER.sum(axis=1), "these are the sums of the rows of the table; head m gets the column m."),
         (np.ones(N), "they were 1 before the second mixing; the table changes that."),
@@ -58,7 +58,7 @@ def judge_row_sums(answer):
     compare(call(answer, [[1.0, -1.0], [0.0, 1.0]]), [1.0, 0.0])
 
 
-def judge_added(answer):
+def check_added(answer):
     layers, hidden, inner, heads = SMALL
     talking, gate = 2 * heads**2, hidden * inner + inner
     typical = [
@@ -80,7 +80,7 @@ def judge_added(answer):
     compare(call(answer, *LARGE), 100_773_888)
 
 
-def judge_gated(answer):
+def check_gated(answer):
     neurons, gate = X @ W + B, X @ V + C
     right = _gelu(neurons) * gate
     typical = [
@@ -99,16 +99,16 @@ def judge_gated(answer):
     ]
     try:
         got = call(answer, X.copy(), W.copy(), B.copy(), V.copy(), C.copy())
-    except NotYet as reason:
+    except WrongAnswer as reason:
         if "broadcast" in str(reason):
-            raise NotYet(f"{reason} A token times a matrix is x @ w; * goes number by number.") from None
+            raise WrongAnswer(f"{reason} A token times a matrix is x @ w; * goes number by number.") from None
         raise
     if numbers(got).shape == right.shape and np.abs(numbers(got) - _gelu_exact(neurons) * gate).max() < 1e-4:
         return  # the exact GELU is a GELU too
     compare(got, right, typical)
 
 
-def judge_talk(answer):
+def check_talk(answer):
     def talked(x, before, after, axis=-1):
         mixed = np.einsum("nts,nm->mts", x, before)
         return np.einsum("nts,nm->mts", _softmax(mixed, axis), after)
@@ -142,9 +142,11 @@ def judge_talk(answer):
     ]
     try:
         got = call(answer, LOGITS.copy(), BEFORE.copy(), AFTER.copy())
-    except NotYet as reason:
+    except WrongAnswer as reason:
         if "matmul" in str(reason):
-            raise NotYet(f"{reason} The tables mix the heads, which are the first axis; @ takes the last.") from None
+            raise WrongAnswer(
+                f"{reason} The tables mix the heads, which are the first axis; @ takes the last."
+            ) from None
         raise
     compare(got, talked(LOGITS, BEFORE, AFTER), typical)
 
@@ -154,7 +156,7 @@ EXERCISES = {
         task="How many neurons may a gated block have, so that it is as large as a plain one of 3072?",
         blank="inner_dim = ...",
         answer="inner_dim",
-        judge=judge_inner,
+        check=check_inner,
         correct="two thirds: three matrices hold what two held before.",
         hints=(
             "A plain block has two matrices of 768 x 3072. A gated one has three of 768 x F'. Biases hardly count.",
@@ -166,7 +168,7 @@ EXERCISES = {
         task="Write what each head's row sums to after the second mixing, from the table alone.",
         blank="def row_sums(after):\n    return ...",
         answer="row_sums",
-        judge=judge_row_sums,
+        check=check_row_sums,
         correct="every head's shares sum to 1, so what head m gets sums to the column m of the table.",
         hints=(
             "What head m gets is the sum over n of after[n][m] times the shares of head n, and those sum to 1.",
@@ -181,7 +183,7 @@ EXERCISES = {
         task="Write how many parameters talking heads and gates add to an encoder.",
         blank="def added_parameters(layers, hidden, inner, heads):\n    return ...",
         answer="added_parameters",
-        judge=judge_added,
+        check=check_added,
         correct="100,773,888 for the published large model, and nearly all of it is gates.",
         hints=(
             "For one layer: two tables of heads x heads, and the gate, a dense layer from D to F with its bias.",
@@ -198,7 +200,7 @@ EXERCISES = {
         task="Write the neurons of a gated block in NumPy: GELU of x w + b, times the gate x v + c.",
         blank="def gated_neurons(x, w, b, v, c):\n    return ...",
         answer="gated_neurons",
-        judge=judge_gated,
+        check=check_gated,
         correct="the neurons of GEGLU; one more matrix product, and the block is done.",
         hints=(
             "Three steps: the neurons x @ w + b, the gate x @ v + c, and their product, number by number.",
@@ -216,7 +218,7 @@ EXERCISES = {
         task="Write talking heads in NumPy, from logits [N, T, S] to what weighs the values, [N, T, S].",
         blank="def talk(logits, before, after):\n    return ...",
         answer="talk",
-        judge=judge_talk,
+        check=check_talk,
         correct="mix, softmax, mix: with q, k and v around it, this is the attention of the published model.",
         hints=(
             'np.einsum("nts,nm->mts", x, table) mixes the heads of x: number n speaks, number m listens.',

@@ -4,10 +4,10 @@ import functools
 
 import numpy as np
 
-from bertedu.course.exercise import Exercise, NotYet, call, compare, one_number
+from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, one_number
 
 
-def judge_count(answer):
+def check_count(answer):
     got = one_number(answer, "how many tokens BERT reads.")
     reasons = {
         6: "6 is the words. The full stop is a token too, and two special tokens are put around the text.",
@@ -20,7 +20,7 @@ def judge_count(answer):
     compare(got, 9, list(reasons.items()))
 
 
-def judge_tokens_per_word(answer):
+def check_tokens_per_word(answer):
     for tokens in (
         ["the", "em", "##bed", "##ding", "##s", "are", "un", "##want", "##ed"],
         ["un", "##want", "##ed", "cat"],
@@ -48,7 +48,7 @@ def _types_and_mask(n, m, length):
     return np.array([types, [1] * used + [0] * (length - used)])
 
 
-def judge_types_and_mask(answer):
+def check_types_and_mask(answer):
     for n, m, length in ((3, 2, 10), (2, 5, 13), (4, 1, 8)):
         right = _types_and_mask(n, m, length)
         types, mask = right
@@ -81,7 +81,7 @@ def _share(n, m, room):
     return kept
 
 
-def judge_share_the_room(answer):
+def check_share_the_room(answer):
     for n, m, room in ((3, 10, 8), (10, 3, 8), (9, 9, 7), (2, 3, 20), (8, 9, 10)):
         half = room // 2
         in_proportion = round(room * n / (n + m))
@@ -133,16 +133,16 @@ PIECES = [
 def _call_for_fewest(answer, word):
     try:
         return call(answer, word, list(PIECES))
-    except NotYet as reason:
+    except WrongAnswer as reason:
         if "empty" not in str(reason) and "NoneType" not in str(reason):
             raise
-        raise NotYet(
+        raise WrongAnswer(
             f"{reason} For {word!r} some starts fit and yet lead nowhere, since nothing fits behind them. What does "
             "the function give back there? It has to be more than any count, so that it is never the smallest."
         ) from None
 
 
-def judge_fewest_pieces(answer):
+def check_fewest_pieces(answer):
     marks_ignored = [*PIECES, *(f"##{piece}" for piece in PIECES)]
     for word in ("mat", "cat", "catmat", "unwanted", "pprint"):
         typical = [
@@ -164,7 +164,7 @@ EXERCISES = {
         task='How many tokens does BERT read for "The cat sat on the mat."? Without padding, all others counted.',
         blank="count = ...",
         answer="count",
-        judge=judge_count,
+        check=check_count,
         correct="six words, a full stop, [CLS] and [SEP].",
         hints=(
             "Punctuation is split off, and each mark is a token of its own.",
@@ -176,7 +176,7 @@ EXERCISES = {
         task="Write a function: given a list of tokens, how many tokens does a word take, on average?",
         blank="def tokens_per_word(tokens):\n    return ...",
         answer="tokens_per_word",
-        judge=judge_tokens_per_word,
+        check=check_tokens_per_word,
         correct="that is the figure by which tokenizers are compared; its name in papers is fertility.",
         hints=(
             "A word begins at each token that does not begin with ##.",
@@ -192,7 +192,7 @@ EXERCISES = {
         task="Write the types and the mask of a pair with n and m tokens, padded to `length`: two lists.",
         blank="def types_and_mask(n, m, length):\n    return ...",
         answer="types_and_mask",
-        judge=judge_types_and_mask,
+        check=check_types_and_mask,
         correct="[CLS] and the first [SEP] go with the first text, the last [SEP] with the second.",
         hints=(
             "Write the tokens of the example above on paper, and both rows below them. How many 0 come first?",
@@ -210,7 +210,7 @@ EXERCISES = {
         task="Write round robin: of n and m tokens, how many of each are kept when there is room for `room`?",
         blank="def share_the_room(n, m, room):\n    return ...",
         answer="share_the_room",
-        judge=judge_share_the_room,
+        check=check_share_the_room,
         correct="in turn, one place each, and what a short text does not need goes to the other.",
         hints=(
             "Begin with two counts of 0. Then go round and round: the first text takes a place if it has tokens left, "
@@ -231,7 +231,7 @@ EXERCISES = {
         task="Write a function: of how few pieces of the vocabulary can a word be made?",
         blank="def fewest_pieces(word, vocabulary, start=True):\n    return ...",
         answer="fewest_pieces",
-        judge=judge_fewest_pieces,
+        check=check_fewest_pieces,
         correct="it looks at every way to cut, where WordPiece takes the longest start and never looks back.",
         hints=(
             "An empty word needs 0 pieces. Else: try every start of the word that is a piece, not only the longest.",

@@ -34,7 +34,7 @@ def _norm2(x):
     return _norm(x) + 0.25
 
 
-def judge_parameters(answer):
+def check_parameters(answer):
     d, f = 768, 3072
     attention, feedforward, norms = 4 * (d * d + d), 2 * d * f + d + f, 4 * d
     one_layer = attention + feedforward + norms
@@ -52,7 +52,7 @@ def judge_parameters(answer):
     compare(answer, one_layer, typical)
 
 
-def judge_layer_norm(answer):
+def check_layer_norm(answer):
     given = ([1.0, 2.0, 6.0, 7.0], [2.0, 1.0, 1.0, 0.5], [1.0, 1.0, -1.0, 0.0], 0.25)
     x, scale, shift, epsilon = (np.array(each) for each in given)
     centred, variance = x - x.mean(), x.var()
@@ -80,7 +80,7 @@ def judge_layer_norm(answer):
     compare(call(answer, *(each.copy() if isinstance(each, list) else each for each in given)), right, typical)
 
 
-def judge_dropout(answer):
+def check_dropout(answer):
     x, keep, rate = np.array([1.0, -2.0, 3.0, 4.0, 5.0]), np.array([1, 0, 1, 1, 0]), 0.2
     typical = [
         (x * keep, "what is kept must grow, so that the sum stays the same on average: divide by 1 - rate."),
@@ -104,7 +104,7 @@ def _orders():
     return y, z, post, pre, bare, no_residual
 
 
-def judge_post_norm(answer):
+def check_post_norm(answer):
     y, _, post, pre, bare, no_residual = _orders()
     inside = X + _norm1(_attention(X))
     typical = [
@@ -130,7 +130,7 @@ def judge_post_norm(answer):
     compare(call(answer, X.copy(), _attention, _feedforward, _norm1, _norm2), post, typical)
 
 
-def judge_pre_norm(answer):
+def check_pre_norm(answer):
     _, z, post, pre, bare, no_residual = _orders()
     normed = _norm1(X)
     w = normed + _attention(normed)
@@ -174,7 +174,7 @@ def _layer(
     return _norm(z, over) if second else z
 
 
-def judge_encoder_layer(answer):
+def check_encoder_layer(answer):
     typical = [
         (_layer(X, WEIGHTS, root=False), "in attention the factor 1/sqrt(H) is missing; one head, so H is D."),
         (_layer(X, WEIGHTS, softmax=None), "attention has no softmax: the weights are raw products."),
@@ -198,7 +198,7 @@ EXERCISES = {
         task="How many parameters has one whole layer of BERT-Base (D = 768, F = 3072)?",
         blank="parameters = ...",
         answer="parameters",
-        judge=judge_parameters,
+        check=check_parameters,
         correct="7,087,872. Twelve of them make 85 of BERT-Base's 110 million.",
         hints=(
             "Attention has four tables with a bias each, feed-forward two; each of two norms has a scale and a shift.",
@@ -210,7 +210,7 @@ EXERCISES = {
         task="Write the layer normalisation of one token: a list of numbers, with scale, shift and epsilon.",
         blank="def layer_norm(x, scale, shift, epsilon):\n    return ...",
         answer="layer_norm",
-        judge=judge_layer_norm,
+        check=check_layer_norm,
         correct="mean 0, spread 1, then the scale and shift that were learned.",
         hints=(
             "First the mean of x, then the variance: the mean of the squared distances from that mean.",
@@ -228,7 +228,7 @@ EXERCISES = {
         task="Write dropout: keep the numbers where keep is 1, and let them grow so that the sum stays, on average.",
         blank="def dropout(x, keep, rate):\n    return ...",
         answer="dropout",
-        judge=judge_dropout,
+        check=check_dropout,
         correct="a fifth is gone, the rest has grown by a quarter, and on average nothing has changed.",
         hints=(
             "Multiplying by keep puts a 0 where keep is 0.",
@@ -240,7 +240,7 @@ EXERCISES = {
         task="Put a layer together in BERT's order, post-norm, from four functions.",
         blank="def post_norm(x, attention, feedforward, norm1, norm2):\n    return ...",
         answer="post_norm",
-        judge=judge_post_norm,
+        check=check_post_norm,
         correct="sum, norm, sum, norm. This is BERT's layer.",
         hints=(
             "Two lines of the same form: y is a norm of a sum, and the result is a norm of a sum.",
@@ -256,7 +256,7 @@ EXERCISES = {
         task="The same four functions in the other order, pre-norm.",
         blank="def pre_norm(x, attention, feedforward, norm1, norm2):\n    return ...",
         answer="pre_norm",
-        judge=judge_pre_norm,
+        check=check_pre_norm,
         correct="norm, then work, then the sum. From the first layer to the last, nothing stands in the stream.",
         hints=(
             "The norm moves inside: it is applied to what attention reads, not to the sum.",
@@ -272,7 +272,7 @@ EXERCISES = {
         task="Write a whole layer in NumPy: one head, ReLU, post-norm, no biases, norms without scale and shift.",
         blank="def encoder_layer(x, w):\n    return ...",
         answer="encoder_layer",
-        judge=judge_encoder_layer,
+        check=check_encoder_layer,
         correct="a transformer layer, from nothing but NumPy. BERT is this, twelve times.",
         hints=(
             "Four steps: attention (chapter 3, then @ w['o']), sum and norm; feed-forward (chapter 4), sum and norm.",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bertedu.course.exercise import Exercise, NotYet, call, compare, numbers, one_number
+from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers, one_number
 
 # Three layers of four heads over five tokens: no two sizes are equal, so that a mix-up shows.
 SHARES = np.random.default_rng(12).dirichlet(np.ones(5), size=(3, 4, 5)) * 0.5
@@ -18,7 +18,7 @@ SCORES = np.random.default_rng(2).dirichlet(np.ones(5), size=(3, 4))  # [N, T, S
 VALUES, OUTPUT = (np.random.default_rng(seed).normal(size=size) for seed, size in ((3, (3, 5, 2)), (4, (3, 2, 7))))
 
 
-def judge_bits(answer):
+def check_bits(answer):
     got = one_number(answer, "how many bits.")
     reasons = {
         64: "that is how many tokens there are. How often must one double 1 to get there?",
@@ -33,7 +33,7 @@ def judge_bits(answer):
     compare(got, 6, list(reasons.items()))
 
 
-def judge_looks_back(answer):
+def check_looks_back(answer):
     after, itself, first = (1, 3), (0, 2), np.unravel_index(SHARES[..., 0].mean(axis=-1).argmax(), (3, 4))
     typical = [
         (after, "that head looks ahead by one: row t, column t + 1. Looking back is column t - 1."),
@@ -56,7 +56,7 @@ def judge_looks_back(answer):
     compare(call(answer, once), (0, 1), [((0, 0), reason)])
 
 
-def judge_bytes(answer):
+def check_bytes(answer):
     row = np.array([0.125, 0.1305, 0.2395, 0.505])
     low, step = row.min(), (row.max() - row.min()) / 255
     right = (low, step, np.round((row - low) / step))
@@ -74,31 +74,33 @@ def judge_bytes(answer):
     for scale, levels, reason in reasons:
         same = np.allclose(got[:2], scale, rtol=1e-6)
         if same and (levels is None or np.allclose(got[2], levels)) and not _same(got, right):
-            raise NotYet(reason)
+            raise WrongAnswer(reason)
     for name, mine, wanted in zip(("low", "step", "the bytes"), got, right, strict=True):
         if not np.allclose(mine, wanted, rtol=1e-6):
-            raise NotYet(
+            raise WrongAnswer(
                 f"for {row.tolist()} {name} should be {np.round(wanted, 6)}, and it gives {np.round(mine, 6)}."
             )
     even = [1 / 512] * 512
     try:
         got = _three(call(answer, even), 512)
-    except NotYet as reason:
-        raise NotYet(f"right where the shares differ. For 512 equal shares {reason} The step is 0 there.") from None
+    except WrongAnswer as reason:
+        raise WrongAnswer(
+            f"right where the shares differ. For 512 equal shares {reason} The step is 0 there."
+        ) from None
     if not np.allclose(got[0] + got[1] * got[2], even, rtol=1e-6):
-        raise NotYet("right where the shares differ; 512 equal shares do not come back from low + step * byte.")
+        raise WrongAnswer("right where the shares differ; 512 equal shares do not come back from low + step * byte.")
 
 
 def _three(answer, size):
     """`answer` as two numbers and an array of `size`."""
     if not isinstance(answer, list | tuple) or len(answer) != 3:
         numbers(answer)  # where it is nothing at all, that is said first
-        raise NotYet("three things are wanted: low, step and the list of bytes.")
+        raise WrongAnswer("three things are wanted: low, step and the list of bytes.")
     low, step, levels = (numbers(part) for part in answer)
     if low.shape or step.shape or levels.shape != (size,):
-        raise NotYet(f"low and step are one number each, and the bytes are a list of {size}.")
+        raise WrongAnswer(f"low and step are one number each, and the bytes are a list of {size}.")
     if not all(np.isfinite(part).all() for part in (low, step, levels)):
-        raise NotYet("it gives NaN or infinity: something was divided by 0.")
+        raise WrongAnswer("it gives NaN or infinity: something was divided by 0.")
     return low, step, levels
 
 
@@ -113,7 +115,7 @@ def _rolled(layers, mixed):
     return reached
 
 
-def judge_rollout(answer):
+def check_rollout(answer):
     one = np.eye(5)
     right = _rolled(MEANS, lambda layer, reached: (layer + one) / 2 @ reached)
     typical = [
@@ -141,7 +143,7 @@ def judge_rollout(answer):
     compare(call(answer, MEANS.copy()), right, typical)
 
 
-def judge_brought_home(answer):
+def check_brought_home(answer):
     mixes = SCORES @ VALUES  # [N, T, H]
     outputs = mixes @ OUTPUT  # [N, T, D]
     right = np.linalg.norm(outputs, axis=-1).mean(axis=-1)
@@ -182,7 +184,7 @@ EXERCISES = {
         task="How many bits of entropy has a row that spreads evenly over 64 tokens?",
         blank="bits = ...",
         answer="bits",
-        judge=judge_bits,
+        check=check_bits,
         correct="one bit for every doubling, and 64 is 2 doubled five times.",
         hints=(
             "Two tokens with a half each are 1 bit, and four with a quarter each are 2.",
@@ -194,7 +196,7 @@ EXERCISES = {
         task="Write a function that finds the head that looks most at the token before: its layer and its number.",
         blank="def looks_back(attention):\n    return ...",
         answer="looks_back",
-        judge=judge_looks_back,
+        check=check_looks_back,
         correct="that is how an atlas of heads is made: a share, a mean, a maximum.",
         hints=(
             "Row t, column t - 1, for t from 1 on: with t = np.arange(1, T) one index takes all of them.",
@@ -212,7 +214,7 @@ EXERCISES = {
         task="Write a row of shares as 8-bit numbers with a scale of its own: low, step and the bytes.",
         blank="def row_to_bytes(row):\n    return ...",
         answer="row_to_bytes",
-        judge=judge_bytes,
+        check=check_bytes,
         correct="a share is low + step * byte again, to half a step; and an even row stays even.",
         hints=(
             "low is the smallest share. From it to the largest there are 255 steps.",
@@ -229,7 +231,7 @@ EXERCISES = {
         task="Write attention rollout: shares [L, T, T], heads averaged already, give [T, T].",
         blank="def roll_out(layers):\n    return ...",
         answer="roll_out",
-        judge=judge_rollout,
+        check=check_rollout,
         correct="half stays, half is mixed, layer after layer.",
         hints=(
             "Begin with np.eye(T): before the first layer every token is all of itself.",
@@ -248,7 +250,7 @@ EXERCISES = {
         task="Write how much each head brings home: the length of what it adds to a token, averaged over the tokens.",
         blank="def brought_home(scores, values, output):\n    return ...",
         answer="brought_home",
-        judge=judge_brought_home,
+        check=check_brought_home,
         correct="shares, values and the output matrix: this is what a picture of shares leaves out.",
         hints=(
             "scores @ values is the mix of each head and token, [N, T, H]; and @ output makes [N, T, D] of it.",
