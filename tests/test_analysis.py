@@ -117,7 +117,7 @@ def test_the_summary_names_each_head_once():
     ]
     assert repr(found).startswith("HeadStatistics(1 layers of 3 heads, over 6 words)\n")
     many = analysis.head_statistics(np.repeat(attention[:, :1], 9, axis=1), TOKENS)
-    assert many.summary(most=2) == "previous token    9   0.0 (1.00), 0.1 (1.00), and 7 more"
+    assert many.summary(limit=2) == "previous token    9   0.0 (1.00), 0.1 (1.00), and 7 more"
 
 
 # ---- rollout ---------------------------------------------------------------------------------------------------------
