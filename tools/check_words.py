@@ -1,8 +1,8 @@
 """Find words that are not the field's: `python -m tools.check_words [PATH ...]`. Part of lint.
 
-Keras, transformers, scikit-learn and the papers have a term for most things. Two lists say which words to replace: parts
-of names, and phrases in comments, docstrings, strings and documents. A line that needs one, such as a key of a file
-format, stands in ALLOWED with its reason.
+Keras, transformers, scikit-learn and the papers have a term for most things. Two lists say which words to replace:
+parts of names, and phrases in comments, docstrings, strings and documents. A line that needs one, such as a key of a
+file format, stands in ALLOWED with its reason.
 """
 
 import argparse
