@@ -35,12 +35,13 @@ EQUIVALENT = ROOT / "tests" / "equivalent_mutants.toml"
 TESTS = {  # module -> its own test files
     "attention": ("test_attention.py",),
     "transformer": ("test_transformer.py",),
-    "encoder": ("test_encoder.py",),  # the slowest: 75 s beside other work
+    "encoder": ("test_encoder.py",),  # the slowest
     "text": ("test_text.py",),
+    "tokenizer": ("test_text.py",),
     "vocabulary": ("test_text.py",),
-    "tokenizer_json": ("test_text.py", "test_huggingface.py"),
     "pooling": ("test_pooling.py",),
     "masked_lm": ("test_masked_lm.py",),
+    "masking": ("test_masked_lm.py",),
     "checkpoints.strict": ("test_strict.py", "test_checkpoints.py"),
 }
 SLOWEST = 3.0  # times as long as without a mutation, and `GRACE` seconds: then it has timed out
