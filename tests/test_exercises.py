@@ -128,16 +128,16 @@ def test_nothing_that_is_passed_raises(name, kind, capsys):
 
 
 def test_reasons_for_what_is_no_answer(capsys):
-    assert "None" in said(capsys, "attention.mix", lambda s, v: None)
-    assert "ZeroDivisionError: by zero" in said(capsys, "attention.mix", raising(ZeroDivisionError("by zero")))
-    assert "calls itself" in said(capsys, "attention.mix", endless)
-    assert "NaN" in said(capsys, "attention.mix", lambda s, v: np.full((3, 5), np.nan))
-    assert "[3, 5]" in said(capsys, "attention.mix", lambda s, v: np.zeros((5, 3)))
-    assert "without brackets" in said(capsys, "attention.mix", [[1.0]])
+    assert "None" in said(capsys, "attention.weighted_sum", lambda s, v: None)
+    assert "ZeroDivisionError: by zero" in said(capsys, "attention.weighted_sum", raising(ZeroDivisionError("by zero")))
+    assert "calls itself" in said(capsys, "attention.weighted_sum", endless)
+    assert "NaN" in said(capsys, "attention.weighted_sum", lambda s, v: np.full((3, 5), np.nan))
+    assert "[3, 5]" in said(capsys, "attention.weighted_sum", lambda s, v: np.zeros((5, 3)))
+    assert "without brackets" in said(capsys, "attention.weighted_sum", [[1.0]])
 
 
 def test_stopping_an_endless_answer_is_no_error(capsys):
-    assert "stopped before" in said(capsys, "attention.mix", raising(KeyboardInterrupt()))
+    assert "stopped before" in said(capsys, "attention.weighted_sum", raising(KeyboardInterrupt()))
 
 
 def test_an_answer_cannot_spoil_the_question(capsys):
@@ -189,7 +189,7 @@ def test_an_unknown_name_of_a_chapter_lists_its_exercises(function, capsys):
 
 def test_solution_comes_after_two_hints(capsys, monkeypatch):
     monkeypatch.setattr(checking, "_hints_shown", {})
-    name = "attention.mix"
+    name = "attention.weighted_sum"
     task = EXERCISES[name]
     out = []
     for step in (solution, hint, solution, hint, hint, solution):
@@ -200,7 +200,7 @@ def test_solution_comes_after_two_hints(capsys, monkeypatch):
     assert "one more hint first" in out[2]
     assert all(f"Hint 2 of 2: {task.hints[1]}" in text for text in out[3:5])
     assert all(line in out[5] for line in task.solution.splitlines())
-    assert not any("def mix" in text for text in out[:5])
+    assert not any("def weighted_sum" in text for text in out[:5])
 
 
 @pytest.mark.parametrize("name", WRONG)

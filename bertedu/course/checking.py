@@ -27,7 +27,7 @@ def check(name: str, answer: Any = ...) -> None:
 
     Example:
         >>> check("start_here.heads", 12)
-        Not yet: 12 is the heads of one layer, and there are 6 layers.
+        Not yet: 12 is the number of heads in one layer, and there are 6 layers.
     """
     exercise = _find(name)
     if exercise is None:
