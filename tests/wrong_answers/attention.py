@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of the chapter, and a word that the reason given must hold."""
+"""Wrong answers to the exercises of the chapter, each with a word of the reason that `check` gives."""
 
 import numpy as np
 

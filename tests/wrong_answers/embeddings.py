@@ -1,17 +1,17 @@
-"""Wrong answers to the exercises of the chapter, and a word that the reason given must hold."""
+"""Wrong answers to the exercises of the chapter, each with a word of the reason that `check` gives."""
 
 import numpy as np
 
 
 def add_embeddings(ids, type_ids, words, positions, types, first=0, by_id=False, factor=1):
-    """The sum of three rows, right as it stands; every argument can spoil one thing."""
+    """The sum of three rows, correct by default; each argument breaks one thing."""
     words, positions, types = (np.array(table) for table in (words, positions, types))
     rows = np.array(ids) % len(positions) if by_id else np.arange(len(ids)) + first
     return factor * (words[ids] + positions[rows] + types[type_ids])
 
 
 def layer_norm(x, gamma=1, beta=0, epsilon=1e-12, axis=-1, mean=True, root=0.5):
-    """LayerNorm, right as it stands; every argument can spoil one thing."""
+    """LayerNorm, correct by default; each argument breaks one thing."""
     x = np.array(x)
     centered = x - x.mean(axis=axis, keepdims=True) * mean
     variance = x.var(axis=axis, keepdims=True) + epsilon

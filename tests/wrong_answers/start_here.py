@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of the chapter, and a word that the reason given must hold."""
+"""Wrong answers to the exercises of the chapter, each with a word of the reason that `check` gives."""
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def gap_in_turn(money, river):
 
 
 def gap(money, river, first=1, other=1, mean=np.mean, similarity=cosine):
-    """The gap, right as it stands; every argument can spoil one thing."""
+    """The gap, correct by default; each argument breaks one thing."""
     same = [similarity(a, b) for g in (money, river) for i, a in enumerate(g) for b in (g[i + 1 :] if first else g)]
     return mean(same) - other * mean([similarity(a, b) for a in money for b in river])
 

@@ -1,10 +1,10 @@
-"""Wrong answers to the exercises of the chapter, and a word that the reason given must hold."""
+"""Wrong answers to the exercises of the chapter, each with a word of the reason that `check` gives."""
 
 import numpy as np
 
 
 def rows(n, m, length, cls=1, first_sep=0, last_sep=1, pad_type=0, pad_mask=0, special_mask=1):
-    """Types and mask of a pair, right as they stand; every argument can spoil one thing."""
+    """Types and mask of a pair, correct by default; each argument breaks one thing."""
     padding = length - n - m - 2 - cls
     types = [0] * (n + cls) + [first_sep] + [1] * m + [last_sep] + [pad_type] * padding
     mask = [special_mask] * cls + [1] * n + [special_mask] + [1] * m + [special_mask] + [pad_mask] * padding
@@ -19,14 +19,14 @@ def longest_first(word, vocabulary, prefix=""):
 
 
 def fewest(word, vocabulary, start=True, marked_later=True, of_nothing=0, impossible=99, smallest=min):
-    """The fewest pieces, right as it stands; every argument can spoil one thing."""
+    """The fewest pieces, correct by default; each argument breaks one thing."""
     if not word:
         return of_nothing
     ends = [end for end in range(1, len(word) + 1) if "##" * (not start) + word[:end] in vocabulary]
     if not ends:
         return impossible
-    spoilt = (marked_later, of_nothing, impossible, smallest)
-    return smallest([1 + fewest(word[end:], vocabulary, not marked_later, *spoilt) for end in ends])
+    defects = (marked_later, of_nothing, impossible, smallest)
+    return smallest([1 + fewest(word[end:], vocabulary, not marked_later, *defects) for end in ends])
 
 
 def no_way_out(word, vocabulary, start=True):

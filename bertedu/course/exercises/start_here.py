@@ -30,7 +30,7 @@ def check_top_token(answer):
         if got is None:
             raise WrongAnswer("it returns None. Is a `return` missing?")
         if got is ...:
-            raise WrongAnswer("it still returns the dots (...); put your code in their place.")
+            raise WrongAnswer("it still returns the dots (...); replace them with your code.")
         if isinstance(got, str):
             result = f"for the tokens {tokens} and the weights {weights} it returns {got!r}"
             if got != expected and got == tokens[weights.index(min(weights))]:
