@@ -20,9 +20,9 @@ for _module in pkgutil.iter_modules(wrong_answers.__path__):
 
 
 def run(code, name):
-    namespace = {}
-    exec(compile(code, "<exercise>", "exec"), namespace)
-    return namespace[name]
+    space = {}
+    exec(compile(code, "<exercise>", "exec"), space)
+    return space[name]
 
 
 def printed(capsys, name, answer):

@@ -79,7 +79,7 @@ def _print(text: str) -> None:
 
 
 def _find(name: str) -> Exercise | None:
-    """Return the exercise of that name, or print the names of its chapter, or the chapters, and return None."""
+    """Return the exercise `name`; if there is none, print the names of its chapter, or of all chapters."""
     if isinstance(name, str) and (name := OLD_NAMES.get(name, name)) in EXERCISES:
         return EXERCISES[name]
     shown = textwrap.shorten(ascii(name), 60) if isinstance(name, str) else kind(name)

@@ -27,10 +27,8 @@ def check_top_token(answer):
     ]
     for tokens, weights, expected in cases:
         got = call(answer, list(tokens), list(weights))
-        if got is None:
-            raise WrongAnswer("it returns None. Is a `return` missing?")
-        if got is ...:
-            raise WrongAnswer("it still returns the dots (...); replace them with your code.")
+        if got is None or got is ...:
+            numbers(got)  # raises, with the reason for either
         if isinstance(got, str):
             result = f"for the tokens {tokens} and the weights {weights} it returns {got!r}"
             if got != expected and got == tokens[weights.index(min(weights))]:
