@@ -235,7 +235,8 @@ EXERCISES = {
         correct="about 0 if the vectors point everywhere, 1 if they all point in the same direction.",
         hints=(
             "Divide each row by its length, np.linalg.norm(..., axis=-1, keepdims=True). Then use dot products.",
-            "unit @ unit.T has all cosines, and n ones on its diagonal: take n from the sum, divide by n * (n - 1).",
+            "With unit vectors u, u @ u.T is the matrix of all cosines, with n ones on its diagonal: subtract n from "
+            "the sum, and divide by n * (n - 1).",
         ),
         solution=(
             "import numpy as np\n\n"

@@ -84,7 +84,7 @@ def check_gelu(answer):
             "inside erf, divide by the root of 2, not by 2.",
         ),
         (0.5 * x * (1 + np.array([math.erf(point / 4) for point in x])), "2**1/2 is (2**1)/2; write 2**0.5."),
-        (0.5 * x * (1 + erf / 2**0.5), "divide x before you take erf, not the erf."),
+        (0.5 * x * (1 + erf / 2**0.5), "divide x by the root before you take erf, not the erf afterwards."),
         (0.5 * x + np.array([math.erf(point / 2**0.5) for point in x]), "1 + erf(...) belongs in brackets."),
         (_relu(x * phi), "GELU is not cut at 0: it is slightly negative there."),
         (2 * x * phi, "the factor 1/2 is missing: Phi goes from 0 to 1."),
