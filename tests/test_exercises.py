@@ -1,4 +1,4 @@
-"""Every exercise blank, solved and wrong; and a check that nothing a learner passes can break."""
+"""Every exercise blank, solved and wrong; and no answer may raise an exception."""
 
 import importlib
 import pkgutil
@@ -11,22 +11,22 @@ import wrong_answers
 
 from bertedu import attention
 from bertedu.course import check, checking, hint, names, show_source, solution
-from bertedu.course.exercises import EXERCISES
+from bertedu.course.exercises import EXERCISES, OLD_NAMES
 
-# For each exercise: wrong answers, and a word that its reason must hold; one file a chapter.
+# For each exercise: wrong answers, each with a word of the reason; one file per chapter.
 WRONG = {}
 for _module in pkgutil.iter_modules(wrong_answers.__path__):
     WRONG |= importlib.import_module(f"wrong_answers.{_module.name}").WRONG
 
 
-def run(code, wanted):
+def run(code, name):
     space = {}
     exec(compile(code, "<exercise>", "exec"), space)
-    return space[wanted]
+    return space[name]
 
 
-def said(capsys, name, answer):
-    """What `check` prints, in one line; none that it prints is longer than a window."""
+def printed(capsys, name, answer):
+    """Return what `check` prints, joined into one line; check that every line fits into a window."""
     check(name, answer)
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= checking.WIDTH
@@ -43,7 +43,7 @@ def test_every_exercise_has_wrong_answers_here():
 @pytest.mark.parametrize("name", WRONG)
 def test_blank_is_not_yet(name, capsys):
     task = EXERCISES[name]
-    out = said(capsys, name, run(task.blank, task.answer))
+    out = printed(capsys, name, run(task.blank, task.answer))
     assert out.startswith("Not yet: ")
     assert "dots" in out
 
@@ -51,18 +51,18 @@ def test_blank_is_not_yet(name, capsys):
 @pytest.mark.parametrize("name", WRONG)
 def test_its_own_solution_is_correct(name, capsys):
     task = EXERCISES[name]
-    assert said(capsys, name, run(task.solution, task.answer)) == f"Correct: {' '.join(task.correct.split())}"
+    assert printed(capsys, name, run(task.solution, task.answer)) == f"Correct: {' '.join(task.correct.split())}"
 
 
 @pytest.mark.parametrize(("name", "answer", "word"), [(name, *pair) for name, pairs in WRONG.items() for pair in pairs])
-def test_wrong_answers_get_the_reason_that_fits(name, answer, word, capsys):
-    out = said(capsys, name, answer)
+def test_wrong_answers_get_the_matching_reason(name, answer, word, capsys):
+    out = printed(capsys, name, answer)
     assert out.startswith("Not yet: ")
     assert word in out
 
 
 class Hostile:
-    """Raises at whatever is done with it."""
+    """Raise in every operation."""
 
     def __getattribute__(self, name):
         raise SystemError("hostile")
@@ -123,21 +123,23 @@ NONSENSE = {
 
 @pytest.mark.parametrize("name", WRONG)
 @pytest.mark.parametrize("kind", NONSENSE)
-def test_nothing_that_is_passed_raises(name, kind, capsys):
-    assert said(capsys, name, NONSENSE[kind]).startswith("Not yet: ")
+def test_no_answer_raises(name, kind, capsys):
+    assert printed(capsys, name, NONSENSE[kind]).startswith("Not yet: ")
 
 
-def test_reasons_for_what_is_no_answer(capsys):
-    assert "None" in said(capsys, "attention.mix", lambda s, v: None)
-    assert "ZeroDivisionError: by zero" in said(capsys, "attention.mix", raising(ZeroDivisionError("by zero")))
-    assert "calls itself" in said(capsys, "attention.mix", endless)
-    assert "NaN" in said(capsys, "attention.mix", lambda s, v: np.full((3, 5), np.nan))
-    assert "[3, 5]" in said(capsys, "attention.mix", lambda s, v: np.zeros((5, 3)))
-    assert "without brackets" in said(capsys, "attention.mix", [[1.0]])
+def test_reasons_for_unusable_answers(capsys):
+    assert "None" in printed(capsys, "attention.weighted_sum", lambda s, v: None)
+    assert "ZeroDivisionError: by zero" in printed(
+        capsys, "attention.weighted_sum", raising(ZeroDivisionError("by zero"))
+    )
+    assert "calls itself" in printed(capsys, "attention.weighted_sum", endless)
+    assert "NaN" in printed(capsys, "attention.weighted_sum", lambda s, v: np.full((3, 5), np.nan))
+    assert "[3, 5]" in printed(capsys, "attention.weighted_sum", lambda s, v: np.zeros((5, 3)))
+    assert "without brackets" in printed(capsys, "attention.weighted_sum", [[1.0]])
 
 
 def test_stopping_an_endless_answer_is_no_error(capsys):
-    assert "stopped before" in said(capsys, "attention.mix", raising(KeyboardInterrupt()))
+    assert "stopped before" in printed(capsys, "attention.weighted_sum", raising(KeyboardInterrupt()))
 
 
 def test_an_answer_cannot_spoil_the_question(capsys):
@@ -145,28 +147,35 @@ def test_an_answer_cannot_spoil_the_question(capsys):
         q[:] = 0
         return q
 
-    said(capsys, "attention.attend", spoil)
+    printed(capsys, "attention.attend", spoil)
     task = EXERCISES["attention.attend"]
-    assert said(capsys, "attention.attend", run(task.solution, "attend")).startswith("Correct")
+    assert printed(capsys, "attention.attend", run(task.solution, "attend")).startswith("Correct")
 
 
 def test_tensors_of_the_backend_are_answers(capsys):
     from keras import ops
 
-    assert said(capsys, "start_here.heads", ops.array(72)).startswith("Correct")
+    assert printed(capsys, "start_here.heads", ops.array(72)).startswith("Correct")
 
     def attend(*arrays):
         q, k, v = (ops.array(array, dtype="float32") for array in arrays)
         return ops.matmul(ops.softmax(ops.matmul(q, ops.transpose(k)) / 5**0.5), v)
 
-    out = said(capsys, "attention.attend", attend)
+    out = printed(capsys, "attention.attend", attend)
     assert out.startswith("Correct")
 
 
 @pytest.mark.peers
 def test_torch_tensors_with_gradients_are_answers(capsys):
     torch = pytest.importorskip("torch")
-    assert said(capsys, "start_here.heads", torch.tensor(72.0, requires_grad=True)).startswith("Correct")
+    assert printed(capsys, "start_here.heads", torch.tensor(72.0, requires_grad=True)).startswith("Correct")
+
+
+@pytest.mark.parametrize(("old", "new"), OLD_NAMES.items())
+def test_names_of_version_0_1_still_work(old, new, capsys):
+    task = EXERCISES[new]
+    assert old not in EXERCISES
+    assert printed(capsys, old, run(task.solution, task.answer)).startswith("Correct: ")
 
 
 @pytest.mark.parametrize("function", [check, hint, solution])
@@ -189,7 +198,7 @@ def test_an_unknown_name_of_a_chapter_lists_its_exercises(function, capsys):
 
 def test_solution_comes_after_two_hints(capsys, monkeypatch):
     monkeypatch.setattr(checking, "_hints_shown", {})
-    name = "attention.mix"
+    name = "attention.weighted_sum"
     task = EXERCISES[name]
     out = []
     for step in (solution, hint, solution, hint, hint, solution):
@@ -200,7 +209,7 @@ def test_solution_comes_after_two_hints(capsys, monkeypatch):
     assert "one more hint first" in out[2]
     assert all(f"Hint 2 of 2: {task.hints[1]}" in text for text in out[3:5])
     assert all(line in out[5] for line in task.solution.splitlines())
-    assert not any("def mix" in text for text in out[:5])
+    assert not any("def weighted_sum" in text for text in out[:5])
 
 
 @pytest.mark.parametrize("name", WRONG)

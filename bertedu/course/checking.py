@@ -5,7 +5,7 @@ import warnings
 from typing import Any
 
 from bertedu.course.exercise import Exercise, WrongAnswer, describe_error, kind
-from bertedu.course.exercises import EXERCISES
+from bertedu.course.exercises import EXERCISES, OLD_NAMES
 from bertedu.course.source import show_code
 
 WIDTH = 100  # characters that fit on a line of output in JupyterLab's narrow window
@@ -27,7 +27,7 @@ def check(name: str, answer: Any = ...) -> None:
 
     Example:
         >>> check("start_here.heads", 12)
-        Not yet: 12 is the heads of one layer, and there are 6 layers.
+        Not yet: 12 is the number of heads in one layer, and there are 6 layers.
     """
     exercise = _find(name)
     if exercise is None:
@@ -79,8 +79,8 @@ def _print(text: str) -> None:
 
 
 def _find(name: str) -> Exercise | None:
-    """Return the exercise of that name, or print the names of its chapter, or the chapters, and return None."""
-    if isinstance(name, str) and name in EXERCISES:
+    """Return the exercise `name`; if there is none, print the names of its chapter, or of all chapters."""
+    if isinstance(name, str) and (name := OLD_NAMES.get(name, name)) in EXERCISES:
         return EXERCISES[name]
     shown = textwrap.shorten(ascii(name), 60) if isinstance(name, str) else kind(name)
     chapter = name.partition(".")[0] if isinstance(name, str) else ""

@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of the chapter, and a word that the reason given must hold."""
+"""Wrong answers to the exercises of the chapter, each with a word of the reason that `check` gives."""
 
 import numpy as np
 
@@ -21,31 +21,31 @@ WRONG = {
         (np.exp, "sum"),
         (normalized, "raise e"),
         (lambda x: np.exp(np.array(x) - max(x)), "not by the largest"),
-        (lambda x: softmax(-np.array(x)), "turned round"),
+        (lambda x: softmax(-np.array(x)), "reversed"),
         (lambda x: softmax(np.array(x)), "overflow"),
         (lambda x: sum(x), "one number"),
     ],
-    "attention.scaled_products": [
+    "attention.scaled_dot_products": [
         (logits, "1/sqrt(H)"),
         (lambda q, k: logits(q, k) / 5, "square root"),
         (lambda q, k: logits(q, k) / 3**0.5, "number of queries"),
         (lambda q, k: logits(k, q) / 5**0.5, "swapped"),
         (lambda q, k: softmax(logits(q, k) / 5**0.5), "after the softmax"),
     ],
-    "attention.mix": [
-        (lambda scores, values: np.tile(np.mean(values, axis=0), (len(scores), 1)), "plain mean"),
-        (lambda scores, values: np.array(values)[np.argmax(scores, axis=1)], "most only"),
-        (lambda scores, values: (np.array(scores) @ values).T, "swapped"),
-        (lambda scores, values: (np.array(scores) @ values)[:, :3], "three numbers"),
-        (lambda scores, values: np.cumsum(np.array(scores) @ values, axis=0), "rows before"),
-        (lambda scores, values: np.ones((3, 3)) @ scores @ values, "rows before"),
+    "attention.weighted_sum": [
+        (lambda weights, values: np.tile(np.mean(values, axis=0), (len(weights), 1)), "plain mean"),
+        (lambda weights, values: np.array(values)[np.argmax(weights, axis=1)], "largest weight only"),
+        (lambda weights, values: (np.array(weights) @ values).T, "swapped"),
+        (lambda weights, values: (np.array(weights) @ values)[:, :3], "three elements"),
+        (lambda weights, values: np.cumsum(np.array(weights) @ values, axis=0), "rows before"),
+        (lambda weights, values: np.ones((3, 3)) @ weights @ values, "rows before"),
     ],
     "attention.masked_softmax_by_hand": [
         (lambda x, mask: softmax(np.array(x)) * mask, "after the softmax"),
         (lambda x, mask: softmax(np.array(x) * mask), "e^0 is 1"),
         (lambda x, mask: softmax(np.array(x)), "no effect"),
         (lambda x, mask: softmax(np.array(x) - 10 * (1 - np.array(mask))), "a billion"),
-        (lambda x, mask: softmax(np.array(x) - 1e9 * np.array(mask)), "turned round"),
+        (lambda x, mask: softmax(np.array(x) - 1e9 * np.array(mask)), "inverted"),
     ],
     "attention.attend": [
         (lambda q, k, v: softmax(q @ k.T / 5**0.5, axis=0) @ v, "wrong axis"),
@@ -55,6 +55,6 @@ WRONG = {
         (lambda q, k, v: softmax(q @ k.T / len(k) ** 0.5) @ v, "root of S"),
         (lambda q, k, v: np.exp(q @ k.T) / np.exp(q @ k.T).sum(axis=1) @ v, "keepdims"),
         (lambda q, k, v: (q @ k.T / 5**0.5) @ v, "no softmax"),
-        (lambda q, k, v: softmax(q @ k.T / 5**0.5) @ k, "mix the values"),
+        (lambda q, k, v: softmax(q @ k.T / 5**0.5) @ k, "sum the values"),
     ],
 }

@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of the chapter, and a word that the reason given must hold."""
+"""Wrong answers to the exercises of the chapter, each with a word of the reason that `check` gives."""
 
 import numpy as np
 
@@ -8,8 +8,8 @@ def cosine(a, b):
 
 
 def gap_of_six(money, river):
-    alike = [sum(cosine(a, b) for a in g for b in g) for g in (money, river)]
-    return (sum(alike) - 6) / 12 - np.mean([cosine(a, b) for a in money for b in river])
+    same = [sum(cosine(a, b) for a in g for b in g) for g in (money, river)]
+    return (sum(same) - 6) / 12 - np.mean([cosine(a, b) for a in money for b in river])
 
 
 def gap_of_two_means(money, river):
@@ -27,30 +27,30 @@ def gap_in_turn(money, river):
     return np.mean(same) - np.mean([cosine(a, b) for a, b in zip(money, river, strict=False)])
 
 
-def gap(money, river, first=1, other=1, mean=np.mean, alike=cosine):
-    """The gap, right as it stands; every argument can spoil one thing."""
-    same = [alike(a, b) for g in (money, river) for i, a in enumerate(g) for b in (g[i + 1 :] if first else g)]
-    return mean(same) - other * mean([alike(a, b) for a in money for b in river])
+def gap(money, river, first=1, other=1, mean=np.mean, similarity=cosine):
+    """The gap, correct by default; each argument breaks one thing."""
+    same = [similarity(a, b) for g in (money, river) for i, a in enumerate(g) for b in (g[i + 1 :] if first else g)]
+    return mean(same) - other * mean([similarity(a, b) for a in money for b in river])
 
 
 WRONG = {
     "start_here.heads": [
         (12, "one layer"),
         (6, "layers"),
-        (14112, "every number"),
+        (14112, "whole array"),
         (73, "expected 72"),
         ("72", "a text"),
     ],
-    "start_here.most_looked_at": [
-        (lambda tokens, row: row.index(max(row)), "position"),
-        (lambda tokens, row: max(row), "largest share"),
-        (lambda tokens, row: tokens[row.index(min(row))], "smallest"),
-        (lambda tokens, row: tokens[0], "'cat'"),
-        (lambda tokens, row: [tokens[row.index(max(row))]], "the token itself"),
-        (lambda tokens, row: max(tokens), "'cat' has the largest"),
+    "start_here.top_token": [
+        (lambda tokens, weights: weights.index(max(weights)), "position"),
+        (lambda tokens, weights: max(weights), "largest weight"),
+        (lambda tokens, weights: tokens[weights.index(min(weights))], "smallest"),
+        (lambda tokens, weights: tokens[0], "'cat'"),
+        (lambda tokens, weights: [tokens[weights.index(max(weights))]], "the token itself"),
+        (lambda tokens, weights: max(tokens), "'cat' has the largest"),
     ],
     "start_here.cosine": [
-        (lambda a, b: np.dot(a, b), "sum of products"),
+        (lambda a, b: np.dot(a, b), "dot product alone"),
         (lambda a, b: np.dot(a, b) / np.dot(a, a) / np.dot(b, b), "square root"),
         (lambda a, b: np.linalg.norm(np.subtract(a, b)), "distance"),
         (lambda a, b: np.multiply(a, b), "one number"),
@@ -61,12 +61,12 @@ WRONG = {
     "start_here.gap": [
         (lambda money, river: -gap(money, river), "sign"),
         (lambda money, river: gap(money, river, first=0), "always 1"),
-        (lambda money, river: gap(money, river, other=0), "subtract that of the others"),
+        (lambda money, river: gap(money, river, other=0), "mean of the other pairs"),
         (lambda money, river: gap(money, river, mean=sum), "the mean of each kind"),
-        (lambda money, river: gap(money, river, alike=np.dot), "two lengths"),
+        (lambda money, river: gap(money, river, similarity=np.dot), "two lengths"),
         (gap_of_six, "6 and the 12"),
-        (gap_of_two_means, "each pair counts alike"),
-        (gap_in_turn, "in turn"),
+        (gap_of_two_means, "count equally"),
+        (gap_in_turn, "same index"),
         (gap_of_one, "second list"),
     ],
 }

@@ -1,10 +1,10 @@
-"""Wrong answers to the exercises of the chapter, and a word that the reason given must hold."""
+"""Wrong answers to the exercises of the chapter, each with a word of the reason that `check` gives."""
 
 import numpy as np
 
 
 def rows(n, m, length, cls=1, first_sep=0, last_sep=1, pad_type=0, pad_mask=0, special_mask=1):
-    """Types and mask of a pair, right as they stand; every argument can spoil one thing."""
+    """Types and mask of a pair, correct by default; each argument breaks one thing."""
     padding = length - n - m - 2 - cls
     types = [0] * (n + cls) + [first_sep] + [1] * m + [last_sep] + [pad_type] * padding
     mask = [special_mask] * cls + [1] * n + [special_mask] + [1] * m + [special_mask] + [pad_mask] * padding
@@ -19,14 +19,14 @@ def longest_first(word, vocabulary, prefix=""):
 
 
 def fewest(word, vocabulary, start=True, marked_later=True, of_nothing=0, impossible=99, smallest=min):
-    """The fewest pieces, right as it stands; every argument can spoil one thing."""
+    """The fewest pieces, correct by default; each argument breaks one thing."""
     if not word:
         return of_nothing
     ends = [end for end in range(1, len(word) + 1) if "##" * (not start) + word[:end] in vocabulary]
     if not ends:
         return impossible
-    spoilt = (marked_later, of_nothing, impossible, smallest)
-    return smallest([1 + fewest(word[end:], vocabulary, not marked_later, *spoilt) for end in ends])
+    defects = (marked_later, of_nothing, impossible, smallest)
+    return smallest([1 + fewest(word[end:], vocabulary, not marked_later, *defects) for end in ends])
 
 
 def no_way_out(word, vocabulary, start=True):
@@ -36,12 +36,12 @@ def no_way_out(word, vocabulary, start=True):
     return min(1 + no_way_out(word[end:], vocabulary, False) for end in ends)
 
 
-def two_at_a_time(n, m, room):
-    kept = [0, 0]
-    while sum(kept) < min(room, n + m):
-        kept[0] += kept[0] < n
-        kept[1] += kept[1] < m
-    return kept
+def two_at_a_time(n, m, limit):
+    counts = [0, 0]
+    while sum(counts) < min(limit, n + m):
+        counts[0] += counts[0] < n
+        counts[1] += counts[1] < m
+    return counts
 
 
 def without_marks(word, vocabulary):
@@ -67,7 +67,7 @@ WRONG = {
         (lambda tokens: sum("##" not in token for token in tokens) / len(tokens), "upside down"),
         (lambda tokens: len(tokens) / len(tokens), "belongs to the word"),
         (lambda tokens: sum("##" in token for token in tokens) / sum("##" not in token for token in tokens), "first"),
-        (lambda tokens: sum("##" in token for token in tokens) / len(tokens), "share"),
+        (lambda tokens: sum("##" in token for token in tokens) / len(tokens), "fraction of"),
         (lambda tokens: tokens, "rows"),
         (lambda tokens: len(tokens) // sum("##" not in token for token in tokens), "rounded"),
         (lambda tokens: len(tokens) / max(1, sum("##" in token for token in tokens)), "where there is no ##"),
@@ -85,23 +85,23 @@ WRONG = {
         (lambda n, m, k: [[0] * n + [1] * m + [0] * (k - n - m), [1] * (n + m) + [0] * (k - n - m)], "the two [SEP]"),
     ],
     "text_to_tokens.share_the_room": [
-        (lambda n, m, room: [min(n, room), max(0, min(m, room - n))], "takes all"),
-        (lambda n, m, room: [room - room // 2, room // 2], "even where"),
-        (lambda n, m, room: [min(n, room // 2), min(m, room // 2)], "stay empty"),
-        (lambda n, m, room: [round(room * n / (n + m)), room - round(room * n / (n + m))], "proportion"),
-        (lambda n, m, room: [n, m], "nothing is cut"),
-        (lambda n, m, room: room, "shape"),
-        (two_at_a_time, "still one"),
+        (lambda n, m, limit: [min(n, limit), max(0, min(m, limit - n))], "takes all"),
+        (lambda n, m, limit: [limit - limit // 2, limit // 2], "even where"),
+        (lambda n, m, limit: [min(n, limit // 2), min(m, limit // 2)], "unused"),
+        (lambda n, m, limit: [round(limit * n / (n + m)), limit - round(limit * n / (n + m))], "proportion"),
+        (lambda n, m, limit: [n, m], "nothing is truncated"),
+        (lambda n, m, limit: limit, "shape"),
+        (two_at_a_time, "limit reached"),
     ],
     "text_to_tokens.fewest_pieces": [
         (longest_first, "longest-match-first"),
         (lambda word, vocabulary: len(word), "letters"),
-        (lambda word, vocabulary: 1, "what is left"),
+        (lambda word, vocabulary: 1, "rest of the word"),
         (without_marks, "with ##"),
         (no_way_out, "lead nowhere"),
         (lambda word, vocabulary: fewest(word, vocabulary, impossible=None), "lead nowhere"),
         (lambda word, vocabulary: fewest(word, vocabulary, marked_later=False), "start is False"),
         (lambda word, vocabulary: fewest(word, vocabulary, of_nothing=1), "empty word"),
-        (lambda word, vocabulary: fewest(word, vocabulary, smallest=lambda found: found[0]), "shortest"),
+        (lambda word, vocabulary: fewest(word, vocabulary, smallest=lambda counts: counts[0]), "shortest"),
     ],
 }

@@ -41,3 +41,10 @@ EXERCISES: dict[str, Exercise] = {
     for task, exercise in chapter.EXERCISES.items()
 }
 """Every exercise by its name, "chapter.task", in the order of the course."""
+
+OLD_NAMES = {
+    "start_here.most_looked_at": "start_here.top_token",
+    "attention.scaled_products": "attention.scaled_dot_products",
+    "attention.mix": "attention.weighted_sum",
+}
+"""Names of exercises in version 0.1, which copies of its notebooks pass to `check`. Until 0.3."""

@@ -7,47 +7,43 @@ from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, number
 
 
 def check_heads(answer):
-    got = one_number(answer, "how many heads there are in all.")
+    got = one_number(answer, "the total number of heads.")
     reasons = {
-        12: "12 is the heads of one layer, and there are 6 layers.",
-        6: "6 is the layers; each of them has 12 heads.",
+        12: "12 is the number of heads in one layer, and there are 6 layers.",
+        6: "6 is the number of layers; each of them has 12 heads.",
         18: "18 is 6 + 12. Each of the 6 layers has 12 heads of its own.",
-        14: "14 is the tokens: how wide each picture is, not how many pictures there are.",
-        196: "196 is the squares in one picture; how many pictures are there?",
-        14112: "14112 is every number in the array; the question is about the pictures.",
+        14: "14 is the number of tokens, so each head is a 14 by 14 heatmap. How many heatmaps are there?",
+        196: "196 is the number of attention weights in one head; how many heads are there?",
+        14112: "14112 is the number of elements in the whole array; the question is about the heads.",
     }
     compare(got, 72, list(reasons.items()))
 
 
-def check_most_looked_at(answer):
+def check_top_token(answer):
     cases = [
         (["the", "cat", "sat"], [0.3, 0.5, 0.2], "cat"),
         (["it", "was", "warm", "."], [0.1, 0.2, 0.1, 0.6], "."),
         (["the", "mat"], [0.9, 0.1], "the"),
     ]
-    for tokens, row, expected in cases:
-        got = call(answer, list(tokens), list(row))
-        if got is None:
-            raise WrongAnswer("it gives None. Is a `return` missing?")
-        if got is ...:
-            raise WrongAnswer("it gives back the dots (...); put your code in their place.")
+    for tokens, weights, expected in cases:
+        got = call(answer, list(tokens), list(weights))
+        if got is None or got is ...:
+            numbers(got)  # raises, with the reason for either
         if isinstance(got, str):
-            given = f"for the tokens {tokens} and the shares {row} it gives {got!r}"
-            if got != expected and got == tokens[row.index(min(row))]:
-                raise WrongAnswer(f"{given}: the token with the smallest share. The largest is wanted.")
+            result = f"for the tokens {tokens} and the weights {weights} it returns {got!r}"
+            if got != expected and got == tokens[weights.index(min(weights))]:
+                raise WrongAnswer(f"{result}, the token with the smallest weight. Return the one with the largest.")
             if got != expected:
-                raise WrongAnswer(f"{given}, and {expected!r} has the largest share.")
+                raise WrongAnswer(f"{result}, but {expected!r} has the largest weight.")
             continue
         if isinstance(got, list | tuple) and expected in got:
-            raise WrongAnswer(
-                f"the token itself is wanted, {expected!r}; it gives a {type(got).__name__} with more around it."
-            )
+            raise WrongAnswer(f"return the token itself, {expected!r}, not a {type(got).__name__} that contains it.")
         value = numbers(got)
-        if value.shape == () and float(value) == row.index(max(row)):
-            raise WrongAnswer(f"it gives the position, {int(value)}. Use it as an index: which token stands there?")
-        if value.shape == () and math.isclose(float(value), max(row)):
-            raise WrongAnswer(f"it gives the largest share, {max(row)}. Which token has it?")
-        raise WrongAnswer(f"a token is wanted, a string; it gives a {type(got).__name__}.")
+        if value.shape == () and float(value) == weights.index(max(weights)):
+            raise WrongAnswer(f"it returns the position, {int(value)}. Use it as an index: which token is there?")
+        if value.shape == () and math.isclose(float(value), max(weights)):
+            raise WrongAnswer(f"it returns the largest weight, {max(weights)}. Which token has it?")
+        raise WrongAnswer(f"return a token, which is a string; it returns a {type(got).__name__}.")
 
 
 def _call_for_cosine(answer, a, b):
@@ -56,7 +52,7 @@ def _call_for_cosine(answer, a, b):
     except WrongAnswer as reason:
         if "IndexError" not in str(reason):
             raise
-        raise WrongAnswer(f"{reason} These lists have {len(a)} numbers: the formula is for any length.") from None
+        raise WrongAnswer(f"{reason} These lists have {len(a)} elements: the formula is for any length.") from None
 
 
 def check_cosine(answer):
@@ -64,15 +60,15 @@ def check_cosine(answer):
         dot = sum(x * y for x, y in zip(a, b, strict=True))
         length_a, length_b = (math.sqrt(sum(x * x for x in vector)) for vector in (a, b))
         typical = [
-            (dot, "that is the sum of products alone. Divide it by both lengths, else long vectors always win."),
-            (dot / (length_a * length_b) ** 2, "the lengths are not lengths yet: a square root is missing."),
-            (dot / length_a, "it is divided by the length of a only; divide by the length of b too."),
-            (dot / length_b, "it is divided by the length of b only; divide by the length of a too."),
-            (dot / length_a * length_b, "brackets are missing: x / a * b divides by a alone, and multiplies by b."),
+            (dot, "this is the dot product alone. Divide it by both lengths, otherwise long vectors always win."),
+            (dot / (length_a * length_b) ** 2, "these are squared lengths; take the square root of each."),
+            (dot / length_a, "it divides by the length of a only; divide by the length of b as well."),
+            (dot / length_b, "it divides by the length of b only; divide by the length of a as well."),
+            (dot / length_a * length_b, "brackets are missing: x / a * b divides by a only, and multiplies by b."),
             (dot / sum(a) / sum(b), "a length is the root of the sum of the squares, not the sum."),
             (dot / (length_a + length_b), "divide by the product of the two lengths, not by their sum."),
-            (math.dist(a, b), "that is the distance between the two points; here the angle is wanted."),
-            (dot / len(a), "it is divided by how many numbers there are; divide by the two lengths."),
+            (math.dist(a, b), "this is the Euclidean distance; return the cosine of the angle instead."),
+            (dot / len(a), "it divides by the number of elements; divide by the two lengths."),
         ]
         compare(_call_for_cosine(answer, a, b), dot / (length_a * length_b), typical)
 
@@ -85,8 +81,8 @@ def _mean(values):
     return sum(values) / len(values)
 
 
-def _slips_of_gap(one, other, same, different):
-    """Gaps that are wrong, each with what to say of it."""
+def _gap_mistakes(one, other, same, different):
+    """Return pairs of (wrong gap, the reason to give)."""
     with_itself = [_cosine(a, b) for group in (one, other) for a in group for b in group]
     products = [sum(x * y for x, y in zip(a, b, strict=True)) for a in one for b in other]
     inside = [
@@ -99,28 +95,28 @@ def _slips_of_gap(one, other, same, different):
     in_turn = [_cosine(a, b) for a, b in zip(one, other, strict=False)]
     of_six = (sum(with_itself) - 6) / 12
     return [
-        (_mean(different) - _mean(same), "the sign is turned round: same meaning minus different meaning."),
+        (_mean(different) - _mean(same), "the sign is reversed: it should be same meaning minus different meaning."),
         (
             _mean(with_itself) - _mean(different),
-            "pairs of a sentence with itself are counted, and their cosine is always 1. Leave them out.",
+            "it also compares each sentence with itself, where the cosine is always 1. Leave those pairs out.",
         ),
         (
             of_six - _mean(different),
-            "the 6 and the 12 hold for three and three sentences; count the pairs there are.",
+            "the 6 and the 12 are right for three and three sentences only; count the actual pairs.",
         ),
         (
             of_two_means - _mean(different),
-            "each pair counts alike: one mean over the pairs of both lists together.",
+            "every pair should count equally: take one mean over the pairs of both lists together.",
         ),
         (
             _mean(same) - _mean(in_turn),
-            "each vector of one list makes a pair with each of the other, not only in turn.",
+            "pair each vector of one list with every vector of the other, not only with the one at the same index.",
         ),
         (_mean(of_one) - _mean(different), "the pairs within the second list are missing."),
-        (_mean(same), "that is the mean of the pairs with the same meaning; subtract that of the others."),
-        (_mean(different), "that is the mean of the pairs with different meanings; it is to be subtracted."),
-        (sum(same) - sum(different), "sums grow with the number of pairs; take the mean of each kind."),
-        (_mean(inside) - _mean(products), "these are plain products; divide each by the two lengths (exercise 3)."),
+        (_mean(same), "this is the mean of the pairs with the same meaning; subtract the mean of the other pairs."),
+        (_mean(different), "this is the mean of the pairs with different meanings; subtract it from the other mean."),
+        (sum(same) - sum(different), "a sum grows with the number of pairs; take the mean of each kind."),
+        (_mean(inside) - _mean(products), "these are dot products; divide each by the two lengths (exercise 3)."),
     ]
 
 
@@ -132,8 +128,8 @@ def check_gap(answer):
     for one, other in groups:
         same = [_cosine(a, b) for group in (one, other) for a, b in itertools.combinations(group, 2)]
         different = [_cosine(a, b) for a in one for b in other]
-        given = [[list(vector) for vector in group] for group in (one, other)]
-        compare(call(answer, *given), _mean(same) - _mean(different), _slips_of_gap(one, other, same, different))
+        copies = [[list(vector) for vector in group] for group in (one, other)]
+        compare(call(answer, *copies), _mean(same) - _mean(different), _gap_mistakes(one, other, same, different))
 
 
 EXERCISES = {
@@ -142,33 +138,38 @@ EXERCISES = {
         blank="heads = ...",
         answer="heads",
         check=check_heads,
-        correct="6 layers of 12 heads make 72 pictures, each of 14 by 14 squares.",
+        correct="6 layers with 12 heads each are 72 heads, and each is a 14 by 14 table of attention weights.",
         hints=(
-            "The shape is (layers, heads of a layer, tokens that look, tokens that are looked at).",
-            "Every layer has 12 heads of its own; there are 6 layers.",
+            "The shape is (layers, heads per layer, query tokens, key tokens).",
+            "Each of the 6 layers has 12 heads of its own.",
         ),
-        solution="heads = 6 * 12  # layers times heads of a layer",
+        solution="heads = 6 * 12  # layers times heads per layer",
     ),
-    "most_looked_at": Exercise(
-        task="Write a function: given the tokens and one row of a head, which token is looked at most?",
-        blank="def most_looked_at(tokens, row):\n    return ...",
-        answer="most_looked_at",
-        check=check_most_looked_at,
-        correct="that is all a bright square says: of this row, the largest share goes there.",
+    "top_token": Exercise(
+        task="Write a function that takes the tokens and one row of attention weights, and returns the token with the "
+        "largest weight.",
+        blank="def top_token(tokens, weights):\n    return ...",
+        answer="top_token",
+        check=check_top_token,
+        correct="that is what a dark square means: this row has its largest attention weight there.",
         hints=(
-            "Two steps: find the position of the largest number in `row`, then look up the token at that position.",
-            "max(row) is the largest number, and row.index(...) tells where a number stands.",
+            "Two steps: find the position of the largest weight, then look up the token at that position.",
+            "max(weights) is the largest weight, and weights.index(...) returns the position of a value.",
         ),
-        solution="def most_looked_at(tokens, row):\n    row = list(row)\n    return tokens[row.index(max(row))]",
+        solution=(
+            "def top_token(tokens, weights):\n"
+            "    weights = list(weights)\n"
+            "    return tokens[weights.index(max(weights))]"
+        ),
     ),
     "cosine": Exercise(
         task="Write the cosine similarity of two lists of numbers, with loops or sum() only.",
         blank="def cosine(a, b):\n    return ...",
         answer="cosine",
         check=check_cosine,
-        correct="1 for the same direction, 0 for a right angle, -1 for opposite ones, however long they are.",
+        correct="1 for the same direction, 0 for a right angle, -1 for opposite directions, whatever the lengths.",
         hints=(
-            "Three sums: of a[i] * b[i], of a[i] * a[i] and of b[i] * b[i].",
+            "You need three sums: of a[i] * b[i], of a[i] * a[i] and of b[i] * b[i].",
             "The length of a is the square root of the second sum. Divide the first sum by both lengths.",
         ),
         solution=(
@@ -180,14 +181,14 @@ EXERCISES = {
         ),
     ),
     "gap": Exercise(
-        task="Write the gap: mean cosine of pairs with the same meaning, minus that of pairs with different meanings.",
+        task="Write the gap: the mean cosine of same-meaning pairs minus the mean cosine of different-meaning pairs.",
         blank="def gap(money, river):\n    return ...",
         answer="gap",
         check=check_gap,
-        correct="one number that says how far two meanings of a word are apart, and you can take it at every layer.",
+        correct="one number for how far apart two meanings of a word are, and you can compute it after every layer.",
         hints=(
-            "Collect two lists of cosines: pairs within `money` and within `river`, and pairs of one from each.",
-            "In a list, the partners of number i are those behind it, vectors[i + 1:]; so no sentence meets itself.",
+            "Collect two lists of cosines: pairs within `money` or within `river`, and pairs of one vector from each.",
+            "Pair vector i only with the later ones, vectors[i + 1:]. Then no sentence is paired with itself.",
         ),
         solution=(
             "def gap(money, river):\n"

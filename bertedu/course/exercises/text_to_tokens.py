@@ -8,14 +8,14 @@ from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, one_nu
 
 
 def check_count(answer):
-    got = one_number(answer, "how many tokens BERT reads.")
+    got = one_number(answer, "the number of tokens that BERT reads.")
     reasons = {
-        6: "6 is the words. The full stop is a token too, and two special tokens are put around the text.",
+        6: "6 is the number of words. The full stop is a token too, and two special tokens go around the text.",
         7: "7 is right without the special tokens; [CLS] goes in front, and [SEP] closes the text.",
-        8: "8 has one special token only: there is [CLS] in front and [SEP] behind. (Or is the full stop missing?)",
-        10: "10 is one too many. One text has [CLS] and one [SEP]; only a pair has two [SEP].",
-        128: "128 is the length with padding; [PAD] is not to be counted.",
-        23: "23 is the characters.",
+        8: "8 has only one special token: there is [CLS] in front and [SEP] at the end. (Or is the full stop missing?)",
+        10: "10 is one too many. A single text has [CLS] and one [SEP]; only a pair has two [SEP].",
+        128: "128 is the length with padding; leave [PAD] out.",
+        23: "23 is the number of characters.",
     }
     compare(got, 9, list(reasons.items()))
 
@@ -27,19 +27,19 @@ def check_tokens_per_word(answer):
         ["the", "cat", "sat"],
     ):
         pieces = sum(token.startswith("##") for token in tokens)
-        words, every = len(tokens) - pieces, len(tokens)
+        words, total = len(tokens) - pieces, len(tokens)
         typical = [
-            (every, "that is how many tokens there are; divide by the number of words."),
-            (words, "that is how many words there are; how many tokens are there for each?"),
-            (words / every, "it is upside down: tokens divided by words."),
-            (1, "each token is counted as a word. A token with ## belongs to the word before it."),
+            (total, "this is the number of tokens; divide it by the number of words."),
+            (words, "this is the number of words; how many tokens are there per word?"),
+            (words / total, "the fraction is upside down: divide tokens by words."),
+            (1, "every token is counted as a word. A token with ## belongs to the word before it."),
             (pieces / words, "only the pieces with ## are counted; the first piece of a word is a token too."),
-            (pieces / every, "that is the share of the pieces with ##."),
-            (pieces, "that is how many pieces begin with ##."),
-            (every // words, "it is rounded down: divide with / and not with //."),
-            (every / pieces if pieces else 0, "a word begins where there is no ##; those with ## have been counted."),
+            (pieces / total, "this is the fraction of the pieces with ##."),
+            (pieces, "this is the number of pieces that begin with ##."),
+            (total // words, "the result is rounded down: divide with /, not with //."),
+            (total / pieces if pieces else 0, "a word begins where there is no ##; the pieces with ## were counted."),
         ]
-        compare(call(answer, list(tokens)), every / words, typical)
+        compare(call(answer, list(tokens)), total / words, typical)
 
 
 def _types_and_mask(n, m, length):
@@ -53,54 +53,53 @@ def check_types_and_mask(answer):
         right = _types_and_mask(n, m, length)
         types, mask = right
         used = n + m + 3
-        places = np.arange(length)
-        last = (places == used - 1).astype(int)
-        special = np.isin(places, (0, n + 1, used - 1))
+        positions = np.arange(length)
+        last = (positions == used - 1).astype(int)
+        special = np.isin(positions, (0, n + 1, used - 1))
         texts_only = [[0] * n + [1] * m + [0] * (length - n - m), [1] * (n + m) + [0] * (length - n - m)]
         typical = [
-            (right[::-1], "the two rows are swapped: first the types, then the mask."),
-            (right[:, :used], "the padding is missing: both lists have `length` numbers, 0 where [PAD] stands."),
-            ([types, 1 - mask], "the mask is turned round: 1 where there is a token, 0 where there is padding."),
+            (right[::-1], "the two lists are swapped: return the types first, then the mask."),
+            (right[:, :used], "the padding is missing: both lists have `length` elements, 0 at every [PAD]."),
+            ([types, 1 - mask], "the mask is inverted: it is 1 for a token and 0 for padding."),
             ([types, mask * ~special], "[CLS] and [SEP] are tokens like the others: their mask is 1."),
-            ([types, np.ones(length)], "the mask is 1 at the padding too; it should be 0 there."),
-            ([np.where(places > n + 1, 1, 0), mask], "the types are 1 at the padding too; [PAD] has type 0."),
-            ([np.where(places == n + 1, 1, types), mask], "the first [SEP] belongs to the first text: its type is 0."),
+            ([types, np.ones(length)], "the mask is 1 for the padding too; it should be 0 there."),
+            ([np.where(positions > n + 1, 1, 0), mask], "the types are 1 for the padding too; [PAD] has type 0."),
+            ([np.where(positions == n + 1, 1, types), mask], "the first [SEP] belongs to the first text: type 0."),
             ([types - last, mask], "the last [SEP] closes the second text: its type is 1."),
-            ([[*types[1:], 0], [*mask[1:], 0]], "it is one place too far left: [CLS] takes a place too."),
-            (texts_only, "[CLS] and the two [SEP] take places as well, and are tokens like the others."),
-            ([np.zeros(length), mask], "all types are 0; those of the second text, with its [SEP], are 1."),
+            ([[*types[1:], 0], [*mask[1:], 0]], "everything is one position too far left: count [CLS] too."),
+            (texts_only, "[CLS] and the two [SEP] occupy positions as well, and are tokens like the others."),
+            ([np.zeros(length), mask], "all types are 0; the second text and its [SEP] have type 1."),
         ]
         compare(call(answer, n, m, length), right, typical)
 
 
-def _share(n, m, room):
-    kept = [0, 0]
-    while sum(kept) < min(room, n + m):
-        turn = 0 if kept[0] <= kept[1] and kept[0] < n or kept[1] == m else 1
-        kept[turn] += 1
-    return kept
+def _round_robin(n, m, limit):
+    counts = [0, 0]
+    while sum(counts) < min(limit, n + m):
+        turn = 0 if counts[0] <= counts[1] and counts[0] < n or counts[1] == m else 1
+        counts[turn] += 1
+    return counts
 
 
 def check_share_the_room(answer):
-    for n, m, room in ((3, 10, 8), (10, 3, 8), (9, 9, 7), (2, 3, 20), (8, 9, 10)):
-        half = room // 2
-        in_proportion = round(room * n / (n + m))
-        even = [min(n, half), min(m, half)]
-        right = _share(n, m, room)
+    for n, m, limit in ((3, 10, 8), (10, 3, 8), (9, 9, 7), (2, 3, 20), (8, 9, 10)):
+        half = limit // 2
+        in_proportion = round(limit * n / (n + m))
+        right = _round_robin(n, m, limit)
         typical = [
-            ([min(n, room), max(0, room - n)], "the first text takes all it can, and the second gets the rest."),
-            ([max(0, room - m), min(m, room)], "the second text takes all it can, and the first gets the rest."),
-            (_share(m, n, room)[::-1], "the turns begin with the first text, so that it gets the odd place."),
-            ([room - half, half], "each gets half of the room, even where a text is shorter than that."),
-            (even, "places stay empty: what a short text does not need, the other one may have."),
+            ([min(n, limit), max(0, limit - n)], "the first text takes all it can, and the second gets the rest."),
+            ([max(0, limit - m), min(m, limit)], "the second text takes all it can, and the first gets the rest."),
+            (_round_robin(m, n, limit)[::-1], "the first text begins, so the odd token is one of its tokens."),
+            ([limit - half, half], "each text gets half of the limit, even where it has fewer tokens than that."),
+            ([min(n, half), min(m, half)], "some tokens are unused: what a short text leaves, the other may use."),
             (
-                [in_proportion, room - in_proportion],
-                "that is in proportion to the lengths; take turns, one place each.",
+                [in_proportion, limit - in_proportion],
+                "this is in proportion to the lengths; take turns instead, one token at a time.",
             ),
-            ([right[0], right[1] + 1], "one too many: before the second text takes a place, is there still one?"),
-            ([n, m], "nothing is cut: together they need more than the room there is."),
+            ([right[0], right[1] + 1], "one too many: before the second text adds a token, is the limit reached?"),
+            ([n, m], "nothing is truncated, but together the texts are longer than the limit."),
         ]
-        compare(call(answer, n, m, room), right, typical)
+        compare(call(answer, n, m, limit), right, typical)
 
 
 def _greedy(word, vocabulary, start=True, shortest=False):
@@ -137,8 +136,8 @@ def _call_for_fewest(answer, word):
         if "empty" not in str(reason) and "NoneType" not in str(reason):
             raise
         raise WrongAnswer(
-            f"{reason} For {word!r} some starts fit and yet lead nowhere, since nothing fits behind them. What does "
-            "the function give back there? It has to be more than any count, so that it is never the smallest."
+            f"{reason} For {word!r} some first pieces lead nowhere, because no piece fits after them. What does the "
+            "function return there? It must be larger than any count, so that it is never the minimum."
         ) from None
 
 
@@ -146,41 +145,41 @@ def check_fewest_pieces(answer):
     marks_ignored = [*PIECES, *(f"##{piece}" for piece in PIECES)]
     for word in ("mat", "cat", "catmat", "unwanted", "pprint"):
         typical = [
-            (_greedy(word, PIECES), f"for {word!r} that is what longest-match-first needs; try shorter starts too."),
-            (len(word), f"for {word!r} that is the number of letters."),
-            (_greedy(word, PIECES, shortest=True), f"for {word!r} that is the shortest start first; try all starts."),
-            (1, f"{word!r} is no piece of its own; count the pieces of what is left as well."),
+            (_greedy(word, PIECES), f"for {word!r} this is the longest-match-first count; try shorter starts as well."),
+            (len(word), f"for {word!r} this is the number of letters."),
+            (_greedy(word, PIECES, shortest=True), f"for {word!r} this is the shortest-match-first count; try all."),
+            (1, f"{word!r} is not a piece itself; count the pieces of the rest of the word as well."),
             (
                 _fewest(word, marks_ignored),
                 "after the start of a word, only pieces with ## may follow: start is False.",
             ),
-            (_fewest(word, PIECES) + 1, f"for {word!r} that is one too many: an empty word needs no piece at all."),
+            (_fewest(word, PIECES) + 1, f"for {word!r} this is one too many: an empty word needs no piece at all."),
         ]
         compare(_call_for_fewest(answer, word), _fewest(word, PIECES), typical)
 
 
 EXERCISES = {
     "count": Exercise(
-        task='How many tokens does BERT read for "The cat sat on the mat."? Without padding, all others counted.',
+        task='How many tokens does BERT read for "The cat sat on the mat."? Count all of them except padding.',
         blank="count = ...",
         answer="count",
         check=check_count,
         correct="six words, a full stop, [CLS] and [SEP].",
         hints=(
-            "Punctuation is split off, and each mark is a token of its own.",
-            "One special token is put in front, and one closes the text.",
+            "Punctuation is split off, and each punctuation mark is a token of its own.",
+            "One special token goes in front, and one closes the text.",
         ),
         solution="count = 6 + 1 + 2  # words, the full stop, [CLS] and [SEP]",
     ),
     "tokens_per_word": Exercise(
-        task="Write a function: given a list of tokens, how many tokens does a word take, on average?",
+        task="Write a function that takes a list of tokens and returns the mean number of tokens per word.",
         blank="def tokens_per_word(tokens):\n    return ...",
         answer="tokens_per_word",
         check=check_tokens_per_word,
-        correct="that is the figure by which tokenizers are compared; its name in papers is fertility.",
+        correct="tokenizers are compared by this number; papers call it fertility.",
         hints=(
             "A word begins at each token that does not begin with ##.",
-            "Count those tokens with str.startswith; then divide len(tokens) by that count.",
+            "Count these tokens with str.startswith; then divide len(tokens) by the count.",
         ),
         solution=(
             "def tokens_per_word(tokens):\n"
@@ -189,13 +188,13 @@ EXERCISES = {
         ),
     ),
     "types_and_mask": Exercise(
-        task="Write the types and the mask of a pair with n and m tokens, padded to `length`: two lists.",
+        task="Write a function that returns the types and the mask of a pair with n and m tokens, padded to `length`.",
         blank="def types_and_mask(n, m, length):\n    return ...",
         answer="types_and_mask",
         check=check_types_and_mask,
-        correct="[CLS] and the first [SEP] go with the first text, the last [SEP] with the second.",
+        correct="[CLS] and the first [SEP] belong to the first text, the last [SEP] to the second.",
         hints=(
-            "Write the tokens of the example above on paper, and both rows below them. How many 0 come first?",
+            "Write the tokens of the example above on paper, and both lists below them. How many zeros come first?",
             "Types: n + 2 zeros, m + 1 ones, then zeros. Mask: n + m + 3 ones, then zeros. Both are `length` long.",
         ),
         solution=(
@@ -207,36 +206,35 @@ EXERCISES = {
         ),
     ),
     "share_the_room": Exercise(
-        task="Write round robin: of n and m tokens, how many of each are kept when there is room for `room`?",
-        blank="def share_the_room(n, m, room):\n    return ...",
-        answer="share_the_room",
+        task="Write round-robin truncation: of n and m tokens, how many of each remain within the limit?",
+        blank="def round_robin(n, m, limit):\n    return ...",
+        answer="round_robin",
         check=check_share_the_room,
-        correct="in turn, one place each, and what a short text does not need goes to the other.",
+        correct="they take turns, one token at a time, and what a short text does not need goes to the other.",
         hints=(
-            "Begin with two counts of 0. Then go round and round: the first text takes a place if it has tokens left, "
-            "then the second.",
-            "Stop when the room is used up, or when neither text has tokens left.",
+            "Begin with two counts of 0. Then alternate: each text in turn adds a token, if it has any left.",
+            "Stop when the limit is reached, or when neither text has tokens left.",
         ),
         solution=(
-            "def share_the_room(n, m, room):\n"
-            "    kept = [0, 0]\n"
-            "    while sum(kept) < min(room, n + m):\n"
+            "def round_robin(n, m, limit):\n"
+            "    counts = [0, 0]\n"
+            "    while sum(counts) < min(limit, n + m):\n"
             "        for text, size in enumerate((n, m)):\n"
-            "            if kept[text] < size and sum(kept) < room:\n"
-            "                kept[text] += 1\n"
-            "    return kept"
+            "            if counts[text] < size and sum(counts) < limit:\n"
+            "                counts[text] += 1\n"
+            "    return counts"
         ),
     ),
     "fewest_pieces": Exercise(
-        task="Write a function: of how few pieces of the vocabulary can a word be made?",
+        task="Write a function that returns the smallest number of vocabulary pieces that make up a word.",
         blank="def fewest_pieces(word, vocabulary, start=True):\n    return ...",
         answer="fewest_pieces",
         check=check_fewest_pieces,
-        correct="it looks at every way to cut, where WordPiece takes the longest start and never looks back.",
+        correct="it tries every split, where WordPiece takes the longest first piece and never reconsiders.",
         hints=(
-            "An empty word needs 0 pieces. Else: try every start of the word that is a piece, not only the longest.",
-            "Each try costs 1 plus the fewest pieces for what is left, where pieces begin with ##: call the function "
-            "itself, with start=False, and take the smallest.",
+            "An empty word needs 0 pieces. Otherwise try every start of the word that is a piece, short ones too.",
+            "Each costs 1 plus the fewest pieces for the rest of the word, where pieces begin with ##: call the "
+            "function itself with start=False, and take the minimum.",
         ),
         solution=(
             "def fewest_pieces(word, vocabulary, start=True):\n"
