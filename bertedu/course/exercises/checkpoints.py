@@ -100,21 +100,21 @@ def check_strict(answer):
         if isinstance(got, bool) or not isinstance(got, list | tuple) or len(got) != 2:
             raise WrongAnswer("return two lists, (missing, unknown): they tell the user more than a yes or no.")
         if any(isinstance(part, str | bytes | dict) or not hasattr(part, "__iter__") for part in got):
-            raise WrongAnswer(f"each of the two must be a list of names; {case} they are not.")
+            raise WrongAnswer(f"each of the two must be a list of names; {case}, they are not.")
         got = [sorted(part, key=repr) for part in got]
         if got == [missing, unknown]:
             continue
         if got == [unknown, missing]:
-            raise WrongAnswer(f"{case} the two lists are swapped: missing names are expected but not available.")
+            raise WrongAnswer(f"{case}, the two lists are swapped: missing names are expected but not available.")
         if got[0] == got[1] == sorted(missing + unknown):
-            raise WrongAnswer(f"{case} both lists contain all differences. Separate the two sides.")
+            raise WrongAnswer(f"{case}, both lists contain all differences. Separate the two sides.")
         if got == [missing, []]:
-            raise WrongAnswer(f"{case} unknown is {unknown}. Strict means both ways: extra names count, too.")
+            raise WrongAnswer(f"{case}, unknown is {unknown}. Strict means both ways: extra names count, too.")
         if got == [[], unknown]:
-            raise WrongAnswer(f"{case} missing is {missing}. Strict means both ways: missing names count, too.")
+            raise WrongAnswer(f"{case}, missing is {missing}. Strict means both ways: missing names count, too.")
         if [set(got[0]), set(got[1])] == [set(expected), set(available)]:
-            raise WrongAnswer(f"{case} it returns all names. Leave out those in both lists.")
-        raise WrongAnswer(f"{case} missing should be {missing} and unknown {unknown}, but got {got[0]} and {got[1]}.")
+            raise WrongAnswer(f"{case}, it returns all names. Leave out those in both lists.")
+        raise WrongAnswer(f"{case}, missing should be {missing} and unknown {unknown}, but got {got[0]} and {got[1]}.")
 
 
 def check_split(answer):

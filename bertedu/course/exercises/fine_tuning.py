@@ -47,7 +47,7 @@ def _wrong_schedules(peak, warm_up, steps):
     return (
         (
             lambda t: peak * min(t / warm_up, (steps - t) / (steps - warm_up)),
-            "the learning rate of step 0 is 0, so it does nothing. Start with one part: (step + 1) / warm_up.",
+            "the learning rate of step 0 is 0, so it does nothing. Count the step itself: (step + 1) / warm_up.",
         ),
         (
             lambda t: peak * min((t + 1) / warm_up, 1),
@@ -193,7 +193,7 @@ def check_batches(answer):
     if max(map(len, batches)) > size:
         raise WrongAnswer(f"a batch has {max(map(len, batches))} texts, but batch_size is {size}.")
     if sum(map(bool, batches)) > math.ceil(len(LENGTHS) / size):
-        raise WrongAnswer(f"{len(batches)} batches are too many. Make as few as possible: all full except one.")
+        raise WrongAnswer(f"{len(batches)} batches are too many. Make as few as possible: fill every batch but one.")
     ascending = sorted(range(len(LENGTHS)), key=lambda i: LENGTHS[i])
     sufficient = max(_padding(_split(order, size)) for order in (ascending, ascending[::-1]))
     padding = _padding(batches)
