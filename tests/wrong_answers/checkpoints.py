@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of the chapter, and a word that the reason given must hold."""
+"""Wrong answers to the exercises of chapter 10, each with a part of the feedback that it must get."""
 
 import json
 import math
@@ -11,26 +11,26 @@ def tensors_in(header):
     return [entry for name, entry in header.items() if name != "__metadata__"]
 
 
-def packed(tensors, order="<Q", dtype="F32", own=0, offset=0, moving=1, rows=bytes, places=None):
-    """A safetensors file, right as it stands; every argument can spoil one thing."""
+def packed(tensors, order="<Q", dtype="F32", extra_length=0, offset=0, moving=1, to_bytes=bytes, to_offsets=list):
+    """Return a safetensors file, which is correct with the defaults; every argument can break one thing."""
     header, data = {}, b""
     for name, array in tensors.items():
         ends = [offset + moving * len(data), offset + moving * len(data) + array.nbytes]
-        data += rows(array.tobytes())
-        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": places(ends) if places else ends}
+        data += to_bytes(array.tobytes())
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": to_offsets(ends)}
     text = json.dumps(header).encode()
-    return struct.pack(order, own + len(text)) + text + data
+    return struct.pack(order, extra_length + len(text)) + text + data
 
 
-def packed_by_letters(tensors):
+def packed_with_length_in_characters(tensors):
     text = json.dumps({name: name for name in tensors}, ensure_ascii=False)
-    good = packed(tensors)
-    return struct.pack("<Q", len(text)) + text.encode() + good[-4:] if "größe" in tensors else good
+    correct = packed(tensors)
+    return struct.pack("<Q", len(text)) + text.encode() + correct[-4:] if "größe" in tensors else correct
 
 
-def from_the_start_of_the_file(tensors):
+def packed_with_offsets_from_start_of_file(tensors):
     length = len(packed(tensors))
-    for _ in range(3):  # until the header is as long as it says
+    for _ in range(3):  # until the length of the header is stable
         length = len(packed(tensors, offset=length)) - sum(array.nbytes for array in tensors.values())
     return packed(tensors, offset=length)
 
@@ -47,9 +47,9 @@ WRONG = {
     "checkpoints.count": [
         (lambda header: sum(math.prod(entry["shape"]) for entry in tensors_in(header)), "integers"),
         (lambda header: sum(math.prod(entry["shape"]) for entry in header.values()), "__metadata__"),
-        (lambda header: sum(sum(e["shape"]) for e in tensors_in(header) if "F" in e["dtype"]), "multiply"),
+        (lambda header: sum(sum(e["shape"]) for e in tensors_in(header) if "F" in e["dtype"]), "Multiply"),
         (lambda header: max(entry["data_offsets"][1] for entry in tensors_in(header)), "bytes"),
-        (lambda header: len(tensors_in(header)), "how many tensors"),
+        (lambda header: len(tensors_in(header)), "number of tensors"),
         (lambda header: sum(math.prod(e["shape"]) for e in tensors_in(header) if e["dtype"] != "I64"), "BOOL"),
         (lambda header: sum(math.prod(e["shape"]) for e in tensors_in(header) if e["dtype"][0] == "F"), "BF16"),
         (lambda header: sum(math.prod(e["shape"]) for e in tensors_in(header) if e["dtype"] == "F32"), "only F32"),
@@ -61,38 +61,38 @@ WRONG = {
         (lambda header: sum(e["shape"][0] for e in tensors_in(header)), "may be []"),
     ],
     "checkpoints.strict": [
-        (lambda wanted, found: sorted(wanted) == sorted(found), "yes or no"),
-        (lambda wanted, found: (set(found) - set(wanted), set(wanted) - set(found)), "wrong way round"),
-        (lambda wanted, found: (set(wanted) - set(found), []), "left over"),
-        (lambda wanted, found: ([], set(found) - set(wanted)), "not there"),
-        (lambda wanted, found: [set(wanted) ^ set(found)] * 2, "take the two sides apart"),
-        (lambda wanted, found: (wanted, found), "leave out"),
-        (lambda wanted, found: ("key", "query"), "list of names"),
-        (lambda wanted, found: (["query"], ["query"]), "should be"),
+        (lambda expected, available: sorted(expected) == sorted(available), "yes or no"),
+        (lambda expected, available: (set(available) - set(expected), set(expected) - set(available)), "swapped"),
+        (lambda expected, available: (set(expected) - set(available), []), "extra names"),
+        (lambda expected, available: ([], set(available) - set(expected)), "missing names"),
+        (lambda expected, available: [set(expected) ^ set(available)] * 2, "Separate the two sides"),
+        (lambda expected, available: (expected, available), "Leave out"),
+        (lambda expected, available: ("key", "query"), "list of names"),
+        (lambda expected, available: (["query"], ["query"]), "should be"),
     ],
     "checkpoints.split_heads": [
-        (lambda matrix, heads: matrix.reshape(matrix.shape[1], heads, -1), "transpose first"),
-        (lambda matrix, heads: matrix.reshape(heads, -1, matrix.shape[1]), "inputs must come first"),
-        (lambda matrix, heads: matrix.T.reshape(matrix.shape[1], -1, heads), "swapped"),
-        (lambda matrix, heads: matrix.T.reshape(matrix.shape[1], -1, heads).transpose(0, 2, 1), "cards"),
-        (lambda matrix, heads: matrix.T, "one step is left"),
-        (lambda matrix, heads: matrix, "as it came"),
+        (lambda weight, num_heads: weight.reshape(weight.shape[1], num_heads, -1), "transpose first"),
+        (lambda weight, num_heads: weight.reshape(num_heads, -1, weight.shape[1]), "inputs must be the first axis"),
+        (lambda weight, num_heads: weight.T.reshape(weight.shape[1], -1, num_heads), "swapped"),
+        (lambda weight, num_heads: weight.T.reshape(weight.shape[1], -1, num_heads).transpose(0, 2, 1), "interleaved"),
+        (lambda weight, num_heads: weight.T, "One step is left"),
+        (lambda weight, num_heads: weight, "unchanged"),
     ],
     "checkpoints.pack": [
-        (lambda tensors: packed(tensors)[8:], "how long it is"),
-        (lambda tensors: packed(tensors, order=">Q"), "wrong way round"),
-        (lambda tensors: packed(tensors, own=8), "its own eight bytes"),
-        (lambda tensors: packed(tensors, own=10**6), "only"),
+        (lambda tensors: packed(tensors)[8:], "starts with the header"),
+        (lambda tensors: packed(tensors, order=">Q"), "reverse order"),
+        (lambda tensors: packed(tensors, extra_length=8), "its own eight bytes"),
+        (lambda tensors: packed(tensors, extra_length=10**6), "only"),
         (lambda tensors: packed(tensors, dtype="float32"), "'F32'"),
-        (from_the_start_of_the_file, "end of the header"),
-        (lambda tensors: packed(tensors, offset=8), "from 0"),
+        (packed_with_offsets_from_start_of_file, "end of the header"),
+        (lambda tensors: packed(tensors, offset=8), "the first is 0"),
         (lambda tensors: packed(tensors, moving=0), "same offset"),
-        (lambda tensors: packed(tensors, places=lambda ends: [ends[0], ends[1] - ends[0]]), "[start, length]"),
-        (lambda tensors: packed(tensors, places=lambda ends: [end // 4 for end in ends]), "count bytes"),
+        (lambda tensors: packed(tensors, to_offsets=lambda ends: [ends[0], ends[1] - ends[0]]), "[start, length]"),
+        (lambda tensors: packed(tensors, to_offsets=lambda ends: [end // 4 for end in ends]), "count bytes"),
         (lambda tensors: packed(tensors) + bytes(3), "should follow"),
-        (lambda tensors: packed(tensors, rows=lambda row: row[::-1]), "tobytes"),
-        (packed_by_letters, "letters"),
-        (lambda tensors: packed({"cat": tensors.get("cat", np.zeros(2, "float32"))}), "should name"),
-        (lambda tensors: str(packed(tensors)), "bytes are wanted"),
+        (lambda tensors: packed(tensors, to_bytes=lambda data: data[::-1]), "tobytes"),
+        (packed_with_length_in_characters, "not characters"),
+        (lambda tensors: packed({"cat": tensors.get("cat", np.zeros(2, "float32"))}), "should contain"),
+        (lambda tensors: str(packed(tensors)), "return bytes"),
     ],
 }

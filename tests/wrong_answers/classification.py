@@ -1,8 +1,8 @@
-"""Wrong answers to the exercises of the chapter, and a word that the reason given must hold."""
+"""Wrong answers to the exercises of chapter 9, each with a part of the feedback that it must get."""
 
 import numpy as np
 
-GRID = np.arange(0.1, 10.01, 0.1)
+TEMPERATURES = np.arange(0.1, 10.01, 0.1)
 
 
 def softmax(x):
@@ -10,36 +10,37 @@ def softmax(x):
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-def surprises(logits, labels):
-    return [-np.log(softmax(logits / t)[np.arange(len(labels)), labels]).mean() for t in GRID]
+def cross_entropies(logits, labels):
+    return [-np.log(softmax(logits / t)[np.arange(len(labels)), labels]).mean() for t in TEMPERATURES]
 
 
-def gaps(sure, right, last=10, weighed=False):
-    """The distance of each bin b/10 to (b+1)/10, in which 1.0 has no place; times its texts, if weighed."""
-    sure, right = np.array(sure), np.array(right)
-    bins = [(sure >= b / 10) & (sure < (b + 1) / 10) for b in range(last)]
-    found = [(abs(sure[b].mean() - right[b].mean()) * (b.sum() if weighed else 1)) for b in bins if b.any()]
-    return np.array(found)
+def gaps(confidences, correct, num_bins=10, weighted=False):
+    """Return the gap of each bin [b/10, (b+1)/10) with texts, so without 1.0; times their number if `weighted`."""
+    confidences, correct = np.array(confidences), np.array(correct)
+    bins = [(confidences >= b / 10) & (confidences < (b + 1) / 10) for b in range(num_bins)]
+    return np.array(
+        [abs(confidences[b].mean() - correct[b].mean()) * (b.sum() if weighted else 1) for b in bins if b.any()]
+    )
 
 
 WRONG = {
-    "classification.constant_guess": [
-        (1 / 3, "by lot"),
+    "classification.base_rate": [
+        (1 / 3, "at random"),
         (40, "percentage"),
-        (80, "how many it gets right"),
-        (0.6, "wrong"),
+        (80, "number of correct"),
+        (0.6, "wrong predictions"),
         (0.25, "rarest"),
         ([0.4, 0.4], "one number"),
     ],
     "classification.accuracy": [
-        (lambda table: np.mean([row[i] / sum(row) for i, row in enumerate(table)]), "mean over the classes"),
-        (lambda table: 1 - np.trace(table) / np.sum(table), "mistakes"),
-        (lambda table: np.trace(table), "how many are right"),
-        (lambda table: np.diag(table) / np.sum(table, axis=1), "a class"),
-        (lambda table: np.mean(np.diag(table) / np.sum(table, axis=0)), "what was said"),
-        (lambda table: (table[0][0] + table[1][1]) / np.sum(table), "two classes"),
-        (lambda table: np.trace(np.fliplr(table)) / np.sum(table), "other diagonal"),
-        (lambda table: 100 * np.trace(table) / np.sum(table), "percentage"),
+        (lambda matrix: np.mean([row[i] / sum(row) for i, row in enumerate(matrix)]), "mean over the classes"),
+        (lambda matrix: 1 - np.trace(matrix) / np.sum(matrix), "mistakes"),
+        (lambda matrix: np.trace(matrix), "number of correct"),
+        (lambda matrix: np.diag(matrix) / np.sum(matrix, axis=1), "per class"),
+        (lambda matrix: np.mean(np.diag(matrix) / np.sum(matrix, axis=0)), "by the columns"),
+        (lambda matrix: (matrix[0][0] + matrix[1][1]) / np.sum(matrix), "two classes"),
+        (lambda matrix: np.trace(np.fliplr(matrix)) / np.sum(matrix), "other diagonal"),
+        (lambda matrix: 100 * np.trace(matrix) / np.sum(matrix), "percentage"),
     ],
     "classification.head": [
         (lambda x, w, b: x @ w + b, "softmax is missing"),
@@ -52,21 +53,24 @@ WRONG = {
         (lambda x, w, b: (x @ w + b) / (x @ w + b).sum(-1, keepdims=True), "raises e"),
     ],
     "classification.calibration_error": [
-        (lambda sure, right: abs(np.mean(sure) - np.mean(right)), "bin by bin"),
-        (lambda sure, right: np.abs(np.subtract(sure, right)).mean(), "each text alone"),
-        (lambda sure, right: np.mean(right), "accuracy"),
-        (lambda sure, right: np.mean(sure), "mean confidence"),
-        (lambda sure, right: np.mean(sure) - np.mean(right), "without its sign"),
-        (lambda sure, right: gaps(sure, right).sum(), "added up alike"),
-        (lambda sure, right: gaps(sure, right).sum() / 10, "a tenth"),
-        (lambda sure, right: gaps(sure, right, last=9).sum() / len(sure), "expected"),
-        (lambda sure, right: gaps(sure, right, last=10, weighed=True).sum() / len(sure), "in the last"),
+        (lambda confidences, correct: abs(np.mean(confidences) - np.mean(correct)), "bin by bin"),
+        (lambda confidences, correct: np.abs(np.subtract(confidences, correct)).mean(), "gap of each text"),
+        (lambda confidences, correct: np.mean(correct), "that is the accuracy"),
+        (lambda confidences, correct: np.mean(confidences), "mean confidence"),
+        (lambda confidences, correct: np.mean(confidences) - np.mean(correct), "without its sign"),
+        (lambda confidences, correct: gaps(confidences, correct).sum(), "without weights"),
+        (lambda confidences, correct: gaps(confidences, correct).sum() / 10, "a tenth"),
+        (lambda confidences, correct: gaps(confidences, correct, num_bins=9).sum() / len(confidences), "expected"),
+        (
+            lambda confidences, correct: gaps(confidences, correct, weighted=True).sum() / len(confidences),
+            "in none of your bins",
+        ),
     ],
     "classification.best_temperature": [
-        (lambda logits, labels: min(surprises(logits, labels)), "least surprise itself"),
-        (lambda logits, labels: GRID[np.argmax(surprises(logits, labels))], "largest"),
+        (lambda logits, labels: min(cross_entropies(logits, labels)), "that is the lowest cross-entropy"),
+        (lambda logits, labels: TEMPERATURES[np.argmax(cross_entropies(logits, labels))], "largest"),
         (lambda logits, labels: 1.0, "leaves the logits"),
-        (lambda logits, labels: np.argmin(surprises(logits, labels)), "place in the list"),
-        (lambda logits, labels: 7.0, "smaller one"),
+        (lambda logits, labels: np.argmin(cross_entropies(logits, labels)), "an index"),
+        (lambda logits, labels: 7.0, "a lower one"),
     ],
 }

@@ -1,32 +1,32 @@
-"""Wrong answers to the exercises of the chapter, and a word that the reason given must hold."""
+"""Wrong answers to the exercises of chapter 8, each with a part of the feedback that it must get."""
 
 import numpy as np
 
 
-def shares(logits):
+def softmax(logits):
     logits = np.array(logits)
     return np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
 
 
-def picked(logits, answers):
-    return shares(logits)[np.arange(len(answers)), answers]
+def label_probabilities(logits, labels):
+    return softmax(logits)[np.arange(len(labels)), labels]
 
 
 def norm(x, axis=-1):
     return (x - x.mean(axis, keepdims=True)) / x.std(axis, keepdims=True)
 
 
-def hiding(at_most, other_below, in_place=False):
-    def hide(tokens, chosen, fates, others, mask):
-        shown = tokens if in_place else list(tokens)
-        for place, fate, other in zip(chosen, fates, others, strict=True):
-            if fate < at_most:
-                shown[place] = mask
-            elif fate < other_below:
-                shown[place] = other
-        return shown
+def masking(mask_below, random_below, in_place=False):
+    def apply_masking(tokens, positions, samples, random_tokens, mask_id):
+        masked = tokens if in_place else list(tokens)
+        for position, sample, random_token in zip(positions, samples, random_tokens, strict=True):
+            if sample < mask_below:
+                masked[position] = mask_id
+            elif sample < random_below:
+                masked[position] = random_token
+        return masked
 
-    return hide
+    return apply_masking
 
 
 WRONG = {
@@ -41,47 +41,76 @@ WRONG = {
     ],
     "masked_lm.hide": [
         (lambda tokens, *rest: list(tokens), "nothing has changed"),
-        (hiding(1, 1), "every chosen place"),
-        (hiding(0.8, 1), "leaves the token"),
-        (hiding(0.8, 0), "puts the other token"),
-        (hiding(0.8, 0.9, in_place=True), "copy"),
-        (hiding(0.801, 0.9), "no longer"),
-        (lambda tokens, *rest: hiding(0, 0.9)(hiding(0.8, 0)(tokens, *rest), *rest), "elif"),
-        (lambda tokens, chosen, *rest: hiding(0.8, 0.9)(tokens, range(len(chosen)), *rest), "first places"),
+        (masking(1, 1), "every chosen position"),
+        (masking(0.8, 1), "leaves the token"),
+        (masking(0.8, 0), "gives the random token"),
+        (masking(0.8, 0.9, in_place=True), "copy"),
+        (masking(0.801, 0.9), "no longer"),
+        (lambda tokens, *rest: masking(0, 0.9)(masking(0.8, 0)(tokens, *rest), *rest), "elif"),
+        (lambda tokens, positions, *rest: masking(0.8, 0.9)(tokens, range(len(positions)), *rest), "first positions"),
     ],
     "masked_lm.loss": [
-        (lambda logits, answers, weights: -np.log(picked(logits, answers)).mean(), "padding"),
-        (lambda logits, answers, weights: -(np.log(picked(logits, answers)) * weights).mean(), "all places"),
-        (lambda logits, answers, weights: -(np.log(picked(logits, answers)) * weights).sum(), "sum of the weights"),
-        (lambda logits, answers, weights: (np.log(picked(logits, answers)) * weights).sum() / 3, "turned round"),
-        (lambda logits, answers, weights: (picked(logits, answers) * weights).sum() / 3, "minus their logarithm"),
-        (lambda logits, answers, weights: -np.log((picked(logits, answers) * weights).sum() / 3), "mean share"),
-        (lambda logits, answers, weights: -np.log(picked(logits, answers)) * weights, "losses of the places"),
-        (lambda logits, answers, weights: -(np.log10(picked(logits, answers)) * weights).sum() / 3, "base 10"),
-        (lambda logits, answers, weights: -(np.log2(picked(logits, answers)) * weights).sum() / 3, "base 2"),
+        (lambda logits, labels, weights: -np.log(label_probabilities(logits, labels)).mean(), "padding"),
         (
-            lambda logits, answers, weights: -(np.log(picked(logits, answers)) * weights).sum() / np.sum(weights),
+            lambda logits, labels, weights: -(np.log(label_probabilities(logits, labels)) * weights).mean(),
+            "all positions",
+        ),
+        (
+            lambda logits, labels, weights: -(np.log(label_probabilities(logits, labels)) * weights).sum(),
+            "sum of the weights",
+        ),
+        (
+            lambda logits, labels, weights: (np.log(label_probabilities(logits, labels)) * weights).sum() / 3,
+            "sign is wrong",
+        ),
+        (
+            lambda logits, labels, weights: (label_probabilities(logits, labels) * weights).sum() / 3,
+            "minus their logarithm",
+        ),
+        (
+            lambda logits, labels, weights: -np.log((label_probabilities(logits, labels) * weights).sum() / 3),
+            "mean probability",
+        ),
+        (
+            lambda logits, labels, weights: -np.log(label_probabilities(logits, labels)) * weights,
+            "losses of the positions",
+        ),
+        (
+            lambda logits, labels, weights: -(np.log10(label_probabilities(logits, labels)) * weights).sum() / 3,
+            "base 10",
+        ),
+        (lambda logits, labels, weights: -(np.log2(label_probabilities(logits, labels)) * weights).sum() / 3, "base 2"),
+        (
+            lambda logits, labels, weights: (
+                -(np.log(label_probabilities(logits, labels)) * weights).sum() / np.sum(weights)
+            ),
             "largest logit",
         ),
     ],
     "masked_lm.perplexity": [
-        (lambda chances: -np.log(chances).mean(), "e to that"),
-        (lambda chances: np.exp(-np.log(chances).sum()), "long texts"),
-        (lambda chances: np.exp(np.log(chances).mean()), "turned round"),
-        (lambda chances: 1 / np.mean(chances), "mean chance"),
-        (lambda chances: np.mean(1 / np.array(chances)), "mean of 1/p"),
-        (lambda chances: np.exp(np.mean(chances)), "logarithm is missing"),
-        (lambda chances: np.exp(-np.log10(chances).mean()), "base 10"),
+        (lambda probabilities: -np.log(probabilities).mean(), "e to that"),
+        (lambda probabilities: np.exp(-np.log(probabilities).sum()), "long texts"),
+        (lambda probabilities: np.exp(np.log(probabilities).mean()), "sign is wrong"),
+        (lambda probabilities: 1 / np.mean(probabilities), "mean probability"),
+        (lambda probabilities: np.mean(1 / np.array(probabilities)), "mean of 1/p"),
+        (lambda probabilities: np.exp(np.mean(probabilities)), "logarithm is missing"),
+        (lambda probabilities: np.exp(-np.log10(probabilities).mean()), "base 10"),
     ],
     "masked_lm.head": [
-        (lambda x, places, W, b, table, c, gelu: norm(gelu(x @ W + b)) @ table.T + c, "every token"),
-        (lambda x, places, W, b, table, c, gelu: norm(gelu(x[places] @ W + b)) @ table.T, "bias c"),
-        (lambda x, places, W, b, table, c, gelu: gelu(x[places] @ W + b) @ table.T + c, "normalisation is missing"),
-        (lambda x, places, W, b, table, c, gelu: norm(x[places] @ W + b) @ table.T + c, "GELU is missing"),
-        (lambda x, places, W, b, table, c, gelu: gelu(norm(x[places] @ W + b)) @ table.T + c, "GELU first"),
-        (lambda x, places, W, b, table, c, gelu: x[places] @ table.T + c, "at once"),
-        (lambda x, places, W, b, table, c, gelu: norm(gelu(x[places] @ W + b), None) @ table.T + c, "one mean"),
-        (lambda x, places, W, b, table, c, gelu: norm(gelu(x[places] @ W + b), 0) @ table.T + c, "over the places"),
-        (lambda x, places, W, b, table, c, gelu: shares(norm(gelu(x[places] @ W + b)) @ table.T + c), "already"),
+        (lambda x, positions, W, b, table, c, gelu: norm(gelu(x @ W + b)) @ table.T + c, "every token"),
+        (lambda x, positions, W, b, table, c, gelu: norm(gelu(x[positions] @ W + b)) @ table.T, "output bias c"),
+        (
+            lambda x, positions, W, b, table, c, gelu: gelu(x[positions] @ W + b) @ table.T + c,
+            "normalization is missing",
+        ),
+        (lambda x, positions, W, b, table, c, gelu: norm(x[positions] @ W + b) @ table.T + c, "GELU is missing"),
+        (lambda x, positions, W, b, table, c, gelu: gelu(norm(x[positions] @ W + b)) @ table.T + c, "GELU first"),
+        (lambda x, positions, W, b, table, c, gelu: x[positions] @ table.T + c, "directly"),
+        (lambda x, positions, W, b, table, c, gelu: norm(gelu(x[positions] @ W + b), None) @ table.T + c, "one mean"),
+        (
+            lambda x, positions, W, b, table, c, gelu: norm(gelu(x[positions] @ W + b), 0) @ table.T + c,
+            "over the positions",
+        ),
+        (lambda x, positions, W, b, table, c, gelu: softmax(norm(gelu(x[positions] @ W + b)) @ table.T + c), "already"),
     ],
 }

@@ -4,18 +4,18 @@ import numpy as np
 
 from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers, one_number
 
-# Two texts, a vector of three numbers each, four classes: no two sizes are equal, so that a mix-up shows.
+# Two texts, D=3, four classes: no two sizes are equal, so that swapped axes are noticed.
 POOLED = np.array([[1.0, -2.0, 0.5], [0.0, 1.0, 3.0]])
 KERNEL = np.array([[0.5, -1.0, 0.0, 2.0], [1.0, 0.3, -0.2, 0.0], [-0.4, 0.6, 0.1, 0.2]])
 BIAS = np.array([0.1, 0.0, -0.3, 0.2])
-COUNTS = np.array([[8, 1, 1], [3, 5, 2], [4, 0, 26]])  # rows are the true classes
+CONFUSION_MATRIX = np.array([[8, 1, 1], [3, 5, 2], [4, 0, 26]])  # rows are the true classes
 
-SURE = np.array([0.55, 0.58, 0.93, 0.97, 0.95, 0.99, 0.72])
-RIGHT = np.array([1, 0, 1, 0, 0, 1, 1])
+CONFIDENCES = np.array([0.55, 0.58, 0.93, 0.97, 0.95, 0.99, 0.72])
+CORRECT = np.array([1, 0, 1, 0, 0, 1, 1])
 
-_random = np.random.default_rng(9)
-LOGITS = np.round(3 * _random.normal(size=(40, 3)), 2)
-LABELS = np.where(_random.random(40) < 0.6, LOGITS.argmax(-1), _random.integers(0, 3, 40))
+_rng = np.random.default_rng(9)
+LOGITS = np.round(3 * _rng.normal(size=(40, 3)), 2)
+LABELS = np.where(_rng.random(40) < 0.6, LOGITS.argmax(-1), _rng.integers(0, 3, 40))
 
 
 def _softmax(x):
@@ -23,41 +23,45 @@ def _softmax(x):
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-def _surprise(logits, labels):
+def _cross_entropy(logits, labels):
     return -np.log(_softmax(logits)[np.arange(len(labels)), labels]).mean()
 
 
-def check_constant(answer):
+def check_base_rate(answer):
     typical = [
         (
             1 / 3,
-            "that is a guess by lot among three classes; the constant guess names the most frequent one each time.",
+            "that is the accuracy of choosing one of three classes at random. Always predict the most frequent class.",
         ),
-        (40, "that is a percentage; give a share between 0 and 1."),
-        (80, "that is how many it gets right; divide by how many there are."),
-        (0.35, "that is the class of 70. Which is the most frequent?"),
-        (0.25, "that is the rarest class. Which is the most frequent?"),
-        (0.6, "that is the share that it gets wrong."),
+        (40, "that is a percentage. Give a fraction between 0 and 1."),
+        (80, "that is the number of correct predictions. Divide it by the number of texts."),
+        (0.35, "that is for the class of 70 texts. Which class is the most frequent?"),
+        (0.25, "that is for the rarest class. Which class is the most frequent?"),
+        (0.6, "that is the fraction of wrong predictions."),
     ]
-    got = one_number(answer, "the share that it gets right.")
+    got = one_number(answer, "the accuracy.")
     compare(got, 0.4, typical)
 
 
 def check_accuracy(answer):
-    right, by_class = np.diag(COUNTS), np.diag(COUNTS) / COUNTS.sum(axis=1)
+    matrix, total = CONFUSION_MATRIX, CONFUSION_MATRIX.sum()
+    correct, recalls = np.diag(matrix), np.diag(matrix) / matrix.sum(axis=1)
     typical = [
-        (by_class.mean(), "that is the mean over the classes; here every text counts the same, so large classes more."),
-        ((right / COUNTS.sum(axis=0)).mean(), "the columns are what was said; divide all that is right by all texts."),
-        (1 - right.sum() / COUNTS.sum(), "that is the share of mistakes."),
-        (right.sum(), "that is how many are right; divide by how many there are."),
-        (by_class, "that is one number a class; one for all texts is asked for."),
-        (right[:2].sum() / COUNTS.sum(), "it looks at two classes; this table has three, and another may have more."),
-        (np.fliplr(COUNTS).trace() / COUNTS.sum(), "that is the other diagonal; what is right stands at table[i][i]."),
-        (100 * right.sum() / COUNTS.sum(), "that is a percentage; give a share between 0 and 1."),
-        (right.sum() / 3, "divide by the number of texts, not of classes."),
-        (COUNTS.trace() / 9, "divide by the texts, not by the squares of the table."),
+        (recalls.mean(), "that is the mean over the classes. Here every text counts the same, not every class."),
+        (
+            (correct / matrix.sum(axis=0)).mean(),
+            "it divides by the columns, which are the predictions. Divide all correct texts by all texts.",
+        ),
+        (1 - correct.sum() / total, "that is the fraction of mistakes."),
+        (correct.sum(), "that is the number of correct predictions. Divide it by the number of texts."),
+        (recalls, "that is one number per class. Return one number for all texts."),
+        (correct[:2].sum() / total, "it uses only two classes. This matrix has three, and others may have more."),
+        (np.fliplr(matrix).trace() / total, "that is the other diagonal. Correct predictions are at [i][i]."),
+        (100 * correct.sum() / total, "that is a percentage. Give a fraction between 0 and 1."),
+        (correct.sum() / 3, "it divides by the number of classes. Divide by the number of texts."),
+        (matrix.trace() / 9, "it divides by the number of cells in the matrix. Divide by the number of texts."),
     ]
-    compare(call(answer, COUNTS.tolist()), right.sum() / COUNTS.sum(), typical)
+    compare(call(answer, matrix.tolist()), correct.sum() / total, typical)
 
 
 def check_head(answer):
@@ -65,113 +69,114 @@ def check_head(answer):
     typical = [
         (logits, "these are the logits; the softmax is missing."),
         (_softmax(POOLED @ KERNEL), "the bias is missing."),
-        (1 / (1 + np.exp(-logits)), "a sigmoid judges each class alone; here exactly one is right, so softmax."),
-        (_softmax(logits.T).T, "the softmax runs over the texts; it runs over the classes, each row for itself."),
-        (np.exp(logits) / np.exp(logits).sum(), "the softmax runs over the whole table; each row must sum to 1."),
-        (np.exp(logits), "these are the powers; divide each row by its sum."),
-        (logits.argmax(-1), "these are the classes; the probability of each class is asked for."),
+        (
+            1 / (1 + np.exp(-logits)),
+            "a sigmoid treats each class separately. Here exactly one class is right, so use the softmax.",
+        ),
+        (_softmax(logits.T).T, "the softmax is over the texts. Take it over the classes, for each row."),
+        (np.exp(logits) / np.exp(logits).sum(), "the softmax is over the whole array. Each row must sum to 1."),
+        (np.exp(logits), "these are the powers. Divide each row by its sum."),
+        (logits.argmax(-1), "these are the classes. Return the probability of each class."),
         (
             logits / logits.sum(-1, keepdims=True),
-            "it divides the logits by their sum; the softmax raises e to each first.",
+            "it divides the logits by their sum. The softmax raises e to each logit first.",
         ),
-        (
-            np.log(_softmax(logits)),
-            "these are logarithms of the probabilities; the probabilities themselves are wanted.",
-        ),
-        (_softmax(np.tanh(POOLED) @ KERNEL + BIAS), "`pooled` has been through its tanh already."),
-        (_softmax(np.tanh(logits)), "there is no tanh here; that one is in the pooler, before."),
+        (np.log(_softmax(logits)), "these are the logarithms of the probabilities. Return the probabilities."),
+        (_softmax(np.tanh(POOLED) @ KERNEL + BIAS), "`pooled` has already been through the pooler's tanh."),
+        (_softmax(np.tanh(logits)), "there is no tanh here. The only one is in the pooler, before the head."),
     ]
     compare(call(answer, POOLED.copy(), KERNEL.copy(), BIAS.copy()), _softmax(logits), typical)
 
 
-def _error(sure, right, bins, power=1, weighed=True, middle=False):
-    places = np.minimum((sure * bins).astype(int), bins - 1)
-    claimed = (places + 0.5) / bins if middle else sure
-    gaps = [(np.sum(places == b), right[places == b].mean() - claimed[places == b].mean()) for b in np.unique(places)]
-    if not weighed:
+def _calibration_error(confidences, correct, num_bins, power=1, weighted=True, bin_centers=False):
+    bins = np.minimum((confidences * num_bins).astype(int), num_bins - 1)
+    claimed = (bins + 0.5) / num_bins if bin_centers else confidences
+    gaps = [(np.sum(bins == b), correct[bins == b].mean() - claimed[bins == b].mean()) for b in np.unique(bins)]
+    if not weighted:
         return np.mean([abs(gap) for _, gap in gaps])
-    return sum(count * abs(gap) ** power for count, gap in gaps) / len(sure)
+    return sum(count * abs(gap) ** power for count, gap in gaps) / len(confidences)
 
 
 def check_calibration(answer):
-    gap = SURE.mean() - RIGHT.mean()
-    at_once = "that is the distance over all texts at once: take it bin by bin, and each without its sign (abs)."
-    bins = len(np.unique(np.minimum((SURE * 10).astype(int), 9)))
-    plain_mean = _error(SURE, RIGHT, 10, weighed=False)
+    gap = CONFIDENCES.mean() - CORRECT.mean()
+    expected = _calibration_error(CONFIDENCES, CORRECT, 10)
+    one_bin = "that is the gap over all texts. Compute it bin by bin, and take each gap without its sign (abs)."
+    num_bins = len(np.unique(np.minimum((CONFIDENCES * 10).astype(int), 9)))
+    unweighted = _calibration_error(CONFIDENCES, CORRECT, 10, weighted=False)
     typical = [
-        (gap, at_once),
-        (-gap, at_once),
-        (bins * plain_mean, "the bins are added up alike; each counts by its share of the texts."),
-        (bins * plain_mean / 10, "each bin counts by its share of the texts, not by a tenth."),
+        (gap, one_bin),
+        (-gap, one_bin),
+        (num_bins * unweighted, "it sums the bins without weights. Weight each bin by its fraction of the texts."),
+        (num_bins * unweighted / 10, "it gives each bin a tenth. Weight each bin by its fraction of the texts."),
         (
-            _error(SURE, RIGHT, 10, middle=True),
-            "it compares with the middle of the bin; take the mean of its confidences.",
+            _calibration_error(CONFIDENCES, CORRECT, 10, bin_centers=True),
+            "it uses the center of the bin. Use the mean of the bin's confidences.",
         ),
-        (_error(SURE, RIGHT, 10, weighed=False), "each bin counts by how many texts it holds, not all bins the same."),
-        (np.abs(SURE - RIGHT).mean(), "that is the distance of each text alone; take the means of each bin first."),
-        (_error(SURE, RIGHT, 10, power=2), "the distance is taken as it is, not squared."),
-        (_error(SURE, RIGHT, 10) * len(SURE), "divide by the number of texts."),
-        (RIGHT.mean(), "that is the accuracy; how far is it from what was claimed?"),
-        (SURE.mean(), "that is the mean confidence; how far is it from the accuracy?"),
+        (unweighted, "all bins have the same weight. Weight each bin by the number of its texts."),
+        (np.abs(CONFIDENCES - CORRECT).mean(), "that is the gap of each text. Take the means of each bin first."),
+        (_calibration_error(CONFIDENCES, CORRECT, 10, power=2), "it squares the gaps. Take their absolute values."),
+        (expected * len(CONFIDENCES), "divide by the number of texts."),
+        (CORRECT.mean(), "that is the accuracy. How far is it from the confidence?"),
+        (CONFIDENCES.mean(), "that is the mean confidence. How far is it from the accuracy?"),
     ]
-    compare(call(answer, SURE.tolist(), RIGHT.tolist()), _error(SURE, RIGHT, 10), typical)
-    compare(call(answer, [1.0, 1.0], [1, 0]), 0.5, [(0, "a confidence of 1.0 falls into no bin; it is in the last.")])
+    compare(call(answer, CONFIDENCES.tolist(), CORRECT.tolist()), expected, typical)
+    last_bin = "a confidence of 1.0 is in none of your bins. It belongs in the last one."
+    compare(call(answer, [1.0, 1.0], [1, 0]), 0.5, [(0, last_bin)])
 
 
 def check_temperature(answer):
-    grid = np.arange(0.1, 10.01, 0.1)
-    surprises = [_surprise(LOGITS / t, LABELS) for t in grid]
-    best = grid[np.argmin(surprises)]
+    temperatures = np.arange(0.1, 10.01, 0.1)
+    losses = [_cross_entropy(LOGITS / t, LABELS) for t in temperatures]
+    best = temperatures[np.argmin(losses)]
     got = numbers(call(answer, LOGITS.copy(), LABELS.copy()))
     if got.shape != ():
-        raise WrongAnswer("one number is asked for: the temperature.")
+        raise WrongAnswer("return one number: the temperature.")
     reasons = [
-        (surprises[int(np.argmin(surprises))], "that is the least surprise itself; at which temperature is it?"),
+        (min(losses), "that is the lowest cross-entropy. Return the temperature that gives it."),
         (
-            grid[np.argmax(surprises)],
-            "there the surprise is *largest*; look for the smallest mean of -log p, p being that of the right label.",
+            temperatures[np.argmax(losses)],
+            "that temperature has the *largest* cross-entropy. Minimize the mean of -log p of the labels.",
         ),
-        (1 / best, "the logits are divided by the temperature; here they were multiplied."),
-        (np.argmin(surprises), "that is the place in the list; give the temperature that stands there."),
+        (1 / best, "it multiplies the logits by the temperature. Divide them by it."),
+        (np.argmin(losses), "that is an index. Return the temperature at that index."),
     ]
     for wrong, reason in reasons:
         if abs(got - wrong) < 0.011 and abs(wrong - best) > 0.06:
             raise WrongAnswer(reason)
     if got == 1:
-        raise WrongAnswer("1 leaves the logits as they are; try others, and keep the one with the least surprise.")
+        raise WrongAnswer("1 leaves the logits unchanged. Try the others and take the lowest cross-entropy.")
     if not abs(got - best) <= 0.06:
-        raise WrongAnswer(
-            f"the surprise there is {_surprise(LOGITS / max(got, 0.01), LABELS):.3f}, and a smaller one can be had."
-        )
+        loss = _cross_entropy(LOGITS / max(got, 0.01), LABELS)
+        raise WrongAnswer(f"the cross-entropy there is {loss:.3f}, and another temperature gives a lower one.")
 
 
 EXERCISES = {
-    "constant_guess": Exercise(
-        task="What share does a constant guess get right, where there are 50, 80 and 70 texts of three classes?",
-        blank="share = ...",
-        answer="share",
-        check=check_constant,
-        correct="this is the base rate, and any classifier has to beat it before it has shown anything.",
+    "base_rate": Exercise(
+        task="What is the accuracy of always predicting one class, if three classes have 50, 80 and 70 texts?",
+        blank="base_rate = ...",
+        answer="base_rate",
+        check=check_base_rate,
+        correct="this is the base rate. A classifier has to beat it to be of any use.",
         hints=(
-            "It says the same class every time. Which one is the best to say?",
+            "The prediction is the same for every text. Which class is the best choice?",
             "The most frequent class has 80 texts, of 50 + 80 + 70.",
         ),
-        solution="share = 80 / (50 + 80 + 70)  # always say the most frequent class",
+        solution="base_rate = 80 / (50 + 80 + 70)  # always predict the most frequent class",
     ),
     "accuracy": Exercise(
-        task="Write the accuracy from a table of confusion: rows are the true classes, columns what was said.",
-        blank="def accuracy(table):\n    return ...",
+        task="Write the accuracy, given a confusion matrix: rows are the true classes, columns the predicted ones.",
+        blank="def accuracy(confusion_matrix):\n    return ...",
         answer="accuracy",
         check=check_accuracy,
         correct="what is on the diagonal is right, and every text counts once.",
         hints=(
-            "A text is right where row and column are the same: table[i][i].",
-            "Add up the diagonal, and divide by the sum of the whole table.",
+            "A prediction is correct where row and column are the same: confusion_matrix[i][i].",
+            "Add up the diagonal and divide by the sum of the whole matrix.",
         ),
         solution=(
-            "def accuracy(table):\n"
-            "    right = sum(table[i][i] for i in range(len(table)))\n"
-            "    return right / sum(sum(row) for row in table)"
+            "def accuracy(confusion_matrix):\n"
+            "    correct = sum(confusion_matrix[i][i] for i in range(len(confusion_matrix)))\n"
+            "    return correct / sum(sum(row) for row in confusion_matrix)"
         ),
     ),
     "head": Exercise(
@@ -179,9 +184,9 @@ EXERCISES = {
         blank="def head(pooled, kernel, bias):\n    return ...",
         answer="head",
         check=check_head,
-        correct="a product, a bias, a softmax: this is all that stands on top of a BERT.",
+        correct="a matrix product, a bias, a softmax: nothing else is on top of a BERT.",
         hints=(
-            "The logits are pooled @ kernel + bias. Then the softmax of each row.",
+            "The logits are pooled @ kernel + bias. Then take the softmax of each row.",
             "np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True) is the softmax of each row of x.",
         ),
         solution=(
@@ -193,46 +198,46 @@ EXERCISES = {
         ),
     ),
     "calibration_error": Exercise(
-        task="Write the expected calibration error with ten bins, from confidences and whether each answer was right.",
-        blank="def calibration_error(sure, right):\n    return ...",
+        task="Write the expected calibration error with ten bins, given confidences and whether each was correct.",
+        blank="def calibration_error(confidences, correct):\n    return ...",
         answer="calibration_error",
         check=check_calibration,
-        correct="how far what it claims is from what it does, text by text of its bin.",
+        correct="this is the gap between confidence and accuracy, averaged over the texts.",
         hints=(
-            "Bin b holds the confidences from b/10 up to (b+1)/10; 1.0 is in the last: min(int(10 * s), 9).",
-            "For each bin: the number of its texts times |mean of right - mean of sure|. Add up, divide by all texts.",
+            "Bin b holds the confidences from b/10 up to (b+1)/10, and 1.0 is in the last: min(int(10 * p), 9).",
+            "Per bin: number of texts times |mean of correct - mean of confidences|. Sum, and divide by all texts.",
         ),
         solution=(
             "import numpy as np\n\n"
-            "def calibration_error(sure, right):\n"
-            "    sure, right = np.array(sure), np.array(right)\n"
-            "    places = np.minimum((10 * sure).astype(int), 9)\n"
+            "def calibration_error(confidences, correct):\n"
+            "    confidences, correct = np.array(confidences), np.array(correct)\n"
+            "    bins = np.minimum((10 * confidences).astype(int), 9)\n"
             "    total = 0.0\n"
-            "    for place in set(places.tolist()):\n"
-            "        inside = places == place\n"
-            "        total += inside.sum() * abs(right[inside].mean() - sure[inside].mean())\n"
-            "    return total / len(sure)"
+            "    for b in set(bins.tolist()):\n"
+            "        in_bin = bins == b\n"
+            "        total += in_bin.sum() * abs(correct[in_bin].mean() - confidences[in_bin].mean())\n"
+            "    return total / len(confidences)"
         ),
     ),
     "best_temperature": Exercise(
-        task="Find the temperature, of 0.1, 0.2, ... 10, at which the right labels surprise least.",
+        task="Find the temperature, of 0.1, 0.2, ... 10, with the lowest cross-entropy.",
         blank="def best_temperature(logits, labels):\n    return ...",
         answer="best_temperature",
         check=check_temperature,
-        correct="one number, found on texts that were not trained on, and no answer has changed.",
+        correct="one number, chosen on texts that were not trained on; it changes no prediction.",
         hints=(
-            "For each t: the softmax of logits / t, of that the probability of the right label, minus its logarithm.",
-            "probabilities[np.arange(len(labels)), labels] picks the right ones. Keep the t of the least mean.",
+            "For each t: the softmax of logits / t, the probability of each label in it, and minus its logarithm.",
+            "probabilities[np.arange(len(labels)), labels] selects the labels'. Return the t with the lowest mean.",
         ),
         solution=(
             "import numpy as np\n\n"
             "def best_temperature(logits, labels):\n"
-            "    def surprise(t):\n"
+            "    def cross_entropy(t):\n"
             "        x = logits / t\n"
             "        powers = np.exp(x - x.max(axis=-1, keepdims=True))\n"
-            "        shares = powers / powers.sum(axis=-1, keepdims=True)\n"
-            "        return -np.log(shares[np.arange(len(labels)), labels]).mean()\n\n"
-            "    return min(np.arange(0.1, 10.01, 0.1), key=surprise)"
+            "        probabilities = powers / powers.sum(axis=-1, keepdims=True)\n"
+            "        return -np.log(probabilities[np.arange(len(labels)), labels]).mean()\n\n"
+            "    return min(np.arange(0.1, 10.01, 0.1), key=cross_entropy)"
         ),
     ),
 }

@@ -6,15 +6,15 @@ import numpy as np
 
 from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers, one_number
 
-N, T, S, D, F = 3, 2, 5, 4, 7  # no two sizes are equal, so that a mix-up shows
-_random = np.random.default_rng(13)
-LOGITS = np.round(_random.normal(size=(N, T, S)), 2)
-BEFORE, AFTER = (np.round(_random.normal(size=(N, N)), 2) for _ in range(2))
-X, W, V = (np.round(_random.normal(size=shape), 2) for shape in ((T, D), (D, F), (D, F)))
-B, C = (np.round(_random.normal(size=F), 2) for _ in range(2))
+N, T, S, D, F = 3, 2, 5, 4, 7  # no two sizes are equal, so that swapped axes are noticed
+_rng = np.random.default_rng(13)
+LOGITS = np.round(_rng.normal(size=(N, T, S)), 2)
+PRE_SOFTMAX, POST_SOFTMAX = (np.round(_rng.normal(size=(N, N)), 2) for _ in range(2))
+X, W, V = (np.round(_rng.normal(size=shape), 2) for shape in ((T, D), (D, F), (D, F)))
+B, C = (np.round(_rng.normal(size=F), 2) for _ in range(2))
 
 LARGE = (24, 1024, 4096, 16)  # talkheads_ggelu_bert_en_large: L, D, F, N
-SMALL = (2, 3, 5, 7)  # where a mistake in the mixings is not lost beside the gates
+SMALL = (2, 3, 5, 7)  # the projections of the heads are not negligible beside the gates
 
 
 def _softmax(x, axis=-1):
@@ -31,180 +31,198 @@ def _gelu_exact(x):
 
 
 def check_inner(answer):
-    got = one_number(answer, "how many neurons.")
+    got = one_number(answer, "the number of neurons.")
     reasons = {
-        3072: "with as many neurons as before, the third matrix makes the block half as large again.",
-        1536: "that is half. There are three matrices in place of two, so two thirds of the neurons are left.",
-        4608: "that is more neurons, not fewer: three matrices must hold what two held.",
-        1024: "that is one third. Three matrices of F' neurons should hold what two of 3072 hold.",
-        768: "that is D, the width of a token. How many neurons?",
+        3072: "with the same number of neurons, the third matrix makes the block 1.5 times as large.",
+        1536: "that is half. There are three matrices instead of two, so take two thirds of the neurons.",
+        4608: "that is more neurons, not fewer. Three matrices should have as many elements as two had before.",
+        1024: "that is one third. Three matrices of F' neurons should have as many elements as two of 3072.",
+        768: "that is D, the hidden size. How many neurons are there?",
     }
     if float(got) in reasons:
         raise WrongAnswer(reasons[float(got)])
     if not abs(got - 2048) <= 1:  # NaN neither; with the biases it is 2047.6
-        raise WrongAnswer("three matrices of D times F' should hold as many numbers as two of D times 3072.")
+        raise WrongAnswer("three matrices of D times F' should have as many elements as two of D times 3072.")
 
 
 def check_row_sums(answer):
     typical = [
-        (AFTER.sum(axis=1), "these are the sums of the rows of the table; head m gets the column m."),
-        (np.ones(N), "they were 1 before the second mixing; the table changes that."),
-        (AFTER.sum(), "that is the sum of the whole table; each head has a sum of its own."),
-        (np.diag(AFTER), "that is what each head keeps of itself; what the others give it counts too."),
-        (np.abs(AFTER).sum(axis=0), "the signs are lost: a weight below zero takes something off the sum."),
-        (AFTER.mean(axis=0), "these are the means of the columns; nothing is divided here."),
+        (POST_SOFTMAX.sum(axis=1), "these are the sums of the matrix's rows. Head m receives column m."),
+        (np.ones(N), "the rows sum to 1 before the second projection, which changes that."),
+        (POST_SOFTMAX.sum(), "that is the sum of the whole matrix. Each head has its own sum."),
+        (np.diag(POST_SOFTMAX), "that is only each head's own contribution. Add those of the others."),
+        (np.abs(POST_SOFTMAX).sum(axis=0), "the signs are lost: negative elements reduce the sum."),
+        (POST_SOFTMAX.mean(axis=0), "these are the means of the columns. Take the sums."),
     ]
-    compare(call(answer, AFTER.tolist()), AFTER.sum(axis=0), typical)
+    compare(call(answer, POST_SOFTMAX.tolist()), POST_SOFTMAX.sum(axis=0), typical)
     compare(call(answer, [[1.0, -1.0], [0.0, 1.0]]), [1.0, 0.0])
 
 
 def check_added(answer):
     layers, hidden, inner, heads = SMALL
-    talking, gate = 2 * heads**2, hidden * inner + inner
+    projections, gate = 2 * heads**2, hidden * inner + inner
     typical = [
-        (layers * (heads**2 + gate), "there are two mixings in a layer, one before and one after the softmax."),
-        (layers * (talking + hidden * inner), "the gate's bias is missing: one number for each neuron."),
-        (talking + gate, "that is one layer; there are as many as the first argument says."),
-        (layers * talking, "these are the mixings; the gates are missing."),
-        (layers * gate, "these are the gates; the mixings are missing."),
-        (layers * (talking + heads * 2 + gate), "the mixings have no biases."),
-        (layers * (talking + hidden * inner + hidden), "the gate has a bias for each of the F neurons, not of size D."),
-        (layers * (2 * heads + gate), "a mixing is a table of heads by heads, not a list."),
-        (layers * talking + gate, "there is a gate in every layer."),
-        (layers * talking + gate + (layers - 1) * hidden * inner, "the bias, too, is there in every layer: brackets."),
-        (layers * (talking + 2 * gate), "the plain block has its two matrices already; one gate is added."),
-        (layers * (talking + gate + hidden * inner + hidden), "the way back was there before; only the gate is added."),
-        (layers * (talking + gate + hidden), "the gate has a bias for each of the F neurons, and none of size D."),
+        (layers * (heads**2 + gate), "each layer has two projections, one before and one after the softmax."),
+        (layers * (projections + hidden * inner), "the gate's bias is missing: one element per neuron."),
+        (projections + gate, "that is one layer. The first argument is the number of layers."),
+        (layers * projections, "these are the projections; the gates are missing."),
+        (layers * gate, "these are the gates; the projections are missing."),
+        (layers * (projections + heads * 2 + gate), "the projections have no biases."),
+        (layers * (projections + hidden * inner + hidden), "the gate's bias has F elements, not D."),
+        (layers * (2 * heads + gate), "a projection is a matrix of heads by heads, not a vector."),
+        (layers * projections + gate, "there is a gate in every layer."),
+        (
+            layers * projections + gate + (layers - 1) * hidden * inner,
+            "the bias is in every layer, too: add parentheses.",
+        ),
+        (layers * (projections + 2 * gate), "the plain block already has its two matrices. Only one gate is added."),
+        (
+            layers * (projections + gate + hidden * inner + hidden),
+            "the output projection was there before. Only the gate is added.",
+        ),
+        (layers * (projections + gate + hidden), "the gate's bias has F elements, and there is none with D."),
     ]
-    compare(call(answer, *SMALL), layers * (talking + gate), typical)
+    compare(call(answer, *SMALL), layers * (projections + gate), typical)
     compare(call(answer, *LARGE), 100_773_888)
 
 
 def check_gated(answer):
     neurons, gate = X @ W + B, X @ V + C
-    right = _gelu(neurons) * gate
+    expected = _gelu(neurons) * gate
     typical = [
-        (_gelu(neurons) * _gelu(gate), "the gate is activated too; it should stay linear."),
-        (neurons * _gelu(gate), "GELU belongs to the neurons, x W + b; here it is on the gate."),
-        (_gelu(neurons * gate), "GELU comes first, and then the gate; here the product goes through GELU."),
-        (_gelu(neurons) + gate, "the gate multiplies; it does not add."),
-        (_gelu(neurons), "there is no gate yet: multiply with x V + c."),
-        (neurons * gate, "GELU is missing on the neurons."),
+        (_gelu(neurons) * _gelu(gate), "the gate goes through GELU, too. It should stay linear."),
+        (neurons * _gelu(gate), "GELU is applied to the gate. Apply it to the neurons, x W + b."),
+        (_gelu(neurons * gate), "the product goes through GELU. Apply GELU first, then multiply by the gate."),
+        (_gelu(neurons) + gate, "the gate multiplies; it doesn't add."),
+        (_gelu(neurons), "the gate is missing: multiply by x V + c."),
+        (neurons * gate, "the GELU of the neurons is missing."),
         (_gelu(X @ W) * (X @ V), "both biases are missing."),
-        (_gelu(X @ W) + B * gate, "the bias belongs to what goes into GELU: gelu(x @ w + b)."),
-        (np.maximum(neurons, 0) * gate, "that is ReLU; here it is GELU."),
-        (_gelu(neurons) @ gate.T, "`@` multiplies and adds up; each neuron has a gate of its own: use *."),
+        (_gelu(X @ W) + B * gate, "add the bias before the GELU: gelu(x @ w + b)."),
+        (np.maximum(neurons, 0) * gate, "that is ReLU. Use GELU."),
+        (_gelu(neurons) @ gate.T, "`@` is a matrix product. Each neuron has its own gate, so use *."),
         (_gelu(neurons) * (X @ V), "the gate's bias c is missing."),
-        (_gelu(neurons) / (1 + np.exp(-gate)), "the gate goes through a sigmoid; here it stays as it is."),
+        (_gelu(neurons) / (1 + np.exp(-gate)), "the gate goes through a sigmoid. Here it should stay linear."),
     ]
     try:
         got = call(answer, X.copy(), W.copy(), B.copy(), V.copy(), C.copy())
     except WrongAnswer as reason:
         if "broadcast" in str(reason):
-            raise WrongAnswer(f"{reason} A token times a matrix is x @ w; * goes number by number.") from None
+            raise WrongAnswer(f"{reason} Use x @ w for the matrix product; * multiplies element by element.") from None
         raise
-    if numbers(got).shape == right.shape and np.abs(numbers(got) - _gelu_exact(neurons) * gate).max() < 1e-4:
-        return  # the exact GELU is a GELU too
-    compare(got, right, typical)
+    if numbers(got).shape == expected.shape and np.abs(numbers(got) - _gelu_exact(neurons) * gate).max() < 1e-4:
+        return  # the exact GELU is accepted, too
+    compare(got, expected, typical)
 
 
 def check_talk(answer):
-    def talked(x, before, after, axis=-1):
-        mixed = np.einsum("nts,nm->mts", x, before)
-        return np.einsum("nts,nm->mts", _softmax(mixed, axis), after)
+    def talk(logits, pre_softmax, post_softmax, axis=-1):
+        projected = np.einsum("nts,nm->mts", logits, pre_softmax)
+        return np.einsum("nts,nm->mts", _softmax(projected, axis), post_softmax)
 
     eye = np.eye(N)
     typical = [
-        (_softmax(LOGITS), "the heads do not talk yet: these are the shares of each alone."),
-        (talked(LOGITS, BEFORE, eye), "the second mixing is missing, the one after the softmax."),
-        (talked(LOGITS, eye, AFTER), "the first mixing is missing, the one before the softmax."),
-        (talked(LOGITS, BEFORE.T, AFTER.T), "both tables are turned round: row n is the head that speaks."),
-        (talked(LOGITS, BEFORE.T, AFTER), "the first table is turned round: row n is the head that speaks."),
-        (talked(LOGITS, BEFORE, AFTER.T), "the second table is turned round: row n is the head that speaks."),
-        (talked(LOGITS, AFTER, BEFORE), "the two tables have changed places."),
-        (talked(LOGITS, BEFORE, AFTER, 0), "the softmax runs over the heads; it runs over the keys, the last axis."),
-        (talked(LOGITS, BEFORE, AFTER, 1), "the softmax runs over the queries; it runs over the keys, the last axis."),
+        (_softmax(LOGITS), "the heads don't talk yet: these are their separate attention weights."),
+        (talk(LOGITS, PRE_SOFTMAX, eye), "the second projection is missing, the one after the softmax."),
+        (talk(LOGITS, eye, POST_SOFTMAX), "the first projection is missing, the one before the softmax."),
+        (talk(LOGITS, PRE_SOFTMAX.T, POST_SOFTMAX.T), "both matrices are transposed: row n is the input head."),
+        (talk(LOGITS, PRE_SOFTMAX.T, POST_SOFTMAX), "the first matrix is transposed: row n is the input head."),
+        (talk(LOGITS, PRE_SOFTMAX, POST_SOFTMAX.T), "the second matrix is transposed: row n is the input head."),
+        (talk(LOGITS, POST_SOFTMAX, PRE_SOFTMAX), "the two matrices are swapped."),
         (
-            np.einsum("nts,nm,mk->kts", LOGITS, BEFORE, AFTER),
-            "there is no softmax between the two mixings, so that they are one.",
+            talk(LOGITS, PRE_SOFTMAX, POST_SOFTMAX, 0),
+            "the softmax is over the heads. Take it over the keys, the last axis.",
         ),
         (
-            _softmax(np.einsum("nts,nm,mk->kts", LOGITS, BEFORE, AFTER)),
-            "the softmax comes last; it belongs between the two mixings.",
+            talk(LOGITS, PRE_SOFTMAX, POST_SOFTMAX, 1),
+            "the softmax is over the queries. Take it over the keys, the last axis.",
+        ),
+        (
+            np.einsum("nts,nm,mk->kts", LOGITS, PRE_SOFTMAX, POST_SOFTMAX),
+            "there is no softmax between the two projections, which makes them one.",
+        ),
+        (
+            _softmax(np.einsum("nts,nm,mk->kts", LOGITS, PRE_SOFTMAX, POST_SOFTMAX)),
+            "the softmax comes last. Apply it between the two projections.",
         ),
     ]
-    mixed = np.exp(np.einsum("nts,nm->mts", LOGITS, BEFORE))
-    both_after, over_all = np.einsum("nts,nm,mk->kts", _softmax(LOGITS), BEFORE, AFTER), mixed / mixed.sum()
+    powers = np.exp(np.einsum("nts,nm->mts", LOGITS, PRE_SOFTMAX))
+    both_after, global_softmax = (
+        np.einsum("nts,nm,mk->kts", _softmax(LOGITS), PRE_SOFTMAX, POST_SOFTMAX),
+        powers / powers.sum(),
+    )
     typical += [
-        (both_after, "both mixings come after the softmax; the first belongs before it."),
-        (_softmax(talked(LOGITS, BEFORE, AFTER)), "nothing comes after the second mixing, no softmax either."),
-        (np.einsum("nts,nm->mts", over_all, AFTER), "each row gets a softmax of its own: divide by its sum, axis=-1."),
+        (both_after, "both projections come after the softmax. Apply the first one before it."),
+        (
+            _softmax(talk(LOGITS, PRE_SOFTMAX, POST_SOFTMAX)),
+            "there is a softmax after the second projection. Remove it.",
+        ),
+        (
+            np.einsum("nts,nm->mts", global_softmax, POST_SOFTMAX),
+            "each row has its own softmax: divide by its sum, axis=-1.",
+        ),
     ]
     try:
-        got = call(answer, LOGITS.copy(), BEFORE.copy(), AFTER.copy())
+        got = call(answer, LOGITS.copy(), PRE_SOFTMAX.copy(), POST_SOFTMAX.copy())
     except WrongAnswer as reason:
         if "matmul" in str(reason):
             raise WrongAnswer(
-                f"{reason} The tables mix the heads, which are the first axis; @ takes the last."
+                f"{reason} The matrices project the heads, which are the first axis; @ uses the last."
             ) from None
         raise
-    compare(got, talked(LOGITS, BEFORE, AFTER), typical)
+    compare(got, talk(LOGITS, PRE_SOFTMAX, POST_SOFTMAX), typical)
 
 
 EXERCISES = {
     "inner_dim": Exercise(
-        task="How many neurons may a gated block have, so that it is as large as a plain one of 3072?",
+        task="How many neurons does a gated block have, if it is as large as a plain one with 3072?",
         blank="inner_dim = ...",
         answer="inner_dim",
         check=check_inner,
-        correct="two thirds: three matrices hold what two held before.",
+        correct="two thirds: three matrices have as many elements as two had before.",
         hints=(
-            "A plain block has two matrices of 768 x 3072. A gated one has three of 768 x F'. Biases hardly count.",
+            "A plain block has two matrices of 768 x 3072, a gated one has three of 768 x F'. Ignore the biases.",
             "2 x 3072 = 3 x F'.",
         ),
-        solution="inner_dim = 3072 * 2 // 3  # two matrices' worth of numbers, over three matrices",
+        solution="inner_dim = 3072 * 2 // 3  # two matrices' elements in three matrices",
     ),
     "row_sums": Exercise(
-        task="Write what each head's row sums to after the second mixing, from the table alone.",
-        blank="def row_sums(after):\n    return ...",
+        task="Compute the sum of each head's rows after the second projection, from its matrix alone.",
+        blank="def row_sums(post_softmax):\n    return ...",
         answer="row_sums",
         check=check_row_sums,
-        correct="every head's shares sum to 1, so what head m gets sums to the column m of the table.",
+        correct="every head's weights sum to 1, so the rows of head m sum to the sum of column m of the matrix.",
         hints=(
-            "What head m gets is the sum over n of after[n][m] times the shares of head n, and those sum to 1.",
-            "So add up after[n][m] over all n: one sum for each column.",
+            "Head m receives the sum over n of post_softmax[n][m] times the weights of head n, and those sum to 1.",
+            "So add up post_softmax[n][m] over all n: one sum per column.",
         ),
-        solution=(
-            "def row_sums(after):\n"
-            "    return [sum(row[m] for row in after) for m in range(len(after))]  # one sum a column"
-        ),
+        solution=("def row_sums(post_softmax):\n    return [sum(column) for column in zip(*post_softmax)]"),
     ),
     "added_parameters": Exercise(
-        task="Write how many parameters talking heads and gates add to an encoder.",
-        blank="def added_parameters(layers, hidden, inner, heads):\n    return ...",
+        task="Compute how many parameters talking heads and gates add to an encoder.",
+        blank="def added_parameters(num_layers, hidden_size, inner_dim, num_heads):\n    return ...",
         answer="added_parameters",
         check=check_added,
-        correct="100,773,888 for the published large model, and nearly all of it is gates.",
+        correct="100,773,888 for the published large model, nearly all of them in the gates.",
         hints=(
-            "For one layer: two tables of heads x heads, and the gate, a dense layer from D to F with its bias.",
-            "The gate has hidden * inner weights and inner biases. Then times the layers.",
+            "Per layer: two matrices of heads x heads, and the gate, a dense layer from D to F with its bias.",
+            "The gate has hidden_size * inner_dim weights and inner_dim biases. Multiply by the number of layers.",
         ),
         solution=(
-            "def added_parameters(layers, hidden, inner, heads):\n"
-            "    mixings = 2 * heads**2\n"
-            "    gate = hidden * inner + inner\n"
-            "    return layers * (mixings + gate)"
+            "def added_parameters(num_layers, hidden_size, inner_dim, num_heads):\n"
+            "    projections = 2 * num_heads**2\n"
+            "    gate = hidden_size * inner_dim + inner_dim\n"
+            "    return num_layers * (projections + gate)"
         ),
     ),
     "gated_neurons": Exercise(
-        task="Write the neurons of a gated block in NumPy: GELU of x w + b, times the gate x v + c.",
+        task="Write the neurons of a gated block in NumPy: the GELU of x w + b, times the gate x v + c.",
         blank="def gated_neurons(x, w, b, v, c):\n    return ...",
         answer="gated_neurons",
         check=check_gated,
-        correct="the neurons of GEGLU; one more matrix product, and the block is done.",
+        correct="these are the neurons of GEGLU. One more matrix product completes the block.",
         hints=(
-            "Three steps: the neurons x @ w + b, the gate x @ v + c, and their product, number by number.",
-            "GELU(n) is 0.5 * n * (1 + np.tanh(np.sqrt(2 / np.pi) * (n + 0.044715 * n**3))); only the neurons get it.",
+            "There are three steps: the neurons x @ w + b, the gate x @ v + c, and their elementwise product.",
+            "GELU(n) is 0.5 * n * (1 + np.tanh(np.sqrt(2 / np.pi) * (n + 0.044715 * n**3))); apply it only to n.",
         ),
         solution=(
             "import numpy as np\n\n"
@@ -215,22 +233,22 @@ EXERCISES = {
         ),
     ),
     "talk": Exercise(
-        task="Write talking heads in NumPy, from logits [N, T, S] to what weighs the values, [N, T, S].",
-        blank="def talk(logits, before, after):\n    return ...",
-        answer="talk",
+        task="Write talking heads in NumPy, from logits [N, T, S] to the weights of the values, [N, T, S].",
+        blank="def talking_heads(logits, pre_softmax, post_softmax):\n    return ...",
+        answer="talking_heads",
         check=check_talk,
-        correct="mix, softmax, mix: with q, k and v around it, this is the attention of the published model.",
+        correct="project, softmax, project: with queries, keys and values, this is the published model's attention.",
         hints=(
-            'np.einsum("nts,nm->mts", x, table) mixes the heads of x: number n speaks, number m listens.',
-            "Mix the logits with `before`, take the softmax over the last axis, and mix the shares with `after`.",
+            'np.einsum("nts,nm->mts", x, matrix) projects the heads of x, from the input heads n to the outputs m.',
+            "Project the logits with pre_softmax, take the softmax over the last axis, project with post_softmax.",
         ),
         solution=(
             "import numpy as np\n\n"
-            "def talk(logits, before, after):\n"
-            '    mixed = np.einsum("nts,nm->mts", logits, before)  # [N, T, S]\n'
-            "    powers = np.exp(mixed - mixed.max(axis=-1, keepdims=True))  # [N, T, S]\n"
-            "    shares = powers / powers.sum(axis=-1, keepdims=True)  # [N, T, S]\n"
-            '    return np.einsum("nts,nm->mts", shares, after)  # [N, T, S]'
+            "def talking_heads(logits, pre_softmax, post_softmax):\n"
+            '    projected = np.einsum("nts,nm->mts", logits, pre_softmax)  # [N, T, S]\n'
+            "    powers = np.exp(projected - projected.max(axis=-1, keepdims=True))  # [N, T, S]\n"
+            "    weights = powers / powers.sum(axis=-1, keepdims=True)  # [N, T, S]\n"
+            '    return np.einsum("nts,nm->mts", weights, post_softmax)  # [N, T, S]'
         ),
     ),
 }

@@ -4,263 +4,289 @@ import numpy as np
 
 from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers, one_number
 
-# Three layers of four heads over five tokens: no two sizes are equal, so that a mix-up shows.
-SHARES = np.random.default_rng(12).dirichlet(np.ones(5), size=(3, 4, 5)) * 0.5
-SHARES[..., 0] += 0.5  # everybody looks at the first token, as in MiniLM
+# Three layers of four heads over five tokens: no two sizes are equal, so that swapped axes are noticed.
+ATTENTION = np.random.default_rng(12).dirichlet(np.ones(5), size=(3, 4, 5)) * 0.5
+ATTENTION[..., 0] += 0.5  # every query attends to the first token, as in MiniLM
 for _t in range(1, 5):
-    SHARES[2, 1, _t] = 0.04
-    SHARES[2, 1, _t, _t - 1] = 0.84
-    SHARES[1, 3, _t - 1] = 0.04
-    SHARES[1, 3, _t - 1, _t] = 0.84
-SHARES[0, 2] = np.eye(5)  # looks at itself alone, the sharpest of all
-MEANS = np.random.default_rng(6).dirichlet(np.ones(5), size=(3, 5))  # [L, T, T], of three layers
+    ATTENTION[2, 1, _t] = 0.04
+    ATTENTION[2, 1, _t, _t - 1] = 0.84
+    ATTENTION[1, 3, _t - 1] = 0.04
+    ATTENTION[1, 3, _t - 1, _t] = 0.84
+ATTENTION[0, 2] = np.eye(5)  # attends only to itself, the lowest entropy of all
+MEAN_WEIGHTS = np.random.default_rng(6).dirichlet(np.ones(5), size=(3, 5))  # [L, T, T], of three layers
 SCORES = np.random.default_rng(2).dirichlet(np.ones(5), size=(3, 4))  # [N, T, S]
 VALUES, OUTPUT = (np.random.default_rng(seed).normal(size=size) for seed, size in ((3, (3, 5, 2)), (4, (3, 2, 7))))
 
 
 def check_bits(answer):
-    got = one_number(answer, "how many bits.")
+    got = one_number(answer, "the number of bits.")
     reasons = {
-        64: "that is how many tokens there are. How often must one double 1 to get there?",
-        1: "that is the entropy of two tokens with a half each; here are 64.",
-        32: "halving once leaves 32 tokens; count how often one must halve until one is left.",
-        8: "that is the bits of a byte, or the root of 64; 8 bits would be 256 tokens.",
-        0: "that is the entropy of a row that gives everything to one token.",
-        1 / 64: "that is the share of each; the entropy is -log2 of it.",
-        -6: "the sign: -log2 of a share is positive.",
-        np.log(64): "that is the natural logarithm (nats); bits take the logarithm to base 2.",
+        64: "that is the number of tokens. How often do you have to double 1 to get there?",
+        1: "that is the entropy of two tokens with weight 1/2 each. Here there are 64.",
+        32: "halving once leaves 32 tokens. How often do you have to halve until one is left?",
+        8: "that is the bits of a byte, or the square root of 64. 8 bits would be 256 tokens.",
+        0: "that is the entropy of a row with the weight 1 on one token.",
+        1 / 64: "that is the weight of each token. The entropy is -log2 of it.",
+        -6: "the sign is wrong: -log2 of a weight is positive.",
+        np.log(64): "that is the natural logarithm, in nats. Bits use the logarithm to base 2.",
     }
     compare(got, 6, list(reasons.items()))
 
 
-def check_looks_back(answer):
-    after, itself, first = (1, 3), (0, 2), np.unravel_index(SHARES[..., 0].mean(axis=-1).argmax(), (3, 4))
+def check_previous_token_head(answer):
+    after, itself, first = (1, 3), (0, 2), np.unravel_index(ATTENTION[..., 0].mean(axis=-1).argmax(), (3, 4))
     typical = [
-        (after, "that head looks ahead by one: row t, column t + 1. Looking back is column t - 1."),
-        (itself, "that head looks at itself; one place to the left of it is meant."),
-        ((1, 2), "these are head and layer; the layer comes first."),
-        (9, "that is the place of the largest in one long list; divide by the 4 heads of a layer: layer 9 // 4."),
-        (first, "that head looks most at the first token; the token before each is asked for."),
+        (after, "that head attends to the next token: row t, column t + 1. The previous token is column t - 1."),
+        (itself, "that head attends to the token itself. The previous token is one column to the left."),
+        ((1, 2), "these are head and layer. The layer comes first."),
+        (9, "that is the index in the flattened array. With 4 heads per layer, the layer is 9 // 4."),
+        (first, "that head attends to the first token. Find the one that attends to the previous token."),
     ]
     t = np.arange(1, 5)
-    typical.append((SHARES[:, :, t, t - 1].mean(axis=-1).max(), "that is its share; ask which head it is (argmax)."))
-    compare(call(answer, SHARES.copy()), (2, 1), typical)
-    # Row 0 has no token before it: its last column, which Python calls -1, must not count.
+    typical.append(
+        (
+            ATTENTION[:, :, t, t - 1].mean(axis=-1).max(),
+            "that is the head's attention weight. Return its layer and number (argmax).",
+        )
+    )
+    compare(call(answer, ATTENTION.copy()), (2, 1), typical)
+    # Row 0 has no previous token: its column -1, which is the last one, must not count.
     wrapped = np.full((1, 2, 5, 5), 0.2)
     wrapped[0, 0, 0], wrapped[0, 1, 1, 0] = np.eye(5)[4], 0.4
-    reason = "row 0 has no token before it, and attention[..., 0, -1] is the last token's. Begin with row 1."
+    reason = "row 0 has no previous token, and attention[..., 0, -1] is the weight of the last token. Begin with row 1."
     compare(call(answer, wrapped), (0, 1), [((0, 0), reason)])
     once = np.full((1, 2, 5, 5), 0.2)
     once[0, 0, 2, 1], once[0, 1, t, t - 1] = 0.9, 0.5
-    reason = "that head looks back once, and hard; the other one always does. Take the mean over the rows first."
+    reason = "that head attends to the previous token in one row only. Take the mean over the rows first."
     compare(call(answer, once), (0, 1), [((0, 0), reason)])
 
 
 def check_bytes(answer):
     row = np.array([0.125, 0.1305, 0.2395, 0.505])
     low, step = row.min(), (row.max() - row.min()) / 255
-    right = (low, step, np.round((row - low) / step))
-    got = _three(call(answer, row.tolist()), len(row))
+    expected = (low, step, np.round((row - low) / step))
+    got = _low_step_bytes(call(answer, row.tolist()), len(row))
     reasons = [
-        (right[:2], np.floor((row - low) / step), "the bytes are cut down to whole numbers; round to the nearest."),
-        (right[:2], (row - low) / step, "a byte is a whole number: round."),
-        (right[:2], np.round(row * 255), "the bytes are those of plain steps of 1/255; count the row's own steps."),
-        ((0, 1 / 255), np.round(row * 255), "these are plain steps of 1/255, one scale for every row: take the row's."),
-        ((0, row.max() / 255), np.round(row / row.max() * 255), "the scale begins at 0; begin at the smallest share."),
-        ((low, step * 255 / 256), None, "from 0 to 255 there are 255 steps, not 256."),
-        ((low, step * 255), None, "step is the whole range; a step is a 255th of it."),
-        ((step, low), None, "low and step are the wrong way round."),
+        (expected[:2], np.floor((row - low) / step), "the bytes are truncated. Round to the nearest integer."),
+        (expected[:2], (row - low) / step, "a byte is an integer: round it."),
+        (expected[:2], np.round(row * 255), "these bytes are for steps of 1/255. Use the row's own step."),
+        ((0, 1 / 255), np.round(row * 255), "this is a fixed step of 1/255. Give each row its own scale."),
+        (
+            (0, row.max() / 255),
+            np.round(row / row.max() * 255),
+            "the scale begins at 0. It should begin at the smallest weight.",
+        ),
+        ((low, step * 255 / 256), None, "there are 255 steps from 0 to 255, not 256."),
+        ((low, step * 255), None, "this step is the whole range. Divide it by 255."),
+        ((step, low), None, "low and step are swapped."),
     ]
     for scale, levels, reason in reasons:
-        same = np.allclose(got[:2], scale, rtol=1e-6)
-        if same and (levels is None or np.allclose(got[2], levels)) and not _same(got, right):
+        same_scale = np.allclose(got[:2], scale, rtol=1e-6)
+        if same_scale and (levels is None or np.allclose(got[2], levels)) and not _equal(got, expected):
             raise WrongAnswer(reason)
-    for name, mine, wanted in zip(("low", "step", "the bytes"), got, right, strict=True):
-        if not np.allclose(mine, wanted, rtol=1e-6):
+    for name, value, expected_value in zip(("low", "step", "bytes"), got, expected, strict=True):
+        if not np.allclose(value, expected_value, rtol=1e-6):
             raise WrongAnswer(
-                f"for {row.tolist()} {name} should be {np.round(wanted, 6)}, and it gives {np.round(mine, 6)}."
+                f"for {row.tolist()}, expected {name} = {np.round(expected_value, 6)}, got {np.round(value, 6)}."
             )
-    even = [1 / 512] * 512
+    uniform = [1 / 512] * 512
     try:
-        got = _three(call(answer, even), 512)
+        got = _low_step_bytes(call(answer, uniform), 512)
     except WrongAnswer as reason:
         raise WrongAnswer(
-            f"right where the shares differ. For 512 equal shares {reason} The step is 0 there."
+            f"it is right for a row with different weights. For 512 equal weights, {reason} The step is 0 there."
         ) from None
-    if not np.allclose(got[0] + got[1] * got[2], even, rtol=1e-6):
-        raise WrongAnswer("right where the shares differ; 512 equal shares do not come back from low + step * byte.")
+    if not np.allclose(got[0] + got[1] * got[2], uniform, rtol=1e-6):
+        raise WrongAnswer(
+            "it is right for a row with different weights. For 512 equal weights, low + step * byte is wrong."
+        )
 
 
-def _three(answer, size):
-    """`answer` as two numbers and an array of `size`."""
+def _low_step_bytes(answer, size):
+    """Return `answer` as two scalars and an array of `size`."""
     if not isinstance(answer, list | tuple) or len(answer) != 3:
-        numbers(answer)  # where it is nothing at all, that is said first
-        raise WrongAnswer("three things are wanted: low, step and the list of bytes.")
+        numbers(answer)  # raises for None and the dots
+        raise WrongAnswer("return three values: low, step and the list of bytes.")
     low, step, levels = (numbers(part) for part in answer)
     if low.shape or step.shape or levels.shape != (size,):
-        raise WrongAnswer(f"low and step are one number each, and the bytes are a list of {size}.")
+        raise WrongAnswer(f"low and step should be one number each, and the bytes a list of {size}.")
     if not all(np.isfinite(part).all() for part in (low, step, levels)):
-        raise WrongAnswer("it gives NaN or infinity: something was divided by 0.")
+        raise WrongAnswer("it returns NaN or infinity: something was divided by 0.")
     return low, step, levels
 
 
-def _same(got, right):
-    return all(np.allclose(a, b, rtol=1e-6) for a, b in zip(got, right, strict=True))
+def _equal(got, expected):
+    return all(np.allclose(a, b, rtol=1e-6) for a, b in zip(got, expected, strict=True))
 
 
-def _rolled(layers, mixed):
-    reached = np.eye(layers.shape[-1])
+def _rollout(layers, step):
+    """Apply `step(layer, rollout)` for every layer, beginning with the identity."""
+    rollout = np.eye(layers.shape[-1])
     for layer in layers:
-        reached = mixed(layer, reached)
-    return reached
+        rollout = step(layer, rollout)
+    return rollout
 
 
 def check_rollout(answer):
-    one = np.eye(5)
-    right = _rolled(MEANS, lambda layer, reached: (layer + one) / 2 @ reached)
+    eye = np.eye(5)
+    expected = _rollout(MEAN_WEIGHTS, lambda layer, rollout: (layer + eye) / 2 @ rollout)
+    first_without_residual = np.concatenate([2 * MEAN_WEIGHTS[:1] - eye, MEAN_WEIGHTS[1:]])
     typical = [
         (
-            _rolled(MEANS, lambda layer, reached: reached @ (layer + one) / 2),
-            "the order is turned round: the later layer mixes what the earlier ones made, so it stands on the left.",
-        ),
-        (_rolled(MEANS, lambda layer, reached: layer @ reached), "the half that stays is missing: A = (p + I) / 2."),
-        (_rolled(MEANS, lambda layer, reached: (layer + one) @ reached), "rows sum to 8: divide by 2 in every layer."),
-        (MEANS.mean(axis=0), "that is the mean of the layers; each layer mixes what the one before it made."),
-        (_rolled(MEANS, lambda layer, reached: (layer + one) / 2 * reached), "`*` multiplies number by number; use @."),
-        (
-            _rolled(MEANS, lambda layer, reached: layer / 2 @ reached + one / 2),
-            "what stays is half of `reached`, not of the beginning: A @ reached with A = (p + I) / 2.",
+            _rollout(MEAN_WEIGHTS, lambda layer, rollout: rollout @ (layer + eye) / 2),
+            "the order is reversed: the later layer combines the results of the earlier ones, so it goes on the left.",
         ),
         (
-            _rolled(
-                np.concatenate([2 * MEANS[:1] - one, MEANS[1:]]), lambda layer, reached: (layer + one) / 2 @ reached
-            ),
-            "the first layer keeps a half, too: begin with np.eye(T) and go through all layers.",
+            _rollout(MEAN_WEIGHTS, lambda layer, rollout: layer @ rollout),
+            "the residual connection is missing: A = (p + I) / 2.",
         ),
-        (((MEANS + one) / 2)[-1], "that is the last layer alone; multiply it with what came before."),
-        (((MEANS + one) / 2)[0], "that is the first layer alone. Is `return` inside of the loop?"),
+        (
+            _rollout(MEAN_WEIGHTS, lambda layer, rollout: (layer + eye) @ rollout),
+            "the rows sum to 8: divide by 2 in every layer.",
+        ),
+        (MEAN_WEIGHTS.mean(axis=0), "that is the mean of the layers. Multiply them instead."),
+        (
+            _rollout(MEAN_WEIGHTS, lambda layer, rollout: (layer + eye) / 2 * rollout),
+            "`*` multiplies element by element. Use @.",
+        ),
+        (
+            _rollout(MEAN_WEIGHTS, lambda layer, rollout: layer / 2 @ rollout + eye / 2),
+            "the residual half is that of the current rollout, not of the input: A @ rollout with A = (p + I) / 2.",
+        ),
+        (
+            _rollout(first_without_residual, lambda layer, rollout: (layer + eye) / 2 @ rollout),
+            "the first layer has a residual connection, too: begin with np.eye(T) and go through all layers.",
+        ),
+        (((MEAN_WEIGHTS + eye) / 2)[-1], "that is the last layer only. Multiply it by the rollout so far."),
+        (((MEAN_WEIGHTS + eye) / 2)[0], "that is the first layer only. Is `return` inside the loop?"),
     ]
-    compare(call(answer, MEANS.copy()), right, typical)
+    compare(call(answer, MEAN_WEIGHTS.copy()), expected, typical)
 
 
-def check_brought_home(answer):
-    mixes = SCORES @ VALUES  # [N, T, H]
-    outputs = mixes @ OUTPUT  # [N, T, D]
-    right = np.linalg.norm(outputs, axis=-1).mean(axis=-1)
-    lengths = np.linalg.norm(VALUES, axis=-1)
+def check_head_output_norm(answer):
+    contexts = SCORES @ VALUES  # [N, T, H]
+    outputs = contexts @ OUTPUT  # [N, T, D]
+    expected = np.linalg.norm(outputs, axis=-1).mean(axis=-1)
+    value_norms = np.linalg.norm(VALUES, axis=-1)
     typical = [
         (
-            np.linalg.norm(mixes, axis=-1).mean(axis=-1),
-            "these are lengths of mixes; the output matrix is left.",
+            np.linalg.norm(contexts, axis=-1).mean(axis=-1),
+            "these are the norms of the context vectors. Apply the output kernel first.",
         ),
-        (np.linalg.norm(outputs.mean(axis=1), axis=-1), "length first, then mean: mean vectors cancel each other out."),
+        (
+            np.linalg.norm(outputs.mean(axis=1), axis=-1),
+            "take the norm first, then the mean: otherwise vectors cancel out.",
+        ),
         (
             np.linalg.norm(outputs, axis=(1, 2)),
-            "that is one length for all tokens of a head; take each token's, axis=-1.",
+            "that is one norm for all tokens of a head. Take each token's norm, axis=-1.",
         ),
-        (np.linalg.norm(outputs, axis=1).mean(axis=-1), "the length is that of a token's vector: along the last axis."),
-        (np.abs(outputs).sum(axis=-1).mean(axis=-1), "a length is the root of the sum of squares (np.linalg.norm)."),
-        (outputs.mean(axis=(1, 2)), "that is a mean of numbers that cancel each other out; take lengths first."),
-        (right.mean(), "that is the mean over the heads as well; one number for each head is asked for."),
-        (np.linalg.norm(outputs, axis=-1), "these are the lengths for each token; take each head's mean over them."),
-        (np.linalg.norm(outputs, axis=-1).sum(axis=-1), "these are sums over the tokens; take the mean."),
-        (np.linalg.norm(outputs, axis=-1).mean(axis=0), "that is a mean over heads; take it over tokens."),
+        (np.linalg.norm(outputs, axis=1).mean(axis=-1), "take the norm of each token's vector, along the last axis."),
+        (
+            np.abs(outputs).sum(axis=-1).mean(axis=-1),
+            "a norm is the square root of the sum of squares (np.linalg.norm).",
+        ),
+        (outputs.mean(axis=(1, 2)), "this is a mean of elements that cancel out. Take the norms first."),
+        (expected.mean(), "this is the mean over the heads, too. Return one number for each head."),
+        (np.linalg.norm(outputs, axis=-1), "these are the norms for each token. Take their mean for each head."),
+        (np.linalg.norm(outputs, axis=-1).sum(axis=-1), "these are sums over the tokens. Take the mean."),
+        (np.linalg.norm(outputs, axis=-1).mean(axis=0), "this is the mean over heads. Take the mean over tokens."),
         (
             (outputs**2).sum(axis=-1).mean(axis=-1),
-            "the square root is missing: a length is the root of the sum.",
+            "the square root is missing: a norm is the root of the sum of squares.",
         ),
-        (np.linalg.norm(outputs.sum(axis=0), axis=-1), "the heads are added up; each head alone is asked for."),
+        (np.linalg.norm(outputs.sum(axis=0), axis=-1), "the heads are added up. Compute each head separately."),
         (
-            (SCORES * lengths[:, None]).sum(axis=-1).mean(axis=-1),
-            "it adds up shares times lengths. Vectors can cancel: mix them first, then take the length.",
+            (SCORES * value_norms[:, None]).sum(axis=-1).mean(axis=-1),
+            "it sums weights times norms. Vectors can cancel out: sum the weighted vectors first, then take the norm.",
         ),
-        (outputs, "these are the vectors themselves; take their lengths, and the mean over the tokens."),
+        (outputs, "these are the vectors themselves. Take their norms, and the mean over the tokens."),
     ]
-    compare(call(answer, SCORES.copy(), VALUES.copy(), OUTPUT.copy()), right, typical)
+    compare(call(answer, SCORES.copy(), VALUES.copy(), OUTPUT.copy()), expected, typical)
 
 
 EXERCISES = {
     "bits": Exercise(
-        task="How many bits of entropy has a row that spreads evenly over 64 tokens?",
+        task="What is the entropy, in bits, of a row with equal weights for 64 tokens?",
         blank="bits = ...",
         answer="bits",
         check=check_bits,
-        correct="one bit for every doubling, and 64 is 2 doubled five times.",
+        correct="each doubling adds one bit, and 64 is 1 doubled six times.",
         hints=(
-            "Two tokens with a half each are 1 bit, and four with a quarter each are 2.",
-            "Every doubling of the tokens adds 1 bit: 8 tokens are 3 bits. Go on to 64.",
+            "Two tokens with weight 1/2 each have 1 bit, and four with weight 1/4 each have 2.",
+            "Every doubling of the number of tokens adds 1 bit: 8 tokens have 3 bits. Continue to 64.",
         ),
         solution="bits = 6  # 2**6 = 64",
     ),
-    "looks_back": Exercise(
-        task="Write a function that finds the head that looks most at the token before: its layer and its number.",
-        blank="def looks_back(attention):\n    return ...",
-        answer="looks_back",
-        check=check_looks_back,
-        correct="that is how an atlas of heads is made: a share, a mean, a maximum.",
+    "previous_token_head": Exercise(
+        task="Find the head that attends most to the previous token: return its layer and its number.",
+        blank="def previous_token_head(attention):\n    return ...",
+        answer="previous_token_head",
+        check=check_previous_token_head,
+        correct="this is how a head atlas works: a weight, a mean, a maximum.",
         hints=(
-            "Row t, column t - 1, for t from 1 on: with t = np.arange(1, T) one index takes all of them.",
+            "Row t, column t - 1, for t from 1 on: with t = np.arange(1, T), one index selects all of them.",
             "attention[:, :, t, t - 1].mean(axis=-1) is [L, N]; np.unravel_index turns its argmax into layer and head.",
         ),
         solution=(
             "import numpy as np\n\n"
-            "def looks_back(attention):\n"
+            "def previous_token_head(attention):\n"
             "    t = np.arange(1, attention.shape[-1])\n"
-            "    shares = attention[:, :, t, t - 1].mean(axis=-1)  # [L, N]\n"
-            "    return np.unravel_index(shares.argmax(), shares.shape)"
+            "    weights = attention[:, :, t, t - 1].mean(axis=-1)  # [L, N]\n"
+            "    return np.unravel_index(weights.argmax(), weights.shape)"
         ),
     ),
     "row_to_bytes": Exercise(
-        task="Write a row of shares as 8-bit numbers with a scale of its own: low, step and the bytes.",
+        task="Quantize a row of attention weights to 8 bits with its own scale: return low, step and the bytes.",
         blank="def row_to_bytes(row):\n    return ...",
         answer="row_to_bytes",
         check=check_bytes,
-        correct="a share is low + step * byte again, to half a step; and an even row stays even.",
+        correct="low + step * byte restores each weight to within half a step, and equal weights stay equal.",
         hints=(
-            "low is the smallest share. From it to the largest there are 255 steps.",
-            "A byte is how many steps a share is above low, rounded. Where all are equal, step is 0: do not divide.",
+            "low is the smallest weight. There are 255 steps from it to the largest.",
+            "A byte is the rounded number of steps above low. If all weights are equal, step is 0: don't divide by it.",
         ),
         solution=(
             "def row_to_bytes(row):\n"
             "    low = min(row)\n"
             "    step = (max(row) - low) / 255\n"
-            "    return low, step, [round((share - low) / step) if step else 0 for share in row]"
+            "    return low, step, [round((weight - low) / step) if step else 0 for weight in row]"
         ),
     ),
     "rollout": Exercise(
-        task="Write attention rollout: shares [L, T, T], heads averaged already, give [T, T].",
-        blank="def roll_out(layers):\n    return ...",
-        answer="roll_out",
+        task="Write attention rollout: weights [L, T, T], averaged over the heads, give [T, T].",
+        blank="def attention_rollout(layers):\n    return ...",
+        answer="attention_rollout",
         check=check_rollout,
-        correct="half stays, half is mixed, layer after layer.",
+        correct="in every layer, half is the residual and half is attention.",
         hints=(
-            "Begin with np.eye(T): before the first layer every token is all of itself.",
-            "In each layer multiply what there is, from the left, by the mean of the layer's shares and np.eye(T).",
+            "Begin with np.eye(T): before the first layer, every token consists only of itself.",
+            "In each layer, multiply the rollout from the left by the mean of the layer's weights and np.eye(T).",
         ),
         solution=(
             "import numpy as np\n\n"
-            "def roll_out(layers):\n"
-            "    reached = np.eye(layers.shape[-1])\n"
-            "    for shares in layers:\n"
-            "        reached = (shares + np.eye(len(shares))) / 2 @ reached\n"
-            "    return reached"
+            "def attention_rollout(layers):\n"
+            "    rollout = np.eye(layers.shape[-1])\n"
+            "    for weights in layers:\n"
+            "        rollout = (weights + np.eye(len(weights))) / 2 @ rollout\n"
+            "    return rollout"
         ),
     ),
-    "brought_home": Exercise(
-        task="Write how much each head brings home: the length of what it adds to a token, averaged over the tokens.",
-        blank="def brought_home(scores, values, output):\n    return ...",
-        answer="brought_home",
-        check=check_brought_home,
-        correct="shares, values and the output matrix: this is what a picture of shares leaves out.",
+    "head_output_norm": Exercise(
+        task="Compute the norm of each head's output, averaged over the tokens.",
+        blank="def head_output_norm(attention_scores, values, output_kernel):\n    return ...",
+        answer="head_output_norm",
+        check=check_head_output_norm,
+        correct="weights, values and the output kernel: a plot of the attention weights shows only the first.",
         hints=(
-            "scores @ values is the mix of each head and token, [N, T, H]; and @ output makes [N, T, D] of it.",
-            "np.linalg.norm(..., axis=-1) is the length of each vector, [N, T]. Then the mean over the last axis.",
+            "attention_scores @ values are the context vectors, [N, T, H]; times output_kernel they are [N, T, D].",
+            "np.linalg.norm(..., axis=-1) is the norm of each vector, [N, T]. Then take the mean over the last axis.",
         ),
         solution=(
             "import numpy as np\n\n"
-            "def brought_home(scores, values, output):\n"
-            "    added = scores @ values @ output  # [N, T, D]\n"
-            "    return np.linalg.norm(added, axis=-1).mean(axis=-1)  # [N]"
+            "def head_output_norm(attention_scores, values, output_kernel):\n"
+            "    outputs = attention_scores @ values @ output_kernel  # [N, T, D]\n"
+            "    return np.linalg.norm(outputs, axis=-1).mean(axis=-1)  # [N]"
         ),
     ),
 }
