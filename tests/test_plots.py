@@ -500,7 +500,7 @@ def test_a_notebook_shows_each_figure_once_with_its_alt_text():
 
 
 def test_figures_are_made_outside_of_the_style_s_context(monkeypatch):
-    """The first figure loads a notebook's backend. The context would reset its settings: later figures would not show."""
+    """The first figure loads a notebook's backend. The context would reset its settings and hide later figures."""
     outside, make = dict(matplotlib.rcParams), plt.figure
 
     def figure(**options):

@@ -87,7 +87,7 @@ class ModelView(ArrayView):
         return ["thumbnails", *super().part_names(layers)]
 
     def part(self, name: str) -> bytes:
-        """Return a head's weights, or "thumbnails": the largest weight of each head, then `[L, N, side, side]` bytes."""
+        """Return a head's weights, or "thumbnails": the largest weights, then `[L, N, side, side]` bytes."""
         if name != "thumbnails":
             return super().part(name)
         largest = np.abs(self._thumbnails).max(axis=(-2, -1), keepdims=True)
