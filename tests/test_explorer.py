@@ -313,7 +313,7 @@ def test_an_invalid_request_is_an_error_and_the_page_continues():
         (wrong | {"edits": {"head_mask": [0]}}, "edits: expected none"),
         (wrong | {"hidden_state": 9}, "hidden_state: expected a whole number from 0"),
         ({"ask": "projection", "reading": 99, "hidden_state": 0, "number": "1"}, "no longer cached"),
-        ({"ask": "?", "number": "1"}, "unknown question"),
+        ({"ask": "?", "number": "1"}, "unknown request"),
         ({"number": "1"}, "KeyError"),
     ]:
         live.reply(page, widget, question, [])

@@ -118,7 +118,7 @@ def is_special(token: str) -> bool:
     return len(token) > 2 and token[0] + token[-1] in ("[]", "<>") and name.isupper() or token in SPECIAL
 
 
-def signed_or_not(attention: np.ndarray, signed: bool | None) -> bool:
+def resolve_signed(attention: np.ndarray, signed: bool | None) -> bool:
     """Return whether to show `attention` on a scale around 0.
 
     Raises:

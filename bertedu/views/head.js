@@ -125,7 +125,7 @@ class HeadView {
     const { lines, largest, possible } = this.all;
     const parts = [];
     if (!this.choice.heads.size) parts.push("No head is selected: click one of the numbers above.");
-    else if (!possible) parts.push("No weight is that large: move “Minimum weight” to the left.");
+    else if (!possible) parts.push("No weight is that large: move “Min. weight” to the left.");
     else {
       parts.push(lines.length < possible ? `The ${lines.length.toLocaleString("en")} strongest of ${counted(possible, "line")}` : counted(possible, "line"));
       parts.push(`the largest weight is ${this.setup.signed ? "±" : ""}${short(largest)}`);

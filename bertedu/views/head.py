@@ -51,7 +51,7 @@ class HeadView(ArrayView):
         super().__init__([self.attention], tokens, layer, title=title)
         self.segments = arrays.segment_list(segments, self.tokens)
         self.heads = positions("heads", heads, self.head_count)
-        self.signed = arrays.signed_or_not(self.attention, signed)
+        self.signed = arrays.resolve_signed(self.attention, signed)
 
     def setup(self) -> dict[str, Any]:
         """Return the page's initial state."""

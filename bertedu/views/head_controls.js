@@ -100,7 +100,7 @@ class Controls {
       slider.setAttribute("aria-valuetext", short(minimum));
       this.change({ minimum });
     });
-    return group("Minimum weight", slider, value);
+    return group("Min. weight", slider, value);
   }
 
   /** Sets the swatches to the theme's colours. @param {HTMLElement} root */

@@ -188,10 +188,10 @@ function selectLines(weights, choice) {
   const indices = allowedIndices(weights, choice);
   const lowest = Math.max(1, bitsOf(choice.minimum));
   weights.values.forEach((values) => histogram(bitsIn(values), indices, lowest, bins));
-  let [cut, count] = [bins.length - 1, 0];
-  while (cut >= 0 && count + bins[cut] <= MAX_LINES) count += bins[cut--];
-  const minimum = Math.max(lowest, count ? (cut + 1) * 65536 : cut * 65536); // equal weights: some of them instead of none
-  const each = count ? Infinity : Math.ceil(MAX_LINES / weights.values.length);
+  let [cut, total] = [bins.length - 1, 0];
+  while (cut >= 0 && total + bins[cut] <= MAX_LINES) total += bins[cut--];
+  const minimum = Math.max(lowest, total ? (cut + 1) * 65536 : cut * 65536); // equal weights: some of them instead of none
+  const each = total ? Infinity : Math.ceil(MAX_LINES / weights.values.length);
   /** @type {Line[]} */
   const lines = weights.values.flatMap((values, series) =>
     indicesFrom(bitsIn(values), indices, minimum, each).map((index) => {

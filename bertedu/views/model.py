@@ -53,7 +53,7 @@ class ModelView(ArrayView):
         self.attention = arrays.attention_array("attention", attention)
         super().__init__([self.attention], tokens, layer, head, title)
         self.values, self.name = _values(values, self.attention.shape[:2]), arrays.visible(name)
-        self.signed = arrays.signed_or_not(self.attention, signed)
+        self.signed = arrays.resolve_signed(self.attention, signed)
 
     @functools.cached_property
     def _thumbnails(self) -> np.ndarray:

@@ -53,7 +53,7 @@ class NeuronView(ArrayView):
         queries, keys = arrays.with_layers("queries", queries, "H"), arrays.with_layers("keys", keys, "H")
         if queries.shape != keys.shape:
             raise ValueError(f"keys: expected the shape of queries, {list(queries.shape)}, got {list(keys.shape)}.")
-        layers, heads, length, self.key_dim = queries.shape
+        layers, heads, length, self.width = queries.shape
         head_arrays = [queries, keys]
         if attention is not None:
             attention = arrays.attention_array("attention", attention)
@@ -71,7 +71,7 @@ class NeuronView(ArrayView):
     def setup(self) -> dict[str, Any]:
         """Return the page's initial state."""
         return super().setup() | {
-            "keyDim": self.key_dim,
+            "keyDim": self.width,
             "head": self.head,
             "token": self.token,
             "mask": self.mask,
@@ -90,7 +90,7 @@ class NeuronView(ArrayView):
         from bertedu import plots
 
         queries, keys, *_ = self.of_head(self.layer, self.head)
-        title = f"softmax(q·k/√{self.key_dim}), layer {self.layer}, head {self.head}"
+        title = f"softmax(q·k/√{self.width}), layer {self.layer}, head {self.head}"
         title += "" if self.title is None else f": {self.title}"
         return plots.head(softmax_weights(queries, keys, self.mask), self.labels, title=title)
 

@@ -152,7 +152,7 @@ class Stage {
       products: image(result.products, keyDim, maxAbs(result.products), stops),
       query: image(result.query, keyDim, limit, stops),
     };
-    this.queryName.textContent = `q of ${quoted(this.setup.tokens, token)}`;
+    this.queryName.textContent = `q ${quoted(this.setup.tokens, token)}`;
     this.rows.forEach(({ logit, weight, model }, key) => {
       logit.textContent = mask && !mask[key] ? "masked" : short(result.logits[key]);
       weight.textContent = short(result.weights[key]);

@@ -96,7 +96,7 @@ class View:
         options = {key: value for key, value in question.items() if key not in ("ask", "number")}
         questions = self.questions()
         if question["ask"] not in questions:
-            raise ValueError(f"unknown question {question['ask']!r}")
+            raise ValueError(f"ask: unknown request {question['ask']!r}")
         return questions[question["ask"]](**options)
 
     def _live_setup(self) -> Answer:
@@ -125,7 +125,7 @@ class View:
             data, metadata = figure._repr_mimebundle_()
         finally:
             plots.close(axes)
-        return {**data, "image/png": smaller(data["image/png"])}, metadata
+        return {**data, "image/png": reduce_colours(data["image/png"])}, metadata
 
     def _saved_figure(self) -> dict[str, Any]:
         """Return alt text and PNG for a saved page."""
@@ -149,8 +149,9 @@ class View:
         return self.nbytes + self.layers * self.layer_nbytes * 4 // 3
 
     def __repr__(self) -> str:
+        nbytes, saved = format_nbytes(self.nbytes), format_nbytes(self.saved_nbytes)
         name = f"{self.kind}_view of {len(self.tokens)} tokens, {self.layers} layers of {self.head_count} heads"
-        return f"{name}: {size(self.nbytes)} to the first drawing, a file of at most {size(self.saved_nbytes)}"
+        return f"{name}: {nbytes} to the first drawing, a file of at most {saved}"
 
     # ---- in a notebook -----------------------------------------------------------------------------------------------
 
@@ -226,8 +227,8 @@ class View:
         if len(selected) * self.layer_nbytes > MAX_FILE_NBYTES:
             fit = max(1, MAX_FILE_NBYTES // self.layer_nbytes)
             raise ValueError(
-                f"layers: expected up to {size(MAX_FILE_NBYTES)} of weights, got {len(selected)} layers with "
-                f"{size(len(selected) * self.layer_nbytes)}. Save fewer, such as layers=range({fit}), or fewer tokens."
+                f"layers: expected up to {format_nbytes(MAX_FILE_NBYTES)} of weights, got {len(selected)} layers of "
+                f"{format_nbytes(self.layer_nbytes)}. Save fewer, such as layers=range({fit}), or fewer tokens."
             )
         return selected
 
@@ -238,7 +239,7 @@ class View:
         return saved_page(title, self._saved_figure(), self.saved_setup(layers), parts, self.program("saved"))
 
 
-def smaller(png: bytes) -> bytes:
+def reduce_colours(png: bytes) -> bytes:
     """Return a PNG with 256 colours, which takes a third of the bytes; the metadata is preserved."""
     from PIL import Image, PngImagePlugin  # a dependency of matplotlib
 
@@ -252,11 +253,11 @@ def smaller(png: bytes) -> bytes:
     return min(buffer.getvalue(), png, key=len)
 
 
-def size(count: int) -> str:
+def format_nbytes(count: int) -> str:
     """Format a number of bytes.
 
     Example:
-        >>> size(2_400_000), size(900)
+        >>> format_nbytes(2_400_000), format_nbytes(900)
         ('2.4 MB', '1 KB')
     """
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{max(1, round(count / 1e3))} KB"
