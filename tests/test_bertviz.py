@@ -57,7 +57,7 @@ def test_tensors_and_tokens_are_the_reading_s(stub, view, capsys):
     assert arguments["tokens"] == TOKENS
     assert [layer.shape for layer in arguments["attention"]] == [(1, N, T, T)] * L
     np.testing.assert_array_equal(np.concatenate(arguments["attention"]), one.attention)
-    assert not np.shares_memory(arguments["attention"][0], one.attention)
+    assert not np.may_share_memory(arguments["attention"][0], one.attention)
     assert arguments["sentence_b_start"] == 4
     assert arguments["include_layers"] == [0, 1]
     assert arguments["html_action"] == "return"
