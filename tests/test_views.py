@@ -514,7 +514,7 @@ SHEETS = {"head": "head-view", "model": "model-view", "neuron": "neuron-view", "
 
 @pytest.mark.parametrize(("sheet", "scope"), SHEETS.items())
 def test_a_style_sheet_applies_only_to_its_view(sheet, scope):
-    """Several views can be in one notebook: the style of one must not affect another."""
+    """Several views can be in one notebook: their styles are independent."""
     css = bundle.styles(sheet)
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
     selectors = [one.strip() for rule in re.findall(r"([^{}]+)\{", css) for one in re.split(r",(?![^(]*\))", rule)]
