@@ -1,4 +1,4 @@
-"""Runs every benchmark and writes the results into benchmarks/README.md.
+"""Run all benchmarks and write the results into benchmarks/README.md.
 
 python -m benchmarks [--repeats 5]
 """
@@ -14,9 +14,9 @@ START, END = "<!-- results: written by the command below -->\n", "<!-- end of re
 
 
 def main():
-    """Measures, prints, and rewrites what is between the two comments of the README."""
+    """Run the benchmarks, print the results, and replace the text between the two comments of the README."""
     arguments = common.parser(__doc__, repeats=5)
-    arguments.add_argument("--dry-run", action="store_true", help="print the results, write nothing")
+    arguments.add_argument("--dry-run", action="store_true", help="print the results without writing them")
     options = common.parsed(arguments)
     machine = common.machine()
     lines = []

@@ -1,8 +1,8 @@
-"""What the benchmarks share: real sentences, the contestants, processes that take turns, and tables.
+"""Shared parts of the benchmarks: real sentences, the contestants, processes that take turns, and tables.
 
-Every contestant runs in a process of its own, kept alive and asked in turn (`Worker`). In one process TensorFlow's and
-torch's thread pools would compete for the cores, each spinning while the other computes; alternating calls between
-processes keeps the machine's noise equal on both sides without that.
+Each contestant runs in its own process, which stays alive and is called in turn (`Worker`). In one process TensorFlow's
+and torch's thread pools would compete for the cores, each spinning while the other computes. Alternating calls between
+processes make the machine's noise equal for all contestants.
 """
 
 import argparse
@@ -20,29 +20,29 @@ from pydoc_data.topics import topics
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-PROSE = 0.08  # a paragraph with at most this share of punctuation is prose
+MAX_PUNCTUATION = 0.08  # fraction of a paragraph's characters, above which it is not prose
 
 
 def sentences():
-    """Every sentence of the prose in Python's own language reference, in a fixed order: some 1,500, all different."""
-    found = []
+    """Return the sentences of the prose in Python's language reference, in a fixed order: some 1,500, all different."""
+    result = []
     for name in sorted(topics):
         for part in re.split(r"\n\s*\n", topics[name]):
             paragraph = " ".join(part.split())
             signs = sum(not (c.isalnum() or c.isspace()) for c in paragraph)
-            if paragraph and signs / len(paragraph) <= PROSE:
-                found += re.split(r"(?<=[.!?])\s+(?=[A-Z])", paragraph)
-    return [sentence for sentence in dict.fromkeys(found) if sentence.endswith(".")]
+            if paragraph and signs / len(paragraph) <= MAX_PUNCTUATION:
+                result += re.split(r"(?<=[.!?])\s+(?=[A-Z])", paragraph)
+    return [sentence for sentence in dict.fromkeys(result) if sentence.endswith(".")]
 
 
 def spread_sentences(n):
-    """`n` of the `sentences`, evenly over the whole."""
+    """Return `n` of the `sentences`, evenly spaced."""
     everything = sentences()
     return [everything[int(i)] for i in np.linspace(0, len(everything) - 1, n)]
 
 
 def token_counts(texts):
-    """Tokens of each text, [CLS] and [SEP] included."""
+    """Return the number of tokens of each text, [CLS] and [SEP] included."""
     from bertedu import presets
     from bertedu.checkpoints.huggingface.tokenizer import read_tokenizer
 
@@ -51,11 +51,11 @@ def token_counts(texts):
 
 
 class Worker:
-    """A process that holds one contestant and answers with the seconds that it took.
+    """A process that runs one contestant and answers requests with the seconds it took.
 
     Args:
-        module: the benchmark whose `serve` it runs, such as "benchmarks.read".
-        contestant: a name that the benchmark knows.
+        module: str, the benchmark that it serves, such as "benchmarks.read".
+        contestant: str, a contestant of the benchmark.
     """
 
     def __init__(self, module, contestant):
@@ -68,16 +68,16 @@ class Worker:
             cwd=ROOT,
             env=quiet_environment(),
         )
-        self.receive()  # it is ready, and has said so
+        self.receive()  # waits until it is ready
 
     def receive(self):
         for line in self.process.stdout:
             if line.startswith("{"):
                 return json.loads(line)
-        raise RuntimeError(f"{self.process.args} ended with status {self.process.wait()}; run it by hand to see why.")
+        raise RuntimeError(f"{self.process.args} ended with status {self.process.wait()}. Run it by hand to see why.")
 
     def ask(self, **request):
-        """Sends a request and returns the answer, a dict."""
+        """Send a request and return the answer, a dict."""
         print(json.dumps(request), file=self.process.stdin, flush=True)
         return self.receive()
 
@@ -91,14 +91,14 @@ class Worker:
 
 
 def serve(function):
-    """The worker's side: answers each request, a JSON object a line, with `function(**request)`, a dict."""
+    """In the worker, answer each request, one JSON object per line, with the dict `function(**request)`."""
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         print(json.dumps(function(**json.loads(line))), flush=True)
 
 
 def run_module(module, *arguments):
-    """What `python -m module arguments` prints as JSON objects, a line each, as one dict."""
+    """Run `python -m module arguments`; return the JSON objects that it prints, one per line, merged into a dict."""
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments], capture_output=True, text=True, cwd=ROOT, env=quiet_environment()
     )
@@ -109,19 +109,19 @@ def run_module(module, *arguments):
 
 
 def quiet_environment():
-    """This process' environment, with no network for the peers and no start-up messages."""
+    """Return this process' environment, without network access for the peers and without start-up messages."""
     return os.environ | {"HF_HUB_OFFLINE": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "TOKENIZERS_PARALLELISM": "true"}
 
 
 def seconds(function, *args):
-    """How long one call takes."""
+    """Return the seconds that one call takes."""
     start = time.perf_counter()
     function(*args)
     return time.perf_counter() - start
 
 
 def model_directory():
-    """The directory with the weights that all contestants read."""
+    """Return the directory of the weights that all contestants read."""
     from bertedu import presets
 
     directory = presets.offline_model_directory()
@@ -131,38 +131,38 @@ def model_directory():
 
 
 def parser(description, repeats):
-    """The arguments that the benchmarks have in common; `parsed` reads them."""
+    """Return an argument parser with the benchmarks' common arguments; `parsed` parses them."""
     arguments = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--repeats", type=int, default=repeats, help="repeats, alternating (default: %(default)s)")
-    arguments.add_argument("--threads", type=int, help="threads of each library (default: what it takes itself)")
+    arguments.add_argument("--threads", type=int, help="threads of each library (default: its own)")
     arguments.add_argument("--serve", metavar="CONTESTANT", help=argparse.SUPPRESS)
     return arguments
 
 
 def parsed(arguments):
-    """The parsed arguments; `--threads` goes into the environment, which the contestants' processes inherit."""
+    """Return the parsed arguments; set `--threads` in the environment, which the contestants' processes inherit."""
     options = arguments.parse_args()
     if options.threads:
         os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"), str(options.threads))
     return options
 
 
-def row(what, ours, theirs, values, target="", met=None):
-    """One line of the table: `values` are the repeats' ratios or figures, of which median, least and most are given."""
+def row(what, bertedu, peer, values, target="", met=None):
+    """Return one row of the table, with median, minimum and maximum of `values`, the repeats' ratios or results."""
     low, middle, high = np.min(values), np.median(values), np.max(values)
     verdict = "" if met is None else ("yes" if met(middle) else "**no**")
-    return [what, ours, theirs, f"{middle:.2f}", f"{low:.2f} to {high:.2f}", target, verdict]
+    return [what, bertedu, peer, f"{middle:.2f}", f"{low:.2f} to {high:.2f}", target, verdict]
 
 
 def table(rows):
-    """Rows as a Markdown table."""
-    head = ["what", "bertedu", "peer", "median", "least to most", "target", "met"]
+    """Return rows as a Markdown table."""
+    head = ["what", "bertedu", "peer", "median", "min to max", "target", "met"]
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def milliseconds(values):
-    """The median of seconds, in words."""
+    """Format the median of some seconds as milliseconds."""
     return f"{np.median(values) * 1e3:.1f} ms"
 
 
@@ -170,7 +170,7 @@ PACKAGES = ("tensorflow", "keras", "torch", "transformers", "sentence-transforme
 
 
 def machine():
-    """One line: processor, cores, memory, load, and the versions."""
+    """Return a line with processor, cores, memory, load, and versions."""
     import psutil
 
     info = Path("/proc/cpuinfo")
@@ -187,7 +187,7 @@ def machine():
     caution = f" Each library had {threads} thread(s)." if threads else ""
     if psutil.getloadavg()[0] > 0.5:
         caution += (
-            " **The machine was busy with other work:** torch's threads wait for each other at every operation and lose"
-            " more by that than TensorFlow's, so the ratios flatter bertedu unless each library has one thread."
+            " **The machine was busy with other work:** torch's threads wait for each other at every operation, which"
+            " costs them more than TensorFlow's, so the ratios favour bertedu unless each library has one thread."
         )
     return ", ".join(facts) + "." + caution

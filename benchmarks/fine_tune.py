@@ -1,15 +1,15 @@
-"""Fine-tuning MiniLM, examples a second, against transformers (PyTorch) and KerasHub.
+"""Fine-tuning MiniLM, examples per second, compared with transformers (PyTorch) and KerasHub.
 
     python -m benchmarks.fine_tune [--examples 4000] [--set short|news] [--news FILE.tsv]
 
-The same weights, texts, labels, batch size 32, dropout 0.1, AdamW with warm-up and clipping, float32, one epoch; each
-contestant alone in a process of its own, one after the other, so that none takes a core from another. "short" is made
-of real sentences, cut to the lengths of short reviews (mean 13 tokens, 95th percentile 31); "news" reads a file of
-texts and labels, tab-separated. The clock begins before tokenizing and ends after the last step. The time to the end of
-the first step, in which TensorFlow traces and compiles, is counted once, and the rest is scaled to an epoch of 20,000
-texts: speed is 20,000 over that sum. transformers trains in a plain PyTorch loop, which is faster than its Trainer:
-with its default (each batch padded to its longest text), and with texts of similar length together (`group_by_length`).
-KerasHub pads to 128.
+All have the same weights, texts, labels, batch size 32, dropout 0.1, AdamW with warm-up and clipping, float32, one
+epoch. The contestants run one after the other in separate processes, so that they do not compete for cores. "short"
+consists of real sentences, truncated to the lengths of short reviews (mean 13 tokens, 95th percentile 31); "news" reads
+a file of texts and labels, tab-separated. The clock starts before tokenization and stops after the last step. The time
+to the end of the first step, in which TensorFlow traces and compiles, counts once, and the rest is scaled to an epoch
+of 20,000 texts: speed is 20,000 divided by that sum. transformers trains in a plain PyTorch loop, which is faster than
+its Trainer, with each batch padded to its longest text (the default), and with texts of similar length in a batch
+(`group_by_length`). KerasHub pads to 128.
 """
 
 import argparse
@@ -27,26 +27,26 @@ CONTESTANTS = ("bertedu", "transformers", "transformers, by length", "KerasHub")
 
 
 def short_texts(n):
-    """`n` beginnings of real sentences with the lengths of short reviews, and the tokens of each."""
-    sentences, draw = common.sentences(), np.random.default_rng(0)
-    wanted = np.clip(draw.lognormal(1.9, 0.75, n), 1, 60).astype(int)  # words; about 1.2 tokens each
+    """Return `n` beginnings of real sentences, with the lengths of short reviews."""
+    sentences, rng = common.sentences(), np.random.default_rng(0)
+    lengths = np.clip(rng.lognormal(1.9, 0.75, n), 1, 60).astype(int)  # words, of about 1.2 tokens
     texts = []
-    for i, words in enumerate(wanted):
+    for i, words in enumerate(lengths):
         text = sentences[i % len(sentences)].split()
         while len(text) < words:
-            text += sentences[draw.integers(len(sentences))].split()
+            text += sentences[rng.integers(len(sentences))].split()
         texts.append(" ".join(text[:words]))
     return texts
 
 
 def news_texts(path, n):
-    """The first `n` texts of a file with a text and a label in each line."""
+    """Return the first `n` texts of a file with a text and a label in each line."""
     with open(path, encoding="utf-8") as file:
         return [line.split("\t")[0] for line in file][:n]
 
 
 def clock():
-    """A Keras callback that notes the time at the end of each step."""
+    """Return a Keras callback that records the time at the end of each step, and the list of times."""
     import keras
 
     steps = []
@@ -54,8 +54,8 @@ def clock():
     return callback, steps
 
 
-def ours(texts, labels):
-    """Seconds of an epoch of `be.fine_tune`, to the end of the first step and to the end of the last."""
+def bertedu_seconds(texts, labels):
+    """Return the seconds to the end of the first and of the last step of an epoch of `be.fine_tune`."""
     import bertedu as be
 
     bert = be.load("minilm")
@@ -67,8 +67,8 @@ def ours(texts, labels):
     return steps[0] - start, time.perf_counter() - start
 
 
-def theirs(texts, labels, by_length):
-    """The same of transformers' model in a PyTorch loop."""
+def transformers_seconds(texts, labels, by_length):
+    """Return the same for transformers' model in a PyTorch loop."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_linear_schedule_with_warmup
     from transformers.trainer_pt_utils import LengthGroupedSampler
@@ -98,8 +98,8 @@ def theirs(texts, labels, by_length):
     return until_first, time.perf_counter() - start
 
 
-def keras_hub(texts, labels):
-    """The same of KerasHub's classifier, padded to 128."""
+def keras_hub_seconds(texts, labels):
+    """Return the same for KerasHub's classifier, padded to 128."""
     import keras
     import keras_hub
 
@@ -112,7 +112,7 @@ def keras_hub(texts, labels):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss)
     start = time.perf_counter()
-    inputs = bert.preprocessor(texts)  # its own tokenizer gives the same ids, more slowly
+    inputs = bert.preprocessor(texts)  # KerasHub's tokenizer gives the same ids, but is slower
     x = {
         "token_ids": inputs["input_word_ids"],
         "padding_mask": inputs["input_mask"],
@@ -124,13 +124,13 @@ def keras_hub(texts, labels):
 
 
 def serve(contestant, texts):
-    """Runs one contestant and prints its seconds and peak memory."""
+    """Run one contestant and print the seconds of its first step, its speed and its peak memory."""
     labels = [len(text) % CLASSES for text in texts]
     work = {
-        "bertedu": lambda: ours(texts, labels),
-        "transformers": lambda: theirs(texts, labels, by_length=False),
-        "transformers, by length": lambda: theirs(texts, labels, by_length=True),
-        "KerasHub": lambda: keras_hub(texts, labels),
+        "bertedu": lambda: bertedu_seconds(texts, labels),
+        "transformers": lambda: transformers_seconds(texts, labels, by_length=False),
+        "transformers, by length": lambda: transformers_seconds(texts, labels, by_length=True),
+        "KerasHub": lambda: keras_hub_seconds(texts, labels),
     }
     first, whole = work[contestant]()
     epoch = first + (whole - first) * (EPOCH - BATCH) / (len(texts) - BATCH)
@@ -139,31 +139,30 @@ def serve(contestant, texts):
 
 
 def rows(which, examples, news=None):
-    """The benchmark's lines: speed of each contestant, and ours over it."""
+    """Return the benchmark's rows: the speed of each contestant, and bertedu's divided by it."""
     targets = {
         "short": {"transformers": 2.0, "transformers, by length": 1.1, "KerasHub": 6.0},
         "news": {"transformers": 1.1, "KerasHub": 2.5},
     }[which]
-    found = {}
+    results = {}
     for contestant in CONTESTANTS:
-        count = examples if contestant != "KerasHub" else max(examples // 8, 4 * BATCH)  # it takes that much longer
+        count = examples if contestant != "KerasHub" else max(examples // 8, 4 * BATCH)  # because it is so much slower
         arguments = ["--set", which, "--examples", str(count)] + (["--news", news] if news else [])
-        found[contestant] = common.run_module("benchmarks.fine_tune", "--serve", contestant, *arguments)
+        results[contestant] = common.run_module("benchmarks.fine_tune", "--serve", contestant, *arguments)
 
-    def said(who):
-        return (
-            f"{found[who]['speed']:.0f} texts/s, first step {found[who]['first']:.1f} s, {found[who]['peak']:,.0f} MiB"
-        )
+    def summary(contestant):
+        result = results[contestant]
+        return f"{result['speed']:.0f} texts/s, first step {result['first']:.1f} s, {result['peak']:,.0f} MiB"
 
     lines = []
-    for who in CONTESTANTS[1:]:
-        target = targets.get(who)
+    for contestant in CONTESTANTS[1:]:
+        target = targets.get(contestant)
         lines.append(
             common.row(
-                f"fine-tune, an epoch of {EPOCH:,} {which} texts: speed / {who}'s",
-                said("bertedu"),
-                said(who),
-                [found["bertedu"]["speed"] / found[who]["speed"]],
+                f"fine-tune, an epoch of {EPOCH:,} {which} texts: speed / {contestant}'s",
+                summary("bertedu"),
+                summary(contestant),
+                [results["bertedu"]["speed"] / results[contestant]["speed"]],
                 f">= {target}" if target else "",
                 (lambda ratio, target=target: ratio >= target) if target else None,
             )
@@ -172,22 +171,22 @@ def rows(which, examples, news=None):
 
 
 def main():
-    """Runs the benchmark and prints its table."""
+    """Run the benchmark and print its table."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--examples", type=int, default=4000, help="texts that are measured (default: %(default)s)")
+    arguments.add_argument("--examples", type=int, default=4000, help="number of texts (default: %(default)s)")
     arguments.add_argument("--set", choices=("short", "news"), default="short", help="(default: %(default)s)")
     arguments.add_argument("--news", help="file for --set news")
     arguments.add_argument("--serve", choices=CONTESTANTS, help=argparse.SUPPRESS)
     options = arguments.parse_args()
     if options.set == "news" and not options.news:
-        sys.exit("--set news needs --news FILE.tsv, a text and a label in each line")
+        sys.exit("--news: expected a file with --set news, got none. Each line has a text and a label, tab-separated.")
     if options.serve:
         texts = short_texts(options.examples) if options.set == "short" else news_texts(options.news, options.examples)
         return serve(options.serve, texts)
     lengths = common.token_counts(short_texts(1000) if options.set == "short" else news_texts(options.news, 1000))
     print(
         common.machine(),
-        f"\nTokens a text: mean {np.mean(lengths):.1f}, 95th percentile {np.percentile(lengths, 95):.0f}\n",
+        f"\nTokens per text: mean {np.mean(lengths):.1f}, 95th percentile {np.percentile(lengths, 95):.0f}\n",
     )
     print(common.table(rows(options.set, options.examples, options.news)))
 

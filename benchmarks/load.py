@@ -1,12 +1,12 @@
-"""Opening a checkpoint of BERT-Base's size, against transformers; and the published sizes at full size, one pass each.
+"""Loading a checkpoint of BERT-Base's size, compared with transformers; and one pass of models of published sizes.
 
     python -m benchmarks.load [--repeats 5]
 
 The weights are random (419 MiB of safetensors, written to a temporary directory by `be.save_checkpoint`); the time and
-memory of reading do not depend on them. Every run is a fresh process and the contestants alternate; the clock and the
-memory run from after the imports to a model that is ready. transformers maps the file into memory and reads nothing of
-it until a weight is used; so the table says besides what it takes to open the model and read a first sentence with it.
-Memory is the process' peak (VmHWM, Linux), libraries and mapped pages included.
+memory of reading do not depend on them. Every run is a fresh process and the contestants alternate; time and memory are
+measured from after the imports until the model is loaded. transformers maps the file into memory and reads a weight
+when it is first used, so the table also has the time to load the model and read a first sentence. Memory is the
+process' peak (VmHWM, Linux), libraries and mapped pages included.
 """
 
 import json
@@ -26,11 +26,11 @@ def memory(field):
     return int(line.split()[1]) / 1024
 def report(work):
     start = time.perf_counter()
-    kept = work()
+    result = work()  # kept alive, for the memory
     seconds = time.perf_counter() - start
     print(json.dumps({"seconds": seconds, "peak": memory("VmHWM")}))
 """
-OURS = (
+BERTEDU = (
     MEASURE
     + """
 import bertedu as be
@@ -38,7 +38,7 @@ read = lambda: be.load(sys.argv[1]).read("The cat sat on the mat.")
 report({"load": lambda: be.load(sys.argv[1]), "read": read}[sys.argv[2]])
 """
 )
-THEIRS = (
+TRANSFORMERS = (
     MEASURE
     + """
 import numpy as np, torch
@@ -60,21 +60,21 @@ PASS = (
 import bertedu as be, numpy as np
 ids = np.random.default_rng(0).integers(999, 20000, (1, 128)).astype("int32")
 inputs = {"input_word_ids": ids, "input_mask": ids * 0 + 1, "input_type_ids": ids * 0}
-def whole():
+def build_and_run():
     encoder = be.build(sys.argv[1])
     start = time.perf_counter()
     outputs = encoder(inputs, return_attention_scores=True)
     assert np.isfinite(outputs["pooled_output"]).all() and len(outputs["attention_scores"]) == encoder.num_layers
     print(json.dumps({"pass": time.perf_counter() - start, "parameters": encoder.count_params()}))
     return encoder
-report(whole)
+report(build_and_run)
 """
 )
 FULL_SIZE = ("bert_en_uncased", "talkheads_ggelu_bert_en_large")
 
 
 def run(code, *arguments):
-    """What a process that runs `code` prints, JSON objects a line, as one dict."""
+    """Run `code` in a process; return the JSON objects that it prints, one per line, merged into a dict."""
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
@@ -89,7 +89,7 @@ def run(code, *arguments):
 
 
 def write_base(directory):
-    """A Hugging Face directory of BERT-Base's size with random weights."""
+    """Write a Hugging Face directory of BERT-Base's size with random weights."""
     import bertedu as be
 
     tokenizer = be.load("minilm").tokenizer
@@ -97,12 +97,12 @@ def write_base(directory):
 
 
 def rows(repeats=5):
-    """The benchmark's lines of the table."""
+    """Return the benchmark's rows of the table."""
     with tempfile.TemporaryDirectory() as folder:
         directory = write_base(Path(folder))
-        codes = {"ours": OURS, "theirs": THEIRS}
+        codes = {"bertedu": BERTEDU, "transformers": TRANSFORMERS}
         for code in codes.values():
-            run(code, directory, "read")  # the file is in memory, and the modules' bytecode is written
+            run(code, directory, "read")  # so that the file is in memory and the modules' bytecode is written
         turns = []
         for turn in range(repeats):
             order = list(codes)[:: -1 if turn % 2 else 1]
@@ -115,25 +115,23 @@ def rows(repeats=5):
         return common.row(text, *cells, left / right, target, met)
 
     return [
-        line("open BERT-Base, time / transformers'", "load", "seconds", "s", "<= 1.5", lambda x: x <= 1.5),
+        line("load BERT-Base, time / transformers'", "load", "seconds", "s", "<= 1.5", lambda x: x <= 1.5),
         line("the same, peak memory of the process", "load", "peak", "MiB", "<= 1.3", lambda x: x <= 1.3),
-        line("open it and read a sentence, time / transformers'", "read", "seconds", "s"),
+        line("load it and read a sentence, time / transformers'", "read", "seconds", "s"),
         line("the same, peak memory of the process", "read", "peak", "MiB"),
         *(full_size(name) for name in FULL_SIZE),
     ]
 
 
 def full_size(name):
-    """A line on one published size: built with random weights, one text of 128 tokens through it."""
-    found = run(PASS, name)
-    what = (
-        f"`{name}`, {found['parameters']:,} parameters: one pass of 128 tokens (peak memory of the process beside it)"
-    )
-    return common.row(what, f"{found['pass']:.2f} s", f"({found['peak']:,.0f} MiB)", [found["pass"]])
+    """Return the row of a published size: one pass of a text of 128 tokens with random weights."""
+    result = run(PASS, name)
+    what = f"`{name}`, {result['parameters']:,} parameters: one pass of 128 tokens (peer column: peak memory)"
+    return common.row(what, f"{result['pass']:.2f} s", f"({result['peak']:,.0f} MiB)", [result["pass"]])
 
 
 def main():
-    """Runs the benchmark and prints its table."""
+    """Run the benchmark and print its table."""
     options = common.parsed(common.parser(__doc__, repeats=5))
     print(common.machine(), "\n")
     print(common.table(rows(options.repeats)))

@@ -1,4 +1,4 @@
-"""How much memory a process keeps after each `fine_tune`: `python -m benchmarks.memory --calls 12`."""
+"""Memory of a process after repeated calls of `fine_tune`: `python -m benchmarks.memory --calls 12`."""
 
 import argparse
 import gc
@@ -8,20 +8,20 @@ import numpy as np
 import bertedu as be
 
 WORDS = "a the good bad dull bright film plot actor story moves drags".split()  # noqa: SIM905
-TARGET = 100  # MB that ten calls may add after the second
+TARGET = 100  # MB, the limit of what ten calls may add after the second
 
 
 def resident():
-    """Megabytes of this process in memory."""
+    """Return the resident memory of this process in megabytes."""
     import psutil
 
     return psutil.Process().memory_info().rss / 1e6
 
 
 def main():
-    """Fine-tune MiniLM again and again, each time a new classifier, and print what stays."""
+    """Fine-tune MiniLM repeatedly, each time with a new classifier, and print the memory."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=12, help="how often to fine-tune (default: %(default)s)")
+    parser.add_argument("--calls", type=int, default=12, help="number of calls (default: %(default)s)")
     calls = parser.parse_args().calls
     rng = np.random.default_rng(0)
     texts = [" ".join(rng.choice(WORDS, rng.integers(5, 20))) for _ in range(32)]

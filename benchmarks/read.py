@@ -1,12 +1,12 @@
-"""`bert.read` on 50 sentences of lengths never seen before, to all attention as NumPy, against two peers.
+"""`bert.read` on 50 sentences of new lengths, with all attention weights as NumPy, compared with two peers.
 
     python -m benchmarks.read [--repeats 5] [--one-process]
 
-Every repeat starts fresh processes, warms each up with one sentence, and then gives every sentence to all of them in
-turn; every sentence has another number of tokens. Compared: `bert.read` (which computes embeddings, layer outputs and
-pooled output besides); transformers' BertModel, eager attention, `output_attentions=True`, tokenisation included, as
-it is for ours; KerasHub's `BertBackbone` called as a layer, with ids from our tokenizer. KerasHub cannot show its
-attention scores, so it gets away with less work.
+Every repeat starts fresh processes, warms each up with one sentence, and then passes every sentence to all of them in
+turn; no two sentences have the same number of tokens. Contestants: `bert.read` (which also computes embeddings, layer
+outputs and pooled output); transformers' BertModel with eager attention and `output_attentions=True`; both include
+tokenization; KerasHub's `BertBackbone`, called as a layer, with ids from bertedu's tokenizer. It cannot return
+attention weights, so it does less work.
 """
 
 import time
@@ -15,13 +15,13 @@ import numpy as np
 
 from benchmarks import common
 
-PAUSE = 0.03  # seconds before each turn: torch's threads spin on after their work, on the core the next one needs
+PAUSE = 0.03  # seconds before each turn, because torch's threads keep spinning after their work
 
 CONTESTANTS = ("bertedu", "transformers", "KerasHub")
 
 
 def bertedu_reader():
-    """text -> attention `[L, N, T, T]`."""
+    """Return a function from text to attention `[L, N, T, T]`."""
     import bertedu as be
 
     bert = be.load("minilm")
@@ -29,7 +29,7 @@ def bertedu_reader():
 
 
 def transformers_reader():
-    """text -> attention `[L, N, T, T]`."""
+    """Return a function from text to attention `[L, N, T, T]`."""
     import torch
     from transformers import AutoTokenizer, BertModel
 
@@ -46,39 +46,39 @@ def transformers_reader():
 
 
 def keras_hub_reader():
-    """text -> sequence output `[T, D]`; its attention cannot be had."""
+    """Return a function from text to sequence output `[T, D]`; its attention is not available."""
     import keras
     import keras_hub
 
     import bertedu as be
 
     bert = be.load("minilm")
-    ours = bert.encoder
+    encoder = bert.encoder
     backbone = keras_hub.models.BertBackbone(
-        vocabulary_size=ours.vocab_size,
-        num_layers=ours.num_layers,
-        num_heads=ours.num_attention_heads,
-        hidden_dim=ours.hidden_size,
-        intermediate_dim=ours.inner_dim,
-        max_sequence_length=ours.max_sequence_length,
-        num_segments=ours.type_vocab_size,
+        vocabulary_size=encoder.vocab_size,
+        num_layers=encoder.num_layers,
+        num_heads=encoder.num_attention_heads,
+        hidden_dim=encoder.hidden_size,
+        intermediate_dim=encoder.inner_dim,
+        max_sequence_length=encoder.max_sequence_length,
+        num_segments=encoder.type_vocab_size,
     )
-    copy_weights(ours, backbone)
+    copy_weights(encoder, backbone)
     preprocessor = be.BertPreprocessor(bert.tokenizer, seq_length=None)
 
     def read(text):
         inputs = preprocessor(text)
         names = {"token_ids": "input_word_ids", "padding_mask": "input_mask", "segment_ids": "input_type_ids"}
-        outputs = backbone({name: inputs[ours] for name, ours in names.items()})
+        outputs = backbone({name: inputs[key] for name, key in names.items()})
         return keras.ops.convert_to_numpy(outputs["sequence_output"])[0]
 
-    # KerasHub's BERT has the tanh GELU and MiniLM the exact one: close, and a copying mistake would not be.
+    # KerasHub's BERT has the tanh GELU and MiniLM the exact one, so the outputs are only close.
     text = "The cat sat on the mat."
     assert np.abs(read(text) - bert.read(text).sequence_output).max() < 0.05
     return read
 
 
-THEIR_NAMES = (
+KERAS_HUB_NAMES = (
     ("layer_", "transformer_layer_"),
     ("self_attention/", "self_attention_layer/"),
     ("output_layer_norm", "feedforward_layer_norm"),
@@ -90,29 +90,29 @@ THEIR_NAMES = (
     ("embeddings/layer_norm", "embeddings_layer_norm"),
     ("pooler_transform", "pooled_dense"),
 )
-"""What part of our path of a weight is called what in KerasHub's; each weight's first match counts at its place."""
+"""Part of a weight's path in bertedu -> the same in KerasHub, applied in this order."""
 
 
 def copy_weights(encoder, backbone):
-    """Fills a KerasHub `BertBackbone` with the weights of `encoder`, by name; every one of both must be met."""
-    theirs = {weight.path: weight for weight in backbone.weights}
+    """Assign the weights of `encoder` to a KerasHub `BertBackbone`, by name; fail unless all weights match."""
+    unassigned = {weight.path: weight for weight in backbone.weights}
     for weight in encoder.weights:
         name = weight.path.split("/", 1)[1]
         in_layer = name.startswith("layer_")
-        for ours, other in THEIR_NAMES:
-            if ours == "layer_":
-                name = other + name.removeprefix(ours) if in_layer else name
+        for part, other in KERAS_HUB_NAMES:
+            if part == "layer_":
+                name = other + name.removeprefix(part) if in_layer else name
             else:
-                name = name.replace(ours, other)
-        theirs.pop(name).assign(weight)
-    assert not theirs, f"not filled: {list(theirs)}"
+                name = name.replace(part, other)
+        unassigned.pop(name).assign(weight)
+    assert not unassigned, f"not assigned: {list(unassigned)}"
 
 
 READERS = dict(zip(CONTESTANTS, (bertedu_reader, transformers_reader, keras_hub_reader), strict=True))
 
 
 def texts_of_every_length(n=50):
-    """A sentence to warm up with, and `n` others, each with another number of tokens, in mixed order."""
+    """Return a warm-up sentence and `n` others of different lengths, in random order."""
     by_length = {}
     texts = common.sentences()
     for text, length in zip(texts, common.token_counts(texts), strict=True):
@@ -123,13 +123,13 @@ def texts_of_every_length(n=50):
 
 
 def local(name):
-    """The contestant in this process: a function of a text that returns seconds."""
+    """Return a function from text to seconds, which runs the contestant in this process."""
     read = READERS[name]()
     return lambda text: common.seconds(read, text)
 
 
 def one_repeat(ask, texts, turn):
-    """name -> seconds of every text; `ask` holds a function for each name, and `turn` rotates who begins."""
+    """Return name -> seconds of all texts; `ask` has a function for each name, `turn` rotates the order."""
     warm_up, texts = texts
     for function in ask.values():
         function(warm_up)
@@ -144,7 +144,7 @@ def one_repeat(ask, texts, turn):
 
 
 def measure(repeats, one_process=False):
-    """The repeats' times: a list of dicts name -> seconds of every text."""
+    """Return the times of the repeats, a list of dicts name -> seconds of all texts."""
     texts = texts_of_every_length()
     if one_process:
         ask = {name: local(name) for name in CONTESTANTS[:2]}
@@ -160,35 +160,37 @@ def measure(repeats, one_process=False):
 
 
 def rows(repeats=5, one_process=False):
-    """The benchmark's lines of the table."""
+    """Return the benchmark's rows of the table."""
     results = measure(repeats, one_process)
     lines = [
-        ratio_row(results, name, most, kind)
-        for name, most in (("transformers", 1.0), ("KerasHub", 0.2))
+        ratio_row(results, name, limit, kind)
+        for name, limit in (("transformers", 1.0), ("KerasHub", 0.2))
         if name in results[0]
         for kind in RATIOS
     ]
-    for share, what, target in ((95, "95th percentile", "< 5"), (100, "slowest sentence", "")):
-        figures = np.array([np.percentile(times["bertedu"], share) for times in results])
+    for percentile, what, target in ((95, "95th percentile", "< 5"), (100, "slowest sentence", "")):
+        seconds = np.array([np.percentile(times["bertedu"], percentile) for times in results])
         medians = np.array([np.median(times["bertedu"]) for times in results])
         met = (lambda x: x < 5) if target else None
         what = f"`read`, {what} / median"
-        lines.append(common.row(what, common.milliseconds(figures), "", figures / medians, target, met))
+        lines.append(common.row(what, common.milliseconds(seconds), "", seconds / medians, target, met))
     return lines
 
 
 RATIOS = {
-    "median time / that of": lambda ours, theirs: np.median(ours) / np.median(theirs),
-    "sentence by sentence, time / that of": lambda ours, theirs: np.median(ours / theirs),
+    "median time / that of": lambda bertedu, peer: np.median(bertedu) / np.median(peer),
+    "sentence by sentence, time / that of": lambda bertedu, peer: np.median(bertedu / peer),
 }
-"""Two ways to compare the seconds of 50 sentences: the typical ones, or the typical quotient of one sentence's."""
+"""Two comparisons of the seconds of 50 sentences: the ratio of the medians, and the median of the ratios."""
 
 
-def ratio_row(results, name, most, kind):
-    """Our time over that of the peer `name`, which should be at most `most`, in every repeat."""
-    ours, theirs = (common.milliseconds(np.concatenate([times[who] for times in results])) for who in ("bertedu", name))
+def ratio_row(results, name, limit, kind):
+    """Return the row of bertedu's time divided by the peer's; the target is at most `limit`."""
+    bertedu, peer = (
+        common.milliseconds(np.concatenate([times[who] for times in results])) for who in ("bertedu", name)
+    )
     ratios = [RATIOS[kind](times["bertedu"], times[name]) for times in results]
-    return common.row(f"`read`, {kind} {name}", ours, theirs, ratios, f"<= {most}", lambda x: x <= most)
+    return common.row(f"`read`, {kind} {name}", bertedu, peer, ratios, f"<= {limit}", lambda x: x <= limit)
 
 
 def main():

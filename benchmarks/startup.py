@@ -1,10 +1,10 @@
-"""From the start of a process to the first attention array, against transformers; and how soon `--help` answers.
+"""Time from the start of a process to the first attention array, compared with transformers; and time of `--help`.
 
     python -m benchmarks.startup [--repeats 5]
 
 Every run is a fresh process; the contestants alternate. The child prints a line when its framework (TensorFlow, torch)
-is imported and when it holds the attention of one sentence as NumPy; the clock is the parent's, and starts before the
-child does. The files are read once before, so that nobody pays for a cold disk.
+is imported and when it has the attention of one sentence as NumPy. The parent measures the time, from before the child
+starts. The files are read once before, so that no contestant reads from a cold disk.
 """
 
 import subprocess
@@ -16,14 +16,14 @@ import numpy as np
 
 from benchmarks import common
 
-OURS = """
+BERTEDU = """
 import tensorflow
 print("framework", flush=True)
 import bertedu as be
 attention = be.load("minilm").read("The cat sat on the mat.").attention
 print("attention", attention.shape, flush=True)
 """
-THEIRS = """
+TRANSFORMERS = """
 import sys
 import torch
 print("framework", flush=True)
@@ -39,7 +39,7 @@ print("attention", attention.shape, flush=True)
 
 
 def start(code):
-    """Seconds from the start of a process that runs `code` to each line that it prints, by the line's first word."""
+    """Run `code` in a process; return the seconds to each line that it prints, by the line's first word."""
     began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-c", code, common.model_directory()],
@@ -51,44 +51,44 @@ def start(code):
     )
     marks = {line.split()[0]: time.perf_counter() - began for line in process.stdout if line.strip()}
     if process.wait():
-        raise RuntimeError(f"A start-up run failed; run it by hand to see why:\n{code}")
+        raise RuntimeError(f"A start-up run failed. Run it by hand to see why:\n{code}")
     return marks
 
 
 def help_seconds():
-    """How long `bertedu --help` takes."""
+    """Return the seconds that `bertedu --help` takes."""
     command = str(Path(sys.executable).with_name("bertedu"))
     return common.seconds(lambda: subprocess.run([command, "--help"], stdout=subprocess.DEVNULL, check=True))
 
 
 def rows(repeats=5):
-    """The benchmark's lines of the table."""
-    common.model_directory()  # imports here what it must before a clock runs
-    codes = {"ours": OURS, "theirs": THEIRS}
+    """Return the benchmark's rows of the table."""
+    common.model_directory()  # imports what it needs before the measurement
+    codes = {"bertedu": BERTEDU, "transformers": TRANSFORMERS}
     for code in codes.values():
         start(code)
     runs = []
     for turn in range(repeats):
         runs.append({name: start(codes[name]) for name in list(codes)[:: -1 if turn % 2 else 1]})
-    ours, theirs = ({mark: np.array([run[who][mark] for run in runs]) for mark in runs[0][who]} for who in codes)
+    bertedu, peer = ({mark: np.array([run[who][mark] for run in runs]) for mark in runs[0][who]} for who in codes)
 
     def line(what, left, right, target="", met=None):
         return common.row(what, f"{np.median(left):.2f} s", f"{np.median(right):.2f} s", left / right, target, met)
 
-    def soon(ratio):
+    def met(ratio):
         return ratio <= 1.5
 
     helps = [help_seconds() for _ in range(max(repeats, 5))]
     return [
-        line("start to first attention, time / transformers'", ours["attention"], theirs["attention"], "<= 1.5", soon),
-        line("of which `import tensorflow` and `import torch`", ours["framework"], theirs["framework"]),
-        line("the rest of it", *(times["attention"] - times["framework"] for times in (ours, theirs))),
+        line("start to first attention, time / transformers'", bertedu["attention"], peer["attention"], "<= 1.5", met),
+        line("of which `import tensorflow` and `import torch`", bertedu["framework"], peer["framework"]),
+        line("the rest of it", *(times["attention"] - times["framework"] for times in (bertedu, peer))),
         common.row("`bertedu --help`, seconds", f"{np.median(helps):.2f} s", "", helps, "< 0.3", lambda x: x < 0.3),
     ]
 
 
 def main():
-    """Runs the benchmark and prints its table."""
+    """Run the benchmark and print its table."""
     options = common.parsed(common.parser(__doc__, repeats=5))
     print(common.machine(), "\n")
     print(common.table(rows(options.repeats)))

@@ -1,14 +1,14 @@
-"""The views of bertedu and of bertviz: the same arrays, the same browser, one run.
+"""The views of bertedu and of bertviz, with the same arrays and the same browser.
 
     python -m benchmarks.views [--repeats 1] [--skip-bertviz]
 
-Each view is called, what it returns is put into a file, and a headless Chromium opens that file; the clock runs from
-the call to the first line or thumbnail on the screen. bertviz' scripts, which it loads from a CDN, are answered from
-the npm packages (d3, jquery, requirejs), so it never waits for a network. The weights are MiniLM's, of two texts of 128
-tokens, one above the other as 12 layers of 12 heads; and random ones, which do not compress. At 512 tokens bertviz
-would write 1.7 GB, so there only ours is measured: the processor time that a pointer going from token to token takes,
-and the time from a click on "next layer" to the new lines, right after the start and once the neighbours have come; in
-a saved file, and live in JupyterLab, where a layer comes from the kernel. There 24 layers of 16 heads are opened too.
+Each view is created and saved as a file, and a headless Chromium opens it; the time is that from the call to the first
+line or thumbnail on the screen. The scripts that bertviz loads from a CDN come from the npm packages (d3, jquery,
+requirejs), so it does not wait for a network. The weights are MiniLM's, of two texts of 128 tokens, stacked to 12
+layers of 12 heads; and random weights, which do not compress. At 512 tokens bertviz would write 1.7 GB, so only bertedu
+is measured: the processor time of a pointer that moves from token to token, and the time from a click on "next layer"
+to the new lines, right after the start and after the neighbouring layers are loaded; in a saved file, and live in
+JupyterLab, where a layer comes from the kernel. There, 24 layers of 16 heads are measured, too.
 """
 
 import argparse
@@ -32,7 +32,7 @@ sys.path.insert(0, str(common.ROOT / "tools"))
 import lab_browser
 
 TOKENS = 128
-PACKAGES = {  # what bertviz asks the CDN for: npm package, file in it
+PACKAGES = {  # file that bertviz loads from the CDN -> npm package, and the file in it
     "require.min.js": ("requirejs@2.3.6", "package/require.js"),
     "d3.min.js": ("d3@5.7.0", "package/dist/d3.min.js"),
     "jquery.min.js": ("jquery@2.2.4", "package/dist/jquery.min.js"),
@@ -41,8 +41,8 @@ HOVER = """async () => {
     const list = document.querySelector(".be-query");
     const box = list.getBoundingClientRect();
     for (let i = 0; i < 40; i += 1) {
-        const place = { clientX: box.left + 5, clientY: box.top + 100 + i * 9, bubbles: true };
-        list.dispatchEvent(new PointerEvent("pointermove", place));
+        const position = { clientX: box.left + 5, clientY: box.top + 100 + i * 9, bubbles: true };
+        list.dispatchEvent(new PointerEvent("pointermove", position));
         await new Promise(requestAnimationFrame);
         await new Promise(requestAnimationFrame);
     }
@@ -60,7 +60,7 @@ NEXT_LAYER = """async () => {
 
 
 def real_weights():
-    """MiniLM's attention to two texts of the language reference, as `[12, 12, T, T]`, and the tokens of the first."""
+    """Return MiniLM's attention for two texts of the language reference, `[12, 12, T, T]`, and the first's tokens."""
     import bertedu as be
 
     bert = be.load("minilm")
@@ -75,20 +75,20 @@ def real_weights():
 
 
 def random_weights(*shape):
-    """Softmax rows of noise: the worst case for compression."""
+    """Return the softmax of random numbers, the worst case for compression."""
     powers = np.exp(2 * np.random.default_rng(0).normal(size=shape)).astype("float32")
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-def ours(kind, attention, tokens, path):
-    """Calls our view and saves it."""
+def bertedu(kind, attention, tokens, path):
+    """Create and save a view of bertedu."""
     from bertedu import views
 
     return getattr(views, f"{kind}_view")(attention, tokens).save(path)
 
 
 def bertviz(kind, attention, tokens, path):
-    """Calls bertviz' view and puts what it would display into a page."""
+    """Create a view of bertviz and save its HTML as a page."""
     import bertviz as peer
     import torch
 
@@ -99,20 +99,20 @@ def bertviz(kind, attention, tokens, path):
 
 
 def npm_files():
-    """Contents of bertviz' scripts by name, fetched with `npm pack`."""
-    found = {}
+    """Return the contents of bertviz' scripts by name, fetched with `npm pack`."""
+    scripts = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, (package, member) in PACKAGES.items():
             run = subprocess.run(["npm", "pack", package, "--silent"], cwd=folder, capture_output=True, text=True)
             run.check_returncode()
             with tarfile.open(fileobj=io.BytesIO((Path(folder) / run.stdout.split()[-1]).read_bytes())) as archive:
-                found[name] = archive.extractfile(member).read()
-    return found
+                scripts[name] = archive.extractfile(member).read()
+    return scripts
 
 
 @contextlib.contextmanager
 def browser_with(scripts):
-    """A page in a headless Chromium whose requests to any network are answered from `scripts`, or refused."""
+    """Yield a page in a headless Chromium whose network requests are answered from `scripts`, or refused."""
 
     def answer(route):
         name = route.request.url.split("?")[0].rsplit("/", 1)[-1]
@@ -129,11 +129,11 @@ def browser_with(scripts):
         yield page
 
 
-DRAWN = {ours: ".bertedu-view[data-drawn]", bertviz: "svg line"}
+DRAWN = {bertedu: ".bertedu-view[data-drawn]", bertviz: "svg line"}
 
 
 def first_drawing(page, maker, kind, attention, tokens, folder):
-    """Seconds from the call to the first drawing, and the bytes of the file."""
+    """Return the seconds from the call to the first drawing, and the bytes of the file."""
     start = time.perf_counter()
     path = maker(kind, attention, tokens, Path(folder) / f"{maker.__name__}-{kind}.html")
     page.goto(path.as_uri(), wait_until="commit")
@@ -142,22 +142,22 @@ def first_drawing(page, maker, kind, attention, tokens, folder):
 
 
 def long_text(page, folder):
-    """At 512 tokens: bytes to the first drawing, processor seconds of a hover, and seconds to the next layer."""
+    """Return, for 512 tokens, bytes to the first drawing, processor seconds of a hover, seconds to the next layer."""
     from bertedu import views
 
     tokens = [f"token{i}" for i in range(512)]
     view = views.head_view(random_weights(12, 12, 512, 512), tokens)
     page.goto(view.save(Path(folder) / "long.html").as_uri())
-    page.wait_for_selector(DRAWN[ours], timeout=60_000)
+    page.wait_for_selector(DRAWN[bertedu], timeout=60_000)
     at_once = page.evaluate(NEXT_LAYER) / 1e3
-    page.wait_for_timeout(3000)  # the neighbours come
+    page.wait_for_timeout(3000)  # until the neighbouring layers are loaded
     fetched = page.evaluate(NEXT_LAYER) / 1e3
     page.wait_for_timeout(3000)
     return view.nbytes, hover_seconds(page), at_once, fetched
 
 
 def hover_seconds(page):
-    """Processor seconds that the page takes when the pointer goes on by one token."""
+    """Return the processor seconds of the page when the pointer moves by one token."""
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
 
@@ -170,19 +170,19 @@ def hover_seconds(page):
 
 
 LIVE = ((12, 12), (24, 16))  # layers, heads
-MAKING = """import numpy as np
+SETUP = """import numpy as np
 from bertedu.views import head_view
 powers = np.exp(2 * np.random.default_rng(0).standard_normal(({}, {}, 512, 512), "float32"))
 powers /= powers.sum(axis=-1, keepdims=True)"""
-CALLING = 'head_view(powers, [f"token{i}" for i in range(512)])'
+CALL = 'head_view(powers, [f"token{i}" for i in range(512)])'
 
 
 def live(shape, folder):
-    """In JupyterLab at 512 tokens: seconds to the first lines, and of a hover and the next layer, as `long_text`."""
+    """Return, in JupyterLab at 512 tokens, the seconds to the first lines, of a hover, and to the next layer."""
     import nbformat
 
     name = "x".join(map(str, shape))
-    sources = MAKING.format(*shape), CALLING
+    sources = SETUP.format(*shape), CALL
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     path = Path(folder) / f"lab-{name}" / "long.ipynb"
@@ -200,7 +200,7 @@ def live(shape, folder):
         cells.first.locator(".jp-InputPrompt", has_text="[1]").wait_for()
         start = time.perf_counter()
         page.keyboard.press("Shift+Enter")
-        page.wait_for_selector(DRAWN[ours])
+        page.wait_for_selector(DRAWN[bertedu])
         drawn = time.perf_counter() - start
         at_once = page.evaluate(NEXT_LAYER) / 1e3
         page.wait_for_timeout(3000)
@@ -210,9 +210,9 @@ def live(shape, folder):
 
 
 def compared(page, kind, sets, options, folder):
-    """Rows of the table for one kind of view."""
+    """Return the rows of the table for one kind of view."""
     attention, tokens = sets["real"]
-    times = {maker: [] for maker in (ours, *(() if options.skip_bertviz else (bertviz,)))}
+    times = {maker: [] for maker in (bertedu, *(() if options.skip_bertviz else (bertviz,)))}
     sizes = {}
     for _ in range(options.repeats):
         for maker, taken in times.items():
@@ -223,28 +223,28 @@ def compared(page, kind, sets, options, folder):
     target = {"head": 10, "model": 50}[kind]
     rows = []
     if peer:
-        ratios = np.array(peer) / np.array(times[ours])
-        rows.append(common.row(f"{kind} view, call to first drawing (ratio)", f"{np.median(times[ours]):.2f} s",
+        ratios = np.array(peer) / np.array(times[bertedu])
+        rows.append(common.row(f"{kind} view, call to first drawing (ratio)", f"{np.median(times[bertedu]):.2f} s",
                                f"{np.median(peer):.1f} s", ratios, f">= {target}", lambda x: x >= target))  # fmt: skip
-    saved = megabytes(f"{kind} view, saved file, real weights", sizes[ours], 2.5)
+    saved = megabytes(f"{kind} view, saved file, real weights", sizes[bertedu], 2.5)
     rows.append([*saved[:2], f"{sizes[bertviz] / 1e6:.1f} MB" if peer else "", *saved[3:]])
-    random = ours(kind, *sets["random"], Path(folder) / "random.html").stat().st_size
+    random = bertedu(kind, *sets["random"], Path(folder) / "random.html").stat().st_size
     return [*rows, megabytes(f"{kind} view, saved file, random weights", random, 4)]
 
 
-def megabytes(what, count, most):
-    """A row about a size."""
-    return common.row(what, f"{count / 1e6:.2f} MB", "", [count / 1e6], f"<= {most} MB", lambda x: x <= most)
+def megabytes(what, count, limit):
+    """Return a row with a size."""
+    return common.row(what, f"{count / 1e6:.2f} MB", "", [count / 1e6], f"<= {limit} MB", lambda x: x <= limit)
 
 
-def milliseconds(what, seconds, most):
-    """A row about a time, or about several of the same."""
+def milliseconds(what, seconds, limit):
+    """Return a row with one or several measurements of a time."""
     taken = np.atleast_1d(seconds) * 1e3
-    return common.row(what, f"{np.median(taken):.0f} ms", "", taken, f"< {most} ms", lambda x: x < most)
+    return common.row(what, f"{np.median(taken):.0f} ms", "", taken, f"< {limit} ms", lambda x: x < limit)
 
 
 def live_rows(repeats):
-    """Rows about views in JupyterLab, each time in a new one."""
+    """Return the rows of live views, each measured in a new JupyterLab."""
     rows = []
     for shape in LIVE:
         measured = []
@@ -261,10 +261,10 @@ def live_rows(repeats):
 
 
 def main():
-    """Measures, and prints the table."""
+    """Run the benchmark and print its table."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--repeats", type=int, default=1, help="repeats, alternating (default: %(default)s)")
-    arguments.add_argument("--skip-bertviz", action="store_true", help="measure ours only")
+    arguments.add_argument("--skip-bertviz", action="store_true", help="measure only bertedu")
     options = arguments.parse_args()
     from bertedu import views
 
@@ -281,7 +281,7 @@ def main():
         rows += [milliseconds(f"512 tokens: {what}", *measured) for what, *measured in (
             ("a hover", hover, 16), ("next layer, at once", at_once, 100), ("next layer", fetched, 100))]  # fmt: skip
         browser = page.context.browser.version
-    rows += live_rows(options.repeats)  # JupyterLab's page has a browser of its own
+    rows += live_rows(options.repeats)  # in another browser
     names = ["numpy", "anywidget", "playwright", *([] if options.skip_bertviz else ["bertviz"])]
     print(f"12 layers, 12 heads, {TOKENS} tokens. {platform.machine()}, Python {platform.python_version()}, Chromium "
           f"{browser}, {', '.join(f'{name} {version(name)}' for name in names)}.\n")  # fmt: skip

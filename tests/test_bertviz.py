@@ -1,4 +1,4 @@
-"""The bridge to bertviz: what reaches the package, what its page holds, and what is said where it is missing."""
+"""The bridge to bertviz: the arguments it passes, the page, and the errors without bertviz or torch."""
 
 import dataclasses
 import html
@@ -31,19 +31,19 @@ def reading(tokens=TOKENS, segments=SEGMENTS):
 
 @pytest.fixture
 def stub(monkeypatch):
-    """A bertviz that keeps what it is called with, and a torch that hands arrays through."""
+    """Stubs: a bertviz that records its arguments, and a torch that returns arrays unchanged."""
     calls = []
 
-    def keep(name):
+    def record(name):
         return lambda **arguments: calls.append((name, arguments)) or types.SimpleNamespace(data="<b>page</b>")
 
-    package = types.SimpleNamespace(head_view=keep("head_view"), model_view=keep("model_view"))
+    package = types.SimpleNamespace(head_view=record("head_view"), model_view=record("model_view"))
     monkeypatch.setitem(sys.modules, "bertviz", package)
     monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(from_numpy=lambda array: array))
     return calls
 
 
-def test_the_package_s_own_name_leads_here():
+def test_the_package_exports_the_module():
     assert bertedu.bertviz is bertviz
     assert "bertviz" in bertedu.__all__
 
@@ -57,7 +57,7 @@ def test_tensors_and_tokens_are_the_reading_s(stub, view, capsys):
     assert arguments["tokens"] == TOKENS
     assert [layer.shape for layer in arguments["attention"]] == [(1, N, T, T)] * L
     np.testing.assert_array_equal(np.concatenate(arguments["attention"]), one.attention)
-    assert not np.shares_memory(arguments["attention"][0], one.attention)
+    assert not np.may_share_memory(arguments["attention"][0], one.attention)
     assert arguments["sentence_b_start"] == 4
     assert arguments["include_layers"] == [0, 1]
     assert arguments["html_action"] == "return"
@@ -75,7 +75,7 @@ def test_filters_and_options_are_passed_on(stub, capsys):
     assert (head["layer"], head["heads"], head["include_layers"]) == (1, [0, 2], [1])
     assert (head["prettify_tokens"], head["sentence_b_start"]) == (False, None)
     assert (model["include_layers"], model["include_heads"], model["display_mode"]) == ([0], [1, 2], "dark")
-    assert capsys.readouterr().out.count("cdnjs") == 1  # what is returned comes without a word
+    assert capsys.readouterr().out.count("cdnjs") == 1  # "return" prints nothing
 
 
 def test_a_token_cannot_end_the_script_it_is_written_into(stub):
@@ -99,24 +99,24 @@ def test_a_token_cannot_end_the_script_it_is_written_into(stub):
         (lambda: bertviz.neuron_view(reading()), NotImplementedError, "its own three model classes.*be.neuron_view"),
     ],
 )
-def test_mistakes_are_named(stub, call, error, message):
+def test_an_error_names_the_argument(stub, call, error, message):
     with pytest.raises(error, match=message):
         call()
     assert stub == []
 
 
-def test_numbers_that_bertviz_cannot_draw(stub):
+def test_values_that_bertviz_cannot_draw(stub):
     one = reading()
     negative = dataclasses.replace(one, attention=one.attention - 0.1)
-    with pytest.warns(UserWarning, match="talking heads can be negative") as told:
+    with pytest.warns(UserWarning, match="talking heads can be negative") as warnings:
         bertviz.head_view(negative)
-    assert told[0].filename == __file__
+    assert warnings[0].filename == __file__
     with pytest.raises(ValueError, match="NaN or infinity"):
         bertviz.head_view(dataclasses.replace(one, attention=one.attention * np.nan))
 
 
 @pytest.mark.parametrize("missing", ["torch", "bertviz"])
-def test_without_torch_or_bertviz_it_says_what_to_do(stub, monkeypatch, missing):
+def test_without_torch_or_bertviz_the_error_says_what_to_do(stub, monkeypatch, missing):
     monkeypatch.setitem(sys.modules, missing, None)
     for view in (bertviz.head_view, bertviz.model_view):
         with pytest.raises(ImportError, match=missing) as raised:
@@ -127,7 +127,7 @@ def test_without_torch_or_bertviz_it_says_what_to_do(stub, monkeypatch, missing)
 
 
 def parameters(page):
-    """What bertviz' script is given, read out of the page."""
+    """Return the parameters of bertviz' script, parsed from the page."""
     return json.loads(re.search(r"const params = (\{.*\}); // HACK", page.data).group(1))
 
 
@@ -139,11 +139,11 @@ def real():
 
 def test_the_real_head_view_holds_the_numbers(real):
     one = reading()
-    found = parameters(bertviz.head_view(one, layer=1, heads=[2], html_action="return"))
-    assert (found["layer"], found["heads"], found["include_layers"]) == (1, [2], [0, 1])
-    names = [part["name"] for part in found["attention"]]
+    params = parameters(bertviz.head_view(one, layer=1, heads=[2], html_action="return"))
+    assert (params["layer"], params["heads"], params["include_layers"]) == (1, [2], [0, 1])
+    names = [part["name"] for part in params["attention"]]
     assert names == ["All", *(f"Sentence {a} -> Sentence {b}" for a, b in ("AA", "BB", "AB", "BA"))]
-    whole, _, second, across, _ = found["attention"]
+    whole, _, second, across, _ = params["attention"]
     assert whole["left_text"] == whole["right_text"] == TOKENS
     np.testing.assert_array_equal(np.array(whole["attn"], "float32"), one.attention)
     assert second["left_text"] == ["it", "sat", "[SEP]"]
@@ -152,20 +152,20 @@ def test_the_real_head_view_holds_the_numbers(real):
 
 def test_the_real_model_view_holds_what_was_chosen(real):
     one = reading(segments=[None, 0, 0, 0, 0, 0, None])
-    found = parameters(bertviz.model_view(one, include_layers=[1], include_heads=[0, 2], html_action="return"))
-    assert (found["include_layers"], found["include_heads"], found["total_heads"]) == ([1], [0, 2], N)
-    (whole,) = found["attention"]
+    params = parameters(bertviz.model_view(one, include_layers=[1], include_heads=[0, 2], html_action="return"))
+    assert (params["include_layers"], params["include_heads"], params["total_heads"]) == ([1], [0, 2], N)
+    (whole,) = params["attention"]
     np.testing.assert_array_equal(np.array(whole["attn"], "float32"), one.attention[1:, [0, 2]])
 
 
-def test_the_real_one_is_shown_whole_in_a_frame_of_its_own(real, monkeypatch, capsys):
+def test_the_real_view_is_shown_in_a_frame(real, monkeypatch, capsys):
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)
     assert bertviz.head_view(reading(), layer=1) is None
     (frame,) = shown
     document = html.unescape(re.search(r'srcdoc="([^"]*)"', frame.data).group(1))
-    found = parameters(types.SimpleNamespace(data=document))
-    np.testing.assert_array_equal(np.array(found["attention"][0]["attn"], "float32"), reading().attention)
+    params = parameters(types.SimpleNamespace(data=document))
+    np.testing.assert_array_equal(np.array(params["attention"][0]["attn"], "float32"), reading().attention)
     assert document.index("require.min.js") < document.index("const params")
     assert "cdnjs" in capsys.readouterr().out
 

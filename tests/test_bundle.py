@@ -1,4 +1,4 @@
-"""The JavaScript of the views: how modules are joined, that their types are right, and the reader's two sides."""
+"""The JavaScript of the views: joining modules, type checks, and the reader interface in both languages."""
 
 import inspect
 import re
@@ -21,8 +21,8 @@ B = "let counter = 1;\nconst b = counter;\nconst c = 2;\nexport { b, c };\n"
 
 
 @pytest.fixture
-def written(tmp_path):
-    """Writes modules into a folder, and joins them."""
+def joined(tmp_path):
+    """Return a function that writes modules into a folder and joins them."""
 
     def join(*entries, **modules):
         for name, text in modules.items():
@@ -34,44 +34,44 @@ def written(tmp_path):
 
 
 def run(script):
-    """What a script prints, run by node as the module that it is in a page."""
+    """Run a script with node, as a module like in a page."""
     if shutil.which("node") is None:
         pytest.skip("no node on PATH")
     return subprocess.run(["node", "--input-type=module", "--eval", script], capture_output=True, text=True, timeout=60)
 
 
-def test_modules_run_in_the_order_of_their_imports_and_share_no_names(written):
-    script = written("a.js", "d.js", a=A.replace("import nothing", "line"), b=B, d=B.replace("2", "3"))
+def test_modules_run_in_import_order_with_separate_names(joined):
+    script = joined("a.js", "d.js", a=A.replace("import nothing", "line"), b=B, d=B.replace("2", "3"))
     assert script.index('modules["b.js"] =') < script.index('modules["a.js"] =')
     done = run(f"{script}\nconsole.log(a, b, c, typeof counter);")
     assert done.stdout == "1\nline 1 3 undefined\n", done.stderr
 
 
-def test_a_module_is_joined_once_and_unchanged(written):
-    script = written("a.js", a='import { b } from "./b.js";\nimport { c } from "./c.js";\nexport { b, c };\n', b=B,
+def test_a_module_is_joined_once_and_unchanged(joined):
+    script = joined("a.js", a='import { b } from "./b.js";\nimport { c } from "./c.js";\nexport { b, c };\n', b=B,
                      c='import { c } from "./b.js";\nexport { c };\n')  # fmt: skip
     assert script.count("let counter = 1;\nconst b = counter;\nconst c = 2;\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("modules", "words"),
+    ("modules", "message"),
     [
         ({"a": 'import { b, gone } from "./b.js";\nexport { b };\n', "b": B}, "a.js, line 1: b.js .* not export gone"),
-        ({"a": 'import { a } from "./a.js";\nexport { a };\n'}, "circle: a.js > a.js"),
+        ({"a": 'import { a } from "./a.js";\nexport { a };\n'}, "circular imports: a.js > a.js"),
         ({"a": 'import * as b from "./b.js";\nexport { b };\n', "b": B}, "a.js, line 1: expected import"),
         ({"a": "export const a = 1;\nexport { a };\n"}, "a.js, line 1: the only export must be the last line"),
         ({"a": "const a = 1;\n"}, "a.js, last line: expected export"),
-        ({"a": A, "b": B}, "a.js, line 3: expected import"),  # a line of a string that looks like one is told, too
+        ({"a": A, "b": B}, "a.js, line 3: expected import"),  # also in a multi-line string
     ],
 )
-def test_what_cannot_be_joined_is_named(written, modules, words):
-    with pytest.raises(ValueError, match=words):
-        written("a.js", **modules)
+def test_modules_that_break_a_rule_are_named(joined, modules, message):
+    with pytest.raises(ValueError, match=message):
+        joined("a.js", **modules)
 
 
-def test_a_module_that_is_not_there_is_an_error(written):
+def test_a_missing_module_is_an_error(joined):
     with pytest.raises(FileNotFoundError):
-        written("a.js", a='import { b } from "./nowhere.js";\nexport { b };\n')
+        joined("a.js", a='import { b } from "./nowhere.js";\nexport { b };\n')
 
 
 @pytest.mark.parametrize(("view", "host"), ENTRIES)
@@ -81,12 +81,12 @@ def test_the_script_of_every_view_is_a_module_that_loads(view, host):
     assert done.stdout == "function function\n", done.stderr
 
 
-def test_every_module_is_in_a_page_but_the_types():
+def test_pages_contain_every_module_except_the_types():
     joined = "".join(bundle.script(f"{view}.js", f"{host}.js") for view, host in ENTRIES)
     assert [name for name in MODULES if f'modules["{name}"]' not in joined] == ["types.js"]
 
 
-def test_only_the_kernel_s_module_knows_of_anywidget_and_its_hosts():
+def test_only_the_kernel_module_depends_on_anywidget_and_its_hosts():
     for name in set(MODULES) - {"kernel.js"}:
         assert not re.search(r"widget|jupyter|\.jp-|msg:custom", (bundle.HERE / name).read_text(), re.IGNORECASE), name
 
@@ -100,7 +100,7 @@ def test_the_types_of_the_modules_are_right():
     assert done.returncode == 0, done.stdout
 
 
-def test_a_wrong_type_is_found(tmp_path):
+def test_a_wrong_type_is_reported(tmp_path):
     from tools import check_js
 
     if check_js.missing():
@@ -113,7 +113,7 @@ def test_a_wrong_type_is_found(tmp_path):
     assert done.returncode and "'gone' does not exist" in done.stdout
 
 
-def test_without_node_nothing_is_checked_which_is_said(monkeypatch, capsys):
+def test_without_node_a_message_says_that_nothing_is_checked(monkeypatch, capsys):
     from tools import check_js
 
     monkeypatch.setattr(shutil, "which", lambda name: None)
@@ -128,10 +128,10 @@ def test_without_node_nothing_is_checked_which_is_said(monkeypatch, capsys):
 
 
 def fields(name):
-    """The fields of a type in types.js, and whether each may be left out."""
+    """Return the fields of a type in types.js, and whether each is optional."""
     block = re.search(rf"@typedef {{object}} {name}\n(.*?)\*/", (bundle.HERE / "types.js").read_text(), re.DOTALL)[1]
-    found = re.findall(r"@property {.*} (\[?)(\w+)\]?", block)
-    return {field: bool(optional) for optional, field in found}
+    properties = re.findall(r"@property {.*} (\[?)(\w+)\]?", block)
+    return {field: bool(optional) for optional, field in properties}
 
 
 def methods(protocol):
@@ -152,10 +152,12 @@ def test_the_protocol_is_the_same_on_both_sides():
 
 
 @pytest.mark.parametrize(("protocol", "implementation"), [(Reader, BertReader), (ReadText, BertReadText)])
-def test_the_reader_over_a_bert_takes_what_the_protocol_says(protocol, implementation):
+def test_the_reader_of_a_bert_has_the_parameters_of_the_protocol(protocol, implementation):
     for name in methods(protocol):
-        expected, own = (list(inspect.signature(getattr(cls, name)).parameters) for cls in (protocol, implementation))
-        assert own == expected
+        expected, actual = (
+            list(inspect.signature(getattr(cls, name)).parameters) for cls in (protocol, implementation)
+        )
+        assert actual == expected
 
 
 def test_messages_have_the_fields_that_the_page_expects():

@@ -1,8 +1,8 @@
-"""Analysis: what heads look at, what reaches a token through all layers, and how alike vectors are. Chapter: 12.
+"""Analysis of attention heads, attention rollout, and similarity of vectors. Chapter: 12.
 
-heads     head_statistics, head_atlas           entropy, distance, shares, and a label for every head
-flow      rollout                               attention through all layers
-vectors   similarity, principal_components      cosines, and two dimensions of many
+heads     head_statistics, head_atlas           entropy, distance, attention by kind of key, and a label for every head
+flow      rollout                               attention rollout
+vectors   similarity, principal_components      cosine similarity and principal components
 """
 
 # In reading order.

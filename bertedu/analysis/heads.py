@@ -1,8 +1,8 @@
-"""What each head looks at, in numbers, and what it may be called: the atlas of heads.
+"""Head statistics and head atlas: what each head attends to, in numbers, and a label for it.
 
-    entropy of a row p     -sum_s p[s] log2 p[s]     bits: 0 for one token, log2 S for all alike
+    entropy of a row p     -sum_s p[s] log2 p[s]     bits: 0 for one token, log2 S for equal weights
 
-Clark et al. 2019 (https://arxiv.org/abs/1906.04341), section 3. What a head looks at need not be what the model uses
+Clark et al. 2019 (https://arxiv.org/abs/1906.04341), section 3. What a head attends to need not be what the model uses
 (Jain and Wallace 2019, https://arxiv.org/abs/1902.10186): these numbers describe, they do not explain. Chapter: 12.
 """
 
@@ -19,7 +19,7 @@ from bertedu.checks import instance, numbers, strings
 from bertedu.reading import Reading
 
 SPECIAL = ("[CLS]", "[SEP]", "[PAD]")
-SHARES = {  # the statistics that are shares of a row, and what a head is called where one of them is above MOST
+KEY_KINDS = {  # kind of key, an attribute of HeadStatistics -> label of a head that gives it more than MIN_WEIGHT
     "previous": "previous token",
     "next": "next token",
     "itself": "itself",
@@ -28,34 +28,34 @@ SHARES = {  # the statistics that are shares of a row, and what a head is called
     "sep": "[SEP] sink",
     "punctuation": "punctuation",
 }
-MOST = 0.5
+MIN_WEIGHT = 0.5
 """Clark et al., 3.1: four heads of BERT-Base put more than 50% of their attention on the previous token on average, and
-five on the next; 3.2: over half of the attention of layers 6 to 10 goes to [SEP]. We take the half for every kind."""
-BROAD = 0.9
-"""Ours. The broad heads of Clark et al., 3.3, give no word more than 10%, in texts of up to 128 tokens. In a sentence
-of nine tokens no row can do that, so we ask for 90% of the entropy that its length allows."""
+five on the next; 3.2: over half of the attention of layers 6 to 10 goes to [SEP]. We use 50% for every kind."""
+MIN_ENTROPY = 0.9
+"""Of broad heads, our choice. Those of Clark et al., 3.3, give no word more than 10%, in texts of up to 128 tokens. In
+a sentence of nine tokens no row can do that, so the limit is 90% of the entropy that its length allows."""
 
 
-UNSUMMED = 1e-2  # a row may miss 1 by that much; half precision misses it by less
+SUM_TOLERANCE = 1e-2  # of a row's sum; half precision is off by less
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class HeadStatistics:
-    """What each head of a model looks at, averaged over the words of one text or of several.
+    """Statistics of what each head attends to, averaged over the tokens of one or several texts.
 
-    Rows of [CLS], [SEP] and [PAD] are left out: what they do says little about words. Each mean is over the words that
-    have such a token to look at; where none has, it is 0. The word after [CLS] has [CLS] for its previous token.
+    Queries [CLS], [SEP] and [PAD] are excluded. Each mean is over the queries that have a key of that kind; it is 0 if
+    there is no such query. The previous token of the first word is [CLS].
 
     Attributes, each `[L, N]`:
-        entropy: bits.
-        normalized_entropy: entropy divided by log2 T, its maximum: 1 where all weights of a row are equal.
-        distance: how many tokens away, on average.
-        previous, next, itself: shares of attention on these neighbours.
-        same_word: share on other places where the same token stands.
-        cls, sep: shares on [CLS] and on every [SEP].
-        punctuation: share on tokens of nothing but punctuation marks.
+        entropy: in bits.
+        normalized_entropy: entropy divided by log2 T, its maximum: 1 if all weights of a row are equal.
+        distance: mean distance between query and key, in tokens.
+        previous, next, itself: weight on the previous token, on the next token, and on the query's own token.
+        same_word: weight on other positions with the same token.
+        cls, sep: weight on [CLS], and on all [SEP].
+        punctuation: weight on tokens that consist of punctuation marks.
     And:
-        num_tokens: int, how many rows were averaged: one for each token that is no special token.
+        num_tokens: int, the number of rows averaged: tokens that are not special tokens.
     """
 
     num_tokens: int
@@ -74,41 +74,45 @@ class HeadStatistics:
     def labels(self) -> np.ndarray:
         """A label for each head, `[L, N]` strings.
 
-        The kind with the largest share, where that is more than half ("previous token", "next token", "itself", "same
-        word", "[CLS] sink", "[SEP] sink", "punctuation"); else "broad", where `normalized_entropy` is at least 0.9;
+        The kind of key with the largest weight, if that is more than 0.5 ("previous token", "next token", "itself",
+        "same word", "[CLS] sink", "[SEP] sink", "punctuation"); else "broad", if `normalized_entropy` is at least 0.9;
         else "mixed".
         """
-        shares = np.stack([getattr(self, name) for name in SHARES])  # [kinds, L, N]
-        names = np.array(list(SHARES.values()))[shares.argmax(axis=0)]
-        rest = np.where(self.normalized_entropy >= BROAD, "broad", "mixed")
-        return np.where(shares.max(axis=0) > MOST, names, rest)
+        weights = np.stack([getattr(self, name) for name in KEY_KINDS])  # [kinds, L, N]
+        names = np.array(list(KEY_KINDS.values()))[weights.argmax(axis=0)]
+        rest = np.where(self.normalized_entropy >= MIN_ENTROPY, "broad", "mixed")
+        return np.where(weights.max(axis=0) > MIN_WEIGHT, names, rest)
 
     words = renamed_attribute("words", "num_tokens")
     evenness = renamed_attribute("evenness", "normalized_entropy")
 
     @also_spelled({"most": "limit"}, deprecated=True)
     def summary(self, limit: int = 6) -> str:
-        """Return the atlas of heads as text: a line a label, with its `limit` clearest heads as layer.head (share)."""
+        """Return the head atlas as text: one line per label, its heads as layer.head (value), largest value first.
+
+        Args:
+            limit: int, the number of heads shown per label.
+        """
         labels, lines = self.labels, []
-        for name, label in [*SHARES.items(), ("normalized_entropy", "broad"), ("normalized_entropy", "mixed")]:
+        for name, label in [*KEY_KINDS.items(), ("normalized_entropy", "broad"), ("normalized_entropy", "mixed")]:
             values = np.where(labels == label, getattr(self, name), -1.0)
-            places = sorted(zip(*np.nonzero(labels == label), strict=True), key=lambda place: -values[place])
-            heads = [f"{place[0]}.{place[1]} ({values[place]:.2f})" for place in places[:limit]]
-            more = [f"and {len(places) - limit} more"] if len(places) > limit else []
-            lines += [f"{label:<15}{len(places):>4}   {', '.join(heads + more)}"] if places else []
+            heads = sorted(zip(*np.nonzero(labels == label), strict=True), key=lambda head: -values[head])
+            entries = [f"{head[0]}.{head[1]} ({values[head]:.2f})" for head in heads[:limit]]
+            more = [f"and {len(heads) - limit} more"] if len(heads) > limit else []
+            lines += [f"{label:<15}{len(heads):>4}   {', '.join(entries + more)}"] if heads else []
         return "\n".join(lines)
 
     def __repr__(self) -> str:
         layers, heads = self.entropy.shape
-        return f"HeadStatistics({layers} layers of {heads} heads, over {self.num_tokens} words)\n{self.summary()}"
+        return f"HeadStatistics({layers} layers of {heads} heads, over {self.num_tokens} tokens)\n{self.summary()}"
 
 
 def head_statistics(attention: ArrayLike, tokens: Sequence[str]) -> HeadStatistics:
-    """Return statistics of what each head attends to in one text.
+    """Compute statistics of what each head attends to in one text.
 
     Args:
-        attention: `[L, N, T, T]`, shares: not negative, rows that sum to 1. The scores of talking heads are none.
-        tokens: T strings; [CLS], [SEP] and [PAD] are told by name.
+        attention: `[L, N, T, T]`, attention weights: not negative, rows sum to 1. Not those of talking heads.
+        tokens: list of T strings; [CLS], [SEP] and [PAD] are recognized by name.
 
     Returns:
         `HeadStatistics`.
@@ -117,15 +121,15 @@ def head_statistics(attention: ArrayLike, tokens: Sequence[str]) -> HeadStatisti
         TypeError, ValueError: an argument is not as above; the message names it.
 
     Example:
-        >>> look_back = np.eye(4, k=-1) + np.eye(4)[:1].T * np.eye(4)[0]  # the first token looks at itself
-        >>> head_statistics([[look_back]], ["the", "cat", "sat", "on"]).labels.tolist()
+        >>> to_previous = np.eye(4, k=-1) + np.eye(4)[:1].T * np.eye(4)[0]  # the first token attends to itself
+        >>> head_statistics([[to_previous]], ["the", "cat", "sat", "on"]).labels.tolist()
         [['previous token']]
     """
     return _averaged([_sums(attention_weights(attention, "LNTT"), tokens)])
 
 
 def head_atlas(readings: Reading | Iterable[Reading]) -> HeadStatistics:
-    """Return head statistics over several texts, each word with the same weight: one text says little about a head.
+    """Compute head statistics over several texts; each token has the same weight. One text says little about a head.
 
     Args:
         readings: a `Reading`, or a list of them, of one model.
@@ -134,7 +138,7 @@ def head_atlas(readings: Reading | Iterable[Reading]) -> HeadStatistics:
         `HeadStatistics`.
 
     Raises:
-        TypeError: not readings. ValueError: none, of different models, or with scores that are no shares.
+        TypeError: not readings. ValueError: no readings, different models, or talking heads.
 
     Example:
         >>> from bertedu import load
@@ -150,14 +154,14 @@ def head_atlas(readings: Reading | Iterable[Reading]) -> HeadStatistics:
 
 
 def attention_weights(attention: ArrayLike, letters: str) -> np.ndarray:
-    """Return `attention` as a float64 array of the shape `letters`, not negative, in rows that sum to 1."""
+    """Return `attention` as float64 of shape `letters`, not negative, in rows that sum to 1."""
     array = numbers("attention", attention, letters)
-    off = np.abs(array.sum(axis=-1) - 1).max()
-    if array.min() < 0 or off > UNSUMMED:
+    error = np.abs(array.sum(axis=-1) - 1).max()
+    if array.min() < 0 or error > SUM_TOLERANCE:
         raise ValueError(
-            f"attention: expected numbers that are not negative, in rows that sum to 1, got a least of "
-            f"{array.min():.3g} and a row that misses 1 by {off:.3g}. For talking heads, "
-            "which mix their weights after the softmax, they are not defined: see bertedu.plots and the views."
+            f"attention: expected weights of at least 0 in rows that sum to 1, got a minimum of {array.min():.3g} and "
+            f"a sum that is off by {error:.3g}. This analysis is not defined for talking heads, which mix the weights "
+            "after the softmax; use bertedu.plots or the views."
         )
     return array
 
@@ -166,7 +170,7 @@ Sums = dict[str, tuple[np.ndarray, int]]
 
 
 def _sums(attention: np.ndarray, tokens: Sequence[str]) -> Sums:
-    """Return for each statistic its sum over the rows that count, `[L, N]`, and how many those are."""
+    """Return for each statistic its sum over the rows that it applies to, `[L, N]`, and the number of these rows."""
     names = np.array(strings("tokens", tokens, attention.shape[-1], "row of attention"), object)
     special = np.isin(names, SPECIAL)
     words = ~special | special.all()
@@ -187,7 +191,7 @@ def _sums(attention: np.ndarray, tokens: Sequence[str]) -> Sums:
 
 
 def _keys_of(tokens: np.ndarray) -> dict[str, np.ndarray]:
-    """Return for each kind of share a table `[T, T]`: 1 where a key is of that kind for the query of the row."""
+    """Return for each kind of key a table `[T, T]`: 1 where the key is of that kind for the query of the row."""
     count = len(tokens)
     marks = [bool(token) and all(unicodedata.category(character)[0] == "P" for character in token) for token in tokens]
     every_row = np.ones((count, 1))

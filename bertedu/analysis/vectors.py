@@ -1,4 +1,4 @@
-"""How similar vectors are, and the plane in which they differ most.
+"""Cosine similarity and principal components of vectors.
 
     similarity   x.y / (|x| |y|)              principal components   X - mean = U S V^T,  points = U S
 
@@ -14,20 +14,20 @@ from bertedu.reading import Reading
 
 
 def layer_vectors(reading: Reading) -> np.ndarray:
-    """Return a reading's vectors before the first layer and after each, `[L + 1, T, D]`."""
+    """Return the embeddings and the output of every layer, `[L + 1, T, D]`."""
     return np.concatenate([reading.embedding_output[None], reading.encoder_outputs])
 
 
 def similarity(vectors: Reading | ArrayLike) -> np.ndarray:
-    """Return the cosine similarity of every vector with every other: 1 same direction, 0 orthogonal, -1 opposite.
+    """Compute the cosine similarity of every pair of vectors.
 
     Args:
-        vectors: `[..., R, D]`; all leading axes are kept. Or a `Reading`, for `layer_vectors(reading)`: how similar
-            its tokens are, layer by layer. The other way round, how far each token has come from where it was:
-            ``similarity(layer_vectors(reading).swapaxes(0, 1))``, `[T, L + 1, L + 1]`.
+        vectors: `[..., R, D]`, or a `Reading` for `layer_vectors(reading)`: the similarity of its tokens in every
+            layer. For the similarity of a token's vectors between layers, `[T, L + 1, L + 1]`, use
+            ``similarity(layer_vectors(reading).swapaxes(0, 1))``.
 
     Returns:
-        `[..., R, R]` float64; the similarity of a vector of zeros is 0, with itself too.
+        `[..., R, R]` float64, from -1 to 1. A zero vector has similarity 0, with itself too.
 
     Raises:
         TypeError, ValueError: `vectors` is not as above.
@@ -46,29 +46,29 @@ def similarity(vectors: Reading | ArrayLike) -> np.ndarray:
 
 
 def principal_components(vectors: ArrayLike, n: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """Return the `n` directions in which vectors differ most, and where each vector lies along them.
+    """Project vectors to their first `n` principal components.
 
-        X - mean = U S V^T,   points = U S,   shares = S^2 / sum S^2
+        X - mean = U S V^T,   points = U S,   ratio = S^2 / sum S^2
 
     Args:
         vectors: `[R, D]`.
-        n: how many, at most min(R, D).
+        n: int, at most min(R, D).
 
     Returns:
-        points: `[R, n]` float64, around 0. Which end of a direction is positive means nothing, so it is fixed: the
-            largest entry of a direction is positive, and the same vectors always give the same points.
-        shares: `[n]`, of the whole variance; what they miss of 1 is what a picture of the points does not show.
+        points: `[R, n]` float64, with mean 0. The sign of a component is arbitrary; here the element of its direction
+            with the largest absolute value is positive, so that equal vectors give equal points.
+        ratio: `[n]`, the explained variance ratio: the fraction of the variance along each component.
 
     Raises:
         TypeError, ValueError: an argument is not as above.
 
     Example:
-        >>> points, shares = principal_components([[0, 0], [3, 4], [6, 8]])
-        >>> np.abs(points[:, 0]).round(6).tolist(), shares.round(6).tolist()
+        >>> points, ratio = principal_components([[0, 0], [3, 4], [6, 8]])
+        >>> np.abs(points[:, 0]).round(6).tolist(), ratio.round(6).tolist()
         ([5.0, 0.0, 5.0], [1.0, 0.0])
     """
     vectors = numbers("vectors", vectors, "RD")
-    n = whole_number("n", n, 1, min(vectors.shape), "There are no more directions than vectors and dimensions.")
+    n = whole_number("n", n, 1, min(vectors.shape), "There are no more components than vectors or dimensions.")
     left, sizes, directions = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
     largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1)[:, 0]
     variance = sizes**2

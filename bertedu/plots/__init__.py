@@ -1,14 +1,14 @@
-"""Plots: attention and vectors as figures that describe themselves.
+"""Plots of attention and vectors, with alt text.
 
-Functions take arrays and strings and return matplotlib Axes. Each computes an alt text from the numbers that it draws;
+Functions take arrays and strings and return matplotlib Axes. Each computes its alt text from the numbers that it draws;
 `AltTextFigure` passes it on to notebooks and saved files. All chapters.
 
-    attention     head, layer, model, rollout     one head, a layer's heads, every head; what reaches a token
+    attention     head, layer, model, rollout     attention weights of one head, a layer or a model; rollout
     thumbnails    thumbnails, shrink              every head in one image, with a value for each
-    curves        lines, training                 how numbers change; how a loss falls
-    similarities  similarity                      how similar things are, layer by layer too
-    scatter       vectors                         vectors in the plane
-    figures       save, png, describe, close      with the description inside
+    curves        lines, training                 line plots; the training and validation loss
+    similarities  similarity                      similarity matrices, one or several
+    scatter       vectors                         vectors in two dimensions
+    figures       save, png, describe, close      files and alt texts of figures
 
 Read them in this order: style, fonts, figures, descriptions, drawing, and then any kind of plot.
 """

@@ -1,4 +1,4 @@
-"""Lines: how numbers change, from layer to layer for instance, or from step to step of a training."""
+"""Line plots: values over layers or any other axis, and the loss over the steps of a training."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from bertedu.plots.fonts import write
 from bertedu.plots.style import MARKERS, PALETTE
 
 SIZE = (6.4, 3.8)  # inches
-MEAN_OF = 10  # steps that the smooth line of a training is the mean of
+MEAN_WINDOW = 10  # steps averaged by the bold line of a training
 
 
 def lines(
@@ -29,15 +29,15 @@ def lines(
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Lines that carry their names at their right end; told apart by marker as well as by colour.
+    """Plot lines, labelled at their right end and distinguished by marker as well as by colour.
 
     Args:
-        values: `[R, X]`, one line a row.
-        labels: R strings.
-        x: X numbers, or X strings to write below evenly spaced points. Defaults to 0, 1, 2, ...
-        xlabel, ylabel: str, what the axes show.
-        title: None, or a line above.
-        ax: the Axes to draw in. Defaults to those of a new `AltTextFigure`.
+        values: `[R, X]`, one line per row.
+        labels: list of R strings.
+        x: X numbers, or X strings for evenly spaced points. Defaults to 0, 1, 2, ...
+        xlabel, ylabel: str, axis labels.
+        title: str. Defaults to no title.
+        ax: Axes to draw in. Defaults to those of a new `AltTextFigure`.
 
     Returns:
         The Axes.
@@ -51,16 +51,16 @@ def lines(
     """
     values = numbers("values", values, "RX")
     labels = strings("labels", labels, len(values), "row of values")
-    names, places = _positions(x, values.shape[1])
+    names, positions = _positions(x, values.shape[1])
     with styled_axes(ax, SIZE) as ax:
         for number, row in enumerate(values):
             dash = ("-", "--", ":")[number // len(PALETTE) % 3]
             marker, colour = MARKERS[number % len(MARKERS)], PALETTE[number % len(PALETTE)]
-            ax.plot(places, row, color=colour, marker=marker, linestyle=dash, markersize=5)
-        if len(places) <= 16 or names != [f"{place:g}" for place in places]:
-            write_ticks(ax.xaxis, places, names)
+            ax.plot(positions, row, color=colour, marker=marker, linestyle=dash, markersize=5)
+        if len(positions) <= 16 or names != [f"{position:g}" for position in positions]:
+            write_ticks(ax.xaxis, positions, names)
         clean_axes(ax, xlabel, ylabel, title)
-        _label_lines(ax, places[-1], values[:, -1], labels)
+        _label_lines(ax, positions[-1], values[:, -1], labels)
     set_description(ax, "Line plot", title, describe_lines(values, labels, names, xlabel, ylabel))
     return ax
 
@@ -75,13 +75,13 @@ def training(
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """The loss of a training: of each step, pale; the mean of the last ten; and the validation loss.
+    """Plot the loss of each training step (pale), its mean over the last ten steps, and the validation loss.
 
     Args:
-        losses: pairs (number of the step, from 1; loss); may be empty, before the first.
-        validation: pairs (steps done, validation loss), only where there are `losses`.
-        steps: int, all steps of the training; the axis has room for them from the beginning.
-        epoch: int, the steps of an epoch, to mark where each ends. Defaults to no marks.
+        losses: list of pairs (step, from 1; loss); empty before the first step.
+        validation: list of pairs (step, validation loss). Defaults to none.
+        steps: int, total number of training steps, the range of the x axis.
+        epoch: int, steps per epoch, to mark where each ends. Defaults to no marks.
         title, ax: as in `lines`.
 
     Returns:
@@ -92,7 +92,7 @@ def training(
 
     Example:
         >>> training([(1, 0.7), (2, 0.5)], steps=4).figure.alt
-        'Loss of a training, 2 of 4 steps. The mean of the last steps goes from 0.70 to 0.60.'
+        'Training loss, 2 of 4 steps. The mean over the last steps goes from 0.70 to 0.60.'
     """
     losses, validation = (
         numbers(name, pairs, "R2") if len(pairs) else np.zeros((0, 2))
@@ -100,7 +100,7 @@ def training(
     )
     sums = np.cumsum([0.0, *losses[:, 1]])
     ends = np.arange(1, len(sums))
-    starts = np.maximum(ends - MEAN_OF, 0)
+    starts = np.maximum(ends - MEAN_WINDOW, 0)
     means = (sums[ends] - sums[starts]) / (ends - starts)
     with styled_axes(ax, SIZE) as ax:
         for end in range(epoch, steps, epoch) if epoch else ():
@@ -110,16 +110,16 @@ def training(
         ax.plot(*validation.T, color=PALETTE[1], marker=MARKERS[1], markersize=5, clip_on=False)
         ax.set_xlim(0, steps)
         ax.set_ylim(0, 1.05 * max([*losses[:, 1], *validation[:, 1]], default=1))
-        clean_axes(ax, f"step (bold: the mean of the last {MEAN_OF})", "loss", title)
+        clean_axes(ax, f"step (bold: mean of the last {MEAN_WINDOW})", "loss", title)
         last = [line[-1] for line in (means, validation[:, 1]) if len(line)]
         _label_lines(ax, steps, np.array(last), ["training", "validation"][: len(last)])
     done = int(losses[-1, 0]) if len(losses) else 0
-    set_description(ax, "Loss of a training", title, describe_training(means, validation, done, steps))
+    set_description(ax, "Training loss", title, describe_training(means, validation, done, steps))
     return ax
 
 
 def _positions(x: Any, count: int) -> tuple[list[str], np.ndarray]:
-    """Return names and numbers of the points along x."""
+    """Return the names and the positions of the points along x."""
     if x is not None and len(x) and all(isinstance(value, str) for value in x):
         return strings("x", x, count, "column of values"), np.arange(count)
     x = numbers("x", np.arange(count) if x is None else x, "X", X=count)
@@ -127,20 +127,20 @@ def _positions(x: Any, count: int) -> tuple[list[str], np.ndarray]:
 
 
 def _label_lines(ax: Axes, x: float, ends: np.ndarray, labels: Sequence[str]) -> None:
-    """Write each line's name beside its last point, moved up or down where two would overlap."""
+    """Write each line's label beside its last point, moved up or down where two would overlap."""
     low, high = ax.get_ylim()
     gap = (high - low) * 0.19 / max(ax.get_window_extent().height / ax.figure.dpi, 1.0)  # 0.19 inch: a line of text
-    places = np.empty(len(ends))
-    groups = []  # names that would overlap stand one gap apart around the middle of their ends
+    heights = np.empty(len(ends))
+    groups = []  # labels that would overlap are spaced one gap apart around the mean of their ends
     for number in np.argsort(ends, kind="stable"):
         groups.append([number])
         while len(groups) > 1 and _stack(ends, groups[-1], gap)[0] < _stack(ends, groups[-2], gap)[-1] + gap:
             groups[-2:] = [groups[-2] + groups[-1]]
     for group in groups:
-        places[group] = _stack(ends, group, gap)
+        heights[group] = _stack(ends, group, gap)
     style = {"xytext": (8, 0), "textcoords": "offset points", "va": "center", "annotation_clip": False}
     for number, label in enumerate(labels):
-        write(ax.annotate, label, xy=(x, places[number]), color=PALETTE[number % len(PALETTE)], **style)
+        write(ax.annotate, label, xy=(x, heights[number]), color=PALETTE[number % len(PALETTE)], **style)
 
 
 def _stack(ends: np.ndarray, group: list[int], gap: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What several kinds of plot draw: heat maps large and small, grids of them, ticks, titles."""
+"""Parts of several kinds of plot: heat maps large and small, grids of them, ticks, titles."""
 
 import functools
 import math
@@ -15,7 +15,7 @@ from bertedu.plots.figures import new_figure, styled_axes
 from bertedu.plots.fonts import drawable, write
 from bertedu.plots.style import MAX_LABELS, MAX_NUMBERS, SMALL, STYLE
 
-LABELLED = 16  # more tokens than that are not written beside small heat maps
+MAX_SMALL_LABELS = 16  # beyond it, tokens are not written beside small heat maps
 COLUMNS = 4  # of small heat maps
 
 
@@ -29,10 +29,11 @@ def heat_map(
     ax: Axes | None = None,
     names: Sequence[str] | None = None,
 ) -> Axes:
-    """Draw `values` as squares of colour with `columns` above and `rows` beside, and a colour bar; return the Axes.
+    """Draw `values` as a heat map with labels above and at the left, and a colour bar; return the Axes.
 
     Args:
-        names: what columns and rows are.
+        columns, rows: labels of the columns and rows.
+        names: pair of axis labels. Defaults to none.
     """
     with styled_axes(ax, _heat_map_size(rows, columns), "compressed") as ax:
         image = ax.imshow(values, aspect="equal", interpolation="nearest", **scale)
@@ -50,7 +51,7 @@ def heat_map(
 
 
 def _heat_map_size(rows, columns):
-    """Return inches: enough that neighbouring labels do not touch, with room for the longest."""
+    """Return width and height in inches: neighbouring labels do not touch, and the longest label fits."""
     largest = min(max(len(rows), len(columns)), MAX_LABELS)
     cell = 0.48 if largest <= MAX_NUMBERS else max(0.17, min(0.32, 5.0 / largest))
     width, height = (max(1.6, cell * min(len(names), MAX_LABELS)) for names in (columns, rows))
@@ -59,30 +60,30 @@ def _heat_map_size(rows, columns):
 
 
 def scale_of(values: np.ndarray) -> dict[str, Any]:
-    """Return colours: white at 0, blue above; where there are negative numbers, red of equal depth below."""
-    most = np.abs(values).max() or 1.0
+    """Return colour map and limits: white at 0, blue above; symmetric, with red below, if a value is negative."""
+    limit = np.abs(values).max() or 1.0
     if values.min() < 0:
-        return {"cmap": "RdBu", "vmin": -most, "vmax": most}
-    return {"cmap": "Blues", "vmin": 0, "vmax": most}
+        return {"cmap": "RdBu", "vmin": -limit, "vmax": limit}
+    return {"cmap": "Blues", "vmin": 0, "vmax": limit}
 
 
 def token_ticks(ax: Axes, columns: Sequence[str], rows: Sequence[str], top: bool = True) -> None:
-    """Write the tokens along both axes; every second, third, ... where they are too many."""
+    """Write the tokens along both axes; only every second, third, ... if they are too many."""
     ax.tick_params(top=top, labeltop=top, bottom=not top, labelbottom=not top, length=2, labelsize=SMALL)
     write_ticks(ax.xaxis, range(len(columns)), columns, rotation=90)
     write_ticks(ax.yaxis, range(len(rows)), rows)
 
 
-def write_ticks(axis: Axis, places: Iterable[int], names: Sequence[str], **style: Any) -> None:
-    """Write `names` at their places along `axis`, no more than fit, each with a font that has its letters."""
+def write_ticks(axis: Axis, positions: Iterable[int], names: Sequence[str], **style: Any) -> None:
+    """Write `names` at `positions` along `axis`, no more than fit, each in a font that has its characters."""
     step = math.ceil(len(names) / MAX_LABELS)
-    axis.set_ticks(list(places)[::step], [drawable(name)[0] for name in names[::step]], parse_math=False, **style)
+    axis.set_ticks(list(positions)[::step], [drawable(name)[0] for name in names[::step]], parse_math=False, **style)
     for tick, name in zip(axis.get_ticklabels(), names[::step], strict=True):
         tick.set_fontfamily(drawable(name)[1])
 
 
 def write_title(ax: Axes, title: str | None) -> None:
-    """Write a line above `ax`, from its left edge on."""
+    """Write `title` above `ax`, aligned with its left edge."""
     if title:
         write(ax.set_title, title, loc="left")
 
@@ -90,7 +91,7 @@ def write_title(ax: Axes, title: str | None) -> None:
 def _write_numbers(ax, image, values):
     for row, column in np.ndindex(values.shape):
         shade = image.cmap(image.norm(values[row, column]))
-        dark = np.dot(shade[:3], (0.299, 0.587, 0.114)) < 0.55  # perceived brightness, as in ITU-R BT.601
+        dark = np.dot(shade[:3], (0.299, 0.587, 0.114)) < 0.55  # luma of ITU-R BT.601
         ax.text(column, row, f"{values[row, column]:.2f}", ha="center", va="center", fontsize=SMALL,
                 color="white" if dark else "black")  # fmt: skip
 
@@ -104,23 +105,23 @@ def grid(
     title: str | None,
     note: str,
 ) -> np.ndarray:
-    """Return `count` Axes of `size` inches in a grid, inside `edges` (left, right, bottom), below title and note.
+    """Return `count` Axes of `size` inches in a grid with margins `edges` (left, right, bottom), below title and note.
 
-    Placed by hand: matplotlib's own layouts take seconds for 144 Axes.
+    The positions are computed here because matplotlib's layout engines take seconds for 144 Axes.
     """
     lines = [*([title] if title else []), note]
     left, right, bottom = edges
-    top = 0.25 - (size[1] - min(size)) + 0.2 * len(lines)  # names stand above the first row, or in each row's own room
-    least = 0.063 * max(map(len, lines)) + 0.3  # inches that the longest line needs
-    width, height = max(columns * size[0] + left + right, least), rows * size[1] + top + bottom
+    top = 0.25 - (size[1] - min(size)) + 0.2 * len(lines)  # names are above the first row, or inside each row's height
+    min_width = 0.063 * max(map(len, lines)) + 0.3  # inches that the longest line needs
+    width, height = max(columns * size[0] + left + right, min_width), rows * size[1] + top + bottom
     figure = new_figure((width, height))
     inner = min(size) * 0.92
     axes = np.empty(count, object)
     with matplotlib.rc_context(STYLE):
         for number, line in enumerate(lines):
-            place = functools.partial(figure.text, 0.1 / width, 1 - (0.08 + 0.2 * number) / height)
+            setter = functools.partial(figure.text, 0.1 / width, 1 - (0.08 + 0.2 * number) / height)
             style = {"fontsize": 10} if number < len(lines) - 1 else {"fontsize": SMALL, "color": "#444444"}
-            write(place, line, va="top", **style)
+            write(setter, line, va="top", **style)
         for number in range(count):
             row, column = divmod(number, columns)
             x, y = left + column * size[0], height - top - (row + 1) * size[1]
@@ -137,14 +138,14 @@ def panels(
     scale: dict[str, Any] | None = None,
     unit: str = "",
 ) -> np.ndarray:
-    """Draw a small heat map for each of `values`, `[P, R, R]`, named above; return P Axes.
+    """Draw a small heat map with a title for each of `values`, `[P, R, R]`; return P Axes.
 
     Args:
-        scale: the colours of all, with a bar for `unit`. Defaults to a scale for each.
+        scale: a common colour scale, with a colour bar for `unit`. Defaults to a scale for each heat map.
     """
     rows = math.ceil(len(values) / COLUMNS)
     columns = math.ceil(len(values) / rows)
-    labelled = len(labels) <= LABELLED
+    labelled = len(labels) <= MAX_SMALL_LABELS
     side = max(1.5, 0.15 * len(labels)) if labelled else 1.9
     room = 0.25 + 0.075 * max(map(len, labels)) if labelled else 0.1
     axes = grid(rows, columns, len(values), (side, side + 0.2), (room, 0.75 if scale else 0.1, room), title, note)
@@ -161,7 +162,7 @@ def panels(
 
 
 def _shared_bar(figure, image, first, last, unit):
-    """Draw a colour bar beside a row of Axes that goes from `first` to `last`."""
+    """Draw a colour bar beside a row of Axes; `first` and `last` are positions of its ends."""
     width = figure.get_size_inches()[0]
     bar = figure.add_axes((last.x1 + 0.12 / width, first.y0, 0.09 / width, first.height))
     write(figure.colorbar(image, cax=bar).set_label, unit)
@@ -169,7 +170,7 @@ def _shared_bar(figure, image, first, last, unit):
 
 
 def thumbnail(ax: Any, values: np.ndarray, scale: dict[str, Any] | None = None) -> AxesImage:
-    """Draw `values`, `[T, S]`, to fill `ax`, in a frame, without names; on a scale of their own by default."""
+    """Draw `values`, `[T, S]`, in a frame without labels; on their own colour scale by default."""
     image = ax.imshow(values, aspect="auto", interpolation="nearest", **(scale or scale_of(values)))
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set(linewidth=0.5, color="#888888")
@@ -177,7 +178,7 @@ def thumbnail(ax: Any, values: np.ndarray, scale: dict[str, Any] | None = None) 
 
 
 def clean_axes(ax: Axes, xlabel: str, ylabel: str, title: str | None) -> None:
-    """Remove the frame where no numbers stand, and name the axes."""
+    """Remove the top and right spines, and label the axes."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=SMALL)
     write(ax.set_xlabel, xlabel)

@@ -1,4 +1,4 @@
-"""Figures that describe themselves, in a notebook and in a saved file; and how they are saved and closed."""
+"""Figures with alt text, in notebooks and in files."""
 
 import contextlib
 import io
@@ -21,10 +21,10 @@ from bertedu.terminal import escape
 
 
 class AltTextFigure(Figure):
-    """A matplotlib figure with an alt text, the attribute `alt`, for readers who cannot see it.
+    """A matplotlib figure with an alt text, `alt`, for readers who cannot see it.
 
     Use it as ``plt.figure(FigureClass=AltTextFigure)`` or ``plt.subplots(FigureClass=AltTextFigure)``. Unless you set
-    `alt`, it joins the descriptions of its axes that this package's plotting functions wrote.
+    `alt`, it joins the descriptions that this package's plotting functions add to the Axes.
 
     A notebook gets a PNG with `alt` in its metadata and as its plain-text version. As of 2026, nbconvert's `classic`
     template turns the metadata into `<img alt>`; JupyterLab 4 and nbconvert's `lab` template ignore them; VS Code reads
@@ -36,7 +36,7 @@ class AltTextFigure(Figure):
 
     @property
     def alt(self) -> str:
-        """The text alternative, str."""
+        """str, the alt text."""
         return describe(self) if self._own_alt is None else escape(self._own_alt)
 
     @alt.setter
@@ -50,7 +50,7 @@ class AltTextFigure(Figure):
 
     def _ipython_display_(self) -> None:
         # The inline backend registers a PNG maker for every Figure, which IPython prefers to `_repr_mimebundle_`;
-        # its "retina" form drops our metadata. An object that displays itself comes before both, and only once.
+        # its "retina" form drops the alt text. `_ipython_display_` takes precedence over both.
         from IPython.display import display
 
         data, metadata = self._repr_mimebundle_()
@@ -58,31 +58,29 @@ class AltTextFigure(Figure):
 
 
 def describe(axes: Any) -> str:
-    """Return the descriptions that belong to the figure of `axes` (Axes, an array of them, or a figure)."""
+    """Return the alt text of the figure of `axes` (Axes, an array of them, or a figure), from all of its Axes."""
     return escape(" ".join(filter(None, (getattr(ax, "alt_text", "") for ax in figure_of(axes).axes))))
 
 
 def set_description(ax: Any, kind: str, title: str | None, text: str) -> None:
-    """Keep title and description with the Axes that they belong to: a figure of several joins them."""
+    """Store title and alt text in the Axes, so that a figure of several Axes can join them."""
     ax.alt_title, ax.alt_text = title, f"{kind} '{title}'{text}" if title else f"{kind}{text}"
 
 
 def figure_of(axes: Any) -> Figure:
-    """Return the figure that `axes` (Axes, an array of them, or a figure) is in."""
+    """Return the figure of `axes` (Axes, an array of them, or a figure)."""
     first = axes if isinstance(axes, Figure) else next(iter(np.ravel(axes)), None)
     figure = first if isinstance(first, Figure) else getattr(first, "figure", None)
     if not isinstance(figure, Figure):
-        raise TypeError(
-            f"axes: expected what a function of bertedu.plots returned, or a figure, got {type(axes).__name__}."
-        )
+        raise TypeError(f"axes: expected Axes, an array of Axes, or a figure of matplotlib, got {type(axes).__name__}.")
     return figure
 
 
 def new_figure(size: tuple[float, float], layout: Any = None) -> Figure:
     """Return an empty `AltTextFigure` of `size` inches."""
-    # Never inside `rc_context`: the first figure loads the backend, and a notebook's backend sets rcParams for good
-    # ("interactive", without which no later figure is shown), and the context would take them back.
-    if plt.get_backend().lower() == "agg":  # which shows nothing: pyplot would keep every figure for ever
+    # Never inside `rc_context`: the first figure loads the backend, a notebook's backend sets rcParams permanently
+    # ("interactive", without which no later figure is shown), and the context would reset them.
+    if plt.get_backend().lower() == "agg":  # it shows nothing, so pyplot would never release a figure
         figure = AltTextFigure(figsize=size, layout=layout, facecolor="white")
         FigureCanvasAgg(figure)
         return figure
@@ -91,14 +89,14 @@ def new_figure(size: tuple[float, float], layout: Any = None) -> Figure:
 
 @contextlib.contextmanager
 def styled_axes(ax: Axes | None, size: tuple[float, float], layout: str = "constrained") -> Iterator[Axes]:
-    """Yield `ax`, or for None the Axes of a new figure of `size` inches; what is drawn meanwhile has our style."""
+    """Yield `ax`, or the Axes of a new figure of `size` inches, with `STYLE` in effect."""
     axes = new_figure(size, layout).add_subplot if ax is None else lambda: ax
     with matplotlib.rc_context(STYLE):
         yield axes()
 
 
 def png(axes: Any, dpi: float = SHARP_DPI) -> bytes:
-    """Return the figure of `axes` (Axes, an array of them, or a figure) as the bytes of a PNG file.
+    """Return the figure of `axes` (Axes, an array of them, or a figure) as PNG bytes.
 
     Example:
         >>> from bertedu import plots
@@ -109,13 +107,13 @@ def png(axes: Any, dpi: float = SHARP_DPI) -> bytes:
 
 
 def save(axes: Any, path: str | os.PathLike[str], dpi: float = 200) -> Path:
-    """Save the figure of `axes` (Axes, an array of them, or a figure), with its description inside.
+    """Save a figure, with its alt text in the file's metadata.
 
     Args:
-        axes: what one of the functions of this package returned.
-        path: str or path, ending in .png, .svg or .pdf, in a folder that exists. A file there is replaced, and only
-            once the new one is complete.
-        dpi: pixels an inch (.png).
+        axes: Axes, an array of them, or a figure, as the functions of this package return them.
+        path: str or Path, ending in .png, .svg or .pdf, in an existing folder. An existing file is replaced once the
+            new one is complete.
+        dpi: float, pixels per inch of a .png.
 
     Returns:
         The Path.
@@ -129,7 +127,7 @@ def save(axes: Any, path: str | os.PathLike[str], dpi: float = 200) -> Path:
 
 
 def _rendered(figure: Figure, form: str, dpi: float) -> bytes:
-    """Return a figure as "png", "svg" or "pdf", its description inside; the same figure gives the same bytes."""
+    """Return a figure as the bytes of a "png", "svg" or "pdf" with its alt text; equal figures give equal bytes."""
     titles = [figure.get_suptitle(), *(getattr(ax, "alt_title", None) for ax in figure.axes)]
     metadata: dict[str, Any] = {
         "Title": escape(next(filter(None, titles), "AltTextFigure")),
@@ -145,5 +143,5 @@ def _rendered(figure: Figure, form: str, dpi: float) -> bytes:
 
 
 def close(axes: Any) -> None:
-    """Free the figure of `axes` (Axes, an array of them, or a figure); matplotlib keeps it until it is closed."""
+    """Close the figure of `axes` (Axes, an array of them, or a figure) to free its memory."""
     plt.close(figure_of(axes))

@@ -1,4 +1,4 @@
-"""Vectors as points in the plane, their names placed where none covers another."""
+"""Scatter plots of vectors in two dimensions, with labels that do not overlap."""
 
 import itertools
 import math
@@ -18,8 +18,8 @@ from bertedu.plots.figures import figure_of, set_description, styled_axes
 from bertedu.plots.fonts import rewrite, write
 from bertedu.plots.style import MARKERS, PALETTE, SMALL
 
-DISTANCES = (5, 10, 16, 23)  # points from a point to its name, nearest first; the far ones get a line
-SIDES = ((1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1))  # right and above first, as one writes
+DISTANCES = (5, 10, 16, 23)  # from a point to its label, in typographic points; distant labels get a line
+SIDES = ((1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1))  # above right first
 
 
 @also_spelled({"shares": "explained_variance_ratio"}, deprecated=True)
@@ -32,18 +32,18 @@ def vectors(
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Axes:
-    """Points in the plane with their names beside them; near each other means similar.
+    """Plot vectors in two dimensions as labelled points.
 
-    Names never cover one another: where it is crowded they move away from their points, with a thin line back; where
-    there is no room at all they are left out, and the figure says how many.
+    Labels never overlap: where it is crowded, they move away from their points, with a thin line to them. Labels that
+    still do not fit are omitted, and the figure says how many.
 
     Args:
-        points: `[R, 2]`; ``points, ratio = analysis.principal_components(vectors)`` makes them of any vectors.
-        labels: R strings; an empty one is not written.
-        groups: R strings: points of one group share colour and marker, and a legend names them. Defaults to none.
-        explained_variance_ratio: 2 numbers, the fraction of the variance along each axis. Defaults to none written.
-        ax: the Axes to draw in. Defaults to those of a new `AltTextFigure`.
-        title: None, or a line above.
+        points: `[R, 2]`; ``points, ratio = analysis.principal_components(vectors)`` computes them from any vectors.
+        labels: list of R strings; an empty one is not written.
+        groups: list of R strings: each group has its colour and marker, and a legend. Defaults to no groups.
+        explained_variance_ratio: 2 numbers, for the axis labels. Defaults to no axis labels.
+        ax: Axes to draw in. Defaults to those of a new `AltTextFigure`.
+        title: str. Defaults to no title.
 
     Returns:
         The Axes.
@@ -53,7 +53,7 @@ def vectors(
 
     Example:
         >>> vectors([[0, 0], [0, 1], [5, 5]], ["a", "b", "c"]).figure.alt
-        "Scatter plot of 3 points. Nearest to 'a' is 'b', to 'b' 'a', to 'c' 'b'."
+        "Scatter plot of 3 points. 'a' is nearest to 'b', 'b' to 'a', 'c' to 'b'."
     """
     points = numbers("points", points, "R2")
     labels = strings("labels", labels, len(points), "row of points")
@@ -64,7 +64,7 @@ def vectors(
     columns = math.ceil(len(kinds) / 20) if any(kinds) else 0  # of the legend
     with styled_axes(ax, (6.2 + columns, 4.8)) as ax:
         for number, kind in enumerate(kinds):
-            marker = MARKERS[(number + number // len(PALETTE)) % len(MARKERS)]  # 49 groups look different
+            marker = MARKERS[(number + number // len(PALETTE)) % len(MARKERS)]  # 49 distinct combinations
             style: dict[str, Any] = {"color": PALETTE[number % len(PALETTE)], "marker": marker, "edgecolors": "white"}
             members = points[[group == kind for group in groups]]
             ax.scatter(members[:, 0], members[:, 1], s=36, label=str(number), linewidths=0.5, **style)
@@ -80,14 +80,14 @@ def vectors(
 
 
 def _legend(ax: Axes, kinds: Sequence[str], columns: int) -> None:
-    """Name the groups beside the plot, where it covers no point and no name."""
-    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0}
-    legend = ax.legend(frameon=False, fontsize=SMALL, ncols=columns, **place)
-    rewrite(legend.get_texts(), kinds)  # here: matplotlib ignores labels such as "_x"
+    """Add a legend of the groups beside the plot, where it covers no point and no label."""
+    style: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0}
+    legend = ax.legend(frameon=False, fontsize=SMALL, ncols=columns, **style)
+    rewrite(legend.get_texts(), kinds)  # afterwards, because matplotlib ignores labels such as "_x"
 
 
 def _write_names(ax: Axes, points: np.ndarray, labels: Sequence[str]) -> None:
-    """Write each name at the first free place around its point, those with the closest neighbours first."""
+    """Write each label at the first free position around its point, those with the closest neighbours first."""
     style = {"fontsize": SMALL, "color": "#333333", "textcoords": "offset points"}
     arrow = {"arrowstyle": "-", "lw": 0.5, "color": "#777777", "shrinkA": 1}
     names = [
@@ -95,47 +95,47 @@ def _write_names(ax: Axes, points: np.ndarray, labels: Sequence[str]) -> None:
         for point, label in zip(points, labels, strict=True)
     ]
     written = [bool(label) for label in labels]
-    left_out = sum(written) - _place_names(ax, points, names, written)
-    if left_out:  # say so; that takes a line from the plot, so places are sought once more
+    omitted = sum(written) - _position_labels(ax, points, names, written)
+    if omitted:  # the note takes a line from the plot, so the positions are computed once more
         axis = f"{ax.get_xlabel()}\n".lstrip()
-        ax.set_xlabel(f"{axis}({left_out} names left out: no room)")
-        left_out = sum(written) - _place_names(ax, points, names, written)
-        ax.set_xlabel(f"{axis}({left_out} names left out: no room)")
+        ax.set_xlabel(f"{axis}({omitted} labels omitted: no room)")
+        omitted = sum(written) - _position_labels(ax, points, names, written)
+        ax.set_xlabel(f"{axis}({omitted} labels omitted: no room)")
 
 
-def _place_names(ax: Axes, points: np.ndarray, names: Sequence[Any], written: Sequence[bool]) -> int:
-    """Move each name to a free place, or hide it; return how many are visible."""
-    figure_of(ax).draw_without_rendering()  # so that layout and limits are final, and places on the page are known
+def _position_labels(ax: Axes, points: np.ndarray, names: Sequence[Any], written: Sequence[bool]) -> int:
+    """Move each label to a free position, or hide it; return how many are visible."""
+    figure_of(ax).draw_without_rendering()  # makes layout and limits final
     unit = ax.figure.dpi / 72
-    spots = ax.transData.transform(points)
+    anchors = ax.transData.transform(points)
     limits = ax.get_window_extent().padded(4 * unit)
-    taken = np.concatenate([spots - 3.5 * unit, spots + 3.5 * unit], axis=1)  # boxes: left, bottom, right, top
-    apart = np.sort(np.linalg.norm(spots[:, None] - spots, axis=-1), axis=1)
-    for number in np.argsort(apart[:, 1:4].sum(axis=1), kind="stable"):
+    taken = np.concatenate([anchors - 3.5 * unit, anchors + 3.5 * unit], axis=1)  # boxes: left, bottom, right, top
+    distances = np.sort(np.linalg.norm(anchors[:, None] - anchors, axis=-1), axis=1)
+    for number in np.argsort(distances[:, 1:4].sum(axis=1), kind="stable"):
         name = names[number]
-        name.set_visible(True)  # what is hidden has no size
-        # an annotation's own extent would have its line in it; a little air at the side keeps words apart
+        name.set_visible(True)  # a hidden text has no extent
+        # an annotation's own extent would include its line; the margin keeps neighbouring labels apart
         size = np.array(Text.get_window_extent(name).size) + (3 * unit, 0)
-        free = _free_place(spots[number], size, unit, taken, limits) if written[number] else None
+        free = _free_position(anchors[number], size, unit, taken, limits) if written[number] else None
         name.set_visible(free is not None)
         if free is not None:
-            place, box = free
-            name.set(position=place, ha="left", va="bottom")
-            name.arrow_patch.set_visible(np.linalg.norm(np.clip(0, place, place + size / unit)) > 8)
+            position, box = free
+            name.set(position=position, ha="left", va="bottom")
+            name.arrow_patch.set_visible(np.linalg.norm(np.clip(0, position, position + size / unit)) > 8)
             taken = np.vstack([taken, box])
     return sum(name.get_visible() for name in names)
 
 
-def _free_place(
-    spot: np.ndarray, size: np.ndarray, unit: float, taken: np.ndarray, limits: Any
+def _free_position(
+    anchor: np.ndarray, size: np.ndarray, unit: float, taken: np.ndarray, limits: Any
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return where a name of `size` pixels fits: its offset from `spot` in points, and its box; or None."""
+    """Return where a label of `size` pixels fits: its offset from `anchor` in points, and its box; or None."""
     for distance, side in itertools.product(DISTANCES, SIDES):
         step = np.array(side) * distance * unit * (1 if 0 in side else 0.75)
-        corner = spot + step - size * (1 - np.array(side)) / 2
+        corner = anchor + step - size * (1 - np.array(side)) / 2
         box = np.concatenate([corner, corner + size])
         free = (box[2] <= taken[:, 0]) | (box[0] >= taken[:, 2]) | (box[3] <= taken[:, 1]) | (box[1] >= taken[:, 3])
         inside = limits.x0 <= box[0] and limits.y0 <= box[1] and box[2] <= limits.x1 and box[3] <= limits.y1
         if free.all() and inside:
-            return (corner - spot) / unit, box
+            return (corner - anchor) / unit, box
     return None

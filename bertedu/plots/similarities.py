@@ -1,4 +1,4 @@
-"""How similar things are: tables of it, as heat maps."""
+"""Heat maps of similarity matrices."""
 
 from collections.abc import Sequence
 
@@ -21,28 +21,28 @@ def similarity(
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes | np.ndarray:
-    """Tables of how similar things are, as heat maps. The colours span what differs: diagonals play no part in it.
+    """Plot similarity matrices as heat maps. The colours span the values off the diagonal.
 
-    Several tables share one scale, so that they can be compared. The tokens of a text, layer by layer:
+    Several matrices have a common colour scale, so that you can compare them. For the tokens of a text, layer by layer:
     ``similarity(analysis.similarity(reading), reading.tokens)``.
 
     Args:
-        values: `[R, R]`, or several such tables, `[P, R, R]`.
-        labels: R strings, of rows and columns alike; written in small tables while they fit (16).
-        names: P strings, what each of several tables is. Defaults to their numbers from 0.
-        unit: str, what the numbers are.
-        title: None, or a line above.
-        ax: the Axes to draw one table in. Defaults to those of a new `AltTextFigure`.
+        values: `[R, R]`, or several matrices, `[P, R, R]`.
+        labels: list of R strings, for rows and columns; of several matrices, up to 16 are written.
+        names: list of P strings, the title of each of several matrices. Defaults to their numbers from 0.
+        unit: str, label of the colour bar.
+        title: str. Defaults to no title.
+        ax: Axes to draw a single matrix in. Defaults to those of a new `AltTextFigure`.
 
     Returns:
-        The Axes; an array of P Axes for several tables.
+        The Axes; an array of P Axes for several matrices.
 
     Raises:
         TypeError, ValueError: an argument is not as above; the message names it.
 
     Example:
         >>> similarity([[1, 0.5], [0.5, 1]], ["a", "b"]).figure.alt
-        "Heat map of cosine similarity between 2 things. Most like 'a' is 'b' (0.50), like 'b' 'a' (0.50)."
+        "Heat map of cosine similarity between 2 items. 'a' is most similar to 'b' (0.50), 'b' to 'a' (0.50)."
     """
     several = np.ndim(values) == 3
     values = numbers("values", values, "PRR" if several else "RR")
@@ -54,10 +54,10 @@ def similarity(
         set_description(ax, "Heat map", title, describe_similarity(values, labels, unit))
         return ax
     if ax is not None:
-        raise ValueError("ax: expected None for several tables, got Axes, which hold one. Draw them one by one there.")
+        raise ValueError("ax: expected None for several matrices, got one Axes. Draw the matrices one by one.")
     names = [str(number) for number in range(len(values))] if names is None else names
-    names = strings("names", names, len(values), "table in values")
-    note = "One scale for all, from the least alike to the most alike of two different things."
+    names = strings("names", names, len(values), "matrix in values")
+    note = "One colour scale for all, from the least to the most similar pair of different items."
     axes = panels(values, labels, names, title, note, scale, unit)
     set_description(axes[0], "Heat maps", title, describe_similarities(values, labels, names, unit))
     return axes

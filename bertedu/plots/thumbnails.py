@@ -1,4 +1,4 @@
-"""Thumbnails: every head of a model in one image, with a number or a label for each; quicker than `model`."""
+"""Thumbnails: all heads of a model in one image, with a value or a label for each; faster than `model`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,15 +18,16 @@ from bertedu.plots.figures import set_description, styled_axes
 from bertedu.plots.fonts import rewrite, write
 from bertedu.plots.style import PALETTE
 
-MAX_PIXELS = 160_000  # of all thumbnails together
-LARGEST = 64  # pixels along the side of a thumbnail
+MAX_PIXELS = 160_000  # of all thumbnails
+MAX_SIDE = 64  # pixels along the side of a thumbnail
 
 
 def shrink(attention: np.ndarray, side: int | None = None) -> np.ndarray:
-    """Return `[..., T, T]` as `[..., side, side]`: of each block the weight farthest from 0, so that no line gets lost.
+    """Downsample `[..., T, T]` to `[..., side, side]`, keeping the weight farthest from 0 of each block.
 
     Args:
-        side: int. Defaults to at most 64, fewer for many heads.
+        attention: `[..., T, T]`.
+        side: int. Defaults to at most 64, less for many heads.
 
     Example:
         >>> shrink(np.float32([[0, 0, 3], [0, -5, 0], [1, 0, 0]]), 2)
@@ -36,8 +37,8 @@ def shrink(attention: np.ndarray, side: int | None = None) -> np.ndarray:
     length = attention.shape[-1]
     if side is None:
         count = attention.size // length**2
-        side = min(length, max(8, min(LARGEST, int((MAX_PIXELS / count) ** 0.5))))
-    if attention.ndim > 3:  # a layer at a time: the whole may be half a gigabyte
+        side = min(length, max(8, min(MAX_SIDE, int((MAX_PIXELS / count) ** 0.5))))
+    if attention.ndim > 3:  # one layer at a time, because all of them may take half a gigabyte
         return np.stack([shrink(layer, side) for layer in attention])
     starts = (np.arange(side) * length) // side
     high, low = (
@@ -55,14 +56,14 @@ def thumbnails(
     name: str = "value",
     title: str | None = None,
 ) -> Axes:
-    """Every head of every layer in one image; with `values`, a bar below each head in the colour of its value.
+    """Plot all heads of a model in one image; with `values`, a bar below each head shows its value as a colour.
 
     Args:
-        attention: `[L, N, T, T]`; each head has a colour scale of its own, from 0 to its largest share.
-        tokens: T strings, for the description.
-        values: `[L, N]` numbers, or strings, or None where a head has no value.
-        name: str, what `values` are.
-        title: None, or a line above.
+        attention: `[L, N, T, T]`; each head has its own colour scale, from 0 to its largest weight.
+        tokens: list of T strings, for the alt text.
+        values: `[L, N]`, numbers or strings, None for a head without one. Defaults to no bars.
+        name: str, name of `values`, such as "entropy".
+        title: str. Defaults to no title.
 
     Returns:
         The Axes.
@@ -71,8 +72,8 @@ def thumbnails(
         TypeError, ValueError: as `head`.
 
     Example:
-        >>> thumbnails(np.full((1, 2, 3, 3), 1 / 3), ["the", "cat", "sat"], values=[[0.5, 2]]).figure.alt[-58:]
-        ' value: from 0.5 (layer 0, head 0) to 2 (layer 0, head 1).'
+        >>> thumbnails(np.full((1, 2, 3, 3), 1 / 3), ["the", "cat", "sat"], values=[[0.5, 2]]).figure.alt[-64:]
+        ' Value ranges from 0.5 (layer 0, head 0) to 2 (layer 0, head 1).'
     """
     attention = numbers("attention", attention, "LNTT", np.float32)
     tokens = strings("tokens", tokens, attention.shape[-1], "column of attention")
@@ -82,14 +83,14 @@ def thumbnails(
     cells = [(row, head, value) for row, line in rows for head, value in enumerate(line) if value is not None]
     known = [value for *_, value in cells]
     largest = np.abs(small).max(axis=(-2, -1), keepdims=True)
-    shares = small / np.where(largest > 0, largest, 1)
+    relative = small / np.where(largest > 0, largest, 1)
     edge = max(1, side // (6 if known else 12))  # room for a bar
     pitch = side + edge
-    tiles = np.pad(shares, [(0, 0), (0, 0), (0, edge), (0, edge)], constant_values=np.nan)
+    tiles = np.pad(relative, [(0, 0), (0, 0), (0, edge), (0, edge)], constant_values=np.nan)
     image = tiles.transpose(0, 2, 1, 3).reshape(layers * pitch, heads * pitch)
     width = max(4.5, min(8.4, 0.75 * heads))
     with styled_axes(None, (width, (0.75 if title else 0.5) + 0.95 * width * layers / heads)) as ax:
-        ax.imshow(image, interpolation="nearest", **scale_of(shares))
+        ax.imshow(image, interpolation="nearest", **scale_of(relative))
         ax.spines[:].set_visible(False)
         ax.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
         ax.set_xticks(pitch * np.arange(heads) + side / 2 - 0.5, list(map(str, range(heads))))
@@ -108,18 +109,18 @@ def thumbnails(
 
 
 def _label_legend(ax: Axes, known: list[str], name: str) -> Any:
-    """Write what the colours of labels mean; return the function from label to colour."""
+    """Add a legend of the labels' colours; return a function from label to colour."""
     labels = sorted(set(known))
     colours = {label: PALETTE[number % len(PALETTE)] for number, label in enumerate(labels)}
     keys = [Patch(color=colours[label], label=str(number)) for number, label in enumerate(labels)]
-    place: dict[str, Any] = {"loc": "outside lower center", "ncols": min(4, len(labels)), "frameon": False}
-    legend = ax.figure.legend(handles=keys, title="value", **place)
+    style: dict[str, Any] = {"loc": "outside lower center", "ncols": min(4, len(labels)), "frameon": False}
+    legend = ax.figure.legend(handles=keys, title="value", **style)
     rewrite([legend.get_title(), *legend.get_texts()], [name, *labels])
     return colours.get
 
 
 def _colour_bar(ax: Axes, known: list[float], name: str) -> Any:
-    """Draw what the colours of numbers mean; return the function from number to colour."""
+    """Add a colour bar for the values; return a function from value to colour."""
     scale = ScalarMappable(Normalize(min(known), max(known)), "cividis")
     bar = ax.figure.colorbar(scale, ax=ax, orientation="horizontal", shrink=0.5, aspect=30, pad=0.02)
     write(bar.set_label, name)

@@ -1,8 +1,8 @@
-"""Views: attention in the browser, to point at, filter and read off. Arrays and strings in, never a model. Chapter: 12.
+"""Interactive views of attention in the browser. They take arrays and strings, never a model. Chapter: 12.
 
-head_view: one layer, which token looks at which, by head. model_view: every head of every layer as a thumbnail, one of
-them large. neuron_view: one token of one head, its query, the keys, their products, and the softmax. Explorer: a page
-that reads what is typed, over a `Reader`; `be.explorer` makes one of a `Bert`.
+head_view: the attention weights of one layer's heads as lines between tokens. model_view: all heads of all layers as
+thumbnails, one of them large. neuron_view: one query of one head, the keys, their products, and the softmax.
+Explorer: a page that reads text as you type, through a `Reader`; `be.explorer` creates one for a `Bert`.
 """
 
 from bertedu.views.explorer import Explorer

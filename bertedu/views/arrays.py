@@ -1,8 +1,8 @@
-"""What views take in and send out: checked float32 arrays, tokens made visible, weights in 8 bits with a scale a row.
+"""Arrays and strings of views: validation, visible tokens, and quantization to 8 bits with one scale per row.
 
-    weight ~ low + step * byte,   step = (high - low) / 255,   so no weight is off by more than (high - low) / 510
+    weight ~ low + step * byte,   step = (high - low) / 255,   so the error is at most (high - low) / 510
 
-One scale for everything would erase a head that spreads over 512 tokens: all its weights are below 1/255. Chapter: 12.
+With one scale for all rows, a uniform head over 512 tokens would vanish: its weights are below 1/255. Chapter: 12.
 """
 
 import unicodedata
@@ -14,8 +14,8 @@ import numpy as np
 from bertedu.checks import check_finite, strings, to_numpy, whole_number
 
 MAX_TOKENS = 1024
-MAX_CHARACTERS = 200  # of a token that travel; the rest is counted
-UNSUMMED = 1e-2  # rows that miss 1 by more are called not normalised; half precision misses it by less
+MAX_CHARACTERS = 200  # of a token sent to the page, which then states its length
+SUM_TOLERANCE = 1e-2  # of a row's sum; half precision is off by less
 LABEL = 24  # characters of a token in a figure
 SPECIAL = frozenset({"<s>", "</s>", "<pad>", "<mask>", "<unk>", "<cls>", "<sep>", "<|endoftext|>"})
 
@@ -24,7 +24,7 @@ def attention_array(name: str, values: Any) -> np.ndarray:
     """Return `values` as `[L, N, T, T]`.
 
     Raises:
-        TypeError, ValueError: not numbers, another shape, a batch, numbers that are not finite, or too many tokens.
+        TypeError, ValueError: not numbers, another shape, a batch, values that are not finite, or too many tokens.
 
     Example:
         >>> attention_array("attention", [np.full((1, 2, 3, 3), 1 / 3)] * 4).shape
@@ -37,7 +37,7 @@ def attention_array(name: str, values: Any) -> np.ndarray:
 
 
 def with_layers(name: str, values: Any, last: str) -> np.ndarray:
-    """Return `values` as float32 `[L, N, T, last]`; a missing layer axis is added, a batch of one removed."""
+    """Return `values` as float32 `[L, N, T, last]`; add a missing layer axis, remove a batch axis of size 1."""
     array = to_numpy(name, values, np.float32)
     if array.ndim == 5:
         if array.shape[1] != 1:
@@ -48,43 +48,42 @@ def with_layers(name: str, values: Any, last: str) -> np.ndarray:
     if array.ndim != 4 or not array.size:
         shapes = f"[L, N, T, {last}], [N, T, {last}], [L, 1, N, T, {last}]"
         arrays = f"a list of L arrays [N, T, {last}] or [1, N, T, {last}]"
-        raise ValueError(f"{name}: expected shape {shapes}, or {arrays}, none of them empty, got {list(array.shape)}.")
+        raise ValueError(f"{name}: expected shape {shapes}, or {arrays}, not empty, got {list(array.shape)}.")
     if array.shape[2] > MAX_TOKENS:
         raise ValueError(
             f"{name}: expected up to {MAX_TOKENS:,} tokens, got {array.shape[2]:,}. Truncate ({name}[..., "
-            f":{MAX_TOKENS}, :{MAX_TOKENS}] and tokens[:{MAX_TOKENS}]), or choose one layer and head and draw it "
-            "with bertedu.plots.head."
+            f":{MAX_TOKENS}, :{MAX_TOKENS}] and tokens[:{MAX_TOKENS}]), or plot a single head with bertedu.plots.head."
         )
     return check_finite(name, array)
 
 
-def token_list(tokens: Iterable[str], count: int, of: str = "attention") -> list[str]:
+def token_list(tokens: Iterable[str], count: int, name: str = "attention") -> list[str]:
     """Return `tokens` as a list of `count` visible strings.
 
     Raises:
-        TypeError: not strings. ValueError: not as many as `count`.
+        TypeError: not strings. ValueError: not `count` of them.
     """
-    return [visible(token) for token in strings("tokens", tokens, count, f"row of {of}")]
+    return [visible(token) for token in strings("tokens", tokens, count, f"row of {name}")]
 
 
 def visible(text: str) -> str:
-    """Return `text` as it can be written: what is invisible, reorders its neighbours or breaks an encoding is named.
+    """Return `text` with characters that are invisible, change the writing direction or cannot be encoded as U+XXXX.
 
     Example:
         >>> visible("a\\u202eb"), visible("\\ud800"), visible(""), visible("x" * 300)[-19:]
         ('aU+202Eb', 'U+D800', '(empty)', 'x… (300 characters)')
     """
     text = str(text)
-    named = ("Cc", "Cf", "Cs", "Co", "Cn")  # controls, formats, surrogates, private and unassigned characters
+    escaped = ("Cc", "Cf", "Cs", "Co", "Cn")  # controls, formats, surrogates, private and unassigned characters
     cut = text[:MAX_CHARACTERS]
-    shown = "".join(f"U+{ord(c):04X}" if unicodedata.category(c) in named else c for c in cut)
+    shown = "".join(f"U+{ord(c):04X}" if unicodedata.category(c) in escaped else c for c in cut)
     if len(cut) < len(text):
         shown += f"… ({len(text):,} characters)"
     return shown if shown.strip() else f"({len(text)} × space)" if text else "(empty)"
 
 
 def label(token: str) -> str:
-    """Return a token cut to the room in a figure.
+    """Return a token truncated to the space in a figure.
 
     Example:
         >>> label("cat"), label("x" * 30)
@@ -94,10 +93,10 @@ def label(token: str) -> str:
 
 
 def segment_list(segments: Iterable[int | None] | None, tokens: Sequence[str]) -> list[int]:
-    """Return 0 for tokens of the first text, 1 for the second, -1 for neither; by default told from [SEP].
+    """Return 0 for tokens of the first text, 1 for the second, -1 for neither; inferred from [SEP] by default.
 
     Raises:
-        ValueError: not as many as the tokens, or another value than 0, 1 and None.
+        ValueError: not one per token, or a value other than 0, 1 and None.
 
     Example:
         >>> segment_list(None, ["[CLS]", "a", "[SEP]", "b", "[SEP]"])
@@ -109,40 +108,40 @@ def segment_list(segments: Iterable[int | None] | None, tokens: Sequence[str]) -
     hint = "0 is the first text, 1 the second, None (or -1) neither."
     numbers = [whole_number("segments", -1 if one is None else one, -1, 1, hint) for one in segments]
     if len(numbers) != len(tokens):
-        raise ValueError(f"segments: expected {len(tokens)} numbers, one for each token, got {len(numbers)}.")
+        raise ValueError(f"segments: expected {len(tokens)} numbers, one per token, got {len(numbers)}.")
     return numbers
 
 
 def is_special(token: str) -> bool:
-    """Return whether a token is the tokenizer's own, as [CLS] or </s>, and not from the text."""
+    """Return whether a token is a special token, such as [CLS] or </s>."""
     name = token[1:-1].strip("/|")
     return len(token) > 2 and token[0] + token[-1] in ("[]", "<>") and name.isupper() or token in SPECIAL
 
 
-def signed_or_not(attention: np.ndarray, signed: bool | None) -> bool:
+def resolve_signed(attention: np.ndarray, signed: bool | None) -> bool:
     """Return whether to show `attention` on a scale around 0.
 
     Raises:
-        ValueError: `signed` is False and some are negative.
+        ValueError: `signed` is False, but a weight is negative.
     """
-    least = min(float(layer.min()) for layer in attention)
-    if signed is False and least < 0:
-        raise ValueError(f"signed: expected None or True for negative numbers (least {least:.3g}), got False.")
-    return least < 0 if signed is None else bool(signed)
+    minimum = min(float(layer.min()) for layer in attention)
+    if signed is False and minimum < 0:
+        raise ValueError(f"signed: expected None or True for negative weights (minimum {minimum:.3g}), got False.")
+    return minimum < 0 if signed is None else bool(signed)
 
 
 def notes(attention: np.ndarray, signed: bool) -> list[str]:
-    """Return what a reader must know about the numbers, as sentences."""
+    """Return sentences about the weights that the page shows above the view."""
     if signed:
-        return ["Talking heads mix scores after the softmax: they can be negative, and rows need not sum to 1."]
+        return ["Talking heads mix the weights after the softmax: they can be negative, and rows need not sum to 1."]
     sums = np.concatenate([layer.sum(axis=-1).ravel() for layer in attention])
-    if np.abs(sums - 1).max() <= UNSUMMED:
+    if np.abs(sums - 1).max() <= SUM_TOLERANCE:
         return []
-    return [f"Rows do not all sum to 1: their sums go from {sums.min():.3g} to {sums.max():.3g}."]
+    return [f"Rows do not all sum to 1: their sums range from {sums.min():.3g} to {sums.max():.3g}."]
 
 
-def part_place(name: str, kind: str) -> list[int]:
-    """Return the numbers in the name of a part: "head/3/1" is layer 3, head 1. Raises KeyError for another kind."""
+def part_indices(name: str, kind: str) -> list[int]:
+    """Return the indices in a part's name: "head/3/1" is layer 3, head 1. Raise KeyError for another kind of part."""
     start, *numbers = name.split("/")
     if start != kind:
         raise KeyError(name)
@@ -150,7 +149,7 @@ def part_place(name: str, kind: str) -> list[int]:
 
 
 def quantize(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return rows of 8 bits: float32 `low` and `step` of each row, and uint8 of `values`' shape.
+    """Quantize rows to 8 bits: return float32 `low` and `step` of each row, and uint8 levels of `values`' shape.
 
     Example:
         >>> low, step, levels = quantize(np.float32([[0.0, 0.25, 1.0]]))
@@ -162,12 +161,12 @@ def quantize(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     safe = np.where(step > 0, step, np.float32(1))
     levels = values - low[..., None]
     levels /= safe[..., None]
-    levels += np.float32(0.5)  # to the nearest level; `astype` cuts
+    levels += np.float32(0.5)  # rounds to the nearest level, because `astype` truncates
     return low, step, np.clip(levels, 0, 255, out=levels).astype(np.uint8)
 
 
 def packed_nbytes(shape: Sequence[int]) -> int:
-    """Return the length of `packed` for an array of this shape.
+    """Return the length in bytes of `packed` for an array of this shape.
 
     Example:
         >>> packed_nbytes((2, 3, 5)) == len(packed(np.ones((2, 3, 5), "float32")))

@@ -1,14 +1,14 @@
-"""Bundle: the JavaScript modules of a view, joined into one script that needs no network and no loader.
+"""Bundle: join the JavaScript modules of a view into one script that needs no network and no loader.
 
-A notebook's widget takes one string, and a saved page may load nothing. Each module in this folder is an ES module with
-two rules that make joining exact, without a parser: an import is one whole line, and the last line is the only export.
+A notebook's widget takes one string, and a saved page must not load anything. The modules in this folder are ES modules
+that follow two rules, so that joining needs no parser: an import is one line, and the last line is the only export.
 
     import { make, table } from "./elements.js";
     ...
     export { Frame };
 
-In the bundle a module is a function of its own, so that names of different modules never meet. `python -m
-tools.check_js` checks the types of the modules as they are.
+In the bundle each module is a function, so that names of different modules do not clash. `python -m tools.check_js`
+checks the types of the original modules.
 """
 
 import functools
@@ -19,21 +19,21 @@ HERE = Path(__file__).parent
 
 @functools.lru_cache
 def script(*entries: str, folder: Path = HERE) -> str:
-    """Return one script with the modules `entries` and all that they import, in an order that runs.
+    """Join the modules `entries` and everything they import into one script.
 
     Args:
-        entries: file names, as "head.js". Their exports are names at the top level of the script.
-        folder: where the modules are.
+        entries: file names, such as "head.js". Their exports are names at the top level of the script.
+        folder: Path of the modules' folder.
 
     Raises:
-        ValueError: a line does not follow the two rules, an imported name is not exported, or imports form a circle.
+        ValueError: a line does not follow the two rules, an imported name is not exported, or imports are circular.
     """
     exports: dict[str, list[str]] = {}
     parts: list[str] = []
 
     def add(name: str, importers: tuple[str, ...] = ()) -> None:
         if name in importers:
-            raise ValueError(f"{name}: imports form a circle: {' > '.join((*importers, name))}.")
+            raise ValueError(f"{name}: circular imports: {' > '.join((*importers, name))}.")
         if name in exports:
             return
         *lines, last = (folder / name).read_text(encoding="utf-8").splitlines()
@@ -59,7 +59,7 @@ def script(*entries: str, folder: Path = HERE) -> str:
 
 
 def _between(where: str, line: str, start: str, end: str) -> str:
-    """Return what stands between `start` and `end`, with which `line` has to begin and end."""
+    """Return the part of `line` between `start` and `end`; raise ValueError if it does not start and end with them."""
     if not (line.startswith(start) and line.endswith(end)):
         raise ValueError(f"{where}: expected {start}...{end}, got {line!r:.100}.")
     return line[len(start) : -len(end)]
@@ -67,5 +67,5 @@ def _between(where: str, line: str, start: str, end: str) -> str:
 
 @functools.lru_cache
 def styles(*names: str) -> str:
-    """Return style sheets of this folder, as "head" for head.css, one after the other."""
+    """Return style sheets of this folder, such as "head" for head.css, concatenated."""
     return "\n".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in names)

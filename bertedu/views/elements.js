@@ -1,7 +1,8 @@
-// Elements of a page. Text from outside reaches it through textContent and setAttribute only, never as HTML.
+// Page elements. External text is set through textContent and setAttribute only, never as HTML.
 
 /**
- * An element with attributes and children. `on` holds listeners, `text` its text; true and false set and leave out.
+ * Creates an element with attributes and children. `on` is an object of listeners, `text` the text content; false and
+ * null leave an attribute out.
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
  * @param {Record<string, any>} attributes
@@ -22,98 +23,98 @@ function make(tag, attributes = {}, ...children) {
 
 let lastId = 0;
 /**
- * An id that nothing else in the page has.
+ * Returns an id that is unique in the page.
  * @param {string} name
  */
-function freshId(name) {
+function uniqueId(name) {
   lastId += 1;
   return `be-${name}-${lastId}-${Math.random().toString(36).slice(2, 8)}`;
 }
 
 /**
- * A labelled group of controls.
+ * Creates a labelled group of controls.
  * @param {string} label
  * @param {...Node} controls
  */
 function group(label, ...controls) {
-  const id = freshId("label");
+  const id = uniqueId("label");
   const name = make("span", { class: "be-label", id, text: label });
   return make("div", { class: "be-group", role: "group", "aria-labelledby": id }, name, ...controls);
 }
 
 /**
- * A heading and what stands below it.
+ * Creates a section with a heading.
  * @param {string} heading
  * @param {...(Node | null)} children
  */
 function panel(heading, ...children) {
-  const id = freshId("panel");
+  const id = uniqueId("panel");
   const title = make("p", { class: "be-subtitle", id, text: heading });
   return make("section", { class: "be-panel", "aria-labelledby": id }, title, ...children);
 }
 
 /**
- * A check box with its label; `change` gets whether it is on.
- * @param {string} words
+ * Creates a check box with a label; `change` is called with its state.
+ * @param {string} text
  * @param {boolean} checked
  * @param {(on: boolean) => void} change
  */
-function checkBox(words, checked, change, attributes = {}) {
+function checkBox(text, checked, change, attributes = {}) {
   const box = make("input", { type: "checkbox", checked, ...attributes });
   box.addEventListener("change", () => change(box.checked));
-  const label = make("label", { class: "be-check" }, box, make("span", { text: words }));
+  const label = make("label", { class: "be-check" }, box, make("span", { text }));
   return { label, box };
 }
 
 /**
- * One of several options: native radio buttons that look like one bar.
+ * Creates a group of native radio buttons, styled as one bar.
  * @param {string} name
- * @param {[string, string][]} options value and words
+ * @param {[string, string][]} options value and label
  * @param {string} chosen
  * @param {(value: string) => void} change
  */
-function oneOf(name, options, chosen, change) {
-  const shared = freshId(name);
+function radioBar(name, options, chosen, change) {
+  const shared = uniqueId(name);
   const bar = make("div", { class: "be-segments" });
-  for (const [value, words] of options) {
+  for (const [value, text] of options) {
     const input = make("input", { type: "radio", name: shared, value, checked: value === chosen });
     input.addEventListener("change", () => change(value));
-    bar.append(make("label", {}, input, make("span", { text: words })));
+    bar.append(make("label", {}, input, make("span", { text })));
   }
   return bar;
 }
 
 /**
- * A list to choose a number from, with a button on each side for the previous and the next one.
+ * Creates a list of numbers to choose from, with buttons for the previous and the next one.
  * @param {string} name
  * @param {number[]} values
  * @param {number} chosen
  * @param {(value: number) => void} change
- * @param {(value: number) => string} words
+ * @param {(value: number) => string} label
  */
-function stepper(name, values, chosen, change, words = String) {
+function stepper(name, values, chosen, change, label = String) {
   const list = make("select", { class: "be-select", "aria-label": name });
-  for (const value of values) list.append(make("option", { value, text: words(value), selected: value === chosen }));
+  for (const value of values) list.append(make("option", { value, text: label(value), selected: value === chosen }));
   const update = () => {
-    less.setAttribute("aria-disabled", String(list.selectedIndex <= 0));
-    more.setAttribute("aria-disabled", String(list.selectedIndex >= values.length - 1));
+    previous.setAttribute("aria-disabled", String(list.selectedIndex <= 0));
+    next.setAttribute("aria-disabled", String(list.selectedIndex >= values.length - 1));
   };
   const changed = () => {
     update();
     change(values[list.selectedIndex]);
   };
-  /** @type {(sign: string, words: string, by: number) => HTMLButtonElement} */
-  const button = (sign, words, by) => {
+  /** @type {(text: string, label: string, step: number) => HTMLButtonElement} */
+  const button = (text, label, step) => {
     const click = () => {
-      const index = list.selectedIndex + by;
+      const index = list.selectedIndex + step;
       if (index < 0 || index >= values.length) return;
       list.selectedIndex = index;
       changed();
     };
-    return make("button", { type: "button", class: "be-step", "aria-label": words, text: sign, on: { click } });
+    return make("button", { type: "button", class: "be-step", "aria-label": label, text, on: { click } });
   };
-  const less = button("‹", `Previous ${name.toLowerCase()}`, -1);
-  const more = button("›", `Next ${name.toLowerCase()}`, 1);
+  const previous = button("‹", `Previous ${name.toLowerCase()}`, -1);
+  const next = button("›", `Next ${name.toLowerCase()}`, 1);
   list.addEventListener("change", changed);
   update();
   /** @type {(value: number) => void} */
@@ -121,14 +122,14 @@ function stepper(name, values, chosen, change, words = String) {
     list.selectedIndex = values.indexOf(value);
     update();
   };
-  return { element: make("span", { class: "be-stepper" }, less, list, more), choose };
+  return { element: make("span", { class: "be-stepper" }, previous, list, next), choose };
 }
 
 /**
- * Makes a row of buttons one stop of the Tab key, with the arrow keys, Home and End going from one to the next.
+ * Gives a row of buttons a roving tabindex: one Tab stop, and arrow keys, Home and End move between the buttons.
  * @param {HTMLElement[]} buttons
  */
-function roving(buttons, columns = 1) {
+function rovingTabindex(buttons, columns = 1) {
   /** @type {Record<string, number>} */
   const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns };
   /** @type {Record<string, number>} */
@@ -136,17 +137,17 @@ function roving(buttons, columns = 1) {
   buttons.forEach((button, index) => {
     button.tabIndex = index === 0 ? 0 : -1;
     button.addEventListener("keydown", (event) => {
-      const there = ends[event.key] ?? buttons.indexOf(button) + (steps[event.key] ?? NaN);
-      if (!buttons[there]) return;
+      const target = ends[event.key] ?? buttons.indexOf(button) + (steps[event.key] ?? NaN);
+      if (!buttons[target]) return;
       event.preventDefault();
-      buttons[there].focus();
+      buttons[target].focus();
     });
     button.addEventListener("focus", () => buttons.forEach((other) => (other.tabIndex = other === button ? 0 : -1)));
   });
 }
 
 /**
- * A table; the first cell of a row is its heading.
+ * Creates a table; the first cell of a row is its heading.
  * @param {string} caption
  * @param {string[]} head
  * @param {Cell[][]} rows
@@ -155,8 +156,8 @@ function table(caption, head, rows) {
   /** @type {(tag: "td" | "th", content: Cell, scope?: string) => HTMLElement} */
   const cell = (tag, content, scope) => {
     const { text, value } = typeof content === "object" ? content : { text: content, value: null };
-    const words = tag === "td" && !/^[−\d]/.test(text) ? "be-words" : null;
-    return make(tag, { scope, class: words, text, "data-value": value });
+    const style = tag === "td" && !/^[−\d]/.test(text) ? "be-text-cell" : null;
+    return make(tag, { scope, class: style, text, "data-value": value });
   };
   const body = rows.map(([first, ...rest]) =>
     make("tr", {}, cell("th", first, "row"), ...rest.map((content) => cell("td", content))),
@@ -165,9 +166,9 @@ function table(caption, head, rows) {
     "table",
     { class: "be-table" },
     make("caption", { text: caption }),
-    make("thead", {}, make("tr", {}, ...head.map((words) => cell("th", words, "col")))),
+    make("thead", {}, make("tr", {}, ...head.map((text) => cell("th", text, "col")))),
     make("tbody", {}, ...body),
   );
 }
 
-export { checkBox, freshId, group, make, oneOf, panel, roving, stepper, table };
+export { checkBox, group, make, panel, radioBar, rovingTabindex, stepper, table, uniqueId };

@@ -1,7 +1,7 @@
-"""Explorer: a page that reads what is typed: its tokens, its heads as lines and in numbers, its vectors.
+"""Explorer: a page that reads text as you type and shows its tokens, attention, head statistics, and token vectors.
 
-Each edit goes to the kernel, is read there by a `Reader`, and comes back with a number of its own: a page that shows an
-older text still gets that text's attention, and never another's. Lines are the head view's. Chapter: 12.
+Each edit is read in the kernel by a `Reader` and gets a number, so a page that still shows an older text gets the
+attention of that text. The lines are those of the head view. Chapter: 12.
 """
 
 from collections.abc import Iterable
@@ -15,23 +15,23 @@ from bertedu.views.head import HeadView
 from bertedu.views.reader import Edits, Reader, ReadText
 from bertedu.views.view import Answer, View
 
-MAX_KEPT, MAX_KEPT_NBYTES = 4, 200_000_000  # texts that a page may still ask about; the latest always
-MAX_PREDICTED = 64  # words whose prediction a saved page holds: each takes a forward pass
+MAX_CACHED, MAX_CACHED_NBYTES = 4, 200_000_000  # latest texts that a page can ask about; at least one
+MAX_PREDICTED = 64  # tokens whose prediction a saved page contains: each takes a forward pass
 
 
-class Kept(NamedTuple):
-    """A text that was read, and the view of its heads."""
+class CachedText(NamedTuple):
+    """A text that was read, and the head view of its attention."""
 
     text: ReadText
     view: HeadView
 
 
 class Explorer(View):
-    """What `be.explorer` returns.
+    """An interactive page over a model, as `be.explorer` returns it.
 
     Attributes:
-        reader: the `Reader` that reads.
-        alt: str, a description of the first text; and `nbytes` and `saved_nbytes`, as of every view.
+        reader: the `Reader`.
+        alt: str, the alt text, of the first text; `nbytes` and `saved_nbytes` as in `View`.
     """
 
     kind = "explorer"
@@ -39,9 +39,9 @@ class Explorer(View):
 
     def __init__(self, reader: Reader, text: str, pair: str = "") -> None:
         self.reader, self.description = reader, reader.describe()
-        self._kept: dict[int, Kept] = {}
+        self._cached: dict[int, CachedText] = {}
         self._count = 0
-        self._chosen_in_page = {"layer": 0, "heads": None, "place": self.description["num_layers"], "token": None}
+        self._page_state = {"layer": 0, "heads": None, "hidden_state": self.description["num_layers"], "token": None}
         view = self._read(text, pair, {}).view
         super().__init__(
             view.tokens, f"Explorer: {self.description['name']}", view.attention.shape[:2], view.layer_nbytes
@@ -49,28 +49,28 @@ class Explorer(View):
 
     @property
     def reading(self) -> Any:
-        """The latest reading, of the text in the page: for `be.explorer` a `Reading`."""
+        """The reading of the page's current text; for `be.explorer` a `Reading`."""
         return self._latest.text.reading
 
     @property
     def layer(self) -> int:
-        """The layer that the page shows."""
-        return self._chosen_in_page["layer"]
+        """int, the layer that the page shows."""
+        return self._page_state["layer"]
 
     @property
-    def _latest(self) -> Kept:
-        return self._kept[self._count]
+    def _latest(self) -> CachedText:
+        return self._cached[self._count]
 
     def __repr__(self) -> str:
         text = arrays.label(arrays.visible(self._latest.text.message["texts"][0]))
         return f"explorer of {self.description['name']}, at {text!r}"
 
-    # ---- what the page asks for --------------------------------------------------------------------------------------
+    # ---- requests of the page ----------------------------------------------------------------------------------------
 
     def setup(self) -> dict[str, Any]:
-        """Return what the page must know first."""
+        """Return the page's initial state."""
         return {
-            **self._chosen_in_page,
+            **self._page_state,
             "title": self.title,
             "notes": [],
             "description": self.description,
@@ -78,98 +78,98 @@ class Explorer(View):
         }
 
     def first_part(self) -> str:
-        """Return the name of the chosen layer of the latest text."""
+        """Return the name of the part with the selected layer of the latest text."""
         return f"{self._count}/layer/{self.layer}"
 
     def part_names(self, layers: Iterable[int]) -> list[str]:
-        """Return the names of the latest text's layers."""
+        """Return the names of the parts with the latest text's layers."""
         return [f"{self._count}/layer/{layer}" for layer in layers]
 
     def part(self, name: str) -> bytes:
-        """Return a layer's weights, `[N, T, T]`, of the text whose number stands before the first slash."""
+        """Return a layer's weights, `[N, T, T]`, of the text with the number before the first slash."""
         number, rest = name.split("/", 1)
-        return self._of(int(number)).view.part(rest)
+        return self._text(int(number)).view.part(rest)
 
     def exact(self, *, reading: int, **question: Any) -> bytes:
-        """Return what the head view returns, for the text with that number."""
-        return self._of(reading).view.exact(**question)
+        """Return the head view's exact weights, of the text with that number."""
+        return self._text(reading).view.exact(**question)
 
     def questions(self) -> dict[str, Any]:
-        """Return what the page may ask, by name: all that a `Reader` answers, and "choose"."""
+        """Return a function for each request of the page: those of a `Reader`, and "choose"."""
         return super().questions() | {
             "read": self._answer_read,
-            "projection": lambda reading, place: (self._of(reading).text.projection(place), b""),
-            "similarity": lambda reading: ({"similarity": self._of(reading).text.similarity()}, b""),
-            "fill_mask": lambda reading, token: (self.reader.fill_mask(self._of(reading).text, token), b""),
+            "projection": lambda reading, hidden_state: (self._text(reading).text.projection(hidden_state), b""),
+            "similarity": lambda reading: ({"similarity": self._text(reading).text.similarity()}, b""),
+            "fill_mask": lambda reading, token: (self.reader.fill_mask(self._text(reading).text, token), b""),
             "choose": self._choose,
         }
 
-    def _answer_read(self, *, text: str, pair: str, edits: Edits, layer: int, place: int) -> Answer:
+    def _answer_read(self, *, text: str, pair: str, edits: Edits, layer: int, hidden_state: int) -> Answer:
         layer = position("layer", layer, self.layers)
-        place = position("place", place, self.layers + 1)
-        kept = self._read(text, pair, edits)
-        self._chosen_in_page |= {"layer": layer, "place": place, "token": None}
-        return {"reading": self._message(self._count)}, kept.view.part(f"layer/{layer}")
+        hidden_state = position("hidden_state", hidden_state, self.layers + 1)
+        cached = self._read(text, pair, edits)
+        self._page_state |= {"layer": layer, "hidden_state": hidden_state, "token": None}
+        return {"reading": self._message(self._count)}, cached.view.part(f"layer/{layer}")
 
-    def _choose(self, *, layer: int, heads: list[int], place: int, token: int | None) -> Answer:
-        """Keep what the page shows, so that a saved one shows it too."""
+    def _choose(self, *, layer: int, heads: list[int], hidden_state: int, token: int | None) -> Answer:
+        """Store what the page shows, for `save`."""
         layer = position("layer", layer, self.layers)
         chosen = positions("heads", heads, self.head_count) if heads else None
-        self._chosen_in_page = {"layer": layer, "heads": chosen, "place": place, "token": token}
+        self._page_state = {"layer": layer, "heads": chosen, "hidden_state": hidden_state, "token": token}
         return {}, b""
 
     def _message(self, number: int) -> dict[str, Any]:
-        """Return what the page gets of a text: its number, the reader's message, and the projection in sight."""
-        text = self._of(number).text
-        return {"number": number, **text.message, "projection": text.projection(self._chosen_in_page["place"])}
+        """Return the message about a text: its number, the reader's message, and the current projection."""
+        text = self._text(number).text
+        return {"number": number, **text.message, "projection": text.projection(self._page_state["hidden_state"])}
 
     # ---- texts -------------------------------------------------------------------------------------------------------
 
-    def _read(self, text: str, pair: str, edits: Edits) -> Kept:
-        """Read a text, or two, and keep the result under the next number."""
+    def _read(self, text: str, pair: str, edits: Edits) -> CachedText:
+        """Read a text or a pair of texts, and cache the result under the next number."""
         read = self.reader.read(text, pair, edits)
         tokens, segments, signed = (read.message[key] for key in ("tokens", "segments", "signed"))
         view = HeadView(read.attention, tokens, segments=segments, signed=signed)
         self._count += 1
-        self._kept[self._count] = Kept(read, view)
+        self._cached[self._count] = CachedText(read, view)
         self.tokens, self.labels, self.layer_nbytes = view.tokens, view.labels, view.layer_nbytes
-        newest = sorted(self._kept, reverse=True)
-        sizes = np.cumsum([self._kept[number].text.nbytes for number in newest])
+        newest = sorted(self._cached, reverse=True)
+        sizes = np.cumsum([self._cached[number].text.nbytes for number in newest])
         for rank, number in enumerate(newest):
-            if rank >= MAX_KEPT or (rank and sizes[rank] > MAX_KEPT_NBYTES):
-                del self._kept[number]
+            if rank >= MAX_CACHED or (rank and sizes[rank] > MAX_CACHED_NBYTES):
+                del self._cached[number]
         return self._latest
 
-    def _of(self, number: int) -> Kept:
-        if number not in self._kept:
-            raise KeyError(f"reading {number} is no longer kept")
-        return self._kept[number]
+    def _text(self, number: int) -> CachedText:
+        if number not in self._cached:
+            raise KeyError(f"reading {number} is no longer cached")
+        return self._cached[number]
 
     # ---- figure and file ---------------------------------------------------------------------------------------------
 
     def axes(self) -> Any:
-        """Return the heads of the chosen layer, for the latest text."""
+        """Plot the heads of the selected layer, for the latest text."""
         from bertedu import plots
 
         text = arrays.visible(" / ".join(filter(None, self._latest.text.message["texts"])))
         name = f"{self.description['name']}, layer {self.layer}: {text if len(text) <= 60 else text[:59] + '…'}"
         return plots.layer(self._latest.text.attention[self.layer], self.labels, title=name)
 
-    def _saved_picture(self) -> dict[str, Any]:
-        return self._rendered(self.axes())[0]  # of the latest text, while the notebook's stays the first
+    def _saved_figure(self) -> dict[str, Any]:
+        return self._rendered(self.axes())[0]  # of the latest text; the figure in a notebook is of the first
 
     @property
     def saved_nbytes(self) -> int:
-        """Bytes of a saved .html with every layer, which is written for it."""
+        """int, size in bytes of a saved .html with every layer, which is created to measure it."""
         return len(self._page(list(range(self.layers))).encode())
 
     def saved_setup(self, layers: list[int]) -> dict[str, Any]:
-        """Return the latest text with all projections, and the predictions for its first words."""
+        """Return the latest text with all projections, and the predictions for its first tokens."""
         text = self._latest.text
-        words = [token for token, offset in enumerate(text.message["offsets"]) if offset is not None]
-        words = words[:MAX_PREDICTED] if self.description["can_fill_mask"] else []
+        tokens = [token for token, offset in enumerate(text.message["offsets"]) if offset is not None]
+        tokens = tokens[:MAX_PREDICTED] if self.description["can_fill_mask"] else []
         return super().saved_setup(layers) | {
-            "projections": [text.projection(place) for place in range(self.layers + 1)],
-            "predictions": {str(token): self.reader.fill_mask(text, token) for token in words},
+            "projections": [text.projection(state) for state in range(self.layers + 1)],
+            "predictions": {str(token): self.reader.fill_mask(text, token) for token in tokens},
             "similarity": text.similarity(),
         }

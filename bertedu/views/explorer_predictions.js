@@ -1,4 +1,4 @@
-// The explorer's predictions: what the model would write in place of a word.
+// The explorer's predictions of a masked word.
 
 import { make, panel } from "./elements.js";
 
@@ -7,30 +7,30 @@ class PredictionsPanel {
   /**
    * @param {Reader} reader
    * @param {string} note
-   * @param {(token: number | null) => void} onFrame is told which token's word is predicted
+   * @param {(token: number | null) => void} onPredict called with the token whose word is predicted
    */
-  constructor(reader, note, onFrame) {
+  constructor(reader, note, onPredict) {
     this.reader = reader;
-    this.onFrame = onFrame;
+    this.onPredict = onPredict;
     /** @type {ReadText | null} */
     this.text = null;
     /** @type {number | null} */
     this.token = null;
     /** @type {Prediction | null} */
     this.prediction = null;
-    this.asked = make("p", { class: "be-asked" });
-    this.list = make("div", { class: "be-predictions", role: "list", "aria-label": "Predictions, most probable first" });
+    this.prompt = make("p", { class: "be-prompt" });
+    this.list = make("div", { class: "be-predictions", role: "list", "aria-label": "Predictions, largest probability first" });
     const about = note ? make("p", { class: "be-note", text: note }) : null;
-    this.element = panel("What could stand there?", this.asked, this.list, about);
+    this.element = panel("Masked-LM predictions", this.prompt, this.list, about);
   }
 
   /** @param {ReadText} text @param {number | null} token */
-  async take(text, token) {
+  async setText(text, token) {
     this.text = text;
     const masked = text.message.tokens.indexOf("[MASK]");
-    const chosen = token ?? (masked < 0 ? null : masked);
-    if (chosen !== null) return this.choose(chosen);
-    this.show(null, "Click a token, or write [MASK] in the text: the model predicts the word from all the others.");
+    const selected = token ?? (masked < 0 ? null : masked);
+    if (selected !== null) return this.choose(selected);
+    this.show(null, "Click a token, or write [MASK] in the text, to predict a word from its context.");
   }
 
   /** @param {number} token */
@@ -38,7 +38,7 @@ class PredictionsPanel {
     const { text } = this;
     if (!text) return;
     if (!text.message.offsets[token]) {
-      return this.show(null, `${text.message.tokens[token]} stands for no word: there is nothing to predict.`);
+      return this.show(null, `${text.message.tokens[token]} is a special token, not a word of the text.`);
     }
     this.token = token;
     /** @type {{prediction: Prediction | null, reason: string}} */
@@ -46,33 +46,33 @@ class PredictionsPanel {
       (answer) => ({ prediction: answer, reason: "" }),
       (error) => ({ prediction: null, reason: error.message }),
     );
-    if (text !== this.text || token !== this.token) return; // another was chosen meanwhile
+    if (text !== this.text || token !== this.token) return; // another one was selected meanwhile
     this.show(prediction, reason);
   }
 
-  /** @param {Prediction | null} prediction @param {string} instead */
-  show(prediction, instead) {
+  /** @param {Prediction | null} prediction @param {string} message shown if there is none */
+  show(prediction, message) {
     this.prediction = prediction;
     this.token = prediction?.token ?? null;
-    this.onFrame(this.token);
+    this.onPredict(this.token);
     this.list.hidden = !prediction;
-    this.list.replaceChildren(...(prediction?.answers ?? []).map((answer) => this.bar(answer, prediction?.word ?? "")));
+    this.list.replaceChildren(...(prediction?.top_predictions ?? []).map((entry) => this.bar(entry, prediction?.word ?? "")));
     if (!prediction) {
-      this.asked.textContent = instead;
+      this.prompt.textContent = message;
       return;
     }
     const { word, masked_text } = prediction;
-    const place = word === "[MASK]" ? [] : ["In place of ", make("strong", { text: `“${word}”` }), ": "];
-    this.asked.replaceChildren(...place, `“${clip(masked_text)}”`);
+    const target = word === "[MASK]" ? [] : ["Predictions for ", make("strong", { text: `“${word}”` }), ": "];
+    this.prompt.replaceChildren(...target, `“${clip(masked_text)}”`);
   }
 
-  /** @param {[string, number]} answer @param {string} word */
-  bar([answer, probability], word) {
+  /** @param {[string, number]} entry prediction and probability @param {string} word */
+  bar([predicted, probability], word) {
     const bar = make("span", { class: "be-probability-bar" });
     bar.style.width = `${100 * probability}%`;
-    const same = answer.toLowerCase() === word.toLowerCase();
+    const same = predicted.toLowerCase() === word.toLowerCase();
     return make("div", { class: `be-prediction${same ? " be-right" : ""}`, role: "listitem" },
-      make("span", { class: "be-predicted-word", text: answer }),
+      make("span", { class: "be-predicted-word", text: predicted }),
       make("span", { class: "be-probability-room", "aria-hidden": "true" }, bar),
       make("span", { class: "be-probability", text: percent(probability), "data-value": probability })); // prettier-ignore
   }
@@ -83,7 +83,7 @@ function percent(probability) {
   return probability < 0.001 ? "under 0.1 %" : `${(100 * probability).toFixed(1)} %`;
 }
 
-/** The text around its [MASK], where all of it would be too long. @param {string} text */
+/** The text around [MASK], truncated if it is long. @param {string} text */
 function clip(text) {
   const [start, end] = [text.indexOf("[MASK]") - 60, text.indexOf("[MASK]") + 66];
   return `${start > 0 ? "…" : ""}${text.slice(Math.max(0, start), end)}${end < text.length ? "…" : ""}`;

@@ -1,20 +1,20 @@
-// The upper part of the explorer: boxes to type in, and the tokens as BERT reads them.
+// The upper part of the explorer: text boxes, and the tokens with their ids and types.
 
-import { freshId, make } from "./elements.js";
+import { uniqueId, make } from "./elements.js";
 
-const PAUSE = 150; // milliseconds without a key, until what was typed is read
+const PAUSE = 150; // milliseconds without a key before the text is read
 
-/** A box to type in. Behind its letters lies a mirror of them, in which a token's characters can be underlined. */
-class Box {
+/** A text box. Behind it is a copy of its text, in which a token's characters can be underlined. */
+class TextBox {
   /**
-   * @param {string} words
+   * @param {string} label
    * @param {string} text
    * @param {string} hint
    * @param {boolean} live
    * @param {(pause: number) => void} onEdit
    */
-  constructor(words, text, hint, live, onEdit) {
-    const id = freshId("text");
+  constructor(label, text, hint, live, onEdit) {
+    const id = uniqueId("text");
     this.mirror = make("div", { class: "be-mirror", dir: "auto", "aria-hidden": "true" });
     this.area = make("textarea", {
       id, class: "be-area", rows: 1, placeholder: live ? hint : "", readonly: !live, dir: "auto", spellcheck: "false",
@@ -32,23 +32,23 @@ class Box {
     });
     this.area.addEventListener("scroll", () => (this.mirror.scrollTop = this.area.scrollTop), { passive: true });
     const room = make("div", { class: "be-text-room" }, this.mirror, this.area);
-    this.element = make("div", { class: "be-text" }, make("label", { class: "be-label", for: id, text: words }), room);
+    this.element = make("div", { class: "be-text" }, make("label", { class: "be-label", for: id, text: label }), room);
     this.underline(null);
   }
 
-  /** Underlines the characters from `start` to `end`, which are counted in code points, or none. @param {[number, number] | null} range */
+  /** Underlines a range of characters, counted in code points, or none. @param {[number, number] | null} range */
   underline(range) {
-    const letters = range ? Array.from(this.area.value) : [];
+    const characters = range ? Array.from(this.area.value) : [];
     /** @type {(from: number, to?: number) => string} */
-    const piece = (from, to) => letters.slice(from, to).join("");
+    const piece = (from, to) => characters.slice(from, to).join("");
     const parts = range ? [piece(0, range[0]), make("mark", { text: piece(...range) }), piece(range[1])] : [this.area.value];
-    this.mirror.replaceChildren(...parts, "\u200b"); // or a line feed at the end would have no height
+    this.mirror.replaceChildren(...parts, "\u200b"); // so that a line feed at the end has a height
     this.mirror.scrollTop = this.area.scrollTop;
   }
 }
 
-/** The tokens with their ids and types, as BERT reads them. */
-class Strip {
+/** The tokens with their ids and types. */
+class TokenStrip {
   /**
    * @param {(index: number | null, byKey: boolean) => void} onPoint
    * @param {(index: number) => void} onChoose
@@ -57,8 +57,8 @@ class Strip {
     this.onPoint = onPoint;
     this.onChoose = onChoose;
     /** @type {number | null} */
-    this.at = null;
-    this.id = freshId("chips");
+    this.focus = null;
+    this.id = uniqueId("chips");
     this.list = make("div", {
       class: "be-chips", role: "listbox", tabindex: 0, "aria-label": "Tokens, with ids and types", "aria-orientation": "horizontal",
     }); // prettier-ignore
@@ -77,7 +77,7 @@ class Strip {
       if (index !== null) this.onChoose(index);
     });
     this.list.addEventListener("pointerleave", () => document.activeElement !== this.list && this.onPoint(null, false));
-    this.list.addEventListener("focus", () => !this.list.matches(":active") && this.onPoint(this.at ?? 0, true));
+    this.list.addEventListener("focus", () => !this.list.matches(":active") && this.onPoint(this.focus ?? 0, true));
     this.list.addEventListener("blur", () => this.onPoint(null, false));
     this.list.addEventListener("keydown", (event) => this.key(event));
   }
@@ -85,19 +85,19 @@ class Strip {
   /** @param {KeyboardEvent} event */
   key(event) {
     const last = this.list.children.length - 1;
-    const here = this.at ?? 0;
+    const index = this.focus ?? 0;
     /** @type {Record<string, number>} */
-    const places = { ArrowRight: here + 1, ArrowDown: here + 1, ArrowLeft: here - 1, ArrowUp: here - 1, Home: 0, End: last };
-    if (event.key in places) this.onPoint(Math.max(0, Math.min(last, places[event.key])), true);
-    else if (event.key === "Enter" || event.key === " ") this.onChoose(here);
+    const targets = { ArrowRight: index + 1, ArrowDown: index + 1, ArrowLeft: index - 1, ArrowUp: index - 1, Home: 0, End: last };
+    if (event.key in targets) this.onPoint(Math.max(0, Math.min(last, targets[event.key])), true);
+    else if (event.key === "Enter" || event.key === " ") this.onChoose(index);
     else if (event.key === "Escape") this.onPoint(null, true);
     else return;
     event.preventDefault();
   }
 
   /** @param {ReadingMessage} message */
-  take(message) {
-    this.at = null;
+  setText(message) {
+    this.focus = null;
     this.list.removeAttribute("aria-activedescendant");
     this.list.replaceChildren(...message.tokens.map((_, index) => this.chip(message, index)));
   }
@@ -109,19 +109,19 @@ class Strip {
     const hashes = joined ? make("span", { class: "be-hashes", text: "##" }) : null;
     const name = make("span", { class: "be-chip-token" }, hashes, joined ? token.slice(2) : token);
     /** @type {(text: string) => HTMLElement} */
-    const heard = (text) => make("span", { class: "be-hidden", text });
+    const hidden = (text) => make("span", { class: "be-hidden", text });
     const [id, type] = [ids[index], type_ids[index]].map((number) => make("span", { text: String(number) }));
     return make("div", {
       class: `be-chip${joined ? " be-joined" : ""}${special[index] ? " be-special" : ""}`, role: "option",
       id: `${this.id}-${index}`, "aria-selected": "false",
       "data-index": index, "data-type": type_ids[index], title: token.length > 14 ? token : null,
-    }, name, heard(", id "), id, heard(", type "), type); // prettier-ignore
+    }, name, hidden(", id "), id, hidden(", type "), type); // prettier-ignore
   }
 
-  /** Marks the token that is pointed at. @param {number | null} index @param {boolean} scroll */
+  /** Highlights the token in focus. @param {number | null} index @param {boolean} scroll */
   mark(index, scroll) {
-    if (this.at !== null) this.list.children[this.at]?.setAttribute("aria-selected", "false");
-    this.at = index;
+    if (this.focus !== null) this.list.children[this.focus]?.setAttribute("aria-selected", "false");
+    this.focus = index;
     const chip = index === null ? null : this.list.children[index];
     chip?.setAttribute("aria-selected", "true");
     if (chip) this.list.setAttribute("aria-activedescendant", chip.id);
@@ -129,16 +129,16 @@ class Strip {
     if (chip && scroll) chip.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
-  /** Frames the token whose word is predicted. @param {number | null} index */
-  frame(index) {
-    [...this.list.children].forEach((chip, at) => chip.classList.toggle("be-chosen", at === index));
+  /** Highlights the token whose word is predicted. @param {number | null} index */
+  markPredicted(index) {
+    [...this.list.children].forEach((chip, at) => chip.classList.toggle("be-predicted", at === index));
   }
 }
 
-/** The token that an event is on. @param {Event} event */
+/** The index of the token under an event. @param {Event} event */
 function indexUnder({ target }) {
-  const place = target instanceof Element ? target.closest("[data-index]") : null;
-  return place ? Number(place.getAttribute("data-index")) : null;
+  const element = target instanceof Element ? target.closest("[data-index]") : null;
+  return element ? Number(element.getAttribute("data-index")) : null;
 }
 
-export { Box, Strip, indexUnder };
+export { TextBox, TokenStrip, indexUnder };

@@ -1,19 +1,19 @@
-// The frame of every view, and how a view is mounted into a page.
+// The frame of every view, and mounting a view into a page.
 
 import { make } from "./elements.js";
-import { followTheme, oncePerFrame } from "./look.js";
+import { followTheme, oncePerFrame } from "./theme.js";
 
-/** What stands around a view: title, notes, room for controls and stage, the line that reads off numbers, the table. */
+/** The elements around a view: title, notes, controls, stage, readout, status and table. */
 class Frame {
   /**
    * @param {HTMLElement} root
    * @param {Setup} setup
-   * @param {string} name of the view, where it has no title
-   * @param {() => Node} tabulate returns the table of what is shown now
+   * @param {string} name of the view, used if it has no title
+   * @param {() => Node} tabulate returns a table of what is shown
    */
   constructor(root, setup, name, tabulate) {
     this.tabulate = tabulate;
-    this.saying = 0;
+    this.timer = 0;
     this.controls = make("div", { class: "be-controls" });
     this.body = make("div", { class: "be-body" });
     this.status = make("p", { class: "be-status" });
@@ -22,7 +22,7 @@ class Frame {
     this.tableRoom = make("div", { class: "be-table-room", hidden: true, tabindex: 0, role: "region", "aria-label": "Table" });
     this.tableButton = make("button", { type: "button", class: "be-button", "aria-expanded": "false", text: "Show as table" });
     this.tableButton.addEventListener("click", () => this.toggleTable());
-    const notes = setup.notes.map((words) => make("p", { class: "be-note", text: words }));
+    const notes = setup.notes.map((text) => make("p", { class: "be-note", text }));
     const title = setup.title ? [make("p", { class: "be-title", text: setup.title })] : [];
     const foot = make("div", { class: "be-foot" }, this.status, this.tableButton);
     root.replaceChildren(...title, ...notes, this.controls, this.body, this.readout, foot, this.tableRoom, this.live);
@@ -41,46 +41,46 @@ class Frame {
     if (!this.tableRoom.hidden) this.tableRoom.replaceChildren(this.tabulate());
   }
 
-  /** Reads `text` (or what stands in the readout) aloud, a moment after the last change. */
-  say(text = this.readout.textContent) {
-    clearTimeout(this.saying);
-    this.saying = setTimeout(() => (this.live.textContent = text), 200);
+  /** Announces `text` (by default the readout) to screen readers, a moment after the last change. */
+  announce(text = this.readout.textContent) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => (this.live.textContent = text), 200);
   }
 
   close() {
-    clearTimeout(this.saying);
+    clearTimeout(this.timer);
   }
 }
 
-/** The element that a view is drawn in. */
+/** Creates the element that contains a view. */
 function newRoot() {
   return make("div", { class: "bertedu-view", role: "region", "aria-label": "Attention" });
 }
 
-/** A line in place of a view. @param {HTMLElement} root @param {string} text @param {string | null} role */
-function sayInstead(root, text, role = null) {
+/** Shows a message instead of a view. @param {HTMLElement} root @param {string} text @param {string | null} role */
+function showMessage(root, text, role = null) {
   root.replaceChildren(make("p", { class: "be-note", role, text }));
 }
 
 /**
- * Shows a view and keeps it in step with the host's theme and size; `endings` gets what has to run at its end.
+ * Shows a view and redraws it when the host's theme or size changes; adds functions to `cleanups` for when it closes.
  * @param {ShowView} show
  * @param {HTMLElement} root
  * @param {Setup} setup
  * @param {Source} source
- * @param {(() => void)[]} endings
+ * @param {(() => void)[]} cleanups
  */
-async function mount(show, root, setup, source, endings) {
+async function mount(show, root, setup, source, cleanups) {
   /** @type {Shown | null} */
   let view = null;
   const redraw = oncePerFrame(() => view?.redraw());
-  endings.push(followTheme(root, redraw));
+  cleanups.push(followTheme(root, redraw));
   view = await show(root, setup, source);
   const observer = new ResizeObserver(redraw);
   observer.observe(root);
-  endings.push(() => observer.disconnect(), view.close);
+  cleanups.push(() => observer.disconnect(), view.close);
   root.dataset.drawn = "true";
   return view;
 }
 
-export { Frame, mount, newRoot, sayInstead };
+export { Frame, mount, newRoot, showMessage };

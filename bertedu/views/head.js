@@ -1,20 +1,20 @@
-// Head view: lines from the tokens that look (left) to those that are looked at (right), one for each weight.
+// Head view: a line from query (left) to key (right) for each attention weight.
 
 import { table } from "./elements.js";
 import { Frame } from "./frame.js";
 import { Controls } from "./head_controls.js";
 import { Stage } from "./head_stage.js";
-import { Choice, Weights, linesOf } from "./lines.js";
-import { counted, named, short, unpack, written } from "./numbers.js";
+import { Choice, Weights, selectLines } from "./lines.js";
+import { counted, numberCell, quoted, short, unpack } from "./numbers.js";
 
-const MAX_OF_ONE = 240; // lines of the token in focus
-const REST = 80; // milliseconds on one token before its exact numbers are asked for: a moving pointer asks for none
+const MAX_FOCUS_LINES = 240; // of the token in focus
+const EXACT_DELAY = 80; // milliseconds on a token before exact weights are requested; a moving pointer requests none
 const MAX_ROWS_IN_TABLE = 200;
 
-/** Everything together: from a choice to what is drawn, said and tabled. */
+/** The head view: draws the lines of the current choice, announces changes, and fills the table. */
 class HeadView {
   /**
-   * `onChange` is told of every new choice and focus, for what else the page shows.
+   * `onChange` is called after every change of choice or focus.
    * @param {HTMLElement} root
    * @param {HeadSetup} setup
    * @param {Attention} attention
@@ -28,107 +28,107 @@ class HeadView {
     this.choice = choice;
     this.onChange = onChange;
     /** @type {Map<number, Promise<Float32Array>>} */
-    this.ready = new Map(); // layers
+    this.layers = new Map(); // by index
     /** @type {Float32Array | null} */
     this.exact = null; // of the token in focus
     /** @type {Partner[]} */
-    this.line = [];
+    this.partners = [];
     /** @type {Float32Array} */
     this.layer = new Float32Array();
     this.weights = new Weights(this.layer, choice);
-    this.all = linesOf(this.weights, choice);
-    this.came = 0; // where the layer before stands in `setup.layers`
-    this.next = 0;
-    this.asking = 0;
-    root.classList.add("be-head-view"); // what its own style sheet begins with
+    this.all = selectLines(this.weights, choice);
+    this.previousIndex = 0; // of the layer shown before, in `setup.layers`
+    this.prefetchTimer = 0;
+    this.exactTimer = 0;
+    root.classList.add("be-head-view"); // the scope of its style sheet
     root.id ||= `be-head-${Math.random().toString(36).slice(2)}`;
     this.frame = new Frame(root, setup, "Head view", () => this.tabulate());
-    this.controls = new Controls(setup, choice, (changes, words) => this.change(changes, words));
+    this.controls = new Controls(setup, choice, (changes, message) => this.change(changes, message));
     this.stage = new Stage(root, setup, (focus, byKey) => this.focusOn(focus, byKey));
     this.frame.controls.append(...this.controls.rows);
     this.frame.body.append(this.stage.element);
   }
 
   /**
-   * Takes over what the reader chose and draws it.
+   * Applies changes and draws the result; announces `message`.
    * @param {ChoiceChanges} changes
-   * @param {string} [words]
+   * @param {string} [message]
    */
-  async change(changes, words) {
+  async change(changes, message) {
     Object.assign(this.choice, changes);
     if (changes.layer !== undefined) await this.load();
     const stale = ["layer", "heads", "average", "hide", "rescale"].some((name) => name in changes);
-    if (stale) this.weigh();
+    if (stale) this.updateWeights();
     this.exact = null;
-    this.collect();
+    this.updateLines();
     this.refocus();
     this.onChange(this.choice);
-    if (words) this.frame.say(`${words}. ${this.frame.status.textContent}`);
+    if (message) this.frame.announce(`${message}. ${this.frame.status.textContent}`);
   }
 
   /**
-   * Takes over what was chosen elsewhere in the page, and shows it in the controls too.
+   * Selects a layer and heads, in the controls too.
    * @param {number} layer
    * @param {number[]} heads
-   * @param {string} words
+   * @param {string} message
    */
-  choose(layer, heads, words) {
-    const chosen = new Set(heads);
+  choose(layer, heads, message) {
+    const selected = new Set(heads);
     this.controls.layer.choose(layer);
-    this.controls.press(chosen);
-    return this.change({ layer, heads: chosen }, words);
+    this.controls.press(selected);
+    return this.change({ layer, heads: selected }, message);
   }
 
   async load() {
     const { layer } = this.choice;
     const weights = await this.weightsOf(layer);
-    if (layer !== this.choice.layer) return; // another was chosen meanwhile
+    if (layer !== this.choice.layer) return; // another one was selected meanwhile
     this.layer = weights;
-    this.fetchNext();
+    this.prefetch();
   }
 
-  /** A layer's weights [N, T, T], coming or here; those of this one and its neighbours are kept. @param {number} layer */
+  /** A promise of a layer's weights [N, T, T]; the current layer and its neighbours are cached. @param {number} layer */
   weightsOf(layer) {
-    const known = this.ready.get(layer);
-    if (known) return known;
-    const coming = this.attention.layer(layer);
-    coming.catch(() => this.ready.delete(layer)); // the next try asks again
-    this.ready.set(layer, coming);
-    return coming;
+    const cached = this.layers.get(layer);
+    if (cached) return cached;
+    const promise = this.attention.layer(layer);
+    promise.catch(() => this.layers.delete(layer)); // so that the next call fetches it again
+    this.layers.set(layer, promise);
+    return promise;
   }
 
-  /** Neighbouring layers come right after the drawing, the one that the reader is going towards first. */
-  fetchNext() {
-    clearTimeout(this.next);
-    this.next = setTimeout(async () => {
+  /** Fetches the neighbouring layers after the drawing, first the one in the direction of the last change. */
+  prefetch() {
+    clearTimeout(this.prefetchTimer);
+    this.prefetchTimer = setTimeout(async () => {
       const { layer } = this.choice;
-      const here = this.setup.layers.indexOf(layer);
-      const onward = here < this.came ? -1 : 1;
-      this.came = here;
-      const near = [here, here + onward, here - onward].map((at) => this.setup.layers[at]);
-      [...this.ready.keys()].filter((kept) => !near.includes(kept)).forEach((kept) => this.ready.delete(kept));
+      const index = this.setup.layers.indexOf(layer);
+      const step = index < this.previousIndex ? -1 : 1;
+      this.previousIndex = index;
+      const near = [index, index + step, index - step].map((at) => this.setup.layers[at]);
+      [...this.layers.keys()].filter((other) => !near.includes(other)).forEach((other) => this.layers.delete(other));
       for (const next of near) {
         if (layer === this.choice.layer && next !== undefined) await this.weightsOf(next).catch(() => {});
       }
     }, 20);
   }
 
-  weigh() {
+  updateWeights() {
     this.weights = new Weights(this.layer, this.choice);
-    this.stage.place(this.weights.shown);
+    this.stage.setTokens(this.weights.shown);
     const { focus } = this.choice;
     if (focus && !this.weights.shown.includes(focus.index)) this.choice.focus = null;
   }
 
-  collect() {
-    this.all = linesOf(this.weights, this.choice);
+  updateLines() {
+    this.all = selectLines(this.weights, this.choice);
     const { lines, largest, possible } = this.all;
     const parts = [];
-    if (!this.choice.heads.size) parts.push("No head is chosen: press one of the numbers above.");
-    else if (!possible) parts.push("No weight is that large: move “Weakest” to the left.");
+    if (!this.choice.heads.size) parts.push("No head is selected: click one of the numbers above.");
+    else if (!possible) parts.push("No weight is that large: move “Min. weight” to the left.");
     else {
-      parts.push(lines.length < possible ? `The strongest ${lines.length.toLocaleString("en")} of ${counted(possible, "line")}` : counted(possible, "line"));
-      parts.push(`the strongest is ${this.setup.signed ? "±" : ""}${short(largest)}`);
+      parts.push(lines.length < possible ? `The ${lines.length.toLocaleString("en")} strongest of ${counted(possible, "line")}` : counted(possible, "line"));
+      parts.push(`the largest weight is ${this.setup.signed ? "±" : ""}${short(largest)}`);
     }
     this.frame.status.textContent = parts.join("; ");
   }
@@ -143,17 +143,17 @@ class HeadView {
     this.onChange(this.choice);
   }
 
-  /** Draws the focus as it is known now, and asks for its exact numbers. */
+  /** Draws the focus with the available weights, and requests its exact weights. */
   refocus(byKey = false) {
     this.stage.mark(this.choice.focus, byKey);
     this.draw(byKey);
-    clearTimeout(this.asking);
+    clearTimeout(this.exactTimer);
     const { focus, layer } = this.choice;
-    if (focus && this.setup.exact) this.asking = setTimeout(() => this.askExact(focus, layer, byKey), REST);
+    if (focus && this.setup.exact) this.exactTimer = setTimeout(() => this.fetchExact(focus, layer, byKey), EXACT_DELAY);
   }
 
   /** @param {Focus} focus @param {number} layer @param {boolean} byKey */
-  async askExact(focus, layer, byKey) {
+  async fetchExact(focus, layer, byKey) {
     const exact = await this.attention.exact({ layer, ...focus }).catch(() => null);
     if (!exact || focus !== this.choice.focus || layer !== this.choice.layer) return;
     this.exact = exact;
@@ -163,45 +163,45 @@ class HeadView {
   draw(byKey = false) {
     this.controls.paint(this.root);
     const { focus } = this.choice;
-    this.line = focus ? this.weights.line(focus, this.exact, this.choice) : [];
+    this.partners = focus ? this.weights.partners(focus, this.exact, this.choice) : [];
     this.stage.draw(focus ? this.focused(focus) : { ...this.all, series: this.weights.series });
-    this.frame.readout.textContent = this.inWords();
+    this.frame.readout.textContent = this.describe();
     Object.assign(this.root.dataset, { exact: String(Boolean(this.exact)), layer: this.choice.layer });
-    if (focus && byKey) this.frame.say();
+    if (focus && byKey) this.frame.announce();
     this.frame.refreshTable();
   }
 
-  /** Lines of one token only, and the mean of its heads for the numbers. @param {Focus} focus */
+  /** The lines of one token, and its mean weights over the heads. @param {Focus} focus */
   focused({ side, index }) {
-    const partners = this.line;
+    const partners = this.partners;
     const strengths = Float32Array.from(partners.flatMap(({ weights }) => weights ?? []), Math.abs).sort();
-    const least = Math.max(this.choice.least, strengths.at(-MAX_OF_ONE) ?? 0);
+    const minimum = Math.max(this.choice.minimum, strengths.at(-MAX_FOCUS_LINES) ?? 0);
     const lines = partners.flatMap(({ index: other, weights }) => {
       const [query, key] = side === "query" ? [index, other] : [other, index];
       const all = (weights ?? []).map((value, series) => ({ strength: Math.abs(value), series, query, key, value }));
-      return all.filter(({ strength }) => strength && strength >= least);
+      return all.filter(({ strength }) => strength && strength >= minimum);
     });
     lines.sort((a, b) => a.strength - b.strength);
-    const drawn = lines.slice(-MAX_OF_ONE);
+    const drawn = lines.slice(-MAX_FOCUS_LINES);
     return { lines: drawn, largest: drawn.at(-1)?.strength ?? 1, partners, side, series: this.weights.series };
   }
 
-  /** How exact the numbers of the focus are. */
-  get kind() {
+  /** The precision of the weights of the focus. */
+  get precision() {
     return this.exact ? "exact" : "rounded to 8 bits";
   }
 
-  inWords() {
+  describe() {
     const { focus, average, heads } = this.choice;
     const { tokens, signed } = this.setup;
-    if (!focus) return "Point at a token, or go to the tokens with the Tab and arrow keys, for its weights.";
-    const best = this.line.flatMap(({ index, mean }) => (mean === null ? [] : [{ index, mean }]));
+    if (!focus) return "Point at a token, or move to one with Tab and the arrow keys, to see its attention weights.";
+    const best = this.partners.flatMap(({ index, mean }) => (mean === null ? [] : [{ index, mean }]));
     best.sort((a, b) => Math.abs(b.mean) - Math.abs(a.mean));
-    const what = focus.side === "query" ? "looks at" : "is looked at by";
+    const what = focus.side === "query" ? "attends to" : "receives attention from";
     const of = heads.size > 1 ? ` (mean of ${heads.size} heads)` : average ? "" : heads.size ? ` (head ${[...heads][0]})` : "";
-    const list = best.slice(0, 5).map(({ index, mean }) => `${named(tokens, index)} ${short(mean)}`);
-    if (!list.length) return `${named(tokens, focus.index)} ${what} no token that is shown.`;
-    return `${named(tokens, focus.index)} ${what} ${list.join(", ")}${best.length > 5 ? " …" : ""}${of}; ${this.kind}${signed ? ", signed" : ""}.`;
+    const list = best.slice(0, 5).map(({ index, mean }) => `${quoted(tokens, index)} ${short(mean)}`);
+    if (!list.length) return `${quoted(tokens, focus.index)} ${what} none of the tokens shown.`;
+    return `${quoted(tokens, focus.index)} ${what} ${list.join(", ")}${best.length > 5 ? " …" : ""}${of}; ${this.precision}${signed ? ", signed" : ""}.`;
   }
 
   tabulate() {
@@ -209,27 +209,27 @@ class HeadView {
     const { focus, layer } = this.choice;
     const names = this.weights.series.map((head) => (head === null ? "Average" : `Head ${head}`));
     if (focus) {
-      const caption = `Layer ${layer}: what ${named(tokens, focus.index)} ${focus.side === "query" ? "looks at" : "is looked at by"} (${this.kind})`;
-      const rows = this.line.flatMap(({ index, weights }) =>
-        weights ? [[tokens[index], ...weights.map((value) => written(value, Boolean(this.exact)))]] : [],
+      const caption = `Layer ${layer}: weights of the ${focus.side} ${quoted(tokens, focus.index)} (${this.precision})`;
+      const rows = this.partners.flatMap(({ index, weights }) =>
+        weights ? [[tokens[index], ...weights.map((value) => numberCell(value, Boolean(this.exact)))]] : [],
       );
-      return table(caption, ["Token", ...names], rows);
+      return table(caption, [focus.side === "query" ? "Key" : "Query", ...names], rows);
     }
     const strongest = this.all.lines.slice(-MAX_ROWS_IN_TABLE).reverse();
     const count = `${strongest.length.toLocaleString("en")} of ${counted(this.all.possible, "line")}`;
-    const caption = `Layer ${layer}: ${count}, strongest first (rounded to 8 bits)`;
-    const rows = strongest.map(({ series, query, key, value }) => [tokens[query], tokens[key], names[series], written(value)]);
-    return table(caption, ["Looks", "Is looked at", "Head", "Weight"], rows);
+    const caption = `Layer ${layer}: ${count}, largest weight first (rounded to 8 bits)`;
+    const rows = strongest.map(({ series, query, key, value }) => [tokens[query], tokens[key], names[series], numberCell(value)]);
+    return table(caption, ["Query", "Key", "Head", "Weight"], rows);
   }
 
   close() {
     this.frame.close();
-    clearTimeout(this.next);
-    clearTimeout(this.asking);
+    clearTimeout(this.prefetchTimer);
+    clearTimeout(this.exactTimer);
   }
 }
 
-/** The attention in a source whose parts are layers. @param {Source} source @param {HeadSetup} setup @returns {Attention} */
+/** The `Attention` of a source whose parts are layers. @param {Source} source @param {HeadSetup} setup @returns {Attention} */
 function attentionOf(source, { tokens, heads }) {
   const [rows, columns] = [heads * tokens.length, tokens.length];
   return {
@@ -242,8 +242,8 @@ function attentionOf(source, { tokens, heads }) {
 async function showView(root, setup, source) {
   const view = new HeadView(root, setup, attentionOf(source, setup));
   await view.change({ layer: setup.layer });
-  const chosen = () => ({ layer: view.choice.layer, chosen: view.choice.chosenHeads() });
-  return { redraw: () => view.draw(), chosen, close: () => view.close() };
+  const choices = () => ({ layer: view.choice.layer, chosen: view.choice.sortedHeads() });
+  return { redraw: () => view.draw(), choices, close: () => view.close() };
 }
 
 export { HeadView, showView };

@@ -1,7 +1,6 @@
-"""Head view: the tokens of a text left and right, and between them a line for each weight of a layer's heads.
+"""Head view: queries on the left, keys on the right, and a line for each attention weight of a layer's heads.
 
-Which heads, which direction between two texts, with or without [CLS] and [SEP], from which weight on: all of it is
-chosen in the page. Chapter: 12.
+The page selects layer, heads, direction between two texts, special tokens, and the minimum weight. Chapter: 12.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,17 +14,17 @@ from bertedu.views.array_view import ArrayView
 
 
 class HeadView(ArrayView):
-    """One layer's heads as lines from the tokens that look to the tokens that are looked at.
+    """The attention weights of one layer's heads as lines from queries to keys.
 
     Args:
         attention: `[L, N, T, T]`, `[N, T, T]`, `[L, 1, N, T, T]`, or a list of L arrays `[1, N, T, T]` or `[N, T, T]`;
             of NumPy, TensorFlow, JAX or torch; finite; up to 1,024 tokens.
-        tokens: T strings.
-        segments: T numbers: 0 for the first text, 1 for the second, None for neither. Told from [SEP] by default.
+        tokens: list of T strings.
+        segments: list of T: 0 for the first text, 1 for the second, None for neither. Inferred from [SEP] by default.
         layer: int, the layer shown first.
-        heads: numbers of the heads shown first. Defaults to all.
-        title: None, or a line above.
-        signed: whether weights can be negative, as those of talking heads. Told from the numbers by default.
+        heads: list of int, the heads shown first. Defaults to all.
+        title: str. Defaults to no title.
+        signed: bool, whether weights can be negative, as those of talking heads. Inferred from the weights by default.
 
     Raises:
         TypeError, ValueError: an argument is not as above; the message names it.
@@ -52,10 +51,10 @@ class HeadView(ArrayView):
         super().__init__([self.attention], tokens, layer, title=title)
         self.segments = arrays.segment_list(segments, self.tokens)
         self.heads = positions("heads", heads, self.head_count)
-        self.signed = arrays.signed_or_not(self.attention, signed)
+        self.signed = arrays.resolve_signed(self.attention, signed)
 
     def setup(self) -> dict[str, Any]:
-        """Return what the page must know first."""
+        """Return the page's initial state."""
         return super().setup() | {
             "special": [int(arrays.is_special(token)) for token in self.tokens],
             "segments": self.segments,
@@ -64,26 +63,26 @@ class HeadView(ArrayView):
         }
 
     def first_part(self) -> str:
-        """Return the name of the chosen layer's part."""
+        """Return the name of the selected layer's part."""
         return f"layer/{self.layer}"
 
     def part_names(self, layers: Iterable[int]) -> list[str]:
-        """Return the name of one part a layer."""
+        """Return the names of the parts, one per layer."""
         return [f"layer/{layer}" for layer in layers]
 
     def part(self, name: str) -> bytes:
         """Return a layer's weights, `[N, T, T]`."""
-        (layer,) = arrays.part_place(name, "layer")
+        (layer,) = arrays.part_indices(name, "layer")
         return arrays.packed(self.attention[position("layer", layer, self.layers)])
 
     def exact(self, *, layer: int, side: str, index: int) -> bytes:
-        """Return the weights of one token in every head, `[N, T]`: as the query, or as the key."""
+        """Return the weights of one token in every head, `[N, T]`, as the query or as the key."""
         weights = self.attention[position("layer", layer, self.layers)]
         index = position("index", index, len(self.tokens))
         return (weights[:, index] if side == "query" else weights[:, :, index]).tobytes()
 
     def axes(self) -> Any:
-        """Return the layer's heads as heat maps; one large one where a single head was chosen."""
+        """Plot the layer's heads as heat maps, or one large heat map for a single head."""
         from bertedu import plots
 
         weights = self.attention[self.layer]

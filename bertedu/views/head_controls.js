@@ -1,7 +1,7 @@
-// The controls of the head view: layer, heads, direction between two texts, special tokens, threshold.
+// The controls of the head view: layer, heads, direction between two texts, special tokens, minimum weight.
 
-import { checkBox, group, make, oneOf, roving, stepper } from "./elements.js";
-import { headColour } from "./look.js";
+import { checkBox, group, make, radioBar, rovingTabindex, stepper } from "./elements.js";
+import { headColour } from "./theme.js";
 import { counted, range, short } from "./numbers.js";
 import { Choice } from "./lines.js";
 
@@ -10,7 +10,7 @@ class Controls {
   /**
    * @param {HeadSetup} setup
    * @param {Choice} choice
-   * @param {(changes: ChoiceChanges, words?: string) => void} change
+   * @param {(changes: ChoiceChanges, message?: string) => void} change
    */
   constructor(setup, choice, change) {
     this.setup = setup;
@@ -19,8 +19,8 @@ class Controls {
     this.theme = "";
     this.layer = stepper("Layer", setup.layers, choice.layer, (layer) => change({ layer }, `Layer ${layer}`));
     this.buttons = range(setup.heads).map((head) => this.headButton(head));
-    roving(this.buttons);
-    const average = checkBox("Average", choice.average, (on) => change({ average: on }, on ? "Average of the heads" : "Each head"));
+    rovingTabindex(this.buttons);
+    const average = checkBox("Average", choice.average, (on) => change({ average: on }, on ? "Average of the heads" : "Separate heads"));
     const [all, none] = [this.small("All", range(setup.heads)), this.small("None", [])];
     const heads = group("Heads", make("span", { class: "be-heads" }, ...this.buttons), all, none, average.label);
     const second = [this.directions(), this.specials(), this.threshold()].filter((one) => one !== null);
@@ -31,21 +31,21 @@ class Controls {
   headButton(head) {
     const kind = ["", "be-dashed", "be-dotted"][Math.floor(head / 7) % 3];
     const swatch = make("span", { class: `be-swatch ${kind}`, "data-head": head });
-    const words = make("span", { text: String(head) });
+    const label = make("span", { text: String(head) });
     const button = make("button", {
       type: "button", class: "be-head", "aria-pressed": String(this.choice.heads.has(head)), "aria-label": `Head ${head}`,
-      title: `Head ${head}: click to show or hide, double click for this one alone`,
-    }, swatch, words); // prettier-ignore
+      title: `Head ${head}: click to show or hide, double-click to show only this one`,
+    }, swatch, label); // prettier-ignore
     button.addEventListener("click", () => this.toggle(head));
     button.addEventListener("dblclick", () => this.only([head]));
     button.addEventListener("keydown", (event) => event.key === "Enter" && event.shiftKey && this.only([head]));
     return button;
   }
 
-  /** @param {string} words @param {number[]} heads */
-  small(words, heads) {
+  /** @param {string} text @param {number[]} heads */
+  small(text, heads) {
     const on = { click: () => this.only(heads) };
-    return make("button", { type: "button", class: "be-button", text: words, "aria-label": `${words} heads`, on });
+    return make("button", { type: "button", class: "be-button", text, "aria-label": `${text} heads`, on });
   }
 
   /** @param {number} head */
@@ -73,7 +73,7 @@ class Controls {
     const options = [["all", "All"], ["AA", "A→A"], ["AB", "A→B"], ["BA", "B→A"], ["BB", "B→B"]];
     /** @type {(value: string) => void} */
     const change = (value) => this.change({ direction: /** @type {Direction} */ (value) }, `Texts ${value}`);
-    return group("Texts", oneOf("direction", options, this.choice.direction, change));
+    return group("Texts", radioBar("direction", options, this.choice.direction, change));
   }
 
   specials() {
@@ -81,7 +81,7 @@ class Controls {
     if (!special.includes(1) || !special.includes(0)) return null;
     const { hide: hidden, rescale: rescaled } = this.choice;
     const disabled = !hidden || signed;
-    const rescale = checkBox("Rescale rows to 1", rescaled, (on) => this.change({ rescale: on }, "Rescaled"), { disabled });
+    const rescale = checkBox("Rescale rows to 1", rescaled, (on) => this.change({ rescale: on }, on ? "Rows rescaled" : "Rows not rescaled"), { disabled });
     const hide = checkBox("Hide special tokens", hidden, (on) => {
       rescale.box.disabled = !on || signed;
       this.change({ hide: on }, on ? "Special tokens hidden" : "Special tokens shown");
@@ -90,20 +90,20 @@ class Controls {
   }
 
   threshold() {
-    const start = this.choice.least;
+    const start = this.choice.minimum;
     const value = make("output", { class: "be-output", text: short(start) });
     const at = Math.round(100 * Math.sqrt(start));
-    const slider = make("input", { type: "range", min: 0, max: 100, value: at, class: "be-slider", "aria-label": "Weakest weight shown" });
+    const slider = make("input", { type: "range", min: 0, max: 100, value: at, class: "be-slider", "aria-label": "Minimum weight shown" });
     slider.addEventListener("input", () => {
-      const least = (Number(slider.value) / 100) ** 2; // finer where most weights are
-      value.textContent = short(least);
-      slider.setAttribute("aria-valuetext", short(least));
-      this.change({ least });
+      const minimum = (Number(slider.value) / 100) ** 2; // finer for small weights
+      value.textContent = short(minimum);
+      slider.setAttribute("aria-valuetext", short(minimum));
+      this.change({ minimum });
     });
-    return group("Weakest", slider, value);
+    return group("Min. weight", slider, value);
   }
 
-  /** Gives the swatches the colours of the theme. @param {HTMLElement} root */
+  /** Sets the swatches to the theme's colours. @param {HTMLElement} root */
   paint(root) {
     if (this.theme === root.dataset.theme) return;
     this.theme = root.dataset.theme ?? "";

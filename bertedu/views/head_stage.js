@@ -1,19 +1,19 @@
-// The drawing of the head view: two lists of tokens with lines between them.
+// The stage of the head view: lists of queries and keys with lines between them.
 
 import { make } from "./elements.js";
-import { DASHES, headColour, oncePerFrame, sharp, styled } from "./look.js";
+import { DASHES, headColour, oncePerFrame, sharp, styleProperty } from "./theme.js";
 import { short } from "./numbers.js";
 
-const MAX_CURVED = 128; // tokens; beyond it lines are straight, which is three times as fast to draw
+const MAX_CURVED = 128; // tokens; beyond it, lines are straight and three times as fast to draw
 const STAGE_HEIGHT = 600;
 /** @type {Side[]} */
 const SIDES = ["query", "key"];
 
 /** @typedef {(series: number, value: number) => string} Colours */
-/** @typedef {{lines: Line[], largest: number, series: (number | null)[], partners?: Partner[], side?: Side}} Picture */
+/** @typedef {{lines: Line[], largest: number, series: (number | null)[], partners?: Partner[], side?: Side}} Drawing */
 
 /**
- * Where a straight line from [x, y] comes into the window's height: a browser would draw its dashes far outside too.
+ * Clips a straight line from [x, y] to the window's height, because a browser draws dashes far outside the window, too.
  * @param {number} x
  * @param {number} y
  * @param {number} otherX
@@ -21,12 +21,12 @@ const SIDES = ["query", "key"];
  * @param {number} height
  * @returns {[number, number]}
  */
-function inSight(x, y, otherX, otherY, height) {
+function clippedToHeight(x, y, otherX, otherY, height) {
   const edge = Math.max(-20, Math.min(height + 20, y));
   return edge === y ? [x, y] : [x + ((otherX - x) * (edge - y)) / (otherY - y), edge];
 }
 
-/** The drawing, in a window that scrolls when there are many tokens. */
+/** The stage, in a window that scrolls if there are many tokens. */
 class Stage {
   /**
    * @param {HTMLElement} root
@@ -38,22 +38,22 @@ class Stage {
     this.setup = setup;
     this.onFocus = onFocus;
     this.pitch = setup.tokens.length > 64 ? 18 : setup.tokens.length > 24 ? 20 : 24;
-    this.scrolled = 0;
+    this.scrollTop = 0;
     /** @type {number[]} */
     this.shown = [];
     /** @type {Map<number, number>} */
     this.rows = new Map(); // of tokens, by index
     /** @type {Focus | null} */
     this.focus = null;
-    /** @type {Picture | null} */
-    this.picture = null;
+    /** @type {Drawing | null} */
+    this.drawing = null;
     this.canvas = make("canvas", { class: "be-lines", role: "img", "aria-label": "Lines between tokens" });
     this.numbers = make("div", { class: "be-numbers", "aria-hidden": "true" });
     this.lists = SIDES.map((side) => this.list(side));
     this.columns = make("div", { class: "be-columns" }, ...this.lists, this.numbers);
     this.window = make("div", { class: "be-window" }, this.canvas, this.columns);
     const heads = make("div", { class: "be-columns-heads", "aria-hidden": "true" });
-    heads.append(make("span", { text: "looks" }), make("span", { text: "is looked at" }));
+    heads.append(make("span", { text: "query (from)" }), make("span", { text: "key (to)" }));
     this.element = make("div", { class: "be-stage" }, heads, this.window);
     this.paintSoon = oncePerFrame(() => this.paint());
     this.window.addEventListener("scroll", this.paintSoon, { passive: true });
@@ -61,8 +61,8 @@ class Stage {
 
   /** @param {Side} side */
   list(side) {
-    const words = side === "query" ? "Tokens that look" : "Tokens that are looked at";
-    const list = make("div", { class: `be-tokens be-${side}`, role: "listbox", tabindex: 0, "aria-label": words });
+    const label = side === "query" ? "Queries" : "Keys";
+    const list = make("div", { class: `be-tokens be-${side}`, role: "listbox", tabindex: 0, "aria-label": label });
     /** @type {(event: PointerEvent) => void} */
     const over = (event) => {
       const row = Math.floor((event.clientY - list.getBoundingClientRect().top) / this.pitch);
@@ -78,16 +78,16 @@ class Stage {
   }
 
   /**
-   * The token `by` rows further on, from the one that has the focus; or at the end in that direction.
+   * The token `step` rows from the one in focus, or the last one in that direction.
    * @param {Side} side
-   * @param {number} by
+   * @param {number} step
    * @returns {Focus}
    */
-  at(side, by, end = false) {
+  at(side, step, end = false) {
     const last = this.shown.length - 1;
-    const here = this.focus ? this.shown.indexOf(this.focus.index) : 0;
-    const there = end ? (by > 0 ? last : 0) : here + by;
-    return { side, index: this.shown[Math.max(0, Math.min(last, there))] };
+    const row = this.focus ? this.shown.indexOf(this.focus.index) : 0;
+    const target = end ? (step > 0 ? last : 0) : row + step;
+    return { side, index: this.shown[Math.max(0, Math.min(last, target))] };
   }
 
   /** @param {KeyboardEvent} event @param {Side} side */
@@ -102,8 +102,8 @@ class Stage {
     event.preventDefault();
   }
 
-  /** Fills the lists with the shown tokens. @param {number[]} shown */
-  place(shown) {
+  /** Fills the lists with the tokens of these indices. @param {number[]} shown */
+  setTokens(shown) {
     if (this.shown.length && shown.join() === this.shown.join()) return;
     this.shown = shown;
     this.rows = new Map(shown.map((index, row) => [index, row]));
@@ -124,7 +124,7 @@ class Stage {
     }); // prettier-ignore
   }
 
-  /** Marks the token in focus, for eyes and for screen readers. @param {Focus | null} focus @param {boolean} scroll */
+  /** Highlights the token in focus, and selects it for screen readers. @param {Focus | null} focus @param {boolean} scroll */
   mark(focus, scroll) {
     this.lists.forEach((list, which) => {
       list.querySelector('[aria-selected="true"]')?.setAttribute("aria-selected", "false");
@@ -150,86 +150,86 @@ class Stage {
     else if (bottom > scrollTop + clientHeight) this.window.scrollTop = bottom - clientHeight;
   }
 
-  /** What `paint` draws from now on. @param {Picture} picture */
-  draw(picture) {
-    this.picture = picture;
+  /** Draws before the next frame. @param {Drawing} drawing */
+  draw(drawing) {
+    this.drawing = drawing;
     this.paintSoon();
   }
 
   paint() {
-    const { picture } = this;
-    if (!picture || !this.window.clientWidth) return;
+    const { drawing } = this;
+    if (!drawing || !this.window.clientWidth) return;
     const [width, height] = [this.window.clientWidth, this.window.clientHeight];
-    this.scrolled = this.window.scrollTop; // asked once: each time, the browser brings its layout up to date
+    this.scrollTop = this.window.scrollTop; // read once, because each read triggers a layout update
     const context = sharp(this.canvas, width, height);
     const box = this.window.getBoundingClientRect();
     const left = this.lists[0].getBoundingClientRect().right - box.left + 4;
     const right = this.lists[1].getBoundingClientRect().left - box.left - 4;
-    const colours = this.colours(picture);
-    this.shade(context, picture, [width, height], [left, right], colours);
-    this.strokes(context, picture, height, [left, right], colours);
-    this.writeNumbers(picture);
+    const colours = this.colours(drawing);
+    this.drawBars(context, drawing, [width, height], [left, right], colours);
+    this.drawLines(context, drawing, height, [left, right], colours);
+    this.writeNumbers(drawing);
   }
 
   /** @param {number} index */
   y(index) {
-    return (this.row(index) + 0.5) * this.pitch + 4 - this.scrolled;
+    return (this.row(index) + 0.5) * this.pitch + 4 - this.scrollTop;
   }
 
   /**
-   * Bars behind the partners of the token in focus: as long as the mean weight, made up of what each head gives.
+   * Draws bars behind the partners of the token in focus: their length is the mean weight, with a segment per head.
    * @param {CanvasRenderingContext2D} context
-   * @param {Picture} picture
+   * @param {Drawing} drawing
    * @param {[number, number]} size
    * @param {[number, number]} edges
    * @param {Colours} colours
    */
-  shade(context, { partners = [], side, largest }, [width, height], [left, right], colours) {
+  drawBars(context, { partners = [], side, largest }, [width, height], [left, right], colours) {
     const room = side === "query" ? width - right - 64 : left - 64;
     context.globalAlpha = 0.3;
     for (const { index, weights } of partners) {
       let from = side === "query" ? right : left;
       const y = this.y(index) - this.pitch / 2 + 3;
-      if (y < -this.pitch || y > height) continue; // out of sight, as most of 512 tokens are
+      if (y < -this.pitch || y > height) continue; // outside the window
       weights?.forEach((value, series) => {
-        const share = ((Math.abs(value) / largest) * room) / weights.length;
+        const length = ((Math.abs(value) / largest) * room) / weights.length;
         context.fillStyle = colours(series, value);
-        context.fillRect(side === "query" ? from : from - share, y, share, this.pitch - 6);
-        from += side === "query" ? share : -share;
+        context.fillRect(side === "query" ? from : from - length, y, length, this.pitch - 6);
+        from += side === "query" ? length : -length;
       });
     }
     context.globalAlpha = 1;
   }
 
-  /** From a series and a weight to its colour: that of the head, or of the sign. @param {Picture} picture @returns {Colours} */
+  /** A function from series and weight to colour: of the head, or of the sign. @param {Drawing} drawing @returns {Colours} */
   colours({ series }) {
-    const [plus, minus, accent] = ["plus", "minus", "accent"].map((name) => styled(this.root, `--be-${name}`));
+    const [plus, minus, accent] = ["plus", "minus", "accent"].map((name) => styleProperty(this.root, `--be-${name}`));
     if (this.setup.signed) return (_, value) => (value < 0 ? minus : plus);
-    const known = series.map((head) => (head === null ? accent : headColour(this.root, head)));
-    return (one) => known[one];
+    const colours = series.map((head) => (head === null ? accent : headColour(this.root, head)));
+    return (index) => colours[index];
   }
 
   /**
    * @param {CanvasRenderingContext2D} context
-   * @param {Picture} picture
+   * @param {Drawing} drawing
    * @param {number} height
    * @param {[number, number]} edges
    * @param {Colours} colours
    */
-  strokes(context, { lines, largest, series, partners }, height, [left, right], colours) {
+  drawLines(context, { lines, largest, series, partners }, height, [left, right], colours) {
     const curved = this.shown.length <= MAX_CURVED;
     const middle = (left + right) / 2;
     const thick = partners && series.length < 5 ? 2.2 : 1.4;
-    const fan = partners && series.length > 1 ? (this.pitch - 8) / (series.length - 1) : 0; // else heads cover each other
+    const fan = partners && series.length > 1 ? (this.pitch - 8) / (series.length - 1) : 0; // so that heads do not hide each other
     let dash = 0;
     for (const line of lines) {
-      const share = line.strength / largest;
-      if (share < 0.004) continue; // paler than a screen can show
+      const relative = line.strength / largest;
+      if (relative < 0.004) continue; // invisible
       const aside = fan * (line.series - (series.length - 1) / 2);
       const [from, to] = [this.y(line.query) + aside, this.y(line.key) + aside];
       if ((from < -20 && to < -20) || (from > height + 20 && to > height + 20)) continue;
-      context.globalAlpha = Math.min(1, partners ? share ** 0.8 : share ** 1.15);
-      context.lineWidth = 0.7 + thick * share;
+      context.globalAlpha = Math.min(1, partners ? relative ** 0.8 : relative ** 1.15);
+      context.lineWidth = 0.7 + thick * relative;
       context.strokeStyle = colours(line.series, line.value);
       const kind = Math.floor((series[line.series] ?? 0) / 7) % 3;
       if (kind !== dash) context.setLineDash(DASHES[(dash = kind)]);
@@ -238,8 +238,8 @@ class Stage {
         context.moveTo(left, from);
         context.bezierCurveTo(middle, from, middle, to, right, to);
       } else {
-        context.moveTo(...inSight(left, from, right, to, height));
-        context.lineTo(...inSight(right, to, left, from, height));
+        context.moveTo(...clippedToHeight(left, from, right, to, height));
+        context.lineTo(...clippedToHeight(right, to, left, from, height));
       }
       context.stroke();
     }
@@ -247,7 +247,7 @@ class Stage {
     context.globalAlpha = 1;
   }
 
-  /** Numbers beside the partners that are in sight. @param {Picture} picture */
+  /** Writes the mean weights beside the visible partners. @param {Drawing} drawing */
   writeNumbers({ partners, side }) {
     if (!partners || !side) return this.numbers.replaceChildren();
     const [top, bottom] = [this.window.scrollTop - this.pitch, this.window.scrollTop + this.window.clientHeight];

@@ -1,13 +1,13 @@
-// A live view: an anywidget module, and messages to the kernel. Nothing else knows of anywidget or its host.
+// A live view: an anywidget module, and messages to the kernel. No other module depends on anywidget or its host.
 
-import { mount, newRoot, sayInstead } from "./frame.js";
-import { freshId, make } from "./elements.js";
+import { mount, newRoot, showMessage } from "./frame.js";
+import { uniqueId, make } from "./elements.js";
 import { Parts } from "./parts.js";
 
 const SECONDS_UNTIL_NOTE = 4;
 
-/** @typedef {any} WidgetModel anywidget's model; hosts differ in what else it has */
-/** @typedef {{closed: boolean, endings: (() => void)[]}} Life */
+/** @typedef {any} WidgetModel anywidget's model; its other properties depend on the host */
+/** @typedef {{closed: boolean, cleanups: (() => void)[]}} Lifetime */
 
 /** @param {ArrayBuffer | ArrayBufferView} buffer */
 function asBytes(buffer) {
@@ -16,7 +16,7 @@ function asBytes(buffer) {
     : new Uint8Array(buffer);
 }
 
-/** Numbers from the kernel, by custom messages: parts in 8 bits, and exact ones. Nothing is kept in the notebook. */
+/** Data from the kernel by custom messages: quantized parts and exact values. Nothing is stored in the notebook. */
 class KernelSource {
   /**
    * @param {WidgetModel} model
@@ -31,31 +31,31 @@ class KernelSource {
     this.waiting = new Map();
     this.parts = new Parts((name) => this.ask({ ask: "part", name }).then(({ bytes }) => bytes));
     /** @type {(message: any, buffers?: (ArrayBuffer | ArrayBufferView)[]) => void} */
-    this.listen = (message, buffers) => this.take(message, buffers);
+    this.listen = (message, buffers) => this.receive(message, buffers);
     model.on("msg:custom", this.listen);
   }
 
   /** @param {any} message @param {(ArrayBuffer | ArrayBufferView)[]} [buffers] */
-  take(message, buffers) {
-    const asked = this.waiting.get(message?.number);
-    if (!asked) return;
+  receive(message, buffers) {
+    const request = this.waiting.get(message?.number);
+    if (!request) return;
     this.waiting.delete(message.number);
-    clearTimeout(asked.slow);
+    clearTimeout(request.slow);
     this.onSlow(false);
-    if (message.error) asked.reject(new Error(message.error));
-    else asked.resolve({ ...message, bytes: buffers?.length ? asBytes(buffers[0]) : new Uint8Array() });
+    if (message.error) request.reject(new Error(message.error));
+    else request.resolve({ ...message, bytes: buffers?.length ? asBytes(buffers[0]) : new Uint8Array() });
   }
 
   /** @param {object} question @returns {Promise<any>} */
   ask(question) {
-    const number = freshId("question"); // an answer goes to every page that shows the view
+    const number = uniqueId("question"); // unique, because an answer goes to every page that shows the view
     return new Promise((resolve, reject) => {
       const slow = setTimeout(() => this.onSlow(true), SECONDS_UNTIL_NOTE * 1000);
       this.waiting.set(number, { resolve, reject, slow });
       try {
         this.model.send({ ...question, number });
       } catch {
-        this.onEnd(); // a comm that was cut off; the view is gone now, and no answer is needed
+        this.onEnd(); // the comm is closed: the view ends, and no answer is needed
       }
     });
   }
@@ -66,7 +66,7 @@ class KernelSource {
   }
 
   /** @param {string} name @param {Uint8Array} bytes */
-  keep(name, bytes) {
+  store(name, bytes) {
     this.parts.put(name, bytes);
   }
 
@@ -82,16 +82,16 @@ class KernelSource {
 }
 
 /**
- * Keeps the host's one-letter commands away from our keys, as "a" would add a cell; Ctrl+S and its like still work.
- * JupyterLab listens on the document before we could stop an event, but leaves alone what carries its attribute.
+ * Keeps the view's keys from triggering the host's one-letter commands, such as "a" to add a cell; Ctrl+S still works.
+ * JupyterLab's listener on the document runs first, but it ignores elements with its own attribute.
  * @param {HTMLElement} root
  */
-function keepKeys(root) {
+function suppressShortcuts(root) {
   /** @type {(event: KeyboardEvent) => boolean} */
   const plain = (event) => !event.ctrlKey && !event.metaKey;
   /** @type {(event: KeyboardEvent) => void} */
   const suppress = (event) => {
-    // on the target itself: Notebook 7 takes commands for whatever has the focus, and asks its ancestors later
+    // on the target itself, because Notebook 7 checks the focused element before its ancestors
     const { target } = event;
     if (target instanceof Element && root.contains(target)) target.toggleAttribute("data-lm-suppress-shortcuts", plain(event));
   };
@@ -103,10 +103,10 @@ function keepKeys(root) {
 }
 
 /**
- * What was chosen in a view that its host took away, by model: where the host builds it anew, it continues there.
+ * The choices of views that their host removed, by model: if the host renders one again, it continues with them.
  * @type {WeakMap<WidgetModel, object | undefined>}
  */
-const LEFT = new WeakMap();
+const CHOICES = new WeakMap();
 
 /** An anywidget module that shows a view. @param {ShowView} show */
 function liveModule(show) {
@@ -115,28 +115,28 @@ function liveModule(show) {
     render({ model, el }) {
       const root = newRoot();
       const wait = make("p", { class: "be-note", role: "status", text: "The live view is waiting for the kernel." });
-      wait.hidden = true; // said only where it takes long
+      wait.hidden = true; // shown only if it takes long
       el.append(wait, root);
       const source = new KernelSource(model, (slow) => (wait.hidden = !slow), () => end());
-      /** @type {Life} */
-      const life = { closed: false, endings: [keepKeys(root), () => source.close()] };
-      startLive(show, root, source, life, model).catch((error) => sayInstead(root, `No live view: ${error.message}`, "alert"));
+      /** @type {Lifetime} */
+      const lifetime = { closed: false, cleanups: [suppressShortcuts(root), () => source.close()] };
+      startLive(show, root, source, lifetime, model).catch((error) => showMessage(root, `No live view: ${error.message}`, "alert"));
       const leave = () => {
-        if (life.closed) return;
-        life.closed = true;
-        life.endings.forEach((end) => end());
+        if (lifetime.closed) return;
+        lifetime.closed = true;
+        lifetime.cleanups.forEach((end) => end());
       };
       const end = () => {
         leave();
         wait.hidden = true;
-        sayInstead(root, "The kernel has ended; run the cell for the live view.");
+        showMessage(root, "The kernel has stopped. Run the cell again to restart the live view.");
       };
       model.on("destroy comm:close", end);
-      // VS Code drops its connection when the kernel restarts or ends, and says so to no model
+      // VS Code drops its connection when the kernel restarts or ends, without an event for the model
       const ended = model.widget_manager?.kernel?.disposed;
       ended?.connect?.(end);
-      life.endings.push(() => ended?.disconnect?.(end));
-      // ipywidgets says so after a restart too, and marks what it has cut off
+      lifetime.cleanups.push(() => ended?.disconnect?.(end));
+      // ipywidgets sends this event after a restart, too, and marks disconnected widgets
       model.on("comm_live_update", () => setTimeout(() => root.closest(".jupyter-widgets-disconnected") && end()));
       return leave;
     },
@@ -147,56 +147,56 @@ function liveModule(show) {
  * @param {ShowView} show
  * @param {HTMLElement} root
  * @param {KernelSource} source
- * @param {Life} life
+ * @param {Lifetime} lifetime
  * @param {WidgetModel} model
  */
-async function startLive(show, root, source, life, model) {
+async function startLive(show, root, source, lifetime, model) {
   const { setup, part, bytes } = await source.ask({ ask: "setup" });
-  while (!root.isConnected && !life.closed) await new Promise(requestAnimationFrame);
-  if (life.closed) return;
-  source.keep(part, bytes);
-  const view = await mount(show, root, { ...setup, ...LEFT.get(model) }, source, life.endings);
-  life.endings.push(() => LEFT.set(model, view.chosen?.()));
-  if (life.closed) return;
-  const showPicture = await hidePicture(root, setup.picture);
-  life.endings.push(showPicture);
-  if (life.closed) showPicture();
+  while (!root.isConnected && !lifetime.closed) await new Promise(requestAnimationFrame);
+  if (lifetime.closed) return;
+  source.store(part, bytes);
+  const view = await mount(show, root, { ...setup, ...CHOICES.get(model) }, source, lifetime.cleanups);
+  lifetime.cleanups.push(() => CHOICES.set(model, view.choices?.()));
+  if (lifetime.closed) return;
+  const showFigure = await hideFigure(root, setup.figure);
+  lifetime.cleanups.push(showFigure);
+  if (lifetime.closed) showFigure();
 }
 
-/** Where a cell ends, in JupyterLab and Notebook 7, Notebook 6, VS Code and Colab. */
+/** The element of a cell or its outputs, in JupyterLab and Notebook 7, Notebook 6, VS Code and Colab. */
 const CELL = ".jp-Cell, .jp-OutputArea, div.cell, .cell_container, .codecell, #output-area, body";
 
 /**
- * Hides the view's static figure, the output before this one, and returns how to show it again.
+ * Hides the view's static figure, the output before this one; returns a function that shows it again.
  * @param {HTMLElement} root
  * @param {[number, number]} size
  * @returns {Promise<() => void>}
  */
-async function hidePicture(root, [width, height]) {
+async function hideFigure(root, [width, height]) {
   /** @type {HTMLElement | null} */
   let node = root;
   for (; node && !node.matches(CELL); node = node.parentElement) {
     const output = node.previousElementSibling;
-    const found = output?.querySelector("img");
-    if (!output || !found) continue;
-    let image = found;
-    const isOurs = async () => {
+    const first = output?.querySelector("img");
+    if (!output || !first) continue;
+    let image = first;
+    const isFigure = async () => {
       await image.decode?.().catch(() => {});
       return image.naturalWidth === width && image.naturalHeight === height;
     };
-    if (!(await isOurs())) return () => {};
-    output.classList.add("bertedu-picture-hidden");
+    if (!(await isFigure())) return () => {};
+    output.classList.add("bertedu-figure-hidden");
     const show = () => {
       observer.disconnect();
-      output.classList.remove("bertedu-picture-hidden");
+      output.classList.remove("bertedu-figure-hidden");
     };
-    // where a cell runs again, VS Code puts what comes now into the same elements, and tells no widget that it is gone
+    // when a cell runs again, VS Code reuses its elements for the new outputs, without an event for the widget
     const cell = output.parentElement;
     const observer = new MutationObserver(async () => {
       if (cell?.contains(root) && output.contains(image)) return;
       const next = output.querySelector("img");
       if (next) image = next;
-      if (!cell?.contains(root) || !next || !(await isOurs())) show();
+      if (!cell?.contains(root) || !next || !(await isFigure())) show();
     });
     if (cell) observer.observe(cell, { childList: true, subtree: true });
     return show;

@@ -1,11 +1,11 @@
-// What the head view draws: the choices of the reader, and the lines that follow from them.
+// The user's choices in the head view, and the lines that follow from them.
 
-const MAX_LINES = 2500; // more than that is grey fog, and slow to draw
+const MAX_LINES = 2500; // more are indistinguishable, and slow to draw
 
 /** @type {Record<Direction, [number, number] | null>} */
 const DIRECTIONS = { all: null, AA: [0, 0], AB: [0, 1], BA: [1, 0], BB: [1, 1] };
 
-/** What is shown: layer, heads, filters and focus. */
+/** The user's choices: layer, heads, filters and focus. */
 class Choice {
   /** @param {HeadSetup} setup */
   constructor(setup) {
@@ -17,24 +17,24 @@ class Choice {
     this.direction = "all";
     this.hide = false;
     this.rescale = false;
-    this.least = 0;
+    this.minimum = 0;
     /** @type {Focus | null} */
     this.focus = null;
   }
 
-  /** The same choices for another text of the same model; a direction needs two texts. @param {HeadSetup} setup */
+  /** Returns the same choices for another text of the same model; a direction needs two texts. @param {HeadSetup} setup */
   of(setup) {
     const next = new Choice(setup);
-    const { heads, least, average, hide } = this;
+    const { heads, minimum, average, hide } = this;
     const direction = setup.segments.includes(0) && setup.segments.includes(1) ? this.direction : "all";
-    return Object.assign(next, { heads, least, average, hide, direction, rescale: this.rescale && hide && !setup.signed });
+    return Object.assign(next, { heads, minimum, average, hide, direction, rescale: this.rescale && hide && !setup.signed });
   }
 
   /** Indices of the tokens that are shown, in order. */
   shown() {
     const all = this.setup.tokens.map((_, index) => index);
-    const kept = this.hide ? all.filter((index) => !this.setup.special[index]) : all;
-    return kept.length ? kept : all;
+    const visible = this.hide ? all.filter((index) => !this.setup.special[index]) : all;
+    return visible.length ? visible : all;
   }
 
   /** @param {number} query @param {number} key */
@@ -44,7 +44,7 @@ class Choice {
     return !direction || (segments[query] === direction[0] && segments[key] === direction[1]);
   }
 
-  chosenHeads() {
+  sortedHeads() {
     return [...this.heads].sort((a, b) => a - b);
   }
 }
@@ -54,7 +54,7 @@ function mean(values) {
   return Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** One number for each pair of tokens and each series: a head, or the average of the chosen ones. */
+/** One weight for each pair of tokens and each series; a series is a head, or the average of the selected heads. */
 class Weights {
   /** @param {Float32Array} layer [N, T, T] @param {Choice} choice */
   constructor(layer, choice) {
@@ -62,13 +62,13 @@ class Weights {
     this.shown = choice.shown();
     this.layer = layer;
     this.factors = choice.rescale && choice.hide ? this.rescaled() : null;
-    this.heads = choice.chosenHeads();
+    this.heads = choice.sortedHeads();
     /** @type {(number | null)[]} */
     this.series = choice.average && this.heads.length ? [null] : this.heads;
     this.values = this.series.map((head) => (head === null ? this.averaged() : this.ofHead(head)));
   }
 
-  /** What each row must be multiplied with so that its shown weights sum to 1. */
+  /** The factor of each row with which its visible weights sum to 1. */
   rescaled() {
     const rows = this.layer.length / this.size;
     return Float32Array.from({ length: rows }, (_, row) => {
@@ -94,14 +94,14 @@ class Weights {
   }
 
   /**
-   * One token's weights in every series, from the exact numbers [N, T] where they are there.
+   * One token's weights in every series, from the exact weights [N, T] if available.
    * @param {Focus} focus
    * @param {Float32Array | null} exact
    * @param {Choice} choice
    * @returns {Partner[]}
    */
-  line(focus, exact, choice) {
-    const rows = exact ? this.exactLine(focus, exact) : this.values.map((values) => this.cut(values, focus));
+  partners(focus, exact, choice) {
+    const rows = exact ? this.exactRows(focus, exact) : this.values.map((values) => this.weightsOf(values, focus));
     return this.shown.map((other) => {
       const [query, key] = focus.side === "query" ? [focus.index, other] : [other, focus.index];
       const weights = choice.allows(query, key) ? rows.map((row) => row[other]) : null;
@@ -110,14 +110,14 @@ class Weights {
   }
 
   /** @param {Float32Array} values @param {Focus} focus */
-  cut(values, { side, index }) {
+  weightsOf(values, { side, index }) {
     const { size } = this;
     if (side === "query") return values.subarray(index * size, (index + 1) * size);
     return Float32Array.from({ length: size }, (_, query) => values[query * size + index]);
   }
 
   /** @param {Focus} focus @param {Float32Array} exact */
-  exactLine({ side, index }, exact) {
+  exactRows({ side, index }, exact) {
     const { factors, size } = this;
     const rows = this.heads.map((head) => {
       const row = exact.slice(head * size, (head + 1) * size);
@@ -129,8 +129,8 @@ class Weights {
   }
 }
 
-// Millions of weights are gone through at each change. So the two loops below are plain, and compare bits: those of a
-// float32 without its sign grow as the number does, and their upper half is a ready-made bin of a histogram.
+// Each change processes millions of weights, so the two loops below compare the bits of float32 numbers: without the sign
+// bit, their order is that of the absolute values, and the upper half of the bits is the bin of a histogram.
 const UNSIGNED = 0x7fffffff;
 
 /** @param {number} number */
@@ -143,60 +143,60 @@ function bitsIn(values) {
   return new Uint32Array(values.buffer, values.byteOffset, values.length);
 }
 
-/** Places [query * T + key] of the pairs that may be shown; null for all. @param {Weights} weights @param {Choice} choice */
-function placesOf({ shown, size }, choice) {
+/** Indices [query * T + key] of the pairs that the choice allows; null for all. @param {Weights} weights @param {Choice} choice */
+function allowedIndices({ shown, size }, choice) {
   if (choice.direction === "all" && shown.length === size) return null;
-  const places = shown.flatMap((query) => shown.filter((key) => choice.allows(query, key)).map((key) => query * size + key));
-  return Uint32Array.from(places);
+  const indices = shown.flatMap((query) => shown.filter((key) => choice.allows(query, key)).map((key) => query * size + key));
+  return Uint32Array.from(indices);
 }
 
 /**
- * Counts the weights that are at least `least`, in bins by the upper half of their bits.
+ * Counts the weights from `minimum` on, in bins by the upper half of their bits.
  * @param {Uint32Array} bits
- * @param {Uint32Array | null} places
- * @param {number} least
+ * @param {Uint32Array | null} indices
+ * @param {number} minimum
  * @param {Uint32Array} bins
  */
-function histogram(bits, places, least, bins) {
-  const count = places ? places.length : bits.length;
+function histogram(bits, indices, minimum, bins) {
+  const count = indices ? indices.length : bits.length;
   for (let i = 0; i < count; i += 1) {
-    const one = bits[places ? places[i] : i] & UNSIGNED;
-    if (one >= least) bins[one >>> 16] += 1;
+    const one = bits[indices ? indices[i] : i] & UNSIGNED;
+    if (one >= minimum) bins[one >>> 16] += 1;
   }
 }
 
 /**
- * The places of weights that are at least `least`, no more than `most`.
+ * The indices of up to `limit` weights from `minimum` on.
  * @param {Uint32Array} bits
- * @param {Uint32Array | null} places
- * @param {number} least
- * @param {number} most
+ * @param {Uint32Array | null} indices
+ * @param {number} minimum
+ * @param {number} limit
  */
-function placesFrom(bits, places, least, most) {
+function indicesFrom(bits, indices, minimum, limit) {
   const result = [];
-  const count = places ? places.length : bits.length;
-  for (let i = 0; i < count && result.length < most; i += 1) {
-    const place = places ? places[i] : i;
-    if ((bits[place] & UNSIGNED) >= least) result.push(place);
+  const count = indices ? indices.length : bits.length;
+  for (let i = 0; i < count && result.length < limit; i += 1) {
+    const index = indices ? indices[i] : i;
+    if ((bits[index] & UNSIGNED) >= minimum) result.push(index);
   }
   return result;
 }
 
-/** The lines to draw, weakest first: those from `choice.least` on, and of these the strongest. @param {Weights} weights @param {Choice} choice */
-function linesOf(weights, choice) {
+/** The lines to draw, weakest first: the strongest ones from `choice.minimum` on. @param {Weights} weights @param {Choice} choice */
+function selectLines(weights, choice) {
   const bins = new Uint32Array(1 << 15);
-  const places = placesOf(weights, choice);
-  const asked = Math.max(1, bitsOf(choice.least));
-  weights.values.forEach((values) => histogram(bitsIn(values), places, asked, bins));
-  let [cut, kept] = [bins.length - 1, 0];
-  while (cut >= 0 && kept + bins[cut] <= MAX_LINES) kept += bins[cut--];
-  const least = Math.max(asked, kept ? (cut + 1) * 65536 : cut * 65536); // all alike: some of them, rather than none
-  const each = kept ? Infinity : Math.ceil(MAX_LINES / weights.values.length);
+  const indices = allowedIndices(weights, choice);
+  const lowest = Math.max(1, bitsOf(choice.minimum));
+  weights.values.forEach((values) => histogram(bitsIn(values), indices, lowest, bins));
+  let [cut, total] = [bins.length - 1, 0];
+  while (cut >= 0 && total + bins[cut] <= MAX_LINES) total += bins[cut--];
+  const minimum = Math.max(lowest, total ? (cut + 1) * 65536 : cut * 65536); // equal weights: some of them instead of none
+  const each = total ? Infinity : Math.ceil(MAX_LINES / weights.values.length);
   /** @type {Line[]} */
   const lines = weights.values.flatMap((values, series) =>
-    placesFrom(bitsIn(values), places, least, each).map((place) => {
-      const [query, key] = [Math.floor(place / weights.size), place % weights.size];
-      return { strength: Math.abs(values[place]), series, query, key, value: values[place] };
+    indicesFrom(bitsIn(values), indices, minimum, each).map((index) => {
+      const [query, key] = [Math.floor(index / weights.size), index % weights.size];
+      return { strength: Math.abs(values[index]), series, query, key, value: values[index] };
     }),
   );
   lines.sort((a, b) => a.strength - b.strength);
@@ -204,4 +204,4 @@ function linesOf(weights, choice) {
   return { lines, largest: lines.at(-1)?.strength ?? 0, possible };
 }
 
-export { Choice, Weights, linesOf };
+export { Choice, Weights, selectLines };

@@ -1,4 +1,4 @@
-"""The live side of a view: an anywidget that answers the page's questions."""
+"""The live view: an anywidget that answers the page's requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def widget_of(view: View) -> Any:
-    """Return an anywidget that answers the page's questions about `view`; its state is its program and nothing else."""
+    """Return an anywidget that answers the page's requests about `view`; its state is the program, without data."""
     widget = _widget_class(view.kind, *view.program())()
     widget.on_msg(functools.partial(reply, view))
     return widget
@@ -30,5 +30,5 @@ def reply(view: View, widget: Any, question: Any, buffers: Any) -> None:
     try:
         header, content = view.answer(question)
         widget.send({"number": number, **header}, [content])
-    except Exception as error:  # the page shows it; here it would be lost
+    except Exception as error:  # the page shows it; an exception here would be lost
         widget.send({"number": number, "error": f"{type(error).__name__}: {error}"})

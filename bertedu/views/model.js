@@ -1,17 +1,17 @@
-// Model view: a thumbnail for every head, a row for each layer; one head large, its cells to be read off.
+// Model view: a thumbnail for every head, a row per layer; and one head large, with a readout of its cells.
 
-import { freshId, group, make, oneOf, table } from "./elements.js";
+import { group, make, radioBar, table, uniqueId } from "./elements.js";
 import { Frame } from "./frame.js";
-import { clipped, context2d, oncePerFrame, sharp, styled, themeOf } from "./look.js";
+import { clipped, context2d, oncePerFrame, sharp, styleProperty, themeOf } from "./theme.js";
 import { Grid, Values, paintLevels, scale } from "./model_grid.js";
-import { counted, named, short, shortest, unpack, written } from "./numbers.js";
+import { counted, numberCell, quoted, short, shortest, unpack } from "./numbers.js";
 
-const LABELS = '12px system-ui, "DejaVu Sans", sans-serif';
-const SMALLEST_LABELLED = 13; // pixels a row needs for its token
+const LABEL_FONT = '12px system-ui, "DejaVu Sans", sans-serif';
+const MIN_LABELLED_ROW = 13; // pixels that a row needs for its label
 
 /** @typedef {[number, number]} MapCell query and key */
 
-/** One head, large: a cell for each pair of tokens, under the pointer or the arrow keys. */
+/** One head as a large heat map; pointer and arrow keys select a cell. */
 class HeadMap {
   /**
    * @param {HTMLElement} root
@@ -31,10 +31,10 @@ class HeadMap {
     /** @type {{weights: Float32Array | null, theme: string}} */
     this.rendered = { weights: null, theme: "" };
     this.canvas = make("canvas", { class: "be-map", "aria-hidden": "true" });
-    const hint = make("span", { class: "be-hidden", id: freshId("hint"), text: "Arrow keys go from cell to cell." });
+    const hint = make("span", { class: "be-hidden", id: uniqueId("hint"), text: "Use the arrow keys to move between cells." });
     const attributes = { class: "be-map-room", role: "group", tabindex: 0, "aria-describedby": hint.id };
     this.element = make("div", attributes, this.canvas, hint);
-    this.picture = document.createElement("canvas");
+    this.image = document.createElement("canvas");
     this.element.addEventListener("pointermove", (event) => this.onCell(this.under(event)));
     this.element.addEventListener("pointerdown", (event) => this.onCell(this.under(event)));
     this.element.addEventListener("pointerleave", () => document.activeElement !== this.element && this.onCell(null));
@@ -74,17 +74,17 @@ class HeadMap {
     this.drawSoon();
   }
 
-  /** The weights as a picture of one pixel a cell, on the colours of the theme. @param {Float32Array} weights */
+  /** Renders the weights as an image with one pixel per cell, in the theme's colours. @param {Float32Array} weights */
   render(weights) {
     const { tokens, signed } = this.setup;
     const theme = themeOf(this.root);
     let largest = 0;
     for (const weight of weights) largest = Math.max(largest, Math.abs(weight));
     const levels = Uint8Array.from(weights, (weight) => {
-      const share = weight / (largest || 1);
-      return Math.round(signed ? 127.5 + 127.5 * share : 255 * share);
+      const relative = weight / (largest || 1);
+      return Math.round(signed ? 127.5 + 127.5 * relative : 255 * relative);
     });
-    paintLevels(this.picture, levels, tokens.length, scale(theme, signed));
+    paintLevels(this.image, levels, tokens.length, scale(theme, signed));
     this.rendered = { weights, theme };
   }
 
@@ -95,35 +95,35 @@ class HeadMap {
     if (this.rendered.weights !== weights || this.rendered.theme !== themeOf(this.root)) this.render(weights);
     const count = this.setup.tokens.length;
     const room = this.labelRoom();
-    const labelled = (width - room) / count >= SMALLEST_LABELLED;
+    const labelled = (width - room) / count >= MIN_LABELLED_ROW;
     this.edge = labelled ? room : 1;
     this.size = Math.min(44, (width - this.edge - 1) / count);
     const side = this.edge + this.size * count + 1;
     const context = sharp(this.canvas, side, side);
     context.imageSmoothingEnabled = this.size < 1;
-    context.drawImage(this.picture, this.edge, this.edge, this.size * count, this.size * count);
-    context.strokeStyle = styled(this.root, "--be-edge");
+    context.drawImage(this.image, this.edge, this.edge, this.size * count, this.size * count);
+    context.strokeStyle = styleProperty(this.root, "--be-edge");
     context.lineWidth = 1;
     context.strokeRect(this.edge - 0.5, this.edge - 0.5, this.size * count + 1, this.size * count + 1);
     if (labelled) this.labels(context);
     if (this.cell) this.cross(context, this.cell, count);
   }
 
-  /** Pixels that the longest token needs, within reason. */
+  /** Pixels for the longest label, with an upper limit. */
   labelRoom() {
     const context = context2d(this.canvas);
-    context.font = LABELS;
+    context.font = LABEL_FONT;
     const widths = this.setup.tokens.length > 64 ? [0] : this.setup.tokens.map((token) => context.measureText(token).width);
     return Math.min(96, Math.ceil(Math.max(...widths)) + 12);
   }
 
   /** @param {CanvasRenderingContext2D} context */
   labels(context) {
-    context.font = LABELS;
+    context.font = LABEL_FONT;
     context.textBaseline = "middle";
     this.setup.tokens.forEach((token, index) => {
       const at = this.edge + (index + 0.5) * this.size;
-      context.fillStyle = styled(this.root, this.cell?.includes(index) ? "--be-text" : "--be-muted");
+      context.fillStyle = styleProperty(this.root, this.cell?.includes(index) ? "--be-text" : "--be-muted");
       context.textAlign = "right";
       context.fillText(clipped(context, token, this.edge - 10), this.edge - 6, at);
       context.save();
@@ -138,7 +138,7 @@ class HeadMap {
   /** @param {CanvasRenderingContext2D} context @param {MapCell} cell @param {number} count */
   cross(context, [row, column], count) {
     const [length, size] = [count * this.size, Math.max(2, this.size)];
-    context.strokeStyle = styled(this.root, "--be-minus");
+    context.strokeStyle = styleProperty(this.root, "--be-minus");
     context.lineWidth = 1.5;
     context.strokeRect(this.edge, this.edge + row * this.size, length, size);
     context.strokeRect(this.edge + column * this.size, this.edge, size, length);
@@ -156,9 +156,9 @@ class ModelView {
     this.weights = new Float32Array(setup.tokens.length ** 2);
     /** @type {Float32Array | null} */
     this.exact = null; // the row under the pointer
-    this.asking = 0;
+    this.exactTimer = 0;
     this.painted = "";
-    root.classList.add("be-model-view"); // what its own style sheet begins with
+    root.classList.add("be-model-view"); // the scope of its style sheet
     this.values = new Values(setup);
     this.frame = new Frame(root, setup, "Model view", () => this.tabulate());
     this.grid = new Grid(setup, this.values, (layer, head) => this.choose(layer, head, true));
@@ -180,28 +180,28 @@ class ModelView {
     const change = (order) => {
       const byValue = order === "value";
       this.grid.arrange(byValue);
-      this.rows.textContent = byValue ? `Layer·head, in order of ${name}` : "Rows are layers, columns are heads";
-      this.frame.say(byValue ? `Heads in order of ${name}` : "Heads by layer");
+      this.rows.textContent = byValue ? `Layer·head, sorted by ${name}` : "Rows are layers, columns are heads";
+      this.frame.announce(byValue ? `Heads sorted by ${name}` : "Heads sorted by layer");
     };
-    const bar = oneOf("order", [["layer", "By layer"], ["value", `By ${name}`]], "layer", change);
+    const bar = radioBar("order", [["layer", "By layer"], ["value", `By ${name}`]], "layer", change);
     return make("div", { class: "be-row" }, group("Order", bar), group(name, this.legend));
   }
 
-  /** @param {number} layer @param {number} head @param {boolean} aloud */
-  async choose(layer, head, aloud) {
+  /** @param {number} layer @param {number} head @param {boolean} announce */
+  async choose(layer, head, announce) {
     this.layer = layer;
     this.head = head;
     this.grid.mark(layer, head);
     const { length } = this.setup.tokens;
     const bytes = await this.source.part(`head/${layer}/${head}`);
-    if (layer !== this.layer || head !== this.head) return; // another was chosen meanwhile
+    if (layer !== this.layer || head !== this.head) return; // another one was selected meanwhile
     this.weights = unpack(bytes, length, length);
-    const value = this.values.rows ? ` · ${this.values.name} ${this.values.inWords(this.values.of(layer, head))}` : "";
+    const value = this.values.rows ? ` · ${this.values.name} ${this.values.format(this.values.of(layer, head))}` : "";
     this.heading.textContent = `Layer ${layer}, head ${head}${value}`;
-    this.map.element.setAttribute("aria-label", `Weights of layer ${layer}, head ${head}`);
+    this.map.element.setAttribute("aria-label", `Attention weights of layer ${layer}, head ${head}`);
     this.map.show(this.weights);
     this.point(null);
-    if (aloud) this.frame.say(`${this.heading.textContent}. ${this.frame.readout.textContent}`);
+    if (announce) this.frame.announce(`${this.heading.textContent}. ${this.frame.readout.textContent}`);
   }
 
   /** @param {MapCell | null} cell */
@@ -209,64 +209,64 @@ class ModelView {
     if (cell && cell.join() === this.map.cell?.join()) return;
     this.map.cell = cell;
     this.exact = null;
-    this.tell(byKey);
-    clearTimeout(this.asking);
-    if (cell && this.setup.exact) this.asking = setTimeout(() => this.askExact(cell, byKey), 25);
+    this.updateReadout(byKey);
+    clearTimeout(this.exactTimer);
+    if (cell && this.setup.exact) this.exactTimer = setTimeout(() => this.fetchExact(cell, byKey), 25);
   }
 
   /** @param {MapCell} cell @param {boolean} byKey */
-  async askExact(cell, byKey) {
+  async fetchExact(cell, byKey) {
     const { layer, head } = this;
     const row = await this.source.exact({ layer, head, index: cell[0] }).catch(() => null);
     if (!row || cell !== this.map.cell || layer !== this.layer || head !== this.head) return;
     this.exact = row;
-    this.tell(byKey);
+    this.updateReadout(byKey);
   }
 
   /** @param {boolean} byKey */
-  tell(byKey) {
-    this.frame.readout.textContent = this.inWords();
+  updateReadout(byKey) {
+    this.frame.readout.textContent = this.describe();
     this.root.dataset.exact = String(Boolean(this.exact));
     this.map.drawSoon();
-    if (byKey) this.frame.say();
+    if (byKey) this.frame.announce();
     this.frame.refreshTable();
   }
 
-  inWords() {
-    const { tokens, seen, shares } = this.setup;
+  describe() {
+    const { tokens, topKeys, topWeights } = this.setup;
     const { layer, head } = this;
     if (!this.map.cell) {
-      const most = seen[layer][head];
-      return `Looked at most: ${named(tokens, most)}, mean ${short(shares[layer][head])}. Point at a cell for its weight.`;
+      const weight = short(topWeights[layer][head]);
+      return `Key with the largest mean weight: ${quoted(tokens, topKeys[layer][head])}, ${weight}. Point at a cell for its weight.`;
     }
     const [row, column] = this.map.cell;
     const value = this.exact ? shortest(this.exact[column]) : short(this.weights[row * tokens.length + column]);
-    const kind = this.exact ? "exact" : "rounded to 8 bits";
-    return `${named(tokens, row)} looks at ${named(tokens, column)}: ${value} (${kind}).`;
+    const precision = this.exact ? "exact" : "rounded to 8 bits";
+    return `${quoted(tokens, row)} attends to ${quoted(tokens, column)}: ${value} (${precision}).`;
   }
 
   tabulate() {
-    const { tokens, seen, shares } = this.setup;
+    const { tokens, topKeys, topWeights } = this.setup;
     const { values, layer, head } = this;
     const name = values.rows ? [values.name] : [];
-    const heads = this.grid.places.map(([l, n]) => [
-      `${l}·${n}`, ...(values.rows ? [values.inWords(values.of(l, n))] : []), tokens[seen[l][n]], short(shares[l][n]),
+    const heads = this.grid.heads.map(([l, n]) => [
+      `${l}·${n}`, ...(values.rows ? [values.format(values.of(l, n))] : []), tokens[topKeys[l][n]], short(topWeights[l][n]),
     ]); // prettier-ignore
     const rows = tokens.map((token, row) => {
       const weights = this.weights.subarray(row * tokens.length, (row + 1) * tokens.length);
       const best = weights.reduce((top, weight, i) => (Math.abs(weight) > Math.abs(weights[top]) ? i : top), 0);
-      return [token, tokens[best], written(weights[best])];
+      return [token, tokens[best], numberCell(weights[best])];
     });
     return make("div", {},
-      table(`Layer ${layer}, head ${head}: what each token looks at most (rounded to 8 bits)`, ["Looks", "Most at", "Weight"], rows),
-      table(`${counted(heads.length, "head")}: layer·head`, ["Head", ...name, "Looked at most", "Mean"], heads)); // prettier-ignore
+      table(`Layer ${layer}, head ${head}: largest weight of each query (rounded to 8 bits)`, ["Query", "Key", "Weight"], rows),
+      table(`${counted(heads.length, "head")}, as layer·head: largest mean weight`, ["Head", ...name, "Key", "Mean weight"], heads)); // prettier-ignore
   }
 
-  /** How many heads there are, and how their thumbnails are to be read. @param {string} theme */
-  size(theme) {
+  /** The number of heads, and a legend of the thumbnails. @param {string} theme */
+  summary(theme) {
     const { layers, heads, signed } = this.setup;
-    const strongest = signed ? "strongest colour" : theme === "dark" ? "brightest" : "darkest";
-    return `${counted(layers.length, "layer")} of ${counted(heads, "head")}; in each thumbnail the ${strongest} is its largest weight`;
+    const colour = signed ? "strongest colour" : theme === "dark" ? "brightest colour" : "darkest colour";
+    return `${counted(layers.length, "layer")} of ${counted(heads, "head")}; the ${colour} of each thumbnail is its largest weight`;
   }
 
   async paint() {
@@ -275,24 +275,24 @@ class ModelView {
       this.painted = theme;
       this.grid.paint(await this.source.part("thumbnails"), theme);
       if (this.setup.values) this.legend.replaceChildren(...this.values.legend(theme));
-      this.frame.status.textContent = this.size(theme);
+      this.frame.status.textContent = this.summary(theme);
     }
     this.map.drawSoon();
   }
 
   close() {
     this.frame.close();
-    clearTimeout(this.asking);
+    clearTimeout(this.exactTimer);
   }
 }
 
 /** @type {ShowView} */
 async function showView(root, setup, source) {
   const view = new ModelView(root, setup, source);
-  await Promise.all([view.choose(setup.layer, setup.head, false), view.paint()]); // a click meanwhile comes after both
+  await Promise.all([view.choose(setup.layer, setup.head, false), view.paint()]); // a click during loading is handled after both
   return {
     redraw: () => view.paint(),
-    chosen: () => ({ layer: view.layer, head: view.head }),
+    choices: () => ({ layer: view.layer, head: view.head }),
     close: () => view.close(),
   };
 }

@@ -1,6 +1,6 @@
-"""Model view: every head of every layer as a thumbnail, and one of them large.
+"""Model view: all heads of all layers as thumbnails, one of them large.
 
-Heads can be sorted and coloured by a number or a label for each, as its entropy or its kind. Chapter: 12.
+Heads can be sorted and coloured by a value or a label, such as entropy. Chapter: 12.
 """
 
 import functools
@@ -16,16 +16,17 @@ from bertedu.views.array_view import ArrayView
 
 
 class ModelView(ArrayView):
-    """All heads as a grid of thumbnails, a row for each layer; one of them is shown large.
+    """All heads as a grid of thumbnails, a row per layer; one of them is shown large.
 
     Args:
         attention: as in `head_view`.
-        tokens: T strings.
-        values: `[L, N]`: a number (NaN: none) or a label for each head, to sort and colour by. Defaults to none.
-        name: what `values` are, as "entropy".
-        layer, head: the head shown large first.
-        title: None, or a line above.
-        signed: whether weights can be negative, as those of talking heads. Told from the numbers by default.
+        tokens: list of T strings.
+        values: `[L, N]`, a number (NaN for a head without one) or a label for each head, to sort and colour by.
+            Defaults to none.
+        name: str, name of `values`, such as "entropy".
+        layer, head: int, the head shown large first.
+        title: str. Defaults to no title.
+        signed: bool, whether weights can be negative, as those of talking heads. Inferred from the weights by default.
 
     Raises:
         TypeError, ValueError: an argument is not as above; the message names it.
@@ -52,46 +53,46 @@ class ModelView(ArrayView):
         self.attention = arrays.attention_array("attention", attention)
         super().__init__([self.attention], tokens, layer, head, title)
         self.values, self.name = _values(values, self.attention.shape[:2]), arrays.visible(name)
-        self.signed = arrays.signed_or_not(self.attention, signed)
+        self.signed = arrays.resolve_signed(self.attention, signed)
 
     @functools.cached_property
-    def _small(self) -> np.ndarray:
+    def _thumbnails(self) -> np.ndarray:
         from bertedu import plots
 
         return plots.shrink(self.attention)  # [L, N, side, side]
 
     @functools.cached_property
-    def _computed(self) -> dict[str, Any]:
-        """What has to be computed from all weights."""
+    def _top_keys(self) -> dict[str, Any]:
+        """Side of the thumbnails; for each head the key with the largest absolute mean weight, and that mean."""
         means = np.stack([layer.mean(axis=-2) for layer in self.attention])  # [L, N, T]
-        best = np.abs(means).argmax(axis=-1)  # [L, N]
-        shares = np.take_along_axis(means, best[..., None], axis=-1)[..., 0]  # [L, N]
+        keys = np.abs(means).argmax(axis=-1)  # [L, N]
+        weights = np.take_along_axis(means, keys[..., None], axis=-1)[..., 0]  # [L, N]
         return {
-            "side": self._small.shape[-1],
-            "seen": best.tolist(),
-            "shares": np.round(shares.astype(float), 4).tolist(),
+            "side": self._thumbnails.shape[-1],
+            "topKeys": keys.tolist(),
+            "topWeights": np.round(weights.astype(float), 4).tolist(),
         }
 
     def setup(self) -> dict[str, Any]:
-        """Return what the page must know first."""
+        """Return the page's initial state."""
         own = {"head": self.head, "signed": self.signed, "values": self.values, "valuesName": self.name}
-        return super().setup() | self._computed | own
+        return super().setup() | self._top_keys | own
 
     def first_part(self) -> str:
         """Return the name of the thumbnails' part."""
         return "thumbnails"
 
     def part_names(self, layers: Iterable[int]) -> list[str]:
-        """Return the names of the thumbnails' part and of one part a head."""
+        """Return the names of the parts: the thumbnails, and one per head."""
         return ["thumbnails", *super().part_names(layers)]
 
     def part(self, name: str) -> bytes:
-        """Return thumbnails (the largest weight of each head, then `[L, N, side, side]` of its shares), or `[T, T]`."""
+        """Return a head's weights, or "thumbnails": the largest weights, then `[L, N, side, side]` bytes."""
         if name != "thumbnails":
             return super().part(name)
-        largest = np.abs(self._small).max(axis=(-2, -1), keepdims=True)
-        shares = self._small / np.where(largest > 0, largest, 1)
-        levels = np.rint(128 + 127 * shares if self.signed else 255 * shares).astype(np.uint8)
+        largest = np.abs(self._thumbnails).max(axis=(-2, -1), keepdims=True)
+        relative = self._thumbnails / np.where(largest > 0, largest, 1)
+        levels = np.rint(128 + 127 * relative if self.signed else 255 * relative).astype(np.uint8)
         return largest.astype(np.float32).tobytes() + levels.tobytes()
 
     def exact(self, *, layer: int, head: int, index: int) -> bytes:
@@ -99,7 +100,7 @@ class ModelView(ArrayView):
         return self.of_head(layer, head)[0][position("index", index, len(self.tokens))].tobytes()
 
     def axes(self) -> Any:
-        """Return the grid of all heads; with a value for each, the one that shows it."""
+        """Plot the grid of all heads, with a bar for each value if there are values."""
         from bertedu import plots
 
         if self.values is not None:
@@ -107,7 +108,7 @@ class ModelView(ArrayView):
         return plots.model(self.attention, self.labels, title=self.title)
 
     def quick_axes(self) -> Any:
-        """Return the grid as one image: `plots.model` takes seconds for an Axes for each of 144 heads."""
+        """Plot the grid as one image: `plots.model` takes seconds for 144 Axes."""
         from bertedu import plots
 
         return plots.thumbnails(self.attention, self.labels, values=self.values, name=self.name, title=self.title)
@@ -122,10 +123,10 @@ def _values(values: ArrayLike | None, shape: tuple[int, ...]) -> list[list[Any]]
         return None
     array = np.asarray(values)
     if array.shape != shape:
-        raise ValueError(f"values: expected one for each head, shape {list(shape)}, got {list(array.shape)}.")
+        raise ValueError(f"values: expected one per head, shape {list(shape)}, got {list(array.shape)}.")
     if array.dtype.kind in "USO":
         if not all(isinstance(value, str) for value in array.ravel()):
-            raise TypeError("values: expected all numbers or all strings, got others.")
+            raise TypeError("values: expected all numbers or all strings, got a mixture.")
         return [[arrays.visible(value) for value in row] for row in array.tolist()]
     numbers = to_numpy("values", values, np.float32)
     return [[float(value) if np.isfinite(value) else None for value in row] for row in numbers]

@@ -1,32 +1,32 @@
-// The grid of the model view: a thumbnail for every head, and the numbers or labels by which they can be sorted.
+// The grid of the model view: a thumbnail for every head, and values or labels to sort and colour by.
 
-import { make, roving } from "./elements.js";
-import { PALETTE, context2d } from "./look.js";
+import { make, rovingTabindex } from "./elements.js";
+import { PALETTE, context2d } from "./theme.js";
 import { range, short } from "./numbers.js";
 
 const SCALES = {
-  light: { shares: ["#ffffff", "#c6dbef", "#6baed6", "#2171b5", "#08306b"], signed: ["#b34700", "#ffffff", "#00518c"] },
-  dark: { shares: ["#1b2027", "#17395c", "#2f6ea5", "#6cb4ee", "#e2f2ff"], signed: ["#ff9a63", "#1b2027", "#6cb4ee"] },
+  light: { unsigned: ["#ffffff", "#c6dbef", "#6baed6", "#2171b5", "#08306b"], signed: ["#b34700", "#ffffff", "#00518c"] },
+  dark: { unsigned: ["#1b2027", "#17395c", "#2f6ea5", "#6cb4ee", "#e2f2ff"], signed: ["#ff9a63", "#1b2027", "#6cb4ee"] },
 };
-const VALUES = ["#00204d", "#414d6b", "#7c7b78", "#b9ac70", "#ffe945"]; // cividis: Nuñez, Anderton and Renslow 2018
+const VALUE_COLOURS = ["#00204d", "#414d6b", "#7c7b78", "#b9ac70", "#ffe945"]; // cividis: Nuñez, Anderton and Renslow 2018
 
 /** @typedef {"light" | "dark"} Theme */
-/** @typedef {[number, number]} Place layer and head */
+/** @typedef {[number, number]} HeadIndex layer and head */
 
 /** 256 colours, from the first of `stops` to the last, as [red, green, blue]. @param {string[]} stops */
 function ramp(stops) {
   const colours = stops.map((stop) => [1, 3, 5].map((at) => parseInt(stop.slice(at, at + 2), 16)));
   return range(256).map((level) => {
-    const place = (level / 255) * (colours.length - 1);
-    const from = Math.min(Math.floor(place), colours.length - 2);
-    const share = place - from;
-    return colours[from].map((value, i) => Math.round(value + (colours[from + 1][i] - value) * share));
+    const position = (level / 255) * (colours.length - 1);
+    const from = Math.min(Math.floor(position), colours.length - 2);
+    const fraction = position - from;
+    return colours[from].map((value, i) => Math.round(value + (colours[from + 1][i] - value) * fraction));
   });
 }
 
 /** The colours of weights. @param {Theme} theme @param {boolean} signed */
 function scale(theme, signed) {
-  return ramp(SCALES[theme][signed ? "signed" : "shares"]);
+  return ramp(SCALES[theme][signed ? "signed" : "unsigned"]);
 }
 
 /**
@@ -41,13 +41,13 @@ function paintLevels(canvas, levels, side, colours) {
   canvas.height = side;
   const context = context2d(canvas);
   const image = context.createImageData(side, side);
-  const pixels = new Uint32Array(image.data.buffer); // a pixel at a time: a long text has a quarter of a million
-  const known = new Uint32Array(Uint8Array.from(colours.flatMap((colour) => [...colour, 255])).buffer);
-  levels.forEach((level, i) => (pixels[i] = known[level]));
+  const pixels = new Uint32Array(image.data.buffer); // one number per pixel, because a long text has a quarter of a million
+  const packed = new Uint32Array(Uint8Array.from(colours.flatMap((colour) => [...colour, 255])).buffer);
+  levels.forEach((level, i) => (pixels[i] = packed[level]));
   context.putImageData(image, 0, 0);
 }
 
-/** The number or label of each head: its words, its colour, and the order it gives. */
+/** The value or label of each head: its text, colour and order. */
 class Values {
   /** @param {ModelSetup} setup */
   constructor({ values, valuesName }) {
@@ -57,9 +57,9 @@ class Values {
     const numbers = all.filter((value) => typeof value === "number");
     const labels = all.filter((value) => typeof value === "string");
     this.labels = labels.length ? [...new Set(labels)].sort((a, b) => a.localeCompare(b)) : null;
-    this.least = numbers.length ? Math.min(...numbers) : 0;
-    this.most = numbers.length ? Math.max(...numbers) : 0;
-    this.ramp = ramp(VALUES);
+    this.minimum = numbers.length ? Math.min(...numbers) : 0;
+    this.maximum = numbers.length ? Math.max(...numbers) : 0;
+    this.ramp = ramp(VALUE_COLOURS);
   }
 
   /** @param {number} layer @param {number} head */
@@ -68,7 +68,7 @@ class Values {
   }
 
   /** @param {number | string | null} value */
-  inWords(value) {
+  format(value) {
     if (value === null) return "none";
     return typeof value === "string" ? value : short(value);
   }
@@ -77,13 +77,13 @@ class Values {
   colour(value, theme) {
     if (value === null) return "transparent";
     if (typeof value === "string") return PALETTE[theme][(this.labels ?? []).indexOf(value) % 7];
-    const share = this.most > this.least ? (value - this.least) / (this.most - this.least) : 0.5;
-    return `rgb(${this.ramp[Math.round(share * 255)].join()})`;
+    const fraction = this.maximum > this.minimum ? (value - this.minimum) / (this.maximum - this.minimum) : 0.5;
+    return `rgb(${this.ramp[Math.round(fraction * 255)].join()})`;
   }
 
-  /** Heads in order of their value: labels by name, numbers from the largest; those without one last. @param {Place[]} places */
-  sorted(places) {
-    return [...places].sort((a, b) => {
+  /** Sorts heads: labels by name, numbers from the largest, heads without a value last. @param {HeadIndex[]} heads */
+  sorted(heads) {
+    return [...heads].sort((a, b) => {
       const [one, other] = [this.of(...a), this.of(...b)];
       if (one === null || other === null) return Number(one === null) - Number(other === null);
       return typeof one === "string" || typeof other === "string" ? String(one).localeCompare(String(other)) : other - one;
@@ -92,11 +92,11 @@ class Values {
 
   /** @param {Theme} theme */
   legend(theme) {
-    const marks = this.labels ?? [this.least, (this.least + this.most) / 2, this.most];
+    const marks = this.labels ?? [this.minimum, (this.minimum + this.maximum) / 2, this.maximum];
     return marks.map((value) => {
       const swatch = make("span", { class: "be-chip" });
       swatch.style.background = this.colour(value, theme);
-      return make("span", { class: "be-legend-item" }, swatch, make("span", { text: this.inWords(value) }));
+      return make("span", { class: "be-legend-item" }, swatch, make("span", { text: this.format(value) }));
     });
   }
 }
@@ -111,44 +111,44 @@ class Grid {
   constructor(setup, values, choose) {
     this.setup = setup;
     this.values = values;
-    /** @type {Place[]} */
-    this.places = setup.layers.flatMap((layer) => range(setup.heads).map((head) => /** @type {Place} */ ([layer, head])));
-    this.element = make("div", { class: "be-grid", role: "group", "aria-label": "Heads, a row for each layer" });
+    /** @type {HeadIndex[]} */
+    this.heads = setup.layers.flatMap((layer) => range(setup.heads).map((head) => /** @type {HeadIndex} */ ([layer, head])));
+    this.element = make("div", { class: "be-grid", role: "group", "aria-label": "Heads, one row per layer" });
     this.element.style.setProperty("--be-heads", String(setup.heads));
-    this.cells = this.places.map((place) => this.cell(place, choose));
+    this.cells = this.heads.map((index) => this.cell(index, choose));
   }
 
-  /** @param {Place} place @param {(layer: number, head: number) => void} choose */
+  /** @param {HeadIndex} index @param {(layer: number, head: number) => void} choose */
   cell([layer, head], choose) {
     const canvas = make("canvas", { class: "be-thumb", "aria-hidden": "true" });
     const bar = make("span", { class: "be-bar" });
-    const value = this.values.rows ? `, ${this.values.name} ${this.values.inWords(this.values.of(layer, head))}` : "";
-    const words = `Layer ${layer}, head ${head}${value}`;
+    const value = this.values.rows ? `, ${this.values.name} ${this.values.format(this.values.of(layer, head))}` : "";
+    const label = `Layer ${layer}, head ${head}${value}`;
     const caption = make("span", { class: "be-caption", text: `${layer}·${head}` });
-    const attributes = { type: "button", class: "be-cell", "aria-pressed": "false", "aria-label": words, title: words };
+    const attributes = { type: "button", class: "be-cell", "aria-pressed": "false", "aria-label": label, title: label };
     const button = make("button", attributes, canvas, bar, caption);
     button.addEventListener("click", () => choose(layer, head));
     return { layer, head, button, canvas, bar };
   }
 
-  /** Puts the thumbnails in order: in rows of layers with their numbers, or one after the other with captions. @param {boolean} byValue */
+  /** Arranges the thumbnails in rows per layer, or sorted by value with captions. @param {boolean} byValue */
   arrange(byValue) {
     const { heads, layers } = this.setup;
     /** @type {(text: number | string) => HTMLElement} */
     const number = (text) => make("span", { class: "be-number-label", "aria-hidden": "true", text: String(text) });
-    const places = byValue ? this.values.sorted(this.places) : this.places;
-    const buttons = places.map((place) => this.cells[this.places.indexOf(place)].button);
+    const sorted = byValue ? this.values.sorted(this.heads) : this.heads;
+    const buttons = sorted.map((index) => this.cells[this.heads.indexOf(index)].button);
     const rows = layers.flatMap((layer, row) => [number(layer), ...buttons.slice(row * heads, (row + 1) * heads)]);
     this.element.classList.toggle("be-sorted", byValue);
     this.element.replaceChildren(...(byValue ? buttons : [number(""), ...range(heads).map(number), ...rows]));
-    roving(buttons, heads);
+    rovingTabindex(buttons, heads);
   }
 
   /** @param {Uint8Array} bytes @param {Theme} theme */
   paint(bytes, theme) {
     const { side, heads, signed } = this.setup;
     const colours = scale(theme, signed);
-    const count = bytes.length / (side * side + 4); // four bytes of scale and a picture for each head
+    const count = bytes.length / (side * side + 4); // four bytes of scale and an image per head
     for (const { layer, head, canvas, bar } of this.cells) {
       const start = 4 * count + (layer * heads + head) * side * side;
       paintLevels(canvas, bytes.subarray(start, start + side * side), side, colours);

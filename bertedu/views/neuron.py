@@ -1,8 +1,8 @@
-"""Neuron view: how one token of one head comes to its weights, from the numbers of query and keys.
+"""Neuron view: how the attention weights of one query follow from the elements of the query and the keys.
 
     weight of key s for query t = softmax over s of  sum_h q[t, h] * k[s, h] / sqrt(H)
 
-The products q[t, h] * k[s, h] show which of the H numbers made two tokens meet. Chapter: 12.
+The products q[t, h] * k[s, h] show which of the H dimensions contribute to a weight. Chapter: 12.
 """
 
 import functools
@@ -17,15 +17,15 @@ from bertedu.views.array_view import ArrayView
 
 
 class NeuronView(ArrayView):
-    """One token's query, every key, their products number by number, the sums, and the softmax over them.
+    """One query, all keys, their elementwise products, the attention logits, and the softmax over them.
 
     Args:
         queries, keys: `[L, N, T, H]`, as `bert.encoder(..., return_qkv=True)` returns them; finite.
-        tokens: T strings.
-        attention: the model's own weights `[L, N, T, T]`, to be shown beside the softmax. Defaults to none.
-        mask: T numbers: 0 or False for keys that are hidden. Defaults to none.
-        layer, head, token: what is shown first.
-        title: None, or a line above.
+        tokens: list of T strings.
+        attention: the model's weights, `[L, N, T, T]`, to compare with the softmax. Defaults to none.
+        mask: `[T]`, 0 or False for masked keys. Defaults to no mask.
+        layer, head, token: int, shown first; `token` is the query.
+        title: str. Defaults to no title.
 
     Raises:
         TypeError, ValueError: an argument is not as above; the message names it.
@@ -54,24 +54,24 @@ class NeuronView(ArrayView):
         if queries.shape != keys.shape:
             raise ValueError(f"keys: expected the shape of queries, {list(queries.shape)}, got {list(keys.shape)}.")
         layers, heads, length, self.width = queries.shape
-        shown = [queries, keys]
+        head_arrays = [queries, keys]
         if attention is not None:
             attention = arrays.attention_array("attention", attention)
-            shown.append(numbers("attention", attention, "LNTT", np.float32, L=layers, N=heads, T=length))
-        super().__init__(shown, tokens, layer, head, title, "queries")
+            head_arrays.append(numbers("attention", attention, "LNTT", np.float32, L=layers, N=heads, T=length))
+        super().__init__(head_arrays, tokens, layer, head, title, "queries")
         self.mask = None if mask is None else _mask(mask, length)
         self.token = position("token", token, length)
 
     @functools.cached_property
     def notes(self) -> list[str]:
-        """How many keys are masked."""
-        hidden = 0 if self.mask is None else self.mask.count(0)
-        return [f"{hidden} keys are masked: no query can attend to them."] if hidden else []
+        """A sentence with the number of masked keys, if there are any."""
+        count = 0 if self.mask is None else self.mask.count(0)
+        return [f"{count} keys are masked: no query can attend to them."] if count else []
 
     def setup(self) -> dict[str, Any]:
-        """Return what the page must know first."""
+        """Return the page's initial state."""
         return super().setup() | {
-            "width": self.width,
+            "keyDim": self.width,
             "head": self.head,
             "token": self.token,
             "mask": self.mask,
@@ -86,23 +86,24 @@ class NeuronView(ArrayView):
         return attention[0][position("index", index, len(self.tokens))].tobytes() if attention else b""
 
     def axes(self) -> Any:
-        """Return the head's weights as a heat map."""
+        """Plot the head's softmax as a heat map."""
         from bertedu import plots
 
         queries, keys, *_ = self.of_head(self.layer, self.head)
-        name = f"layer {self.layer}, head {self.head}" + ("" if self.title is None else f": {self.title}")
-        return plots.head(scores(queries, keys, self.mask), self.labels, title=f"softmax(q·k/√{self.width}), {name}")
+        title = f"softmax(q·k/√{self.width}), layer {self.layer}, head {self.head}"
+        title += "" if self.title is None else f": {self.title}"
+        return plots.head(softmax_weights(queries, keys, self.mask), self.labels, title=title)
 
 
 neuron_view = NeuronView
 
 
-def scores(queries: np.ndarray, keys: np.ndarray, mask: Sequence[int] | None = None) -> np.ndarray:
-    """Return softmax(q·k/sqrt(H)) of one head, `[T, T]`, from `[T, H]` each; masked keys get 0.
+def softmax_weights(queries: np.ndarray, keys: np.ndarray, mask: Sequence[int] | None = None) -> np.ndarray:
+    """Return softmax(q·k/sqrt(H)) of one head, `[T, T]`, from `[T, H]` each; masked keys get weight 0.
 
     Example:
-        >>> scores(np.zeros((2, 3)), np.zeros((2, 3))).tolist(), scores(np.eye(2), np.eye(2), [1, 0])[1].tolist()
-        ([[0.5, 0.5], [0.5, 0.5]], [1.0, 0.0])
+        >>> softmax_weights(np.zeros((2, 3)), np.zeros((2, 3))).tolist()
+        [[0.5, 0.5], [0.5, 0.5]]
     """
     logits = queries.astype(np.float64) @ keys.astype(np.float64).T / np.sqrt(queries.shape[-1])  # [T, S]
     if mask is not None:
@@ -112,7 +113,7 @@ def scores(queries: np.ndarray, keys: np.ndarray, mask: Sequence[int] | None = N
 
 
 def _mask(mask: Any, length: int) -> list[int]:
-    shown = numbers("mask", to_numpy("mask", mask, bool).ravel(), "T", bool, T=length)
-    if not shown.any():
+    visible = numbers("mask", to_numpy("mask", mask, bool).ravel(), "T", bool, T=length)
+    if not visible.any():
         raise ValueError("mask: expected at least one key that is not masked, got none.")
-    return [int(value) for value in shown]
+    return [int(value) for value in visible]

@@ -1,32 +1,32 @@
-// The drawing of the neuron view: a row for each key with its numbers, the products, the sum and the weight.
+// The stage of the neuron view: a row per key with its elements, the products, the attention logit and the weight.
 
 import { make } from "./elements.js";
-import { context2d, oncePerFrame, sharp, styled, themeOf } from "./look.js";
-import { named, short } from "./numbers.js";
+import { context2d, oncePerFrame, sharp, styleProperty, themeOf } from "./theme.js";
+import { quoted, short } from "./numbers.js";
 
 const PITCH = 24;
 const STAGE_HEIGHT = 520;
 const SCALES = { light: [[200, 79, 0], [255, 255, 255], [0, 95, 163]], dark: [[255, 154, 99], [27, 32, 39], [108, 180, 238]] };
 
-/** @typedef {[number, number | null]} NeuronPlace a key, and a dimension where one is pointed at */
+/** @typedef {[number, number | null]} NeuronCell a key, and a dimension or null */
 
 /**
- * Numbers as an image, a pixel each, on a scale from -`most` to `most`.
+ * Draws numbers as an image with one pixel each, on a scale from -`limit` to `limit`.
  * @param {Float32Array} values
  * @param {number} width
- * @param {number} most
+ * @param {number} limit
  * @param {number[][]} stops
  */
-function image(values, width, most, stops) {
+function image(values, width, limit, stops) {
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = values.length / width;
   const context = context2d(canvas);
   const data = context.createImageData(canvas.width, canvas.height);
   values.forEach((value, i) => {
-    const share = Math.min(1, Math.abs(value) / (most || 1));
+    const fraction = Math.min(1, Math.abs(value) / (limit || 1));
     const end = stops[value < 0 ? 0 : 2];
-    for (let c = 0; c < 3; c += 1) data.data[4 * i + c] = stops[1][c] + (end[c] - stops[1][c]) * share;
+    for (let c = 0; c < 3; c += 1) data.data[4 * i + c] = stops[1][c] + (end[c] - stops[1][c]) * fraction;
     data.data[4 * i + 3] = 255;
   });
   context.putImageData(data, 0, 0);
@@ -34,10 +34,10 @@ function image(values, width, most, stops) {
 }
 
 /** @param {Float32Array} values */
-function furthest(values) {
-  let most = 0;
-  for (const value of values) most = Math.max(most, Math.abs(value));
-  return most;
+function maxAbs(values) {
+  let largest = 0;
+  for (const value of values) largest = Math.max(largest, Math.abs(value));
+  return largest;
 }
 
 /** The rows, in a window that scrolls. */
@@ -45,19 +45,19 @@ class Stage {
   /**
    * @param {HTMLElement} root
    * @param {NeuronSetup} setup
-   * @param {(place: NeuronPlace | null, byKey: boolean) => void} onPlace
+   * @param {(cell: NeuronCell | null, byKey: boolean) => void} onCell
    */
-  constructor(root, setup, onPlace) {
+  constructor(root, setup, onCell) {
     this.root = root;
     this.setup = setup;
-    this.onPlace = onPlace;
-    /** @type {NeuronPlace | null} */
-    this.place = null;
+    this.onCell = onCell;
+    /** @type {NeuronCell | null} */
+    this.cell = null;
     /** @type {{weights: number[], keys: HTMLCanvasElement, products: HTMLCanvasElement, query: HTMLCanvasElement} | null} */
     this.drawn = null;
     this.canvas = make("canvas", { class: "be-lines", "aria-hidden": "true" });
-    const sum = `q·k/√${setup.width}`;
-    this.list = make("div", { class: "be-keys", role: "listbox", tabindex: 0, "aria-label": `Keys, with ${sum} and softmax` });
+    const sum = `q·k/√${setup.keyDim}`;
+    this.list = make("div", { class: "be-keys", role: "listbox", tabindex: 0, "aria-label": `Keys, with attention logit ${sum} and softmax` });
     this.rows = setup.tokens.map((token, index) => this.row(token, index));
     this.list.append(...this.rows.map(({ element }) => element));
     this.window = make("div", { class: "be-window" }, this.canvas, this.list);
@@ -66,14 +66,15 @@ class Stage {
     this.list.style.marginTop = `${-height}px`;
     this.query = make("canvas", { class: "be-query-strip", "aria-hidden": "true" });
     this.queryName = make("span", { class: "be-key-name" });
-    /** @type {(words: string) => HTMLElement} */
-    const head = (words) => make("span", { class: "be-label", text: words });
+    /** @type {(text: string, title?: string) => HTMLElement} */
+    const head = (text, title) => make("span", { class: "be-label", text, title });
     const strips = make("span", { class: "be-strips" }, head("k"), head("q × k"));
-    const heads = [head("key"), strips, head(sum), head("softmax"), setup.attention ? head("model’s") : null];
+    const model = setup.attention ? head("model", "The model’s attention weight") : null;
+    const heads = [head("key"), strips, head(sum, "Attention logit (scaled dot product)"), head("softmax"), model];
     const names = make("div", { class: "be-neuron-row be-neuron-head", "aria-hidden": "true" }, ...heads);
     const top = make("div", { class: "be-neuron-row be-neuron-top" }, this.queryName, this.query);
     this.element = make("div", { class: "be-neuron" }, top, names, this.window);
-    this.element.classList.toggle("be-with-own", setup.attention);
+    this.element.classList.toggle("be-with-model", setup.attention);
     this.paintSoon = oncePerFrame(() => this.paint());
     this.listen();
   }
@@ -82,20 +83,20 @@ class Stage {
   row(token, index) {
     const name = make("span", { class: "be-key-name", text: token });
     const strips = make("span");
-    const [logit, weight, own] = ["be-logit", "be-weight", "be-own"].map((kind) => make("span", { class: kind }));
+    const [logit, weight, model] = ["be-logit", "be-weight", "be-model-weight"].map((name) => make("span", { class: name }));
     const attributes = { class: "be-neuron-row", role: "option", id: `${this.root.id}-key-${index}`, "aria-selected": "false" };
-    const element = make("div", attributes, name, strips, logit, weight, this.setup.attention ? own : null);
-    return { element, strips, logit, weight, own };
+    const element = make("div", attributes, name, strips, logit, weight, this.setup.attention ? model : null);
+    return { element, strips, logit, weight, model };
   }
 
   listen() {
     this.window.addEventListener("scroll", this.paintSoon, { passive: true });
     /** @type {(event: PointerEvent) => void} */
-    const over = (event) => this.onPlace(this.under(event), false);
+    const over = (event) => this.onCell(this.under(event), false);
     this.list.addEventListener("pointermove", over);
     this.list.addEventListener("pointerdown", over);
-    this.list.addEventListener("pointerleave", () => document.activeElement !== this.list && this.onPlace(null, false));
-    this.list.addEventListener("blur", () => this.onPlace(null, false));
+    this.list.addEventListener("pointerleave", () => document.activeElement !== this.list && this.onCell(null, false));
+    this.list.addEventListener("blur", () => this.onCell(null, false));
     this.list.addEventListener("keydown", (event) => this.key(event));
   }
 
@@ -103,20 +104,20 @@ class Stage {
   key(event) {
     /** @type {Record<string, [number, number]>} */
     const steps = { ArrowDown: [1, 0], ArrowUp: [-1, 0], PageDown: [10, 0], PageUp: [-10, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] };
-    if (event.key === "Escape") return this.onPlace(null, true);
+    if (event.key === "Escape") return this.onCell(null, true);
     if (!(event.key in steps)) return;
     event.preventDefault();
-    const [row, dimension] = this.place ?? [0, 0];
-    const [down, right] = this.place ? steps[event.key] : [0, 0];
+    const [row, dimension] = this.cell ?? [0, 0];
+    const [down, right] = this.cell ? steps[event.key] : [0, 0];
     /** @type {(at: number, count: number) => number} */
     const inside = (at, count) => Math.max(0, Math.min(count - 1, at));
-    this.onPlace([inside(row + down, this.rows.length), inside((dimension ?? 0) + right, this.setup.width)], true);
+    this.onCell([inside(row + down, this.rows.length), inside((dimension ?? 0) + right, this.setup.keyDim)], true);
   }
 
   /**
-   * The key and the dimension under the pointer; in the products' strip or the keys', else only the key.
+   * The key under the pointer, and the dimension if it is on the strip of the key or of the products.
    * @param {PointerEvent} event
-   * @returns {NeuronPlace | null}
+   * @returns {NeuronCell | null}
    */
   under(event) {
     const row = Math.floor((event.clientY - this.list.getBoundingClientRect().top) / PITCH);
@@ -124,10 +125,10 @@ class Stage {
     const { left, strip, gap } = this.measure();
     const x = event.clientX - this.window.getBoundingClientRect().left - left;
     const at = x >= strip + gap ? x - strip - gap : x;
-    return [row, x >= 0 && at >= 0 && at < strip ? Math.floor((at / strip) * this.setup.width) : null];
+    return [row, x >= 0 && at >= 0 && at < strip ? Math.floor((at / strip) * this.setup.keyDim) : null];
   }
 
-  /** Where the strips are, in pixels from the window's left. */
+  /** The position of the strips, in pixels from the window's left. */
   measure() {
     const cell = this.rows[0].strips.getBoundingClientRect();
     const gap = 14;
@@ -135,42 +136,42 @@ class Stage {
   }
 
   /**
-   * Takes over a head's numbers and a query's meeting with them, and writes the sums and weights.
-   * @param {HeadNumbers} head
-   * @param {Meeting} met
-   * @param {Float32Array | undefined} own
+   * Shows one query of a head: logits and weights as text, vectors as strips.
+   * @param {HeadData} head
+   * @param {QueryResult} result
+   * @param {Float32Array | undefined} modelWeights
    * @param {number} token
    */
-  show(head, met, own, token) {
-    const { width, mask } = this.setup;
+  show(head, result, modelWeights, token) {
+    const { keyDim, mask } = this.setup;
     const stops = SCALES[themeOf(this.root)];
-    const most = Math.max(furthest(head.keys), furthest(head.queries));
+    const limit = Math.max(maxAbs(head.keys), maxAbs(head.queries));
     this.drawn = {
-      weights: met.weights,
-      keys: image(head.keys, width, most, stops),
-      products: image(met.products, width, furthest(met.products), stops),
-      query: image(met.query, width, most, stops),
+      weights: result.weights,
+      keys: image(head.keys, keyDim, limit, stops),
+      products: image(result.products, keyDim, maxAbs(result.products), stops),
+      query: image(result.query, keyDim, limit, stops),
     };
-    this.queryName.textContent = `q of ${named(this.setup.tokens, token)}`;
-    this.rows.forEach(({ logit, weight, own: model }, key) => {
-      logit.textContent = mask && !mask[key] ? "masked" : short(met.logits[key]);
-      weight.textContent = short(met.weights[key]);
-      weight.dataset.value = String(met.weights[key]);
-      logit.dataset.value = String(met.logits[key]);
-      if (own) model.textContent = short(own[key]);
+    this.queryName.textContent = `q ${quoted(this.setup.tokens, token)}`;
+    this.rows.forEach(({ logit, weight, model }, key) => {
+      logit.textContent = mask && !mask[key] ? "masked" : short(result.logits[key]);
+      weight.textContent = short(result.weights[key]);
+      weight.dataset.value = String(result.weights[key]);
+      logit.dataset.value = String(result.logits[key]);
+      if (modelWeights) model.textContent = short(modelWeights[key]);
     });
     this.paintSoon();
   }
 
-  /** @param {NeuronPlace | null} place @param {boolean} scroll */
-  mark(place, scroll) {
-    if (this.place) this.rows[this.place[0]].element.setAttribute("aria-selected", "false");
-    this.place = place;
-    if (place) {
-      const { element } = this.rows[place[0]];
+  /** @param {NeuronCell | null} cell @param {boolean} scroll */
+  mark(cell, scroll) {
+    if (this.cell) this.rows[this.cell[0]].element.setAttribute("aria-selected", "false");
+    this.cell = cell;
+    if (cell) {
+      const { element } = this.rows[cell[0]];
       element.setAttribute("aria-selected", "true");
       this.list.setAttribute("aria-activedescendant", element.id);
-      if (scroll) this.reveal(place[0] * PITCH);
+      if (scroll) this.reveal(cell[0] * PITCH);
     } else this.list.removeAttribute("aria-activedescendant");
     this.paintSoon();
   }
@@ -189,14 +190,14 @@ class Stage {
     const context = sharp(this.canvas, width, height);
     context.imageSmoothingEnabled = false;
     const { left, strip, gap } = this.measure();
-    const scrolled = this.window.scrollTop;
-    const dimensions = this.setup.width;
+    const scrollTop = this.window.scrollTop;
+    const dimensions = this.setup.keyDim;
     const bar = this.rows[0].weight.getBoundingClientRect();
     const barLeft = bar.left - this.window.getBoundingClientRect().left;
-    const accent = styled(this.root, "--be-accent");
+    const accent = styleProperty(this.root, "--be-accent");
     const largest = Math.max(...drawn.weights);
-    for (let key = Math.floor(scrolled / PITCH); key < Math.min(this.rows.length, (scrolled + height) / PITCH); key += 1) {
-      const y = key * PITCH - scrolled;
+    for (let key = Math.floor(scrollTop / PITCH); key < Math.min(this.rows.length, (scrollTop + height) / PITCH); key += 1) {
+      const y = key * PITCH - scrollTop;
       context.drawImage(drawn.keys, 0, key, dimensions, 1, left, y + 4, strip, PITCH - 8);
       context.drawImage(drawn.products, 0, key, dimensions, 1, left + strip + gap, y + 4, strip, PITCH - 8);
       context.fillStyle = accent;
@@ -207,27 +208,27 @@ class Stage {
     const query = sharp(this.query, strip, PITCH - 8);
     query.imageSmoothingEnabled = false;
     query.drawImage(drawn.query, 0, 0, strip, PITCH - 8);
-    this.frames(context, query, [left, left + strip + gap], strip, scrolled);
+    this.outline(context, query, [left, left + strip + gap], strip, scrollTop);
   }
 
   /**
-   * Frames the dimension that is pointed at, in both strips and in the query.
+   * Outlines the selected dimension in both strips and in the query.
    * @param {CanvasRenderingContext2D} context
    * @param {CanvasRenderingContext2D} query
    * @param {number[]} lefts
    * @param {number} strip
-   * @param {number} scrolled
+   * @param {number} scrollTop
    */
-  frames(context, query, lefts, strip, scrolled) {
-    const [key, dimension] = this.place ?? [0, null];
+  outline(context, query, lefts, strip, scrollTop) {
+    const [key, dimension] = this.cell ?? [0, null];
     if (dimension === null) return;
-    const cell = strip / this.setup.width;
+    const cell = strip / this.setup.keyDim;
     for (const one of [context, query]) {
-      one.strokeStyle = styled(this.root, "--be-text");
+      one.strokeStyle = styleProperty(this.root, "--be-text");
       one.lineWidth = 1.5;
     }
     for (const left of lefts) {
-      context.strokeRect(left + dimension * cell - 1, key * PITCH - scrolled + 2, cell + 2, PITCH - 4);
+      context.strokeRect(left + dimension * cell - 1, key * PITCH - scrollTop + 2, cell + 2, PITCH - 4);
     }
     query.strokeRect(dimension * cell, 0.75, cell, PITCH - 9.5);
   }

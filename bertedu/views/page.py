@@ -1,4 +1,4 @@
-"""A saved page: one HTML file with a view's program, its figure and its numbers, which needs nothing else."""
+"""Saved page: a self-contained HTML file with a view's program, figure and data."""
 
 import base64
 import html
@@ -15,10 +15,10 @@ def saved_page(title: str, figure: dict, setup: dict, parts: dict[str, bytes], p
     """Return the HTML of a saved view.
 
     Args:
-        title: the heading.
+        title: str, the heading.
         figure: the static figure, "image/png" and "text/plain".
-        setup: what the page must know first, for JSON.
-        parts: bytes by name, compressed here.
+        setup: dict for JSON, the page's initial state.
+        parts: dict, name -> bytes, which are compressed here.
         program: JavaScript and CSS.
     """
     code, css = program
@@ -35,11 +35,11 @@ def saved_page(title: str, figure: dict, setup: dict, parts: dict[str, bytes], p
 
 
 def to_json(value: Any) -> str:
-    """Return JSON that may stand in a page's script: nothing in it can end the script or begin a comment."""
+    """Return JSON for a script element of a page: it can neither end the script nor begin a comment."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _packed(content: bytes) -> str:
-    """Return bytes as text, compressed; zlib's highest level would take four times as long to save 1 %."""
+    """Return compressed bytes as base64. zlib's highest level would take four times as long to save 1 %."""
     return base64.b64encode(zlib.compress(content, 6)).decode("ascii")

@@ -1,36 +1,36 @@
-// Parts of a view's numbers, fetched when they are needed.
+// Parts of a view's data, fetched when they are needed.
 
-/** Keeps the latest few parts, and asks for none twice. */
+/** A cache of the latest parts, which fetches each part once. */
 class Parts {
   /** @param {(name: string) => Promise<Uint8Array>} fetchPart */
-  constructor(fetchPart, most = 64e6) {
+  constructor(fetchPart, maxBytes = 64e6) {
     this.fetchPart = fetchPart;
-    this.most = most;
+    this.maxBytes = maxBytes;
     /** @type {Map<string, Promise<Uint8Array>>} */
-    this.kept = new Map();
+    this.cache = new Map();
   }
 
   /** @param {string} name @param {Uint8Array} bytes */
   put(name, bytes) {
-    this.kept.set(name, Promise.resolve(bytes));
+    this.cache.set(name, Promise.resolve(bytes));
   }
 
   /** @param {string} name @returns {Promise<Uint8Array>} */
   get(name) {
-    const known = this.kept.get(name);
-    if (known) return known;
-    const coming = this.fetchPart(name).then((bytes) => {
-      this.forget(Math.max(2, Math.floor(this.most / Math.max(1, bytes.length))));
+    const cached = this.cache.get(name);
+    if (cached) return cached;
+    const promise = this.fetchPart(name).then((bytes) => {
+      this.evict(Math.max(2, Math.floor(this.maxBytes / Math.max(1, bytes.length))));
       return bytes;
     });
-    coming.catch(() => this.kept.delete(name)); // the next try asks again
-    this.kept.set(name, coming);
-    return coming;
+    promise.catch(() => this.cache.delete(name)); // so that the next call fetches it again
+    this.cache.set(name, promise);
+    return promise;
   }
 
-  /** @param {number} most */
-  forget(most) {
-    for (const name of [...this.kept.keys()].slice(0, Math.max(0, this.kept.size - most))) this.kept.delete(name);
+  /** @param {number} limit */
+  evict(limit) {
+    for (const name of [...this.cache.keys()].slice(0, Math.max(0, this.cache.size - limit))) this.cache.delete(name);
   }
 }
 

@@ -1,40 +1,40 @@
-// Readers: what the explorer asks, over a kernel or in a saved page. `types.js` declares what a reader is.
+// Readers: the explorer's interface to a model, in a kernel or in a saved page. `types.js` declares the interface.
 
 import { unpack } from "./numbers.js";
 
-/** @typedef {ReadingMessage & {number: number, projection: Projection}} NumberedMessage as the kernel sends it */
+/** @typedef {ReadingMessage & {number: number, projection: Projection}} NumberedMessage the kernel's message about a text */
 
 /**
- * A text whose arrays are at a source under its number.
+ * Creates a `ReadText` whose arrays come from a source under the text's number.
  * @param {Source} source
  * @param {NumberedMessage} message
  * @param {number} heads
- * @param {(place: number) => Promise<Projection>} fetchProjection
+ * @param {(hidden_state: number) => Promise<Projection>} fetchProjection
  * @param {() => Promise<Similarity | null>} similarity
  * @returns {ReadText}
  */
 function readText(source, message, heads, fetchProjection, similarity) {
-  const { number, projection: known, tokens } = message;
+  const { number, projection: first, tokens } = message;
   return {
     message,
     attention: {
       layer: async (layer) => unpack(await source.part(`${number}/layer/${layer}`), heads * tokens.length, tokens.length),
       exact: (question) => source.exact({ reading: number, ...question }),
     },
-    projection: (place) => (place === known.place ? Promise.resolve(known) : fetchProjection(place)),
+    projection: (index) => (index === first.hidden_state ? Promise.resolve(first) : fetchProjection(index)),
     similarity,
   };
 }
 
-/** A model in a kernel, which is asked through a channel. @implements {Reader} */
+/** A model in a kernel, connected by a channel. @implements {Reader} */
 class KernelReader {
   /** @param {Channel} channel @param {ExplorerState & {reading: NumberedMessage}} state */
   constructor(channel, state) {
     this.channel = channel;
     this.description = state.description;
     this.first = this.readText(state.reading);
-    this.layer = state.layer; // comes with the next text, since it is in sight
-    this.place = state.place;
+    this.layer = state.layer; // visible, so its weights come with the next text
+    this.hidden_state = state.hidden_state;
     /** @type {Map<ReadText, number>} */
     this.numbers = new Map([[this.first, state.reading.number]]);
   }
@@ -48,16 +48,16 @@ class KernelReader {
     const { number } = message;
     return readText(
       this.channel, message, this.description.num_heads,
-      (place) => this.channel.ask({ ask: "projection", reading: number, place }),
+      (hidden_state) => this.channel.ask({ ask: "projection", reading: number, hidden_state }),
       () => this.channel.ask({ ask: "similarity", reading: number }).then(({ similarity }) => similarity),
     ); // prettier-ignore
   }
 
   /** @param {string} text @param {string} pair @param {Edits} edits */
   async read(text, pair, edits) {
-    const { layer, place } = this;
-    const { reading, bytes } = await this.channel.ask({ ask: "read", text, pair, edits, layer, place });
-    this.channel.keep(`${reading.number}/layer/${layer}`, bytes);
+    const { layer, hidden_state } = this;
+    const { reading, bytes } = await this.channel.ask({ ask: "read", text, pair, edits, layer, hidden_state });
+    this.channel.store(`${reading.number}/layer/${layer}`, bytes);
     const read = this.readText(reading);
     this.numbers.set(read, reading.number);
     return read;
@@ -68,17 +68,17 @@ class KernelReader {
     return this.channel.ask({ ask: "fill_mask", reading: this.numbers.get(read), token });
   }
 
-  /** Tells the kernel what is shown, for `save`. @param {PageChoice} choice */
+  /** Stores in the kernel what is shown, for `save`. @param {PageChoice} choice */
   remember(choice) {
     this.layer = choice.layer;
-    this.place = choice.place;
+    this.hidden_state = choice.hidden_state;
     this.channel.ask({ ask: "choose", ...choice }).catch(() => {});
   }
 }
 
 /** @typedef {{projections: Projection[], predictions: Record<string, Prediction>, similarity: Similarity | null}} SavedFields */
 
-/** A saved page: its one text, and what was computed of it when it was saved. @implements {Reader} */
+/** A saved page: one text, and the results computed when it was saved. @implements {Reader} */
 class SavedReader {
   /** @param {Source} source @param {ExplorerState & SavedFields & {reading: NumberedMessage}} state */
   constructor(source, state) {
@@ -87,7 +87,7 @@ class SavedReader {
     this.predictions = state.predictions;
     this.first = readText(
       source, state.reading, description.num_heads,
-      (place) => Promise.resolve(projections[place]), () => Promise.resolve(similarity),
+      (index) => Promise.resolve(projections[index]), () => Promise.resolve(similarity),
     ); // prettier-ignore
   }
 
@@ -103,7 +103,7 @@ class SavedReader {
   fillMask(read, token) {
     const prediction = this.predictions[token];
     if (prediction) return Promise.resolve(prediction);
-    return Promise.reject(new Error("This saved page holds no predictions for so late a token."));
+    return Promise.reject(new Error("This saved page has predictions for its first tokens only."));
   }
 }
 

@@ -1,8 +1,8 @@
-"""Reader: what the explorer asks of a model.
+"""Reader: the explorer's interface to a model.
 
-The explorer knows no model. It asks a reader; every answer is one JSON message, of a text with arrays besides.
-`types.js` declares the same for the page, and the fields of each message. `be.explorer` makes a reader of a `Bert`; a
-page without a kernel can have one of its own.
+The explorer has no access to a model. It sends requests to a reader, whose answers are JSON messages, plus arrays for a
+text. `types.js` declares the same interface for the page, and the fields of the messages. `be.explorer` uses a reader
+for a `Bert`; a page without a kernel can have its own.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from typing import Any, Protocol
 
 import numpy as np
 
-Message = dict[str, Any]  # what JSON takes
+Message = dict[str, Any]  # JSON-serializable
 Edits = Mapping[str, Any]  # changes to the model's computation; empty for now
 
 
 class Reader(Protocol):
-    """A model that reads texts for the explorer."""
+    """Interface of a model that reads texts for the explorer."""
 
     def describe(self) -> Message:
-        """Return a `Description`: the model's name and sizes, whether it can fill masks, its head statistics."""
+        """Return a `Description`: the model's name and sizes, whether it can fill masks, and the head statistics."""
 
     def read(self, text: str, pair: str, edits: Edits) -> ReadText:
-        """Read a text, or two; an empty `pair` is no second text."""
+        """Read a text or a pair of texts; an empty `pair` means a single text."""
 
     def fill_mask(self, read_text: Any, token: int) -> Message:
-        """Return a `Prediction` of a token's whole word in a `ReadText`. Raises ValueError if there is no word."""
+        """Return a `Prediction` for a token's whole word in a `ReadText`; raise ValueError for a special token."""
 
 
 class ReadText(Protocol):
@@ -35,8 +35,8 @@ class ReadText(Protocol):
     Attributes:
         message: a `ReadingMessage`: tokens, ids, segments, notes, statistics, ...
         attention: `[L, N, T, T]`, finite.
-        nbytes: int, memory that it holds.
-        reading: the reader's own record of it.
+        nbytes: int, memory use.
+        reading: the reader's own object for the text.
     """
 
     message: Message
@@ -44,8 +44,8 @@ class ReadText(Protocol):
     nbytes: int
     reading: Any
 
-    def projection(self, place: int) -> Message:
-        """Return a `Projection` of the tokens to two dimensions: of embeddings (0) or the output of layer place - 1."""
+    def projection(self, hidden_state: int) -> Message:
+        """Return a `Projection` of a hidden state to two dimensions: embeddings (0), or layer hidden_state - 1."""
 
     def similarity(self) -> Message | None:
         """Return the `Similarity` of the two texts, or None if there is only one."""

@@ -1,50 +1,50 @@
-// Types only: what goes between a page and the numbers behind it. TypeScript reads this file as a script, so that every
-// module knows these names; no module imports it, and it is in no page. `reader.py` declares the reader's types too.
+// Types of the messages between a page and its data source. TypeScript reads this file as a script, so that all modules
+// can use the names; no module imports it, and no page contains it. `reader.py` declares the reader's types in Python.
 
 // ---- every view ------------------------------------------------------------------------------------------------------
 
 /**
- * What a view knows first.
+ * The initial state of a view.
  * @typedef {object} Setup
  * @property {string | null} title
  * @property {string[]} notes
- * @property {boolean} exact whether float32 numbers can be asked for
- * @property {number[]} layers those that the page has
+ * @property {boolean} exact whether float32 values are available
+ * @property {number[]} layers the layers in the page
  * @property {number} layer the one shown first
- * @property {[number, number]} [picture] width and height of the static figure, in its own pixels
+ * @property {[number, number]} [figure] width and height of the static figure in pixels
  */
 
 /**
- * Where the numbers of a view come from.
+ * The data source of a view.
  * @typedef {object} Source
- * @property {(name: string) => Promise<Uint8Array>} part rows of 8 bits, as `arrays.packed` in Python writes them
- * @property {(question: object) => Promise<Float32Array | null>} exact null where there are only rounded numbers
+ * @property {(name: string) => Promise<Uint8Array>} part quantized rows, in the format of `arrays.packed` in Python
+ * @property {(question: object) => Promise<Float32Array | null>} exact null if only rounded values are available
  * @property {() => void} close
  */
 
 /**
- * A source with a kernel behind it, which answers any question of the view.
- * @typedef {Source & {ask: (question: object) => Promise<any>, keep: (name: string, bytes: Uint8Array) => void}} Channel
+ * A source with a kernel, which answers any request of the view.
+ * @typedef {Source & {ask: (question: object) => Promise<any>, store: (name: string, bytes: Uint8Array) => void}} Channel
  */
 
 /**
- * A view on the page. `chosen` returns what has to be in its setup for it to be shown again as it is.
+ * A view on the page. `choices` returns the changes to its setup that restore its current state.
  * @typedef {object} Shown
  * @property {() => void} redraw
  * @property {() => void} close
- * @property {() => object} [chosen]
+ * @property {() => object} [choices]
  */
 
 /** @typedef {(root: HTMLElement, setup: any, source: any) => Promise<Shown>} ShowView */
 
-/** @typedef {string | {text: string, value: string | null}} Cell a cell of a table; `value` in full precision */
+/** @typedef {string | {text: string, value: string | null}} Cell a table cell; `value` in full precision */
 
 // ---- the head view ---------------------------------------------------------------------------------------------------
 
 /**
  * @typedef {object} HeadFields
  * @property {string[]} tokens
- * @property {number[]} special 1 for tokens of the tokenizer's own
+ * @property {number[]} special 1 for special tokens
  * @property {number[]} segments 0 and 1 for the two texts, -1 for neither
  * @property {number} heads
  * @property {number[]} chosen heads shown first
@@ -55,7 +55,7 @@
 /** @typedef {"query" | "key"} Side */
 /** @typedef {"all" | "AA" | "AB" | "BA" | "BB"} Direction between two texts */
 /**
- * What a reader of the page changes.
+ * Changes by the user.
  * @typedef {object} ChoiceChanges
  * @property {number} [layer]
  * @property {Set<number>} [heads]
@@ -63,11 +63,11 @@
  * @property {Direction} [direction]
  * @property {boolean} [hide] special tokens
  * @property {boolean} [rescale]
- * @property {number} [least] the weakest weight shown
+ * @property {number} [minimum] the minimum weight shown
  */
-/** @typedef {{side: Side, index: number}} Focus a token in one of the two lists */
+/** @typedef {{side: Side, index: number}} Focus a query or key */
 /** @typedef {{strength: number, series: number, query: number, key: number, value: number}} Line */
-/** @typedef {{index: number, weights: number[] | null, mean: number | null}} Partner a token across from the focus */
+/** @typedef {{index: number, weights: number[] | null, mean: number | null}} Partner a token in the other list than the focus */
 
 /**
  * The attention of one text.
@@ -87,8 +87,8 @@
  * @property {number} side pixels of a thumbnail
  * @property {(number | string | null)[][] | null} values a number or a label for each head
  * @property {string} valuesName
- * @property {number[][]} seen the key with the largest mean weight, for each head
- * @property {number[][]} shares that mean
+ * @property {number[][]} topKeys the key with the largest mean weight, for each head
+ * @property {number[][]} topWeights that mean
  * @typedef {Setup & ModelFields} ModelSetup
  */
 
@@ -96,26 +96,26 @@
  * @typedef {object} NeuronFields
  * @property {string[]} tokens
  * @property {number} heads
- * @property {number} width numbers of a query
+ * @property {number} keyDim dimensions of queries and keys
  * @property {number} head
  * @property {number} token
- * @property {number[] | null} mask 0 for keys that are hidden
- * @property {boolean} attention whether the model's own weights are there
+ * @property {number[] | null} mask 0 for masked keys
+ * @property {boolean} attention whether the model's weights are available
  * @typedef {Setup & NeuronFields} NeuronSetup
  */
 
-/** @typedef {{queries: Float32Array, keys: Float32Array, own: Float32Array | null}} HeadNumbers */
-/** @typedef {{query: Float32Array, products: Float32Array, logits: number[], weights: number[]}} Meeting */
+/** @typedef {{queries: Float32Array, keys: Float32Array, modelWeights: Float32Array | null}} HeadData */
+/** @typedef {{query: Float32Array, products: Float32Array, logits: number[], weights: number[]}} QueryResult */
 
 // ---- the explorer's reader -------------------------------------------------------------------------------------------
 
 /**
- * A model that reads texts for the explorer: over a kernel, from a saved page, or in the page itself.
+ * A model that reads texts for the explorer: in a kernel, in a saved page, or in the page itself.
  * @typedef {object} Reader
  * @property {() => Promise<Description>} describe
  * @property {(text: string, pair: string, edits: Edits) => Promise<ReadText>} read
- * @property {(readText: ReadText, token: number) => Promise<Prediction>} fillMask rejects if it stands for no word
- * @property {(choice: PageChoice) => void} [remember] is told what the page shows
+ * @property {(readText: ReadText, token: number) => Promise<Prediction>} fillMask rejects for a special token
+ * @property {(choice: PageChoice) => void} [remember] stores what the page shows
  */
 
 /** @typedef {Record<string, unknown>} Edits changes to the model's computation; empty for now */
@@ -128,24 +128,24 @@
  * @property {number} hidden_size
  * @property {boolean} can_fill_mask
  * @property {string} fill_mask_note
- * @property {[string, string, string][]} measures of head statistics: key, words, unit
+ * @property {[string, string, string][]} measures of head statistics: key, label, unit
  */
 
 /**
- * A text, or two, that was read. An array is fetched when it is asked for.
+ * A text or a pair of texts that was read. Arrays are fetched on request.
  * @typedef {object} ReadText
  * @property {ReadingMessage} message
- * @property {Attention} attention rejects once the reader has let go of the text
- * @property {(place: number) => Promise<Projection>} projection
+ * @property {Attention} attention rejects if the reader no longer has the text
+ * @property {(hidden_state: number) => Promise<Projection>} projection
  * @property {() => Promise<Similarity | null>} similarity null if there is only one text
  */
 
 /**
- * One entry a token, [CLS] and [SEP] included.
+ * One entry per token, [CLS] and [SEP] included.
  * @typedef {object} ReadingMessage
  * @property {string[]} texts the second is "" if there is only one
  * @property {string[]} tokens
- * @property {number[]} special 1 for tokens of the tokenizer's own, as [CLS]
+ * @property {number[]} special 1 for special tokens
  * @property {number[]} segments 0 and 1 for the two texts, -1 for neither
  * @property {number[]} ids
  * @property {number[]} type_ids
@@ -158,16 +158,16 @@
 
 /**
  * @typedef {object} Statistics
- * @property {Record<string, number[][]>} [values] for each measure a row a layer
+ * @property {Record<string, number[][]>} [values] for each measure, one row per layer
  * @property {string[][]} [labels]
- * @property {string} [note] why there are none
+ * @property {string} [note] the reason, if there are none
  */
 
 /**
  * @typedef {object} Projection
- * @property {number} place 0 for the embeddings, else the output of layer place - 1
+ * @property {number} hidden_state 0 for the embeddings, else the output of layer hidden_state - 1
  * @property {[number, number][] | null} points null for fewer than three tokens
- * @property {number[]} variance the share of each dimension
+ * @property {number[]} variance the explained variance ratio of each component
  */
 
 /**
@@ -181,10 +181,10 @@
  * @property {number} token
  * @property {string} word
  * @property {string} masked_text
- * @property {[string, number][]} answers word and probability, the most probable first
+ * @property {[string, number][]} top_predictions word and probability, largest probability first
  */
 
-/** @typedef {{layer: number, heads: number[], place: number, token: number | null}} PageChoice */
+/** @typedef {{layer: number, heads: number[], hidden_state: number, token: number | null}} PageChoice */
 
-/** @typedef {{description: Description, place: number, token: number | null, heads: number[] | null}} ExplorerFields */
-/** @typedef {Setup & ExplorerFields} ExplorerState what the explorer shows first */
+/** @typedef {{description: Description, hidden_state: number, token: number | null, heads: number[] | null}} ExplorerFields */
+/** @typedef {Setup & ExplorerFields} ExplorerState the explorer's initial state */

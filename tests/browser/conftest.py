@@ -1,4 +1,4 @@
-"""A real JupyterLab on a copy of the notebooks, and a headless Chromium looking at it."""
+"""A real JupyterLab on a copy of the notebooks, opened in a headless Chromium."""
 
 import io
 import os
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="session")
 def chromium():
-    """The browser; on a learner's machine its absence skips the test, in CI it must be there."""
+    """The browser; if it is missing, the test is skipped, except in CI."""
     path = lab_browser.find_chromium()
     if path is None and os.environ.get("CI") == "true":
         pytest.fail("CI=true, but no chromium is on PATH; .ci/run installs it")
@@ -26,13 +26,13 @@ def chromium():
 
 @pytest.fixture
 def notebooks(tmp_path):
-    """A copy of the course, so that what the browser saves does not change the repository."""
+    """A copy of the course, so that the browser does not change the repository."""
     return Path(shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks"))
 
 
 @pytest.fixture
 def artifacts():
-    """Where screenshots are left for a person to look at."""
+    """The folder of screenshots."""
     folder = ROOT / "tests" / "artifacts"
     folder.mkdir(exist_ok=True)
     return folder
@@ -47,16 +47,16 @@ def browser(chromium):
 
 @pytest.fixture
 def opened(browser, tmp_path):
-    """Opens a saved view in a page that can reach nothing, and returns the page; nothing may go wrong in it."""
+    """Return a function that opens a saved view in an offline page; errors or requests in the page fail the test."""
     pages = []
 
     def open_view(view, scheme="light", width=1000):
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         page.context.set_offline(True)
-        page.asked, page.errors = [], []
-        page.on("request", lambda request: page.asked.append(request.url))
+        page.requested, page.errors = [], []
+        page.on("request", lambda request: page.requested.append(request.url))
         page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.on("console", lambda said: page.errors.append(said.text) if said.type == "error" else None)
+        page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
         page.goto(view.save(tmp_path / f"{view.kind}-{len(pages)}.html").as_uri())
         page.wait_for_selector(".bertedu-view[data-drawn]")
         page.wait_for_timeout(60)
@@ -66,7 +66,7 @@ def opened(browser, tmp_path):
     yield open_view
     for page in pages:
         assert page.errors == []
-        assert [url for url in page.asked if not url.startswith(("file:", "data:", "blob:"))] == []
+        assert [url for url in page.requested if not url.startswith(("file:", "data:", "blob:"))] == []
         page.close()
 
 

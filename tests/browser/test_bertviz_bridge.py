@@ -1,4 +1,4 @@
-"""bertviz itself, drawn through the bridge: what its pages ask of the CDN comes from npm's packages instead."""
+"""bertviz through the bridge; the scripts that its pages load from a CDN come from npm packages."""
 
 import io
 import re
@@ -17,7 +17,7 @@ from bertedu import bertviz, load
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 # The CDN has jQuery 2.0.0; npm's first of that line is 2.1.0.
-SCRIPTS = {  # what the page asks for: the package that has it, and the file in there
+SCRIPTS = {  # name in the URL -> npm package, and the file in it
     "require.js": ("requirejs@2.3.6", "package/require.js"),
     "d3": ("d3@5.7.0", "package/dist/d3.min.js"),
     "jquery": ("jquery@2.1.4", "package/dist/jquery.min.js"),
@@ -50,28 +50,28 @@ def reading():
 
 
 def answer_for_the_cdn(page, scripts, after=0):
-    """Answers the page's requests to the CDN, `after` milliseconds; returns the list that their names go to."""
-    asked = []
+    """Answer the page's requests to the CDN after some milliseconds; return the list of requested names."""
+    requested = []
 
     def answer(route):
         name = CDN.fullmatch(route.request.url).group(1)
-        asked.append(name)
+        requested.append(name)
         page.wait_for_timeout(after)
         route.fulfill(content_type="application/javascript", body=scripts[name])
 
     page.route(CDN, answer)
-    return asked
+    return requested
 
 
 def lines(page, head):
-    """The opacity of every line of a head: token that looks, token that is looked at."""
-    found = page.locator(f"#attention .headAttention[head-index='{head}'] line").evaluate_all(
+    """Return the opacity of every line of a head, `[queries, keys]`."""
+    rows = page.locator(f"#attention .headAttention[head-index='{head}'] line").evaluate_all(
         "lines => lines.map(line => [line.getAttribute('left-token-index'), line.getAttribute('right-token-index'),"
         " line.getAttribute('stroke-opacity')])"
     )
-    drawn = np.zeros((1 + max(int(row) for row, _, _ in found), 1 + max(int(column) for _, column, _ in found)))
-    for row, column, opacity in found:
-        drawn[int(row), int(column)] = float(opacity)
+    drawn = np.zeros((1 + max(int(query) for query, _, _ in rows), 1 + max(int(key) for _, key, _ in rows)))
+    for query, key, opacity in rows:
+        drawn[int(query), int(key)] = float(opacity)
     return drawn
 
 
@@ -83,10 +83,10 @@ def opened(page, html, tmp_path):
 
 def test_the_head_view_draws_the_reading(chromium, scripts, reading, artifacts, tmp_path):
     with lab_browser.browser_page(600, 500) as (page, page_errors):
-        asked = answer_for_the_cdn(page, scripts)
+        requested = answer_for_the_cdn(page, scripts)
         opened(page, bertviz.head_view(reading, layer=0, heads=[2], html_action="return"), tmp_path)
         expect(page.locator("#attention line").first).to_be_attached()
-        assert sorted(asked) == sorted(SCRIPTS)
+        assert sorted(requested) == sorted(SCRIPTS)
         assert page.locator("#left text").all_text_contents() == reading.tokens
         np.testing.assert_allclose(lines(page, 2), reading.attention[0, 2], atol=1e-6)
         page.screenshot(path=artifacts / "bertviz-head.png")
@@ -99,7 +99,7 @@ def test_the_head_view_draws_the_reading(chromium, scripts, reading, artifacts, 
         assert page_errors == []
 
 
-def test_the_model_view_draws_the_heads_that_were_chosen(chromium, scripts, reading, artifacts, tmp_path):
+def test_the_model_view_draws_the_selected_heads(chromium, scripts, reading, artifacts, tmp_path):
     with lab_browser.browser_page(900, 700) as (page, page_errors):
         answer_for_the_cdn(page, scripts)
         html = bertviz.model_view(reading, include_layers=[0, 5], include_heads=[2, 11], html_action="return")
@@ -110,7 +110,7 @@ def test_the_model_view_draws_the_heads_that_were_chosen(chromium, scripts, read
         assert page_errors == []
 
 
-def test_without_the_cdn_it_is_blank_as_we_say(chromium, reading, tmp_path):
+def test_without_the_cdn_the_view_is_blank(chromium, reading, tmp_path):
     with lab_browser.browser_page(600, 500) as (page, page_errors):
         page.route(CDN, lambda route: route.abort())
         opened(page, bertviz.head_view(reading, html_action="return"), tmp_path)
@@ -133,7 +133,7 @@ def test_in_jupyterlab(chromium, scripts, reading, artifacts, tmp_path):
         lab_browser.running_lab(path, tmp_path / "jupyter") as address,
         lab_browser.browser_page() as (page, page_errors),
     ):
-        answer_for_the_cdn(page, scripts, after=1000)  # a slow line; bertviz' own way to show itself fails then
+        answer_for_the_cdn(page, scripts, after=1000)  # a slow connection, with which bertviz' own output fails
         lab_browser.open_notebook(page, address)
         assert lab_browser.run_all(page) == 0
         frame = page.frame_locator("iframe[title=bertviz]")

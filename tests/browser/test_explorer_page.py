@@ -1,4 +1,4 @@
-"""The explorer as a reader meets it: typed into in a real JupyterLab, and as a saved file with the network refused."""
+"""The explorer in a real JupyterLab, and as a saved file without network access."""
 
 import functools
 import json
@@ -56,7 +56,7 @@ def lines(page):
 
 
 def values(table):
-    """The numbers of a table, exactly as the page holds them, a list a row."""
+    """Return the unrounded numbers of a table, a list per row."""
     rows = "rows => rows.map(row => [...row.querySelectorAll('[data-value]')].map(cell => +cell.dataset.value))"
     return table.locator("tbody tr").evaluate_all(rows)
 
@@ -70,7 +70,7 @@ def test_a_saved_explorer_draws(scheme, opened, artifacts):
     assert page.get_attribute(".bertedu-view", "data-theme") == scheme
     assert page.locator(".be-chips .be-chip-token").all_inner_texts() == saved_explorer().reading.tokens
     expect(page.get_by_label("Text", exact=True)).to_have_js_property("readOnly", True)
-    expect(page.locator("body")).to_contain_text("A saved page: its texts stay as they are.")
+    expect(page.locator("body")).to_contain_text("This is a saved page")
     page.screenshot(path=artifacts / f"explorer-{scheme}.png", full_page=True)
     assert page.locator("body").evaluate(SMALL_TEXT) == []
     page.set_viewport_size({"width": 600, "height": 1800})
@@ -79,7 +79,7 @@ def test_a_saved_explorer_draws(scheme, opened, artifacts):
     page.screenshot(path=artifacts / f"explorer-{scheme}-narrow.png", full_page=True)
 
 
-def test_every_part_of_a_saved_explorer_answers(opened):
+def test_every_panel_of_a_saved_explorer_works(opened):
     page = opened(saved_explorer())
     reading = saved_explorer().reading
     before = lines(page)
@@ -90,12 +90,12 @@ def test_every_part_of_a_saved_explorer_answers(opened):
     page.hover(".be-chip[data-index='3']")
     expect(page.locator(".be-mirror mark").first).to_have_text("want")
     expect(page.locator(".be-query [aria-selected=true]")).to_have_text("##want")
-    expect(page.locator(".be-dot.be-here")).to_have_attribute("data-index", "3")
+    expect(page.locator(".be-dot.be-focus")).to_have_attribute("data-index", "3")
     page.click(".be-chip[data-index='3']")
-    expect(page.locator(".be-asked")).to_contain_text("“the [MASK] cat sat on the [MASK] .”")
+    expect(page.locator(".be-prompt")).to_contain_text("“the [MASK] cat sat on the [MASK] .”")
     shown = page.locator(".be-probability").evaluate_all("all => all.map(one => +one.dataset.value)")
     expected = small_bert().fill_mask("the [MASK] cat sat on the [MASK] .", PAIR)[0]
-    np.testing.assert_allclose(shown, [chance for _, chance in expected])
+    np.testing.assert_allclose(shown, [probability for _, probability in expected])
     assert page.locator(".be-predicted-word").all_inner_texts() == [word for word, _ in expected]
     dots = page.locator("circle").first.get_attribute("cx")
     page.locator(".be-side .be-stepper select").select_option("0")
@@ -106,7 +106,7 @@ def test_every_part_of_a_saved_explorer_answers(opened):
     assert page.locator(".be-table").first.locator("tbody tr").count() == len(reading.tokens)
 
 
-def test_the_tokens_work_by_keyboard_alone(opened):
+def test_the_tokens_work_with_the_keyboard(opened):
     page = opened(saved_explorer())
     page.locator(".be-chips").focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowRight"):
@@ -114,7 +114,7 @@ def test_the_tokens_work_by_keyboard_alone(opened):
     expect(page.locator(".be-chip[aria-selected=true]")).to_have_attribute("data-index", "3")
     expect(page.locator(".be-explorer > [aria-live]")).to_contain_text("“##want”: id 16, type 0, characters 6 to 10")
     page.keyboard.press("Enter")
-    expect(page.locator(".be-asked")).to_contain_text("“unwanted”")
+    expect(page.locator(".be-prompt")).to_contain_text("“unwanted”")
     page.keyboard.press("End")
     expect(page.locator(".be-chip[aria-selected=true]")).to_have_text("[SEP], id 3, type 1")
     page.keyboard.press("Escape")
@@ -141,8 +141,8 @@ def test_axe_finds_nothing(scheme, opened, axe):
             page.keyboard.press("ArrowRight")
             page.wait_for_timeout(300)
         page.evaluate(axe)
-        found = page.evaluate("axe.run().then(result => result.violations)")
-        assert [(v["id"], [node["html"][:120] for node in v["nodes"][:3]]) for v in found] == []
+        violations = page.evaluate("axe.run().then(result => result.violations)")
+        assert [(v["id"], [node["html"][:120] for node in v["nodes"][:3]]) for v in violations] == []
 
 
 # ---- questions and answers, one by one -------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ liveModule(showView).render({ model, el: document.getElementById("cell") });
 
 
 class Conversation:
-    """A live page whose questions wait until the test answers them."""
+    """A live page whose requests wait until the test answers them."""
 
     def __init__(self, page, view):
         code, css = view.program()
@@ -172,7 +172,7 @@ class Conversation:
         page.wait_for_selector(".be-explorer[data-drawn]")
 
     def question(self, kind, ending=""):
-        """The first question of this kind, about a part whose name has this ending; answers others on the way."""
+        """Return the first request of this kind for a part whose name ends so; answer the others."""
         for _ in range(200):
             waiting = self.page.evaluate("window.questions.splice(0)")
             for question in waiting:
@@ -193,7 +193,7 @@ class Conversation:
         return self.page.evaluate("([content, bytes]) => window.answer(content, bytes)", arguments)
 
     def serve(self, milliseconds=500):
-        """Answers whatever is asked, for so long."""
+        """Answer all requests for some time."""
         for _ in range(milliseconds // 10):
             for question in self.page.evaluate("window.questions.splice(0)"):
                 self.answer(question)
@@ -213,7 +213,7 @@ def talk(browser):
     page.close()
 
 
-def test_an_answer_to_an_older_edit_is_left_out(talk):
+def test_an_answer_to_an_older_edit_is_ignored(talk):
     box = talk.page.get_by_label("Text", exact=True)
     box.fill("the dog")
     first = talk.question("read")
@@ -222,19 +222,19 @@ def test_an_answer_to_an_older_edit_is_left_out(talk):
     assert not [question for question in talk.page.evaluate("window.questions") if question["ask"] == "read"]
     talk.answer(first)
     second = talk.question("read")
-    assert talk.tokens() == ["the", "cat"]  # not what stood in the box meanwhile
+    assert talk.tokens() == ["the", "cat"]  # not the older edit
     assert second["text"] == "the cat ran"
     talk.answer(second)
     expect(talk.page.locator(".be-chips .be-chip")).to_have_count(5)
     assert talk.tokens() == ["the", "cat", "ran"]
 
 
-def test_an_error_is_told_and_the_page_goes_on(talk):
+def test_an_error_is_shown_and_the_page_continues(talk):
     box = talk.page.get_by_label("Text", exact=True)
     box.fill("the dog")
     talk.answer(talk.question("read"), error="ValueError: <b>no</b>")
     expect(talk.page.locator("[role=alert]")).to_have_text(
-        "That could not be read (ValueError: <b>no</b>). Below stands what was read before."
+        "The text could not be read (ValueError: <b>no</b>). The page still shows the previous text."
     )
     assert talk.tokens() == ["the", "cat"]
     box.press("Enter")
@@ -243,11 +243,11 @@ def test_an_error_is_told_and_the_page_goes_on(talk):
     assert talk.tokens() == ["the", "dog"]
 
 
-def test_a_reading_that_the_kernel_let_go_is_read_again(talk):
+def test_a_reading_that_the_kernel_evicted_is_read_again(talk):
     talk.page.get_by_role("button", name="Layer 2, head 0: entropy").click()
-    talk.answer(talk.question("part", "/layer/2"), error="KeyError: no longer kept")
+    talk.answer(talk.question("part", "/layer/2"), error="KeyError: no longer cached")
     talk.answer(talk.question("read"))
-    talk.serve()  # the layer, should it have been chosen only after the reading was asked for
+    talk.serve()  # the layer, in case it was selected after the request
     expect(talk.page.locator(".bertedu-view .be-explorer, .be-explorer")).to_have_attribute("data-reading", "1")
     expect(talk.page.locator(".be-lines-room select")).to_have_value("2")
 
@@ -260,7 +260,7 @@ CELLS = [
     f"VOCABULARY = {VOCABULARY}\n{MODEL}"
     f'reading = bert.read("{TYPED}")\n'
     'np.save("attention.npy", reading.attention)\n'
-    f'open("guess.json", "w").write(json.dumps(bert.fill_mask("{TYPED}")[0]));',
+    f'open("prediction.json", "w").write(json.dumps(bert.fill_mask("{TYPED}")[0]));',
     'page = explorer(bert, "the cat sat")\npage',
 ]
 
@@ -274,14 +274,14 @@ def live_notebook(folder):
 
 
 def type_and_see(page, view, folder):
-    """A typed sentence is read, and every number of it is the model's own."""
+    """Type a sentence; check that the page's numbers equal the model's."""
     before = lines(page)
     box = view.get_by_label("Text", exact=True)
     box.fill("")
     box.press_sequentially(TYPED, delay=5)
     expect(view.locator(".be-chips .be-chip-token")).to_have_text(["[CLS]", *TYPED.split(), "[SEP]"])
     expect(view.locator(".be-status").first).to_contain_text("9 tokens, read in ")
-    expect(view.locator(".be-status").first).to_contain_text("ms after it was asked for")
+    expect(view.locator(".be-status").first).to_contain_text("ms, shown after")
     assert lines(page) != before
     attention = np.load(folder / "attention.npy")
     view.get_by_role("button", name="Layer 1, head 1: entropy").click()
@@ -292,14 +292,14 @@ def type_and_see(page, view, folder):
     table = view.locator(".be-lines-room .be-table")
     assert np.array_equal(np.float32(np.ravel(values(table))), attention[1, 1, 2])
     assert np.float32(table.locator("td").first.inner_text()) == attention[1, 1, 2, 0]
-    expected = json.loads((folder / "guess.json").read_text())
+    expected = json.loads((folder / "prediction.json").read_text())
     expect(view.locator(".be-predicted-word")).to_have_text([word for word, _ in expected])
     shown = view.locator(".be-probability").evaluate_all("all => all.map(one => +one.dataset.value)")
-    np.testing.assert_array_equal(shown, [chance for _, chance in expected])
+    np.testing.assert_array_equal(shown, [probability for _, probability in expected])
 
 
-def try_what_goes_wrong(page, view):
-    """Hostile, empty, long and unreadable texts leave a page that goes on."""
+def type_difficult_texts(page, view):
+    """Type hostile, empty and long texts; the page continues to work."""
     box = view.get_by_label("Text", exact=True)
     box.fill("<img src=x onerror=window.ran=1>")
     expect(view.locator(".be-chips .be-chip-token").nth(1)).to_have_text("[UNK]")
@@ -326,22 +326,22 @@ def test_typed_into_in_jupyterlab(browser, artifacts, tmp_path):
         assert lab_browser.run_all(page) == 0
         view = page.locator(".be-explorer[data-drawn]")
         expect(view).to_have_count(1)
-        expect(page.locator(".bertedu-picture-hidden")).to_have_count(1)
+        expect(page.locator(".bertedu-figure-hidden")).to_have_count(1)
         type_and_see(page, view, notebook.parent)
         page.screenshot(path=artifacts / "explorer-live.png")
-        try_what_goes_wrong(page, view)
+        type_difficult_texts(page, view)
         page.keyboard.press("Control+s")
         page.wait_for_timeout(1000)
         saved = nbformat.read(notebook, 4)
-        picture, _ = saved.cells[1].outputs
-        assert "alt" in picture.metadata["image/png"]
+        figure, _ = saved.cells[1].outputs
+        assert "alt" in figure.metadata["image/png"]
         assert "widgets" not in saved.metadata
         assert len(json.dumps(saved)) < 300_000
         lab_browser.restart_kernel(page)
-        if view.count():  # Jupyter tells some views at once, others learn it from their next question
+        if view.count():  # some views notice the restart at once, others at their next request
             view.get_by_label("Text", exact=True).fill("the cat")
-        expect(page.get_by_text("The kernel has ended; run the cell for the live view.")).to_have_count(1)
-        expect(page.locator(".bertedu-picture-hidden")).to_have_count(0)  # the picture is back
+        expect(page.get_by_text("The kernel has stopped. Run the cell again")).to_have_count(1)
+        expect(page.locator(".bertedu-figure-hidden")).to_have_count(0)  # the figure is visible again
         assert min(lab_browser.pictures(page)[0]) > 100
         page.screenshot(path=artifacts / "explorer-after-restart.png")
         assert page_errors == []

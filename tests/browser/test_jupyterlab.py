@@ -1,4 +1,4 @@
-"""The main job, as a learner does it: JupyterLab opens the first notebook and every cell runs and is drawn."""
+"""The main use: JupyterLab opens the first notebook, and every cell runs and shows its output."""
 
 import pytest
 from lab_browser import (
@@ -35,5 +35,5 @@ def test_first_notebook_runs_and_is_drawn(chromium, notebooks, artifacts, tmp_pa
         before, after = choose_another(page)
         page.screenshot(path=artifacts / "chosen.png")
         assert before[0].startswith("Layer 0, head 0") and after[0].startswith("Layer 0, head 1")
-        assert after[1] != before[1], "another head was chosen, the picture did not change"
+        assert after[1] != before[1], "another head was selected, but the heat map did not change"
         assert page_errors == []

@@ -1,12 +1,12 @@
-"""The views outside JupyterLab 4: in Notebook 7, in Notebook 6 as Colab has it, converted, and as a stored file.
+"""The views outside JupyterLab 4: in Notebook 7, in Colab's version of Notebook 6, and converted by nbconvert.
 
     bertedu test --all -k elsewhere
 
-The two Notebooks live in environments of their own, made once from the package index in pytest's cache; where there is
-no index, their tests are skipped. Notebook 7 is the front end only: its kernel is the Python that runs the tests.
-Notebook 6 comes with the versions that Colab has, on Python 3.12 where that is installed, and these include the
-kernel's; the package is in there without its `__init__`, so without Keras, which the views do not need. Both save,
-start anew with a kernel that knows of no view, and open again. `tests/artifacts/views-notebook*.png` are for a person.
+The two Notebooks have separate environments, created once from the package index in pytest's cache; without an index,
+their tests are skipped. Notebook 7 is the front end only: its kernel is the Python that runs the tests. Notebook 6 has
+Colab's versions, the kernel included, on Python 3.12 if that is installed; the package is there without its `__init__`,
+so without Keras, which the views do not need. Both save the notebook, restart the kernel, and open the notebook again.
+The screenshots are `tests/artifacts/views-notebook*.png`.
 """
 
 import base64
@@ -35,11 +35,11 @@ NOTEBOOK_6 = [
     "widgetsnbextension<3.7",
     "anywidget==0.9.21",
     "ipython==7.34.0",
-    "setuptools<81",  # distutils, which Python 3.12 no longer has
+    "setuptools<81",  # provides distutils, which Python 3.12 removed
     "numpy",
     "matplotlib",
 ]
-OF_THE_HOST = {"Cannot read properties of undefined (reading 'schema')"}  # Notebook 7.6's settings, with or without us
+HOST_ERRORS = {"Cannot read properties of undefined (reading 'schema')"}  # from Notebook 7.6's settings
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
@@ -47,32 +47,32 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def environment(folder, python, packages):
-    """The Python of an environment with these packages, made in `folder` unless it is there; skips where it cannot."""
-    stamp, words = folder / "installed.txt", "\n".join([str(python), *packages])
-    made = folder / "bin" / "python"
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == words and made.exists():
-        return made
+    """Return the Python of an environment with these packages, created in `folder` if needed; skip if that fails."""
+    stamp, contents = folder / "installed.txt", "\n".join([str(python), *packages])
+    interpreter = folder / "bin" / "python"
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == contents and interpreter.exists():
+        return interpreter
     shutil.rmtree(folder, ignore_errors=True)
-    install = [made, "-m", "pip", "install", "--quiet", "--retries", "1", "--timeout", "20", *packages]
+    install = [interpreter, "-m", "pip", "install", "--quiet", "--retries", "1", "--timeout", "20", *packages]
     for command in ([python, "-m", "venv", folder], install):
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_TO_INSTALL)
         if done.returncode:
             pytest.skip(f"no environment with {packages[0]}: {done.stderr[-300:]}")
-    stamp.write_text(words, encoding="utf-8")
-    return made
+    stamp.write_text(contents, encoding="utf-8")
+    return interpreter
 
 
 def python_of_colab():
-    """A Python 3.12, or the one that runs this where none is found."""
+    """Return a Python 3.12, or the Python that runs this."""
     for python in ("python3.12", *map(str, sorted(Path.home().glob(".pyenv/versions/3.12.*/bin/python3.12")))):
-        with contextlib.suppress(OSError):  # the first may be a shim that stands for nothing
+        with contextlib.suppress(OSError):  # the first may be a shim without a Python
             if subprocess.run([python, "-m", "venv", "--help"], capture_output=True).returncode == 0:
                 return python
     return sys.executable
 
 
 def kernel_of(home, python, package=None):
-    """Writes down, for the server that lives in `home`, how to start `python` as the kernel named "views"."""
+    """Write the specification of the kernel "views", which runs `python`, for the server in `home`."""
     folder = home / "jupyter_data_dir" / "kernels" / "views"
     folder.mkdir(parents=True)
     start = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -82,14 +82,14 @@ def kernel_of(home, python, package=None):
 
 
 def without_keras(folder):
-    """A folder to import a `bertedu` from that has every module, and whose `__init__` imports none of them."""
+    """Return a folder with a `bertedu` package that has all modules but an `__init__` without imports."""
     (folder / "bertedu").mkdir(parents=True)
     (folder / "bertedu" / "__init__.py").write_text(f"__path__ = [{str(ROOT / 'bertedu')!r}]\n", encoding="utf-8")
     return folder
 
 
 def notebook_for(folder):
-    """The notebook of three views, with our kernel."""
+    """Write the notebook of three views, with the kernel "views"."""
     path = live_notebook(folder)
     notebook = nbformat.read(path, 4)
     notebook.metadata.kernelspec.name = "views"
@@ -97,7 +97,7 @@ def notebook_for(folder):
     return path
 
 
-# ---- two front ends, driven as a reader does -------------------------------------------------------------------------
+# ---- two front ends --------------------------------------------------------------------------------------------------
 
 KERNEL_WAITS = """async () => {
     const answer = await fetch(new URL("../api/kernels", location.href));
@@ -106,17 +106,17 @@ KERNEL_WAITS = """async () => {
 
 
 def wait_for_kernel(page):
-    """Waits until the server says that the kernel has nothing to do; both front ends say "idle" before it runs."""
-    page.wait_for_timeout(1500)  # a kernel that restarts was idle too; and the page needs a moment to hear of it
+    """Wait until the server reports an idle kernel; both front ends show "idle" too early."""
+    page.wait_for_timeout(1500)  # a restarting kernel is still reported as idle
     page.wait_for_function(KERNEL_WAITS, timeout=60_000, polling=500)
     page.wait_for_timeout(500)
 
 
 class Notebook7:
-    """Notebook 7, which is made of JupyterLab's parts."""
+    """Notebook 7, based on JupyterLab's components."""
 
     cell = ".jp-Notebook .jp-CodeCell"
-    picture = ".jp-OutputArea-output img"
+    figure = ".jp-OutputArea-output img"
 
     @staticmethod
     def command(python, folder):
@@ -147,7 +147,7 @@ class Notebook6:
     """The classic Notebook."""
 
     cell = "#notebook-container .code_cell"
-    picture = ".output_area img"
+    figure = ".output_area img"
 
     @staticmethod
     def command(python, folder):
@@ -166,7 +166,7 @@ class Notebook6:
         self.choose(page, "#celllink", "#run_all_cells")
 
     def save(self, page):
-        page.locator("#save-notbook button").click()  # it gives up its keys while a widget has the focus
+        page.locator("#save-notbook button").click()  # its shortcuts are off while a widget has the focus
 
     def restart(self, page):
         self.choose(page, "#kernellink", "#restart_kernel")
@@ -176,7 +176,7 @@ class Notebook6:
 
 @pytest.fixture(params=["notebook7", "notebook6"])
 def front_end(request, chromium, tmp_path):
-    """A front end, the command that starts its server, and its name; its kernel is written down."""
+    """A front end with a kernel specification, the command that starts its server, and its name."""
     folder = request.config.cache.mkdir(f"views-{request.param}") / "environment"
     if request.param == "notebook7":
         front, python = Notebook7(), environment(folder, sys.executable, NOTEBOOK_7)
@@ -188,7 +188,7 @@ def front_end(request, chromium, tmp_path):
 
 
 def sizes(page, selector):
-    """The height that each picture takes on the page; 0 where it is hidden or could not be read."""
+    """Return the height of each image on the page; 0 if it is hidden or broken."""
     return page.locator(selector).evaluate_all(
         "all => all.map(one => one.naturalWidth && one.checkVisibility() ? one.getBoundingClientRect().height : 0)"
     )
@@ -206,21 +206,21 @@ def test_live_views_in_another_front_end(front_end, artifacts, tmp_path):
         wait_for_kernel(page)
         front.run(page)
         expect(page.locator(".bertedu-view[data-drawn]")).to_have_count(3, timeout=120_000)
-        expect(page.locator(".bertedu-picture-hidden")).to_have_count(3)
-        assert sizes(page, front.picture) == [0, 0, 0]
+        expect(page.locator(".bertedu-figure-hidden")).to_have_count(3)
+        assert sizes(page, front.figure) == [0, 0, 0]
         wait_for_kernel(page)
         page.screenshot(path=artifacts / f"views-{name}.png")
         use_live(page)
         assert page.evaluate("window.ran") is None
-        assert page.locator(front.cell).count() == 3, "a key of ours reached the notebook"
+        assert page.locator(front.cell).count() == 3, "a key in a view reached the notebook"
         front.save(page)
         page.wait_for_timeout(1500)
-        stored_as_promised(nbformat.read(path, 4))
+        check_stored(nbformat.read(path, 4))
 
-        page.reload()  # the kernel still knows the views
+        page.reload()  # the kernel still has the views
         page.wait_for_selector(front.cell)
         expect(page.locator(".bertedu-view[data-drawn]")).to_have_count(3)
-        expect(page.locator(".bertedu-picture-hidden")).to_have_count(3)
+        expect(page.locator(".bertedu-figure-hidden")).to_have_count(3)
 
         front.restart(page)
         wait_for_kernel(page)
@@ -229,19 +229,19 @@ def test_live_views_in_another_front_end(front_end, artifacts, tmp_path):
         wait_for_kernel(page)
         page.wait_for_timeout(1500)
         page.screenshot(path=artifacts / f"views-{name}-without-kernel.png")
-        assert min(sizes(page, front.picture)) > 100
-        assert [error for error in page_errors if error not in OF_THE_HOST] == []
+        assert min(sizes(page, front.figure)) > 100
+        assert [error for error in page_errors if error not in HOST_ERRORS] == []
 
 
-def stored_as_promised(notebook):
-    """What GitHub shows: a picture with words beside it for each view, and no widget state."""
+def check_stored(notebook):
+    """Check what GitHub shows: a figure with alt text for each view, and no widget state."""
     assert "widgets" not in notebook.metadata
     for cell in notebook.cells:
-        picture, live = cell.outputs
-        assert base64.b64decode(picture.data["image/png"]).startswith(b"\x89PNG")
-        assert picture.metadata["image/png"]["alt"] == picture.data["text/plain"]
+        figure, live = cell.outputs
+        assert base64.b64decode(figure.data["image/png"]).startswith(b"\x89PNG")
+        assert figure.metadata["image/png"]["alt"] == figure.data["text/plain"]
         assert "run this cell" in live.data["text/plain"]
-        assert " ".join(picture.data["text/plain"].split()) in " ".join(live.data["text/plain"].split())
+        assert " ".join(figure.data["text/plain"].split()) in " ".join(live.data["text/plain"].split())
     assert len(json.dumps(notebook)) < 600_000
 
 
@@ -250,7 +250,7 @@ def stored_as_promised(notebook):
 
 @pytest.fixture(scope="module", params=["without", "with"])
 def executed(request, tmp_path_factory):
-    """The notebook of three views as it runs with no front end: widget state left out, or stored as nbconvert does."""
+    """The notebook of three views, executed without a front end, with widget state like nbconvert's or without."""
     path = live_notebook(tmp_path_factory.mktemp("executed") / "live")
     notebook = nbformat.read(path, 4)
     resources = {"metadata": {"path": str(path.parent)}}
@@ -261,23 +261,23 @@ def executed(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize("template", ["lab", "classic"])
-def test_nbconvert_writes_the_pictures(executed, template, chromium, artifacts, tmp_path):
+def test_nbconvert_writes_the_figures(executed, template, chromium, artifacts, tmp_path):
     notebook, state = executed
     if state == "without":
-        stored_as_promised(notebook)
+        check_stored(notebook)
     html, _ = HTMLExporter(template_name=template).from_notebook_node(notebook)
     (tmp_path / "views.html").write_text(html, encoding="utf-8")
     with lab_browser.browser_page(1100, 2200) as (page, _):
         page.context.set_offline(True)
         page.goto((tmp_path / "views.html").as_uri())
-        pictures = page.locator("img[src^='data:image/png']")
-        expect(pictures).to_have_count(3)
+        figures = page.locator("img[src^='data:image/png']")
+        expect(figures).to_have_count(3)
         assert min(sizes(page, "img[src^='data:image/png']")) > 100
-        told = [cell.outputs[0].data["text/plain"] for cell in notebook.cells]
-        words = page.locator("body").inner_text()
-        if template == "classic":  # the other one drops what the notebook says of a picture
-            assert pictures.evaluate_all("all => all.map(one => one.alt)") == told
+        alts = [cell.outputs[0].data["text/plain"] for cell in notebook.cells]
+        text = page.locator("body").inner_text()
+        if template == "classic":  # the other template drops the metadata of images
+            assert figures.evaluate_all("all => all.map(one => one.alt)") == alts
         if state == "without":
-            assert all(" ".join(alt.split()) in " ".join(words.split()) for alt in told)
-        assert not re.search("error|could not|not found|loading widget|model_id", words.replace("onerror", ""), re.I)
+            assert all(" ".join(alt.split()) in " ".join(text.split()) for alt in alts)
+        assert not re.search("error|could not|not found|loading widget|model_id", text.replace("onerror", ""), re.I)
         page.screenshot(path=artifacts / f"views-nbconvert-{template}-{state}-state.png")

@@ -1,4 +1,4 @@
-"""Views as a reader meets them: in a real JupyterLab, and as saved files with every network request refused."""
+"""Views in a real JupyterLab, and as saved files without network access."""
 
 import functools
 import json
@@ -44,14 +44,14 @@ SMALL_TEXT = """root => [...root.querySelectorAll("*")].filter(element => {
 
 
 def arrays(seed=0):
-    """Attention `[2, 3, 9, 9]` and queries and keys `[2, 3, 9, 8]`, from a model that never was."""
+    """Return random attention `[2, 3, 9, 9]`, queries and keys `[2, 3, 9, 8]`."""
     random = np.random.default_rng(seed)
     powers = np.exp(2 * random.normal(size=(2, 3, 9, 9))).astype("float32")
     queries, keys = random.normal(size=(2, 2, 3, 9, 8)).astype("float32")
     return powers / powers.sum(axis=-1, keepdims=True), queries, keys
 
 
-@functools.cache  # the pictures behind them take longest
+@functools.cache  # their figures take longest
 def views(hostile=False):
     tokens = HOSTILE if hostile else TOKENS
     attention, queries, keys = arrays()
@@ -68,7 +68,7 @@ FOCUS = {"head": ".be-key", "model": ".be-map-room", "neuron": ".be-keys"}
 
 
 def pixels(page, selector):
-    """A number that stands for what a canvas shows, once it has been drawn; there must be something on it."""
+    """Return a hash of a canvas after the next frame; fail if it is blank."""
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     drawn, colours = page.locator(selector).first.evaluate(PIXELS)
     assert colours > 3, f"{selector} is blank"
@@ -76,7 +76,7 @@ def pixels(page, selector):
 
 
 def table_values(page):
-    """The numbers of the table, exactly as the page holds them, a list a row."""
+    """Return the unrounded numbers of the table, a list per row."""
     rows = page.locator(".be-table").first.locator("tbody tr")
     return rows.evaluate_all(
         "rows => rows.map(row => [...row.querySelectorAll('[data-value]')].map(c => +c.dataset.value))"
@@ -96,11 +96,13 @@ def test_a_saved_view_draws(kind, scheme, opened, artifacts):
     page = opened(views()[kind], scheme)
     pixels(page, CANVAS[kind])
     assert page.get_attribute(".bertedu-view", "data-theme") == scheme
-    expect(page.locator("#bertedu-picture")).to_be_hidden()
+    expect(page.locator("#bertedu-figure")).to_be_hidden()
     page.screenshot(path=artifacts / f"view-{kind}-{scheme}.png")
     if kind == "model":
-        strongest = {"light": "darkest", "dark": "brightest"}[scheme]
-        expect(page.locator(".be-status")).to_contain_text(f"in each thumbnail the {strongest} is its largest weight")
+        colour = {"light": "darkest", "dark": "brightest"}[scheme]
+        expect(page.locator(".be-status")).to_contain_text(
+            f"the {colour} colour of each thumbnail is its largest weight"
+        )
     assert page.locator("body").evaluate(SMALL_TEXT) == []
     page.set_viewport_size({"width": 600, "height": 1200})
     pixels(page, CANVAS[kind])
@@ -109,7 +111,7 @@ def test_a_saved_view_draws(kind, scheme, opened, artifacts):
 
 
 class SavedByVersion01:
-    """A view that version 0.1 saved, in place of one that is saved now."""
+    """A view that version 0.1 saved."""
 
     kind = "head"
 
@@ -139,16 +141,16 @@ def test_head_view_changes_with_every_control(opened):
     changed(lambda: page.get_by_label("A→B").check())
     changed(lambda: page.get_by_label("B→B").check())
     changed(lambda: page.locator("input[value=all]").check())
-    changed(lambda: page.get_by_label("Weakest weight shown").fill("40"))
+    changed(lambda: page.get_by_label("Minimum weight shown").fill("40"))
     changed(lambda: page.get_by_label("Hide special tokens").check())
-    page.get_by_label("Weakest weight shown").fill("0")
+    page.get_by_label("Minimum weight shown").fill("0")
     page.wait_for_timeout(50)
     assert page.locator(".be-query .be-token").all_inner_texts() == [t for t in TOKENS if t[0] != "["]
     changed(lambda: page.hover(".be-query [data-index='2']"))
     changed(lambda: page.hover(".be-key [data-index='6']"))
 
 
-def test_head_view_works_by_keyboard_alone(opened):
+def test_head_view_works_with_the_keyboard(opened):
     page = opened(views()["head"])
     before = pixels(page, CANVAS["head"])
     page.get_by_role("button", name="Head 0", exact=True).focus()
@@ -160,7 +162,7 @@ def test_head_view_works_by_keyboard_alone(opened):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     expect(page.locator(".be-query [aria-selected=true]")).to_have_text("cat")
-    expect(page.locator("[aria-live]")).to_contain_text("“cat” looks at")
+    expect(page.locator("[aria-live]")).to_contain_text("“cat” attends to")
     page.keyboard.press("ArrowRight")
     expect(page.locator(".be-key")).to_be_focused()
     expect(page.locator(".be-key [aria-selected=true]")).to_have_count(1)
@@ -168,7 +170,7 @@ def test_head_view_works_by_keyboard_alone(opened):
     expect(page.locator("[aria-selected=true]")).to_have_count(0)
 
 
-def test_head_view_shows_the_array_to_eight_bits_and_says_so(opened):
+def test_head_view_shows_rounded_weights_and_says_so(opened):
     attention, *_ = arrays()
     page = opened(views()["head"])
     page.locator(".be-query").focus()
@@ -181,17 +183,17 @@ def test_head_view_shows_the_array_to_eight_bits_and_says_so(opened):
     np.testing.assert_allclose(number, attention[0, :, 1, 3].mean(), atol=1 / 510)
 
 
-def test_head_view_rescales_what_is_left_of_a_row(opened):
+def test_head_view_rescales_the_visible_part_of_a_row(opened):
     attention, *_ = arrays()
     page = opened(views()["head"])
     page.get_by_label("Hide special tokens").check()
     open_table(page)
-    kept = [i for i, token in enumerate(TOKENS) if token[0] != "["]
+    visible = [i for i, token in enumerate(TOKENS) if token[0] != "["]
     for rescale in (False, True):
         if rescale:
             page.get_by_label("Rescale rows to 1").check()
         page.hover(".be-query [data-index='2']")
-        expected = attention[0][:, 2, kept]
+        expected = attention[0][:, 2, visible]
         expected = expected / expected.sum(axis=-1, keepdims=True) if rescale else expected
         np.testing.assert_allclose(np.transpose(table_values(page)), expected, atol=0.01)
 
@@ -230,9 +232,9 @@ def test_model_view_enlarges_and_sorts(opened):
     open_table(page)
     np.testing.assert_allclose(np.ravel(table_values(page)), attention[1, 2].max(axis=-1), atol=1 / 510)
     page.locator(".be-map-room").focus()
-    for key in ("ArrowDown", "ArrowDown", "ArrowRight"):  # the first brings the cell, the others move it
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight"):  # the first key selects a cell, the others move it
         page.keyboard.press(key)
-    expect(page.locator(".be-readout")).to_contain_text(f"“the” looks at “the”: {attention[1, 2, 1, 1]:.3f}"[:-1])
+    expect(page.locator(".be-readout")).to_contain_text(f"“the” attends to “the”: {attention[1, 2, 1, 1]:.3f}"[:-1])
     page.get_by_label("By entropy").check()
     order = page.locator(".be-cell .be-caption").all_inner_texts()
     entropy = np.array(view.values)
@@ -243,7 +245,7 @@ def test_model_view_enlarges_and_sorts(opened):
     expect(page.locator(".be-cell[aria-pressed=true] .be-caption")).to_have_text(order[1])
 
 
-def test_neuron_view_computes_what_the_equation_says(opened):
+def test_neuron_view_computes_the_equation(opened):
     attention, queries, keys = arrays()
     page = opened(views()["neuron"])
     before = pixels(page, CANVAS["neuron"])
@@ -251,16 +253,16 @@ def test_neuron_view_computes_what_the_equation_says(opened):
     page.get_by_label("Token", exact=True).select_option("2")
     assert pixels(page, CANVAS["neuron"]) != before
     open_table(page)
-    logits, weights, own = np.transpose(table_values(page))
+    logits, weights, model_weights = np.transpose(table_values(page))
     expected = keys[0, 1] @ queries[0, 1, 2] / 8**0.5
     np.testing.assert_allclose(logits, expected, atol=0.05)
     np.testing.assert_allclose(weights, np.exp(expected) / np.exp(expected).sum(), atol=0.02)
-    np.testing.assert_allclose(own, attention[0, 1, 2], atol=1 / 510)
+    np.testing.assert_allclose(model_weights, attention[0, 1, 2], atol=1 / 510)
     before = pixels(page, CANVAS["neuron"])
     page.locator(".be-keys").focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowRight")
-    expect(page.locator(".be-readout")).to_contain_text("Number 1: q ")
+    expect(page.locator(".be-readout")).to_contain_text("Dimension 1: q ")
     assert pixels(page, CANVAS["neuron"]) != before
 
 
@@ -270,7 +272,7 @@ def test_hostile_tokens_are_shown_and_run_nothing(kind, opened, artifacts):
     open_table(page)
     pixels(page, CANVAS[kind])
     assert page.evaluate("window.ran") is None
-    assert page.locator("main img").count() == 1  # the picture, and no token of ours
+    assert page.locator("main img").count() == 1  # the figure, and no token
     text = page.locator("body").evaluate("body => body.textContent")
     for token in (*HOSTILE[:3], "U+202Eevil", "nulU+0000U+D800", "(10,000 characters)"):
         assert token in text
@@ -278,12 +280,12 @@ def test_hostile_tokens_are_shown_and_run_nothing(kind, opened, artifacts):
     assert page.evaluate("document.documentElement.scrollWidth") <= 1000
 
 
-def test_where_a_browser_cannot_the_picture_stands(browser, tmp_path):
+def test_without_javascript_the_figure_is_shown(browser, tmp_path):
     page = browser.new_page(java_script_enabled=False)
     page.goto(views()["head"].save(tmp_path / "view.html").as_uri())
-    picture = page.locator("#bertedu-picture")
-    expect(picture).to_be_visible()
-    assert picture.bounding_box()["height"] > 100
+    figure = page.locator("#bertedu-figure")
+    expect(figure).to_be_visible()
+    assert figure.bounding_box()["height"] > 100
     page.close()
 
 
@@ -301,11 +303,11 @@ def test_axe_finds_nothing(kind, scheme, opened, axe):
             page.keyboard.press("ArrowDown")
             page.wait_for_timeout(300)
         page.evaluate(axe)
-        found = page.evaluate("axe.run().then(result => result.violations)")
-        assert [(v["id"], [node["html"][:120] for node in v["nodes"][:3]]) for v in found] == []
+        violations = page.evaluate("axe.run().then(result => result.violations)")
+        assert [(v["id"], [node["html"][:120] for node in v["nodes"][:3]]) for v in violations] == []
 
 
-# ---- a host of our own -----------------------------------------------------------------------------------------------
+# ---- a minimal host --------------------------------------------------------------------------------------------------
 
 HOST = """<!doctype html><title>Host</title><style>%s</style><main><div id="cell"></div></main><script type="module">
 %s
@@ -324,7 +326,7 @@ window.leave = window.build();
 
 
 @pytest.mark.parametrize("kind", ["head", "model", "neuron"])
-def test_a_view_that_its_host_builds_anew_goes_on_where_it_was(kind, browser):
+def test_a_view_that_its_host_renders_again_keeps_its_state(kind, browser):
     page, view = browser.new_page(), views()[kind]
 
     def kernel(question):
@@ -353,7 +355,7 @@ def wait_for_change(page, kind, before):
     for _ in range(100):
         page.wait_for_timeout(20)
         if pixels(page, CANVAS[kind]) != before:
-            return page.wait_for_timeout(300)  # the exact numbers come after the rounded ones
+            return page.wait_for_timeout(300)  # exact values replace the rounded ones later
     raise AssertionError(f"nothing changed in the {kind} view")
 
 
@@ -382,7 +384,7 @@ def live_notebook(folder):
 
 
 def use_live(page):
-    """Every view answers, and its numbers are the array's own."""
+    """Check that every view answers with the exact values of its arrays."""
     attention, queries, keys = arrays()
     head, model, neuron = (page.locator(".bertedu-view").nth(i) for i in range(3))
     before = pixels(page, "canvas.be-lines")
@@ -391,7 +393,7 @@ def use_live(page):
     assert pixels(page, "canvas.be-lines") != before
     head.get_by_role("button", name="Show as table").click()
     head.locator(".be-query").focus()
-    page.keyboard.press("a")  # would add a cell, were it JupyterLab's
+    page.keyboard.press("a")  # JupyterLab's shortcut to add a cell
     page.keyboard.press("ArrowDown")
     expect(head).to_have_attribute("data-exact", "true")
     assert np.array_equal(np.float32(np.transpose(table_values(head))), attention[1, :, 1])
@@ -405,11 +407,11 @@ def use_live(page):
 
     neuron.get_by_role("button", name="Show as table").click()
     expect(neuron).to_have_attribute("data-exact", "true")
-    logits, weights, own = np.transpose(table_values(neuron))
+    logits, weights, model_weights = np.transpose(table_values(neuron))
     expected = keys[0, 0].astype("f8") @ queries[0, 0, 0].astype("f8") / 8**0.5
     np.testing.assert_allclose(logits, expected, rtol=1e-12)
     np.testing.assert_allclose(weights, np.exp(expected) / np.exp(expected).sum(), rtol=1e-12)
-    assert np.array_equal(np.float32(own), attention[0, 0, 0])
+    assert np.array_equal(np.float32(model_weights), attention[0, 0, 0])
 
 
 def test_live_views_in_jupyterlab(browser, artifacts, tmp_path):
@@ -420,7 +422,7 @@ def test_live_views_in_jupyterlab(browser, artifacts, tmp_path):
         lab_browser.open_notebook(page, address)
         assert lab_browser.run_all(page) == 0
         expect(page.locator(".bertedu-view[data-drawn]")).to_have_count(3)
-        expect(page.locator(".bertedu-picture-hidden")).to_have_count(3)
+        expect(page.locator(".bertedu-figure-hidden")).to_have_count(3)
         page.screenshot(path=artifacts / "views-live.png")
         use_live(page)
         assert page.evaluate("window.ran") is None
@@ -436,7 +438,7 @@ def test_live_views_in_jupyterlab(browser, artifacts, tmp_path):
 
         lab_browser.restart_kernel(page)
         page.locator(".be-query").first.hover()
-        expect(page.locator(".bertedu-picture-hidden")).to_have_count(2)  # this one knows now, and its picture is back
+        expect(page.locator(".bertedu-figure-hidden")).to_have_count(2)  # one has noticed the restart
         page.reload()
         page.wait_for_selector(lab_browser.CODE_CELL)
         page.wait_for_timeout(1500)

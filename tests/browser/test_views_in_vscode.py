@@ -2,16 +2,16 @@
 
     bertedu test --all -k vscode
 
-What is VS Code's own here: the workbench and its notebook page with every element around an output (npm `code-server`,
-started as VS Code's server), and the widget manager that its Jupyter extension puts into that page (npm
-`@vscode/jupyter-ipywidgets8`). What is not: the Jupyter extension itself, which is on no package index. The files in
-`vscode_stand_in/` take its place: they run cells in a kernel of a Jupyter server, hand its messages to the page, and
-make the elements around a widget as that extension does. Nor is it the desktop's window, nor ipywidgets 7. Seen and
-not explained: the headless Chromium sometimes paints a picture that comes back as an empty rectangle, although its
-bytes are whole. So of those only place and size are asserted; of the pictures without a kernel also what is painted.
+These are VS Code's own: the workbench and its notebook page with every element around an output (npm `code-server`,
+started as VS Code's server), and the widget manager that its Jupyter extension adds to that page (npm
+`@vscode/jupyter-ipywidgets8`). The Jupyter extension itself is on no package index. The files in `vscode_stand_in/`
+replace it: they run cells in a kernel of a Jupyter server, pass its messages to the page, and create the elements
+around a widget like that extension. The desktop window and ipywidgets 7 are not tested. For an unknown reason, headless
+Chromium sometimes paints a figure that becomes visible again as an empty rectangle, although its bytes are complete. So
+for these the tests check only position and size; for figures without a kernel, the pixels too.
 
-The packages come once from npm into pytest's cache, in the versions below; where they cannot be had, the tests are
-skipped. `tests/artifacts/views-vscode*.png` are for a person.
+The packages come from npm into pytest's cache once, in the versions below; if that fails, the tests are skipped. The
+screenshots are `tests/artifacts/views-vscode*.png`.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ from test_views_elsewhere import kernel_of, sizes, without_keras
 from test_views_in_browser import live_notebook, use_live
 
 STAND_IN = Path(__file__).parent / "vscode_stand_in"
-VS_CODE = "code-server@4.117.0"  # VS Code 1.117; later ones want a newer node
+VS_CODE = "code-server@4.117.0"  # VS Code 1.117; later versions require a newer node
 MANAGER = "@vscode/jupyter-ipywidgets8@1.0.9"
 TO_BUILD = ["@jupyterlab/services@7.4.9", "esbuild@0.28.2", "requirejs@2.3.8"]
 BUILT_IN = ("ipynb", "notebook-renderers", "theme-defaults", "python", "json")  # all that a notebook needs
@@ -66,11 +66,11 @@ PAINTED = """images => images.map(image => {
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-# ---- what VS Code is made of -----------------------------------------------------------------------------------------
+# ---- parts of VS Code ------------------------------------------------------------------------------------------------
 
 
 def npm(folder, *words):
-    """Runs npm in a folder, without the packages' own scripts; skips where it fails."""
+    """Run npm in a folder, without the packages' scripts; skip the test if it fails."""
     command = ["npm", *words, "--ignore-scripts", "--no-audit", "--no-fund"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SECONDS_TO_INSTALL)
     if done.returncode:
@@ -80,7 +80,7 @@ def npm(folder, *words):
 
 @pytest.fixture(scope="module")
 def parts(request):
-    """The folder of VS Code's server, and the folder of what the stand-in is built from."""
+    """The folder of VS Code's server, and the folder with the sources of the stand-in."""
     if shutil.which("npm") is None or shutil.which("node") is None:
         pytest.skip("no node and npm on PATH to fetch VS Code's parts with")
     version = subprocess.run(["node", "--version"], capture_output=True, text=True, timeout=20).stdout
@@ -89,31 +89,31 @@ def parts(request):
     folder = request.config.cache.mkdir("vscode")
     code, build = folder / "code", folder / "build"
     server = code / "node_modules" / "code-server" / "lib" / "vscode"
-    stamp, words = folder / "installed.txt", "\n".join([VS_CODE, MANAGER, *TO_BUILD])
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == words:
+    stamp, contents = folder / "installed.txt", "\n".join([VS_CODE, MANAGER, *TO_BUILD])
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == contents:
         return server, build
-    for made in (code, build):
-        shutil.rmtree(made, ignore_errors=True)
-        made.mkdir()
-        (made / "package.json").write_text('{"private": true}', encoding="utf-8")
+    for target in (code, build):
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir()
+        (target / "package.json").write_text('{"private": true}', encoding="utf-8")
     npm(code, "install", VS_CODE)
     npm(server, "install", "--omit=dev")
     npm(build, "install", *TO_BUILD)
-    with tarfile.open(build / npm(build, "pack", MANAGER).split()[-1]) as archive:  # it is one file, dependencies in it
+    with tarfile.open(build / npm(build, "pack", MANAGER).split()[-1]) as archive:  # one file with its dependencies
         archive.extractall(build, filter="data")
-    stamp.write_text(words, encoding="utf-8")
+    stamp.write_text(contents, encoding="utf-8")
     return server, build
 
 
 def built_in(server, folder):
-    """A folder of VS Code's own extensions, only those that are wanted: the others miss what npm did not build."""
+    """Copy the VS Code extensions that a notebook needs; others lack parts that npm did not build."""
     for name in BUILT_IN:
         shutil.copytree(server / "extensions" / name, folder / name)
     return folder
 
 
 def stand_in(build, folder):
-    """Builds the stand-in for the Jupyter extension into `folder`."""
+    """Build the stand-in for the Jupyter extension into `folder`."""
     style = json.dumps((STAND_IN / "style.css").read_text(encoding="utf-8"))
     esbuild = [str(build / "node_modules" / ".bin" / "esbuild"), "--bundle", "--log-level=error", f"--outdir={folder}"]
     env = {**os.environ, "NODE_PATH": str(build / "node_modules")}
@@ -124,7 +124,7 @@ def stand_in(build, folder):
     shutil.copy(STAND_IN / "package.json", folder)
     shutil.copy(build / "package" / "dist" / "ipywidgets.js", folder)
     requirejs = (build / "node_modules" / "requirejs" / "require.js").read_text(encoding="utf-8")
-    shared = "Object.assign(window, { requirejs, require, define });"  # a preload is a module, whose names are its own
+    shared = "Object.assign(window, { requirejs, require, define });"  # a preload is a module with its own scope
     wrapped = f"(function () {{\n{requirejs}\n{shared}\n}}).call(window);\nexport function activate() {{}}\n"
     (folder / "require.js").write_text(wrapped, encoding="utf-8")
     modules = folder / "nbextensions" / "anywidget"
@@ -134,7 +134,7 @@ def stand_in(build, folder):
 
 @contextlib.contextmanager
 def workbench(server, extensions, home, theme, env=()):
-    """VS Code's server; yields its address."""
+    """Run VS Code's server; yield its address."""
     (home / "User").mkdir(parents=True)
     settings = {**SETTINGS, "workbench.colorTheme": theme}
     (home / "User" / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
@@ -143,7 +143,7 @@ def workbench(server, extensions, home, theme, env=()):
     command += ["--without-connection-token", "--accept-server-license-terms", "--telemetry-level", "off"]
     folders = {"user-data": home, "server-data": home, "extensions": home / "none", "builtin-extensions": extensions}
     command += [f"--{name}-dir={folder}" for name, folder in folders.items()]
-    # node 20 has the WebSocket that VS Code's extensions expect, but asks before it shows it
+    # node 20 has the WebSocket that VS Code's extensions need only with this option
     env = {**os.environ, "HOME": str(home), "NODE_OPTIONS": "--experimental-websocket", **dict(env)}
     with open(home / "server.log", "wb") as log:
         process = subprocess.Popen(command, cwd=server, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -161,20 +161,20 @@ def answers(address):
     return False
 
 
-def wait_for(condition, seconds, words):
+def wait_for(condition, seconds, message):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if result := condition():
             return result
         time.sleep(0.3)
-    raise AssertionError(words)
+    raise AssertionError(message)
 
 
-# ---- a reader in it --------------------------------------------------------------------------------------------------
+# ---- using it --------------------------------------------------------------------------------------------------------
 
 
 def open_notebook(page, address, path):
-    """Opens the notebook and returns the frame that its outputs stand in."""
+    """Open the notebook; return a function that returns the frame of its outputs."""
     page.goto(f"{address}?folder={path.parent}", timeout=90_000)
     name = page.locator(".explorer-folders-view .monaco-list-row", has_text=path.name)
     name.wait_for(timeout=90_000)
@@ -184,7 +184,7 @@ def open_notebook(page, address, path):
         with contextlib.suppress(Exception):
             toolbar.wait_for(timeout=8000)
             break
-        page.locator(".tab .codicon-close").first.click()  # as text: the extensions were not there yet
+        page.locator(".tab .codicon-close").first.click()  # opened as text, because the extensions were not ready
     toolbar.wait_for(timeout=1000)
     return lambda: next((frame for frame in page.frames if frame.locator(".output_container").count()), None)
 
@@ -203,11 +203,11 @@ def command(page, name):
 
 def hidden(frame, count, views):
     expect(frame.locator(".bertedu-view[data-drawn]")).to_have_count(views, timeout=60_000)
-    expect(frame.locator(".bertedu-picture-hidden")).to_have_count(count, timeout=30_000)
+    expect(frame.locator(".bertedu-figure-hidden")).to_have_count(count, timeout=30_000)
 
 
 def notebook_of_four(folder):
-    """The notebook of three views, and a cell that shows a view when it runs first, and another picture then."""
+    """Write a notebook of three views and a cell that shows a view in its first run, and an image in the second."""
     path = live_notebook(folder)
     notebook = nbformat.read(path, 4)
     notebook.cells.append(nbformat.v4.new_code_cell(RUNS_TWICE))
@@ -223,13 +223,13 @@ def test_live_views_in_vscode(theme, parts, chromium, artifacts, tmp_path):
     stand_in(build, extensions / "stand-in")
     kernel_of(tmp_path / "jupyter", sys.executable, without_keras(tmp_path / "package"))
     jupyter = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
-    told = tmp_path / "jupyter-server.json"
+    server_file = tmp_path / "jupyter-server.json"
     with (
         lab_browser.running_server([*jupyter, f"--ServerApp.root_dir={path.parent}"], tmp_path / "jupyter") as running,
-        workbench(server, extensions, tmp_path / "code", theme, {"STAND_IN_SERVER": str(told)}) as address,
+        workbench(server, extensions, tmp_path / "code", theme, {"STAND_IN_SERVER": str(server_file)}) as address,
         lab_browser.browser_page(1300, 3000) as (page, page_errors),
     ):
-        told.write_text(json.dumps(running), encoding="utf-8")
+        server_file.write_text(json.dumps(running), encoding="utf-8")
         find_frame = open_notebook(page, address, path)
         run_all(page)
         page.wait_for_function("window.frames.length > 0", timeout=60_000)
@@ -243,13 +243,13 @@ def test_live_views_in_vscode(theme, parts, chromium, artifacts, tmp_path):
         use_live(frame)
         assert frame.evaluate("window.ran") is None
 
-        run_all(page)  # what comes now stands in the elements of what was
+        run_all(page)  # VS Code reuses the elements of the earlier outputs
         expect(frame.get_by_text("no view")).to_be_visible(timeout=60_000)
         hidden(frame, 3, 3)
         assert sorted(size > 0 for size in sizes(frame, ".output_container img")) == [False, False, False, True]
 
         command(page, "Stand-in: Shut Down Kernel")
-        expect(frame.locator(".bertedu-picture-hidden")).to_have_count(0)
+        expect(frame.locator(".bertedu-figure-hidden")).to_have_count(0)
         page.wait_for_timeout(1500)
         page.screenshot(path=artifacts / f"views-vscode-{kind}-after-the-kernel.png")
         assert min(sizes(frame, ".output_container img")) > 40
@@ -264,7 +264,7 @@ def wait_for_frame(page, find_frame):
     raise AssertionError("no output came")
 
 
-def test_the_pictures_stand_in_vscode_without_a_kernel(parts, chromium, artifacts, tmp_path):
+def test_vscode_shows_the_figures_without_a_kernel(parts, chromium, artifacts, tmp_path):
     server, _ = parts
     path = live_notebook(tmp_path / "live")
     notebook = nbformat.read(path, 4)
@@ -282,9 +282,9 @@ def test_the_pictures_stand_in_vscode_without_a_kernel(parts, chromium, artifact
         page.screenshot(path=artifacts / "views-vscode-without-kernel.png")
         assert min(sizes(frame, ".output_container img")) > 100
         assert min(images.evaluate_all(PAINTED)) > 3
-        told = [cell.outputs[0].data["text/plain"] for cell in notebook.cells]
-        assert sorted(images.evaluate_all("all => all.map(one => one.alt)")) == sorted(told)
-        words = " ".join(frame.locator("body").inner_text().split())
-        assert words.count("while a kernel runs: run this cell") == 3
-        assert all(" ".join(alt.split()) in words for alt in told)
+        alts = [cell.outputs[0].data["text/plain"] for cell in notebook.cells]
+        assert sorted(images.evaluate_all("all => all.map(one => one.alt)")) == sorted(alts)
+        text = " ".join(frame.locator("body").inner_text().split())
+        assert text.count("needs a running kernel: run this cell") == 3
+        assert all(" ".join(alt.split()) in text for alt in alts)
         assert page_errors == []

@@ -1,6 +1,6 @@
-// Stands in for the Jupyter extension, which is not to be had from npm: runs cells in a kernel of a Jupyter server, and
-// hands the notebook's page every message of that kernel, from its first one on, as that extension does; the page's
-// widget manager answers over the same socket. Which server: the file that STAND_IN_SERVER names.
+// Replaces the Jupyter extension, which npm does not have: runs cells in a kernel of a Jupyter server, and passes all
+// messages of that kernel to the notebook's page; the page's widget manager answers over the same socket. The file
+// STAND_IN_SERVER contains the server's address.
 const fs = require("node:fs");
 const vscode = require("vscode");
 const { KernelAPI, ServerConnection } = require("@jupyterlab/services");
@@ -12,10 +12,10 @@ let page = null;
 let socket = null;
 let running = null;
 
-/** The kernel's socket; what comes in goes to the page too, as text, for messages between the two are JSON. */
+/** The kernel's socket; incoming messages go to the page too, as text, because these messages are JSON. */
 class Tapped extends WebSocket {
-  constructor(...given) {
-    super(...given);
+  constructor(...options) {
+    super(...options);
     this.binaryType = "arraybuffer";
     socket = this;
     this.addEventListener("message", ({ data }) => {

@@ -1,6 +1,6 @@
-// The part of the stand-in that runs in the notebook's page: VS Code's own widget manager (`window.vscIPyWidgets8`,
-// which a preload put there) on a kernel connection whose socket is the extension. The elements around a widget, the
-// wait for its model, what happens without one, and the care for buttons are as in the Jupyter extension.
+// The part of the stand-in in the notebook's page: VS Code's own widget manager (`window.vscIPyWidgets8`, set by a
+// preload) on a kernel connection whose socket is the extension. The elements around a widget, the wait for its model,
+// the fallback without one, and the handling of buttons are like those of the Jupyter extension.
 import { ServerConnection } from "@jupyterlab/services";
 import { KernelConnection } from "@jupyterlab/services/lib/kernel/default";
 
@@ -8,11 +8,11 @@ const rendered = new Map();
 let socket = null;
 let manager = null;
 let kernel = null;
-let known = null;
+let currentModel = null;
 
 const toText = (bytes) => btoa(Array.from(new Uint8Array(bytes), (byte) => String.fromCharCode(byte)).join(""));
-const toBytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
-const take = ({ text, bytes }) => socket?.onmessage?.({ data: text ?? toBytes(bytes) });
+const toBytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer;
+const receive = ({ text, bytes }) => socket?.onmessage?.({ data: text ?? toBytes(bytes) });
 
 function socketTo(context, protocol) {
   return class {
@@ -28,7 +28,7 @@ function socketTo(context, protocol) {
   };
 }
 
-/** A manager for this kernel, and what the kernel has said so far; without a kernel there is none. */
+/** Creates a manager for this kernel and replays its messages so far; no manager without a kernel. */
 function connect(context, { model, clientId, protocol, backlog }) {
   manager?.dispose();
   kernel?.dispose();
@@ -42,11 +42,11 @@ function connect(context, { model, clientId, protocol, backlog }) {
   const scripts = {
     widgetsRegisteredInRequireJs: new Set(),
     loadWidgetScript: async (name) => requirejs.config({ paths: { [name]: `${folder}${name}/index` } }),
-    errorHandler: (...told) => console.error(...told),
+    errorHandler: (...details) => console.error(...details),
     successHandler() {},
   };
   manager = new window.vscIPyWidgets.WidgetManager(kernel, undefined, scripts, () => {});
-  backlog.forEach(take);
+  backlog.forEach(receive);
 }
 
 async function modelOf(id) {
@@ -59,8 +59,8 @@ async function modelOf(id) {
   throw error;
 }
 
-/** Gives buttons a stop of the Tab key, and Enter and Space a click of their own. */
-function careForButtons(element) {
+/** Makes buttons focusable, and lets Enter and Space click them. */
+function makeButtonsAccessible(element) {
   for (const button of element.querySelectorAll('button:not([tabindex]), [role="button"]:not([tabindex])')) {
     button.tabIndex = 0;
     button.addEventListener("keydown", (event) => {
@@ -75,19 +75,19 @@ export function activate(context) {
   const style = document.createElement("style");
   style.textContent = STYLE; // esbuild puts the text of style.css here
   document.head.append(style);
-  let hear;
-  const heard = new Promise((done) => (hear = done));
+  let resolveReady;
+  const ready = new Promise((done) => (resolveReady = done));
   context.onDidReceiveMessage((message) => {
-    if (message.kind === "message") take(message);
-    if (message.kind !== "kernel" || known === message.model?.id) return;
-    known = message.model?.id;
+    if (message.kind === "message") receive(message);
+    if (message.kind !== "kernel" || currentModel === message.model?.id) return;
+    currentModel = message.model?.id;
     connect(context, message);
-    hear();
+    resolveReady();
   });
   context.postMessage({ kind: "ready" });
   return {
     async renderOutputItem(item, element) {
-      await heard;
+      await ready;
       const data = item.json();
       const model = await modelOf(data.model_id);
       rendered.get(item.id)?.dispose();
@@ -102,7 +102,7 @@ export function activate(context) {
       element.append(room);
       const view = await manager.create_view(model, { el: room });
       rendered.set(item.id, await manager.display_view(data, view, { node: room }));
-      setTimeout(() => careForButtons(room), 500);
+      setTimeout(() => makeButtonsAccessible(room), 500);
     },
     disposeOutputItem() {}, // the Jupyter extension leaves the widget as it is, too
   };

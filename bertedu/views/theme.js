@@ -1,15 +1,15 @@
-// The look of the host, and canvases that are as sharp as the screen.
+// The host's theme, and canvases at the screen's resolution.
 
-/** Colours of heads that stay apart under common colour blindnesses (after Okabe and Ito), at least 3:1 on the ground. */
+/** Colours of heads, distinguishable under common colour blindnesses (after Okabe and Ito), contrast at least 3:1. */
 const PALETTE = {
   light: ["#005fa3", "#d55e00", "#00875f", "#c2538f", "#2f97d6", "#a87300", "#3d3d3d"],
   dark: ["#5aa9e6", "#ff8a4c", "#3cc79a", "#ee8fc0", "#a9dbff", "#f2be4a", "#d8d8d8"],
 };
-/** Heads beyond the palette are told apart by the line, as in the figures: solid, dashed, dotted. */
+/** Line dashes for heads beyond the palette, as in the figures: solid, dashed, dotted. */
 const DASHES = [[], [7, 3], [2, 3]];
 
 /**
- * "dark" or "light", by the ground that the element really stands on; by the reader's wish where none is painted.
+ * Returns "dark" or "light": from the background behind the element, or from the user's preference if there is none.
  * @param {HTMLElement} element
  */
 function hostTheme(element) {
@@ -18,14 +18,14 @@ function hostTheme(element) {
     const [red, green, blue, alpha = 1] = colour.map(Number);
     if (alpha > 0.5) return 0.299 * red + 0.587 * green + 0.114 * blue < 110 ? "dark" : "light";
   }
-  // VS Code's page is transparent, its ground painted by a page around it, and need not follow the reader's wish
+  // VS Code's page is transparent, its background belongs to the parent page and may differ from the preference
   const kind = document.body.dataset.vscodeThemeKind;
   if (kind) return /light/.test(kind) ? "light" : "dark";
   return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 }
 
 /**
- * Keeps `root`'s theme equal to the host's, and runs `redraw` when it changes; returns how to stop.
+ * Keeps `root`'s theme equal to the host's, and calls `redraw` when it changes; returns a function that stops this.
  * @param {HTMLElement} root
  * @param {() => void} redraw
  */
@@ -36,7 +36,7 @@ function followTheme(root, redraw) {
     root.dataset.theme = theme;
     redraw();
   };
-  const later = () => setTimeout(update, 60); // the host's own style comes first
+  const later = () => setTimeout(update, 60); // after the host's own style
   const observer = new MutationObserver(later);
   for (const node of [document.documentElement, document.body]) observer.observe(node, { attributes: true });
   const query = matchMedia("(prefers-color-scheme: dark)");
@@ -60,29 +60,29 @@ function headColour(root, number) {
 }
 
 /** A custom property of the view's style. @param {HTMLElement} root @param {string} name */
-function styled(root, name) {
+function styleProperty(root, name) {
   return getComputedStyle(root).getPropertyValue(name).trim();
 }
 
 /** The context of a canvas. @param {HTMLCanvasElement} canvas @returns {CanvasRenderingContext2D} */
 function context2d(canvas) {
   const context = canvas.getContext("2d");
-  if (!context) throw new Error("this browser draws on no canvas");
+  if (!context) throw new Error("this browser does not support canvas drawing");
   return context;
 }
 
 /**
- * Makes a canvas as sharp as the screen; returns its context, to be drawn in pixels of the page.
+ * Resizes a canvas to the screen's resolution; returns its context, in CSS pixels.
  * @param {HTMLCanvasElement} canvas
  * @param {number} width
  * @param {number} height
  */
 function sharp(canvas, width, height) {
   const ratio = Math.min(2, window.devicePixelRatio || 1);
-  const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
-  if (canvas.width !== wide || canvas.height !== high) {
-    canvas.width = wide;
-    canvas.height = high;
+  const [pixelWidth, pixelHeight] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== pixelWidth || canvas.height !== pixelHeight) {
+    canvas.width = pixelWidth;
+    canvas.height = pixelHeight;
     canvas.style.width = `${width}px`;
     canvas.style.height = `${height}px`;
   }
@@ -92,24 +92,24 @@ function sharp(canvas, width, height) {
   return context;
 }
 
-/** `text`, shortened to fit `width`. @param {CanvasRenderingContext2D} context @param {string} text @param {number} width */
+/** `text`, truncated to fit `width`. @param {CanvasRenderingContext2D} context @param {string} text @param {number} width */
 function clipped(context, text, width) {
   if (context.measureText(text).width <= width) return text;
-  let kept = [...text].slice(0, 24);
-  while (kept.length > 1 && context.measureText(`${kept.join("")}…`).width > width) kept = kept.slice(0, -1);
-  return `${kept.join("")}…`;
+  let characters = [...text].slice(0, 24);
+  while (characters.length > 1 && context.measureText(`${characters.join("")}…`).width > width) characters = characters.slice(0, -1);
+  return `${characters.join("")}…`;
 }
 
-/** Runs `run` once before the next frame, however often it is called. @param {() => void} run */
+/** Returns a function that calls `run` once before the next frame, however often it is called. @param {() => void} run */
 function oncePerFrame(run) {
-  let asked = 0;
+  let request = 0;
   return () => {
-    if (asked) return;
-    asked = requestAnimationFrame(() => {
-      asked = 0;
+    if (request) return;
+    request = requestAnimationFrame(() => {
+      request = 0;
       run();
     });
   };
 }
 
-export { DASHES, PALETTE, clipped, context2d, followTheme, headColour, oncePerFrame, sharp, styled, themeOf };
+export { DASHES, PALETTE, clipped, context2d, followTheme, headColour, oncePerFrame, sharp, styleProperty, themeOf };
