@@ -122,7 +122,8 @@ class MultiHeadAttention(ConfigFromSignature, keras.layers.Layer):
         training: bool, whether dropout acts.
 
     Returns:
-        `[B, T, D]`; with either flag a tuple of it, the weights if asked for, and the q, k, v if asked for.
+        `[B, T, D]`. With `return_attention_scores` or `return_qkv`, a tuple: the output, the weights, (q, k, v), in this
+        order, each of the last two only if asked for.
 
     Raises:
         ValueError: `num_heads` or `key_dim` below 1, or a mask of another rank or shape.

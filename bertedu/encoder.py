@@ -196,6 +196,7 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         inputs: Mapping[str, Any],
         head_mask: Any = None,
         return_attention_scores: bool | None = None,
+        *,
         return_embedding_output: bool = False,
         return_qkv: bool = False,
         training: bool | None = None,
@@ -206,7 +207,7 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         input_mask = self._input_mask(inputs)  # [B, T]
         layer_outputs, attention_scores, qkv = [], [], []
         for i, layer in enumerate(self.transformer_layers):
-            x, scores, *heads = layer(
+            x, scores, *optional = layer(
                 x,
                 padding_mask=input_mask,
                 head_mask=None if head_mask is None else head_mask[i],
@@ -214,10 +215,10 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
                 return_attention_scores=True,
                 return_qkv=return_qkv,
                 training=training,
-            )  # [B, T, D], [B, N, T, S]
+            )  # [B, T, D], [B, N, T, S], and (q, k, v) if asked for
             layer_outputs.append(x)
             attention_scores.append(scores)
-            qkv += heads
+            qkv += optional
         pooled_output = self.pooler_layer(x[:, 0])  # [B, D]
 
         if return_attention_scores is None:

@@ -84,7 +84,7 @@ class Feedforward(ConfigFromSignature, keras.layers.Layer):
 class GatedFeedforward(Feedforward):
     """A feed-forward network in which a second, linear layer decides how much of each neuron passes.
 
-    With GELU this is the paper's GEGLU. The gate is not activated, and unlike in the paper all three layers have
+    With GELU this is the paper's GEGLU. Neurons are the activated values, before the gate. The gate is not activated, and unlike in the paper all three layers have
     biases, as in tf-models. This is the bare network: tf-models' class of this name also adds the residual, applies
     dropout and normalises, which here is done by the layer around it (`TransformerEncoder`).
 

@@ -33,7 +33,8 @@ class Output(NamedTuple):
     Args:
         of: function that makes it of a `ForwardPass`.
         length_axes: tuple of axes that are as long as the text; of each tensor, where the output is a list.
-        flag: the argument of `BertEncoder.call` that asks for it. Defaults to None, always there.
+        flag: the argument of `BertEncoder.call` that asks for it. Defaults to None, always returned.
+            (`return_attention_scores` is an argument of the constructor too, as in tf-models; new flags are not.)
     """
 
     of: Callable[[ForwardPass], Any]
@@ -51,7 +52,7 @@ OUTPUTS = {
     "keys": Output(lambda computed: [keys for _, keys, _ in computed.qkv], (2,), "return_qkv"),
     "values": Output(lambda computed: [values for _, _, values in computed.qkv], (2,), "return_qkv"),
 }
-"""The encoder's outputs by name. A new output is a line here, and the encoder, `compiled` and the readers follow."""
+"""The encoder's outputs by name. What can be made of a `ForwardPass` needs only a line here; CONTRIBUTING has the rest."""
 
 
 def select(computed: ForwardPass, **flags: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Reading: everything that a BERT computes for one text, as NumPy arrays.
+"""Reading: the outputs of a BERT for one text, as NumPy arrays.
 
 Chapter: notebooks/00_start_here.ipynb.
 """

@@ -54,7 +54,8 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
             are passed as well).
 
     Returns:
-        `[B, T, D]`; with either flag a tuple of it, the weights if asked for, and (q, k, v) if asked for.
+        `[B, T, D]`. With `return_attention_scores` or `return_qkv`, a tuple: the output, the weights, (q, k, v), in this
+        order, each of the last two only if asked for.
 
     Raises:
         ValueError: more heads than dimensions, or masks of another rank or shape.
@@ -150,7 +151,7 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
             return_attention_scores=return_attention_scores,
             return_qkv=return_qkv,
             training=training,
-        )  # [B, T, D]; with either flag, a tuple
+        )  # [B, T, D], or a tuple
         output, *extras = outputs if return_attention_scores or return_qkv else (outputs,)
         x = self.residual(inputs[:, queries], output, self.attention_norm, training)  # [B, T, D]
 
