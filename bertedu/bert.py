@@ -108,8 +108,7 @@ class Bert:
             max_length: int, maximum number of tokens, [CLS] and [SEP] included. Defaults to the model's own limit.
             overflow: "truncate" cuts longer texts with a warning, "error" raises a ValueError.
             return_qkv: bool, also return queries, keys and values.
-            head_mask: array `[L, N]`, multiplies the contribution of each head: 0 switches it off. Defaults to None,
-                1 for all heads.
+            head_mask: array `[L, N]`, multiplies the contribution of each head: 0 switches it off.
 
         Returns:
             A `Reading`.
@@ -126,10 +125,8 @@ class Bert:
         limit = self._limit(max_length, self.max_length)
         encoded = self.preprocessor.encode(text, pair, max_length=limit)
         if encoded.truncated:
-            message = (
-                f"text: expected at most {limit} tokens for {self.name!r}{'' if max_length is None else ' (max_length)'}, "
-                f"got {len(encoded.ids) + encoded.truncated} tokens"
-            )
+            allowed = f"at most {limit} tokens for {self.name!r}{'' if max_length is None else ' (max_length)'}"
+            message = f"text: expected {allowed}, got {len(encoded.ids) + encoded.truncated} tokens"
             if overflow == "error":
                 raise ValueError(f'{message}. Shorten it, or use overflow="truncate".')
             warnings.warn(f"{message}; {encoded.truncated} of them were cut off.", stacklevel=2)
@@ -172,9 +169,7 @@ class Bert:
         limit = self._limit(max_length, min(settings.max_length or self.max_length, self.max_length))
         check_pooling(pooling)
         if pooling == "pooled" and not self.has_pooler:
-            raise ValueError(
-                f"pooling: expected one of {list(POOLINGS)}, as {self.name!r} has no pooler, got 'pooled'."
-            )
+            raise ValueError(f"pooling: expected one of {list(POOLINGS)}, got 'pooled'; {self.name!r} has no pooler.")
 
         if settings.prompt:
             sentences = [settings.prompt + s if isinstance(s, str) else s for s in sentences]
@@ -202,8 +197,9 @@ class Bert:
     def masked_lm_bert(self) -> Bert | None:
         """The `Bert` whose masked-LM head `fill_mask` uses, loaded at first use, or None.
 
-        It is this model if it has such a head. For "minilm", which has none, it is a second model: this package includes
-        a trained head and small changes to the encoder. `read`, `embed` and `save_checkpoint` use the published weights.
+        It is this model if it has such a head. For "minilm", which has none, it is a second model: this package
+        includes a trained head and small changes to the encoder. `read`, `embed` and `save_checkpoint` use the
+        published weights.
         """
         return self if self.masked_lm is not None else self._loaded_masked_lm
 
@@ -233,9 +229,9 @@ class Bert:
         other = self.masked_lm_bert
         if other is None:
             raise ValueError(
-                f'{self.name!r} was published without a masked-LM head. Load one with it, such as "bert_en_uncased" (a '
-                'download from the Hub). "minilm" predicts words about Python where bertedu/assets/minilm_mlm.safetensors '
-                "is installed: it is in the repository, its wheel and the chapters that `bertedu colab` writes."
+                f'{self.name!r} was published without a masked-LM head. Load a model that has one: "bert_en_uncased" '
+                '(downloaded once), or "minilm" where bertedu/assets/minilm_mlm.safetensors is installed, which is in '
+                "the repository, its wheel and the chapters that `bertedu colab` writes."
             )
         if self.masked_lm is None:
             return other.fill_mask(text, pair, top_k)
