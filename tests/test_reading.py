@@ -473,10 +473,10 @@ def test_layers_and_heads_that_are_not_there(small_reading):
         (3, None): "layer: expected a whole number from 0 to 2, got 3",
         (-1, 0): "layer: .* got -1",
         (0, 2): "head: expected a whole number from 0 to 1, got 2",
-        (None, 1): "head=1 needs its layer as well",
+        (None, 1): "layer: expected the layer of head 1, got None",
     }.items():
         with pytest.raises(ValueError, match=message):
-            small_reading.picture(*choice)
+            small_reading.plot(*choice)
 
 
 @pytest.mark.parametrize(

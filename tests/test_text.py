@@ -137,7 +137,7 @@ def test_ids_and_tokens(tokenizer):
     expected = {"vocab_size": 20, "start_of_sequence_id": 2, "end_of_segment_id": 3, "padding_id": 0, "mask_id": 4}
     assert tokenizer.special_tokens_dict() == expected
     for bad in (20, -1):
-        with pytest.raises(ValueError, match=f"ids: {bad} .* from 0 to 19"):
+        with pytest.raises(ValueError, match=f"ids: .* from 0 to 19, got {bad}"):
             tokenizer.decode([5, bad])
 
 
@@ -377,7 +377,7 @@ def test_trains_behind_a_string_input(tokenizer):
 
 def test_symbolic_strings_on_another_backend(tokenizer, monkeypatch):
     monkeypatch.setattr(devices, "backend", lambda: "jax")
-    with pytest.raises(ValueError, match="string inputs in graphs are TensorFlow's, but Keras runs on 'jax'"):
+    with pytest.raises(ValueError, match="text: .*TensorFlow backend, got 'jax'"):
         BertPreprocessor(tokenizer)(keras.Input(shape=(), dtype="string"))
 
 
@@ -389,7 +389,7 @@ def test_tensors_of_another_kind(tokenizer):
     for wrong in (tf.constant([1, 2]), tf.constant([["a"]]), tf.ragged.constant([["a"], []]), *symbolic):
         with pytest.raises(ValueError, match=r"text, pair: expected string tensors of shape \[\] or \[B\], got"):
             preprocessor(wrong)
-    with pytest.raises(ValueError, match="pair: expected one for each text, got a list of 1 for"):
+    with pytest.raises(ValueError, match="pair: expected a list of 2 .*, got a list of 1"):
         preprocessor(tf.constant(["a", "b"]), tf.constant(["c"]))
 
 
@@ -407,9 +407,9 @@ def test_tensors_of_another_kind(tokenizer):
         ((np.array([["a"], ["b"]]),), TypeError, r"text: .* got \['a'\] in it"),
         ((np.array([1.5]),), TypeError, "text: .* got 1.5 in it"),
         (("a", 3), TypeError, "pair: expected a string or a list of strings, got 3"),
-        ((["a", "b"], ["c"]), ValueError, "pair: expected one for each text, got a list of 1 for a list of 2"),
-        ((["a", "b"], "c"), ValueError, "pair: expected one for each text, got a string for a list of 2"),
-        (("a", ["c"]), ValueError, "pair: expected one for each text, got a list of 1 for a string"),
+        ((["a", "b"], ["c"]), ValueError, "pair: expected a list of 2 .*, got a list of 1"),
+        ((["a", "b"], "c"), ValueError, "pair: expected a list of 2 .*, got a string"),
+        (("a", ["c"]), ValueError, "pair: expected a string .*, got a list of 1"),
     ],
 )
 def test_bad_texts(tokenizer, args, error, message):
@@ -418,7 +418,7 @@ def test_bad_texts(tokenizer, args, error, message):
 
 
 def test_encode_takes_one_text(tokenizer):
-    with pytest.raises(TypeError, match=r"text: expected one string, got \['a'\]; encode_batch takes lists"):
+    with pytest.raises(TypeError, match=r"text: expected one string, got \['a'\].* encode_batch"):
         BertPreprocessor(tokenizer).encode(["a"])
     with pytest.raises(TypeError, match="pair: expected one string, got 3"):
         BertPreprocessor(tokenizer).encode("a", 3)
@@ -429,7 +429,7 @@ def test_encode_takes_one_text(tokenizer):
 def test_no_texts(tokenizer):
     packed = BertPreprocessor(tokenizer, 8)([])
     assert [array.shape for array in packed.values()] == [(0, 8)] * 3
-    with pytest.raises(ValueError, match="text: an empty list has no longest text"):
+    with pytest.raises(ValueError, match="text: .* an empty list. Set seq_length"):
         BertPreprocessor(tokenizer, None)([])
 
 
@@ -454,13 +454,13 @@ def test_bad_lengths_and_rules(tokenizer):
     "vocab, message",
     [
         ([], "vocab: expected 1 to 1,000,000 tokens, got 0"),
-        (VOCABULARY[2:], r"vocab: lacks the special tokens \[PAD\], \[UNK\]; "),
+        (VOCABULARY[2:], r"vocab: .* without \[PAD\], \[UNK\]\."),
         ([*VOCABULARY, "x" * 1001], "vocab: expected at most 1,000 characters, got 1,001 at id 20"),
         ([*VOCABULARY, *["x"] * 2000], "vocab: expected different tokens, got only 21 in 2,020 rows"),
         ([*VOCABULARY, "a\ud800"], r"vocab: .* lone surrogate '\\ud800'"),
         ([*VOCABULARY, 3], "vocab: expected strings, got 3 at id 20"),
-        ({t: i + 1 for i, t in enumerate(VOCABULARY)}, "vocab: the ids of 20 tokens must be 0 to 19"),
-        ({**{t: i for i, t in enumerate(VOCABULARY)}, "x": 19}, "vocab: id 19 belongs to two tokens, ',' and 'x'"),
+        ({t: i + 1 for i, t in enumerate(VOCABULARY)}, "vocab: expected the ids 0 to 19"),
+        ({**{t: i for i, t in enumerate(VOCABULARY)}, "x": 19}, "vocab: expected different ids, got 19 for ',' and 'x'"),
         ({**{t: i for i, t in enumerate(VOCABULARY)}, "x": 10**10}, "vocab: expected ids .*, got 10000000000 for 'x'"),
         ({**{t: i for i, t in enumerate(VOCABULARY)}, "x": 20.0}, "vocab: expected ids .*, got 20.0 for 'x'"),
     ],
@@ -480,9 +480,9 @@ def test_bad_vocabulary_files(tmp_path):
         TypeError, match="vocab: expected the path of a vocab.txt, a list of tokens or a dict .* got None"
     ):
         BertTokenizer(None)
-    with pytest.raises(FileNotFoundError, match="vocab: there is no file '.*nothing.txt'"):
+    with pytest.raises(FileNotFoundError, match="vocab: .* no file '.*nothing.txt'"):
         BertTokenizer(tmp_path / "nothing.txt")
-    with pytest.raises(FileNotFoundError, match="vocab: there is no file"):
+    with pytest.raises(FileNotFoundError, match="vocab: .* no file"):
         BertTokenizer(str(tmp_path))
     (tmp_path / "latin.txt").write_bytes("[PAD]\ncafé\n".encode("latin-1"))
     with pytest.raises(ValueError, match="latin.txt: expected UTF-8"):
@@ -637,7 +637,7 @@ def test_a_path_in_a_tokenizer_file_is_not_opened(read, tmp_path):
     with pytest.raises(ValueError, match="model.vocab: expected an object token -> id"):
         read(state)
     config = {**BertTokenizer(VOCABULARY).get_config(), "vocab": str(tmp_path / "secret.txt")}
-    with pytest.raises(ValueError, match="bertedu.json: expected the tokens as vocab"):
+    with pytest.raises(ValueError, match="bertedu.json: vocab: expected a list or dict"):
         BertTokenizer.from_config(config, "bertedu.json")
 
 
@@ -654,7 +654,7 @@ def test_fields_of_a_later_year_are_one_warning(read):
 def test_other_files_are_no_tokenizer_files(read, content, tmp_path):
     with pytest.raises(ValueError, match=r"tokenizer\.json: expected"):
         read(content)
-    with pytest.raises(FileNotFoundError, match="path: there is no file"):
+    with pytest.raises(FileNotFoundError, match="path: .* no file"):
         BertTokenizer.from_file(tmp_path / "nothing.json")
 
 
@@ -695,7 +695,7 @@ def mutate(value, rng):
     return changed
 
 
-@pytest.mark.filterwarnings("ignore:.*tokenizer.json. ignored the unknown fields")
+@pytest.mark.filterwarnings("ignore:.*tokenizer.json. the unknown fields")
 def test_damaged_tokenizer_files_are_refused_by_name(tmp_path):
     rng = random.Random(13)
     state = {**tokenizer_json(added_tokens=["[E1]", "[E2]"]), "padding": PADDING, "truncation": {"direction": "Right"}}
@@ -775,7 +775,7 @@ def test_vocabulary_files(tokenizer, tmp_path):
     BertTokenizer([*VOCABULARY, "\u2028", "\n", "\u3000"]).save_vocabulary(tmp_path / "blank.txt")
     assert BertTokenizer(tmp_path / "blank.txt").vocabulary == [*VOCABULARY, "", "", ""]
     for token in ("mat ", "a\nb", "a\0b"):
-        with pytest.raises(ValueError, match=r"vocab.txt: .* of id 20 cannot be a line"):
+        with pytest.raises(ValueError, match=r"vocab.txt: .* at id 20"):
             BertTokenizer([*VOCABULARY, token]).save_vocabulary(tmp_path / "vocab.txt")
 
 
