@@ -217,14 +217,14 @@ def test_half_precision_stays_near_and_finite_even_with_nothing_to_see(policy):
 
 
 WRONG = {
-    "not a dict": (IDS, "must be a dict"),
-    "a key missing": ({"input_ids": IDS, "attention_mask": IDS}, "Missing input 'input_type_ids'"),
-    "a key unknown": ({**INPUTS, "inputs": IDS}, "Unknown input 'inputs'"),
-    "a key twice": ({**INPUTS, "token_ids": IDS}, "came twice"),
+    "not a dict": (IDS, "inputs: expected a dict, got ndarray"),
+    "a key missing": ({"input_ids": IDS, "attention_mask": IDS}, "inputs: expected 'input_type_ids'"),
+    "a key unknown": ({**INPUTS, "inputs": IDS}, "unknown name 'inputs'"),
+    "a key twice": ({**INPUTS, "token_ids": IDS}, "expected 'input_word_ids' once, got 'token_ids'"),
     "a mask too short": ({**INPUTS, "input_mask": IDS[:, :3]}, r"input_mask must be \[B, T\]"),
     "types of another batch": ({**INPUTS, "input_type_ids": IDS[:1]}, r"input_type_ids must be \[B, T\]"),
     "ids with one axis": ({name: value[0] for name, value in INPUTS.items()}, r"input_word_ids must be \[B, T\]"),
-    "dense inputs without mask": ({**INPUTS, "dense_inputs": np.ones((B, 2, D))}, "Missing input 'dense_mask'"),
+    "dense inputs without mask": ({**INPUTS, "dense_inputs": np.ones((B, 2, D))}, "inputs: expected 'dense_mask'"),
 }
 
 

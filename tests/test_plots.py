@@ -430,7 +430,7 @@ def test_what_cannot_be_saved_says_so_and_leaves_nothing(tmp_path, monkeypatch):
         (lambda: plots.head(shares(2, 2), ["a", "b"], queries=["c"]), ValueError, "queries: expected"),
         (lambda: plots.head(shares(3, 2, 2), ["a", "b"]), ValueError, r"attention: expected shape \[T, S\]"),
         (lambda: plots.head(np.zeros((0, 0)), []), ValueError, "attention: expected shape"),
-        (lambda: plots.head([[np.nan]], ["a"]), ValueError, r"attention holds numbers that are not finite.* \[0, 0\]"),
+        (lambda: plots.head([[np.nan]], ["a"]), ValueError, r"attention: expected finite numbers.* \[0, 0\]"),
         (lambda: plots.head([["x"]], ["a"]), TypeError, "attention: expected numbers"),
         (lambda: plots.head([[1], [1, 2]], ["a"]), ValueError, "attention: expected arrays of one shape"),
         (lambda: plots.layer(shares(2, 2, 3), list("abc")), ValueError, r"shape \[N, T, T\]"),

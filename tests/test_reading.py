@@ -395,18 +395,18 @@ def test_reading_twice_gives_the_same(tiny):
     [
         (
             {"input_word_ids": np.array([[2, 23, 6, 3]])},
-            "input_word_ids holds 23, but the encoder knows ids from 0 to 22 only",
+            "input_word_ids: expected ids from 0 to 22, the rows of the encoder's table, got 23",
         ),
         (
             {"input_word_ids": np.array([[2, 5, -1, 3]])},
-            "input_word_ids holds -1, but the encoder knows ids from 0 to 22",
+            "got -1",
         ),
         (
             {"input_type_ids": np.array([[0, 0, 2, 0]])},
-            "input_type_ids holds 2, but the encoder knows ids from 0 to 1 only",
+            "input_type_ids: expected ids from 0 to 1, the rows of the encoder's table, got 2",
         ),
         ({"input_type_ids": np.array([[0, -7, 0, 0]])}, "input_type_ids holds -7"),
-        ({"input_word_ids": np.zeros((1, 30), int)}, "30 tokens are more than the encoder's 29 positions"),
+        ({"input_word_ids": np.zeros((1, 30), int)}, "input_word_ids: expected at most 29 tokens, got 30"),
     ],
 )
 def test_values_without_rows_are_refused(tiny, changes, message):
@@ -425,7 +425,7 @@ def test_a_pair_needs_two_segments(tmp_path):
     weights["embeddings.token_type_embeddings.weight"] = weights["embeddings.token_type_embeddings.weight"][:1]
     bert = be.load(tiny_bert.write(tmp_path, weights, {"type_vocab_size": 1}))
     assert bert.read("cat").tokens == ["[CLS]", "cat", "[SEP]"]
-    with pytest.raises(ValueError, match="input_type_ids holds 1, but the encoder knows ids from 0 to 0 only"):
+    with pytest.raises(ValueError, match="input_type_ids: expected ids from 0 to 0, .* got 1"):
         bert.read("cat", "dog")
 
 
@@ -433,7 +433,7 @@ def test_parts_that_do_not_fit_make_no_bert(tiny):
     with pytest.raises(TypeError, match="expected a BertTokenizer and a BertEncoder"):
         be.Bert(tiny.encoder, tiny.tokenizer)
     long = be.BertTokenizer([*VOCABULARY, *"abcd"])
-    with pytest.raises(ValueError, match="The tokenizer has 24 tokens, but the encoder's word table only 23 rows"):
+    with pytest.raises(ValueError, match="The tokenizer has 24 tokens, but the encoder's word table has only 23 rows"):
         be.Bert(long, tiny.encoder)
     same = be.Bert(tiny.tokenizer, tiny.encoder, name="same")
     np.testing.assert_allclose(same.embed(TEXTS), tiny.embed(TEXTS), atol=1e-6)
@@ -533,7 +533,7 @@ def test_a_head_mask_leaves_heads_out_from_there_on(minilm):
 
 def test_a_vocabulary_that_is_shorter_than_the_word_table_is_told(tmp_path):
     folder = tiny_bert.write(tmp_path, words=VOCABULARY)
-    with pytest.warns(UserWarning, match=r"20 tokens.*word table 23 rows"):
+    with pytest.warns(UserWarning, match=r"20 tokens.*word table has 23 rows"):
         bert = be.load(folder)
     assert (bert.tokenizer.vocab_size, bert.encoder.vocab_size) == (20, 23)  # told, and read all the same
 

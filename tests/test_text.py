@@ -460,7 +460,10 @@ def test_bad_lengths_and_rules(tokenizer):
         ([*VOCABULARY, "a\ud800"], r"vocab: .* lone surrogate '\\ud800'"),
         ([*VOCABULARY, 3], "vocab: expected strings, got 3 at id 20"),
         ({t: i + 1 for i, t in enumerate(VOCABULARY)}, "vocab: expected the ids 0 to 19"),
-        ({**{t: i for i, t in enumerate(VOCABULARY)}, "x": 19}, "vocab: expected different ids, got 19 for ',' and 'x'"),
+        (
+            {**{t: i for i, t in enumerate(VOCABULARY)}, "x": 19},
+            "vocab: expected different ids, got 19 for ',' and 'x'",
+        ),
         ({**{t: i for i, t in enumerate(VOCABULARY)}, "x": 10**10}, "vocab: expected ids .*, got 10000000000 for 'x'"),
         ({**{t: i for i, t in enumerate(VOCABULARY)}, "x": 20.0}, "vocab: expected ids .*, got 20.0 for 'x'"),
     ],

@@ -203,7 +203,7 @@ def test_neuron_view_checks_its_arrays():
     queries = np.ones((2, 3, 4, 5))
     for arguments, words in [
         ((queries, queries[:, :, :, :4]), "keys: expected the shape of queries"),
-        ((np.where(queries, np.nan, 0), queries), "queries holds numbers that are not finite"),
+        ((np.where(queries, np.nan, 0), queries), "queries: expected finite numbers"),
     ]:
         with pytest.raises(ValueError, match=words):
             neuron_view(*arguments, FOUR)
