@@ -98,9 +98,7 @@ def check_values(inputs: Mapping[str, np.ndarray], encoder: Any) -> None:
         values = inputs[name]
         if values.size and not 0 <= values.min() <= values.max() < limit:
             wrong = values[(values < 0) | (values >= limit)][0]
-            raise ValueError(
-                f"{name}: expected ids from 0 to {limit - 1}, the rows of the encoder's table, got {wrong}."
-            )
+            raise ValueError(f"{name}: expected ids from 0 to {limit - 1} for this encoder, got {wrong}.")
     length = inputs["input_word_ids"].shape[1]
     limit = encoder.max_sequence_length
     if length > limit:

@@ -439,11 +439,11 @@ def test_what_cannot_be_saved_says_so_and_leaves_nothing(tmp_path, monkeypatch):
         (
             lambda: plots.lines([[1, np.inf]], ["a"], xlabel="", ylabel=""),
             ValueError,
-            r"values .* not finite.* \[0, 1\]",
+            r"values: .* finite.* \[0, 1\]",
         ),
         (lambda: plots.lines([[1, 2]], ["a"], x=[1], xlabel="", ylabel=""), ValueError, "x: expected"),
         (lambda: plots.training([1, 2], steps=2), ValueError, r"losses: expected shape \[R, 2\]"),
-        (lambda: plots.training([(1, 2)], [(1, np.nan)], steps=2), ValueError, "judged .* not finite"),
+        (lambda: plots.training([(1, 2)], [(1, np.nan)], steps=2), ValueError, "judged: .* finite"),
         (lambda: plots.similarity([[1, 2, 3]], ["a"]), ValueError, r"values: expected shape \[R, R\]"),
         (lambda: plots.vectors([[1, 2, 3]], ["a"]), ValueError, r"points: expected shape \[R, 2\]"),
         (lambda: plots.vectors([[1, 2]], ["a"], groups=["g", "h"]), ValueError, "groups: expected"),
