@@ -23,7 +23,7 @@ from bertedu.fields import ANYTHING, FLAG, Rule, only, read_fields
 from bertedu.inputs import INPUTS, checked_texts
 from bertedu.serialization import ConfigFromSignature
 from bertedu.tokenizer import BertTokenizer
-from bertedu.vocabulary import prefixed
+from bertedu.vocabulary import located
 
 LENGTH_LIMIT = 1_000_000  # tokens; BERT's own limit is 512
 TRUNCATIONS = ("round_robin", "longest_first")
@@ -235,7 +235,7 @@ class BertPreprocessor(ConfigFromSignature, keras.layers.Layer):
         location = f"{source}: tokenizer"
         record = read_fields(arguments["tokenizer"], RECORD, location, ("class_name", "registered_name", "config"))
         tokenizer = BertTokenizer.from_config(record["config"], location)
-        with prefixed(source):
+        with located(source):
             dtype = arguments.get("dtype") and _dtype_name(arguments["dtype"])
             return cls(**arguments | {"tokenizer": tokenizer, "dtype": dtype})
 

@@ -23,8 +23,8 @@ from bertedu.vocabulary import (
     SPECIAL_TOKENS,
     check_added_tokens,
     check_vocabulary,
+    located,
     model_ids,
-    prefixed,
     vocabulary_text,
 )
 
@@ -110,7 +110,7 @@ class BertTokenizer:
             ValueError: the file is not the tokenizer.json of a BERT.
         """
         arguments = read_tokenizer(path)
-        with prefixed(path):
+        with located(path):
             return cls(**{**arguments, **settings})
 
     def encode(self, text: str | bytes) -> Encoding:
@@ -186,7 +186,7 @@ class BertTokenizer:
         read_fields(config, FIELDS, source)
         if not isinstance(config.get("vocab"), list | tuple | dict):
             raise ValueError(f"{source}: vocab: expected a list or dict of tokens, got {shown(config.get('vocab'))}.")
-        with prefixed(source):
+        with located(source):
             return cls(**config)
 
     def __repr__(self) -> str:

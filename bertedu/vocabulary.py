@@ -28,7 +28,7 @@ BLANKS = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) 
 
 
 @contextmanager
-def prefixed(source: Any) -> Iterator[None]:
+def located(source: Any) -> Iterator[None]:
     """Put the name of a file or configuration before the message of a TypeError or ValueError, as a ValueError."""
     try:
         yield
@@ -51,7 +51,7 @@ def check_vocabulary(vocab: str | os.PathLike[str] | Iterable[str] | Mapping[str
     """
     if isinstance(vocab, str | os.PathLike):
         tokens = read_vocabulary(vocab)
-        with prefixed(vocab):
+        with located(vocab):
             return _check_tokens(tokens)
     if isinstance(vocab, Mapping):
         tokens = tokens_by_id(vocab, "vocab")

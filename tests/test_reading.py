@@ -1,4 +1,4 @@
-"""Reading: what `read` and `embed` give back, for the real model and for a tiny one, and what they refuse."""
+"""Reading: what `read` and `embed` return, for the real model and for a tiny one, and what they refuse."""
 
 import dataclasses
 import random
@@ -82,7 +82,7 @@ def test_fields_of_a_reading(minilm):
         array = getattr(reading, name)
         assert type(array) is np.ndarray and array.dtype == "float32" and array.shape == shape, name
         assert np.isfinite(array).all() and np.ptp(array) > 0.1, name
-    np.testing.assert_allclose(reading.attention.sum(-1), 1, atol=1e-5)  # rows are shares: the last axis is looked at
+    np.testing.assert_allclose(reading.attention.sum(-1), 1, atol=1e-5)  # rows are queries, the last axis keys
     assert np.ptp(reading.attention.sum(-2)) > 1
     np.testing.assert_array_equal(reading.sequence_output, reading.encoder_outputs[5])
     expected = f"Reading('{' '.join(tokens)}': 14 tokens, 6 layers of 12 heads)"
@@ -108,8 +108,8 @@ def test_a_reading_is_what_the_encoder_computes(tiny):
     for i in range(tiny_bert.L):
         pairs[f"layer {i}"] = reading.encoder_outputs[i], outputs["encoder_outputs"][i]
         pairs[f"attention {i}"] = reading.attention[i], outputs["attention_scores"][i]
-    for name, (ours, eager) in pairs.items():
-        np.testing.assert_allclose(ours, numpy(eager)[0], atol=1e-5, err_msg=name)
+    for name, (array, eager) in pairs.items():
+        np.testing.assert_allclose(array, numpy(eager)[0], atol=1e-5, err_msg=name)
 
 
 def plain(text):
@@ -441,7 +441,7 @@ def test_parts_that_do_not_fit_make_no_bert(tiny):
     assert repr(same) == f"Bert('same': 3 layers, hidden size 22, 2 heads, {numbers:,} parameters)"
 
 
-# pictures
+# plots
 
 
 @pytest.fixture(scope="module")
@@ -449,22 +449,22 @@ def small_reading(tiny):
     return tiny.read("the cat sat")
 
 
-def test_pictures_are_saved_by_their_ending(small_reading, tmp_path):
+def test_plots_are_saved_by_their_ending(small_reading, tmp_path):
     pyplot = pytest.importorskip("matplotlib.pyplot")
     open_figures = pyplot.get_fignums()
     starts = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
     for ending, start in starts.items():
-        path = small_reading.save(tmp_path / f"picture{ending}")
-        assert path == tmp_path / f"picture{ending}" and path.read_bytes().startswith(start)
+        path = small_reading.save(tmp_path / f"plot{ending}")
+        assert path == tmp_path / f"plot{ending}" and path.read_bytes().startswith(start)
     all_heads, one_head = (tmp_path / name for name in ("all.svg", "one.svg"))
     small_reading.save(str(all_heads))
     small_reading.save(one_head, layer=1, head=0)
     assert "Every head of tiny" in all_heads.read_text() and "tiny, layer 1, head 0" in one_head.read_text()
     assert pyplot.get_fignums() == open_figures  # nothing is left open
-    with pytest.raises(ValueError, match=r"path: .* \.png, \.svg, \.pdf, got .*picture\.jpg"):
-        small_reading.save(tmp_path / "picture.jpg")
+    with pytest.raises(ValueError, match=r"path: .* \.png, \.svg, \.pdf, got .*plot\.jpg"):
+        small_reading.save(tmp_path / "plot.jpg")
     with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere"):
-        small_reading.save(tmp_path / "nowhere" / "picture.png")
+        small_reading.save(tmp_path / "nowhere" / "plot.png")
     assert pyplot.get_fignums() == open_figures and not (tmp_path / "nowhere").exists()
 
 
@@ -502,7 +502,7 @@ def test_build_takes_options_and_refuses_other_weights():
         be.build("bert_en_uncase")
 
 
-def test_a_preset_with_no_place_to_download_from_says_how_to_get_it_by_hand():
+def test_a_preset_without_a_download_says_how_to_get_it_by_hand():
     with pytest.raises(ConnectionError, match=r"(?s)by hand.*https://tfhub\.dev/"):
         be.load("talkheads_ggelu_bert_en_large")
 
@@ -524,7 +524,7 @@ def test_a_head_mask_leaves_heads_out_from_there_on(minilm):
     mask = np.ones((6, 12))
     mask[2, 5] = 0
     masked = minilm.read(SENTENCE, head_mask=mask, return_qkv=True)
-    np.testing.assert_allclose(masked.attention[:3], plain.attention[:3], atol=1e-5)  # what it looks at stays
+    np.testing.assert_allclose(masked.attention[:3], plain.attention[:3], atol=1e-5)  # the weights stay the same
     assert np.abs(masked.encoder_outputs[2] - plain.encoder_outputs[2]).max() > 1e-3
     assert masked.queries is not None
     with pytest.raises(ValueError, match=r"head_mask: .* \(6, 12\), .* got \(12, 6\)"):

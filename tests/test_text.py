@@ -92,7 +92,7 @@ def real():
 
 @pytest.fixture(scope="module", params=["uncased", "cased", "cased without accents", "uncased with accents"])
 def both(request):
-    """Ours and Hugging Face's tokenizer of the same vocabulary."""
+    """Both tokenizers, this package's and Hugging Face's, with the same vocabulary."""
     transformers = pytest.importorskip("transformers")
     lower, strip = {
         "uncased": (True, None),
@@ -102,8 +102,8 @@ def both(request):
     }[request.param]
     vocab = BertTokenizer(minilm_file("vocab.txt")).vocabulary if lower else cased_vocabulary()
     ids = {token: i for i, token in enumerate(vocab)}
-    theirs = transformers.BertTokenizerFast(vocab=ids, do_lower_case=lower, strip_accents=strip)
-    return BertTokenizer(vocab, lowercase=lower, strip_accents=strip), theirs
+    hf_tokenizer = transformers.BertTokenizerFast(vocab=ids, do_lower_case=lower, strip_accents=strip)
+    return BertTokenizer(vocab, lowercase=lower, strip_accents=strip), hf_tokenizer
 
 
 # Tokens, by hand
@@ -168,26 +168,26 @@ def test_added_tokens_are_found_whole():
 
 @pytest.mark.peers
 def test_equal_to_hugging_face(both):
-    ours, theirs = both
+    tokenizer, hf_tokenizer = both
     texts = strange_texts(600, seed=0)
-    expected = theirs(texts, add_special_tokens=False, return_offsets_mapping=True)
-    alone = [ours.encode(text) for text in texts]
+    expected = hf_tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)
+    alone = [tokenizer.encode(text) for text in texts]
     assert len(texts) >= 500 and sum(len(e) for e in alone) > 5000
     for text, one, many, ids, offsets in zip(
-        texts, alone, ours.encode_batch(texts), expected["input_ids"], expected["offset_mapping"], strict=True
+        texts, alone, tokenizer.encode_batch(texts), expected["input_ids"], expected["offset_mapping"], strict=True
     ):
         assert one.ids == ids == many.ids, repr(text)
         assert one.offsets == offsets == many.offsets, repr(text)
-        assert one.tokens == theirs.convert_ids_to_tokens(ids) == ours.ids_to_tokens(ids), repr(text)
-        assert ours.tokens_to_ids(one.tokens) == ids
-    assert ours.decode(alone[11].ids) == theirs.decode(alone[11].ids)
+        assert one.tokens == hf_tokenizer.convert_ids_to_tokens(ids) == tokenizer.ids_to_tokens(ids), repr(text)
+        assert tokenizer.tokens_to_ids(one.tokens) == ids
+    assert tokenizer.decode(alone[11].ids) == hf_tokenizer.decode(alone[11].ids)
 
 
 @pytest.mark.peers
 @pytest.mark.parametrize("pairs", [False, True])
 def test_longest_first_is_hugging_faces(both, pairs):
-    ours, theirs = both
-    preprocessor = BertPreprocessor(ours, truncation="longest_first")
+    tokenizer, hf_tokenizer = both
+    preprocessor = BertPreprocessor(tokenizer, truncation="longest_first")
     rng = random.Random(1)
     texts = strange_texts(300, seed=2)
     for text in texts:
@@ -195,7 +195,7 @@ def test_longest_first_is_hugging_faces(both, pairs):
         length = rng.randint(3 if pairs else 2, 70)
         options = {"truncation": "longest_first", "max_length": length, "return_token_type_ids": True}
         # As a batch of one: given alone, transformers takes the pair "" for no pair at all.
-        expected = theirs([text], pairs and [pair] or None, return_offsets_mapping=True, **options)
+        expected = hf_tokenizer([text], pairs and [pair] or None, return_offsets_mapping=True, **options)
         got = preprocessor.encode(text, pair, max_length=length)
         assert [got.ids] == expected["input_ids"], (text, pair, length)
         assert [got.type_ids] == expected["token_type_ids"]
@@ -240,20 +240,20 @@ def test_pads_to_the_longest(tokenizer):
 
 
 def one_by_one(sizes, budget):
-    """Round robin as tf-text describes it: segments take one place each in turn until no place or no token is left."""
-    kept = [0] * len(sizes)
-    while budget and kept != sizes:
+    """Round robin as tf-text describes it: segments take one position each in turn until positions or tokens run out."""
+    limits = [0] * len(sizes)
+    while budget and limits != sizes:
         for i, size in enumerate(sizes):
-            if budget and kept[i] < size:
-                kept[i] += 1
+            if budget and limits[i] < size:
+                limits[i] += 1
                 budget -= 1
-    return kept
+    return limits
 
 
-@pytest.mark.parametrize("sizes, length, kept", [([9, 9], 8, [3, 2]), ([9, 2], 10, [5, 2]), ([1, 9], 8, [1, 4])])
-def test_round_robin_by_hand(tokenizer, sizes, length, kept):
+@pytest.mark.parametrize("sizes, length, limits", [([9, 9], 8, [3, 2]), ([9, 2], 10, [5, 2]), ([1, 9], 8, [1, 4])])
+def test_round_robin_by_hand(tokenizer, sizes, length, limits):
     encoded = BertPreprocessor(tokenizer).encode("the " * sizes[0], "cat " * sizes[1], max_length=length)
-    assert [encoded.segments.count(0), encoded.segments.count(1)] == kept == one_by_one(sizes, length - 3)
+    assert [encoded.segments.count(0), encoded.segments.count(1)] == limits == one_by_one(sizes, length - 3)
 
 
 def test_round_robin_against_one_by_one(tokenizer):
@@ -262,9 +262,9 @@ def test_round_robin_against_one_by_one(tokenizer):
         for second in range(9):
             for length in range(3, 22):
                 encoded = preprocessor.encode("the " * first, "cat " * second, max_length=length)
-                kept = one_by_one([first, second], length - 3)
-                assert encoded.tokens == ["[CLS]", *["the"] * kept[0], "[SEP]", *["cat"] * kept[1], "[SEP]"]
-                assert encoded.truncated == first + second - sum(kept)
+                limits = one_by_one([first, second], length - 3)
+                assert encoded.tokens == ["[CLS]", *["the"] * limits[0], "[SEP]", *["cat"] * limits[1], "[SEP]"]
+                assert encoded.truncated == first + second - sum(limits)
 
 
 @pytest.mark.parametrize("seq_length", [None, 3, 16, 17])
@@ -682,7 +682,7 @@ JUNK = [
 
 
 def mutate(value, rng):
-    """A JSON value with one change at a random place."""
+    """A JSON value with one change at a random position."""
     children = list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
     if not children or rng.random() < 0.1:
         return rng.choice(JUNK)
@@ -836,20 +836,20 @@ def test_vocabulary_files_give_hugging_faces_ids(tmp_path):
         lines = [*(f"{token} " for token in VOCABULARY[:5]), *(word + rng.choice(blanks) for word in chosen)]
         content = "".join(line + rng.choice(["\n", "\n", "\r\n"]) for line in lines)
         (tmp_path / "vocab.txt").write_bytes((content if n % 2 else content.rstrip("\r\n")).encode())
-        theirs = transformers.BertTokenizer.from_pretrained(tmp_path)
-        ours = BertTokenizer(tmp_path / "vocab.txt")
-        assert ours.encode(text).ids == theirs(text, add_special_tokens=False)["input_ids"], content
-        assert (ours.pad_id, ours.mask_id) == (theirs.pad_token_id, theirs.mask_token_id)
-        assert ours.vocab_size == len(lines) == max(theirs.get_vocab().values()) + 1
-        ours.save(tmp_path / "ours.json")
-        whole = transformers.PreTrainedTokenizerFast(tokenizer_file=str(tmp_path / "ours.json"))
-        assert whole(text, add_special_tokens=False)["input_ids"] == ours.encode(text).ids
-        theirs.save_pretrained(tmp_path / "theirs")
-        read = BertTokenizer.from_file(tmp_path / "theirs" / "tokenizer.json")
-        assert read.encode(text).ids == ours.encode(text).ids and read.vocab_size == ours.vocab_size
-        ours.save_vocabulary(tmp_path / "vocab.txt")
+        hf_tokenizer = transformers.BertTokenizer.from_pretrained(tmp_path)
+        tokenizer = BertTokenizer(tmp_path / "vocab.txt")
+        assert tokenizer.encode(text).ids == hf_tokenizer(text, add_special_tokens=False)["input_ids"], content
+        assert (tokenizer.pad_id, tokenizer.mask_id) == (hf_tokenizer.pad_token_id, hf_tokenizer.mask_token_id)
+        assert tokenizer.vocab_size == len(lines) == max(hf_tokenizer.get_vocab().values()) + 1
+        tokenizer.save(tmp_path / "saved.json")
+        whole = transformers.PreTrainedTokenizerFast(tokenizer_file=str(tmp_path / "saved.json"))
+        assert whole(text, add_special_tokens=False)["input_ids"] == tokenizer.encode(text).ids
+        hf_tokenizer.save_pretrained(tmp_path / "hf")
+        read = BertTokenizer.from_file(tmp_path / "hf" / "tokenizer.json")
+        assert read.encode(text).ids == tokenizer.encode(text).ids and read.vocab_size == tokenizer.vocab_size
+        tokenizer.save_vocabulary(tmp_path / "vocab.txt")
         again = transformers.BertTokenizer.from_pretrained(tmp_path)
-        assert again(text, add_special_tokens=False)["input_ids"] == ours.encode(text).ids
+        assert again(text, add_special_tokens=False)["input_ids"] == tokenizer.encode(text).ids
 
 
 @pytest.mark.parametrize(
