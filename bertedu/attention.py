@@ -192,7 +192,7 @@ class MultiHeadAttention(ConfigFromSignature, keras.layers.Layer):
         return_qkv: bool = False,
         training: bool | None = None,
     ) -> Any:
-        """Return the attention output, `[B, T, D]`."""
+        """Return the attention output, `[B, T, D]`, or a tuple that starts with it."""
         value = query if value is None else value
         key = value if key is None else key
 

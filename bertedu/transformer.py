@@ -134,7 +134,7 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
         mask: Any = None,
         inputs_mask: Any = None,
     ) -> Any:
-        """Return the output of the layer, `[B, T, D]`."""
+        """Return the output of the layer, `[B, T, D]`, or a tuple that starts with it."""
         if padding_mask is None:
             padding_mask = mask if inputs_mask is None else inputs_mask
         queries = slice(output_range or None)

@@ -240,7 +240,7 @@ def test_pads_to_the_longest(tokenizer):
 
 
 def one_by_one(sizes, budget):
-    """Round robin as tf-text describes it: segments take one position each in turn until positions or tokens run out."""
+    """Round robin as tf-text describes it: segments take one position each in turn until either runs out."""
     limits = [0] * len(sizes)
     while budget and limits != sizes:
         for i, size in enumerate(sizes):
