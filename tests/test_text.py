@@ -403,7 +403,7 @@ def test_tensors_of_another_kind(tokenizer):
         ((3,), TypeError, "text: expected a string or a list of strings, got 3"),
         ((["a", None],), TypeError, "text: expected a flat list of strings, got None in it"),
         ((["a", float("nan")],), TypeError, "text: .* got nan in it"),
-        (([["a", "b"]],), TypeError, r"text: .* got \['a', 'b'\] in it; a second text goes into `pair`"),
+        (([["a", "b"]],), TypeError, r"text: .* got \['a', 'b'\] in it.* `pair`"),
         ((np.array([["a"], ["b"]]),), TypeError, r"text: .* got \['a'\] in it"),
         ((np.array([1.5]),), TypeError, "text: .* got 1.5 in it"),
         (("a", 3), TypeError, "pair: expected a string or a list of strings, got 3"),
