@@ -19,9 +19,9 @@ from bertedu.backend import start_up
 
 with start_up.quiet():
     start_up.load_triton_first()
-    import keras  # noqa: F401  (every class below registers with it, so that its loaders know them)
+    import keras  # noqa: F401  (imported while TensorFlow's messages are held back)
 
-# In reading order: a module imports only what stands above it.
+# In reading order: a module imports only modules above it.
 # isort: off
 from bertedu import defaults
 from bertedu.registry import register
@@ -92,9 +92,9 @@ __all__ = [
     "exercise",
 ]
 
-# They import matplotlib and IPython, which training on a server needs not.
+# Imported at first use: they need matplotlib and IPython, which training on a server does not.
 LAZY_MODULES = {name: name for name in ("plots", "views", "analysis", "bertviz", "course")}
-LAZY_MODULES["exercise"] = "course"  # the name that it had in version 0.1
+LAZY_MODULES["exercise"] = "course"  # its name in version 0.1
 LAZY_FUNCTIONS = {
     "head_view": "views",
     "model_view": "views",

@@ -1,4 +1,4 @@
-"""`python -m bertedu`: the same as the `bertedu` command, a few seconds slower, because it imports the package."""
+"""`python -m bertedu`: the `bertedu` command, a few seconds slower because it imports the package first."""
 
 import sys
 

@@ -1,6 +1,6 @@
-"""Other names of public things: other libraries' spellings of an argument, and the names of version 0.1.
+"""Aliases: names of other libraries for an argument, and deprecated names of version 0.1.
 
-Names of 0.1 work until 0.3, with a `DeprecationWarning` that gives the new one. CHANGELOG.md lists them.
+Deprecated names work until 0.3 with a `DeprecationWarning`. CHANGELOG.md lists them.
 """
 
 import functools
@@ -10,47 +10,47 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
-HOW_LONG = "and will be removed in version 0.3"
+REMOVAL = "and will be removed in version 0.3"
 
 
 def renamed(module: str, names: dict[str, str]) -> Callable[[str], Any]:
-    """Return a `__getattr__` for `module` that knows its old names.
+    """Return a module-level `__getattr__` for deprecated names.
 
     Args:
-        module: `__name__` of the module.
-        names: dict, old name -> new name in the same module.
+        module: str, `__name__` of the module.
+        names: dict, deprecated name -> new name in the same module.
     """
 
     def get_attribute(name: str) -> Any:
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         new = f"{module}.{names[name]}"
-        warnings.warn(f"{module}.{name} is now {new} {HOW_LONG}.", DeprecationWarning, stacklevel=2)
+        warnings.warn(f"{module}.{name} is now {new} {REMOVAL}.", DeprecationWarning, stacklevel=2)
         return getattr(importlib.import_module(module), names[name])
 
     return get_attribute
 
 
 def renamed_attribute(old: str, new: str) -> Any:
-    """Return a property that reads the attribute `new` and warns that it was called `old`."""
+    """Return a property for the deprecated name `old` of the attribute `new`."""
 
     def read(self: Any) -> Any:
-        warnings.warn(f"{type(self).__name__}.{old} is now {new} {HOW_LONG}.", DeprecationWarning, stacklevel=2)
+        warnings.warn(f"{type(self).__name__}.{old} is now {new} {REMOVAL}.", DeprecationWarning, stacklevel=2)
         return getattr(self, new)
 
     return property(read, doc=f"The name of `{new}` in version 0.1.")
 
 
 def also_spelled(spellings: dict[str, str], ignored: Iterable[str] = (), deprecated: bool = False) -> Callable:
-    """Let a function accept other spellings of its keyword arguments.
+    """Let a function accept other names of its keyword arguments.
 
     Args:
-        spellings: dict, other spelling -> the argument's name.
-        ignored: names of keyword arguments that are accepted and have no effect.
-        deprecated: whether the other spellings are those of version 0.1, so that their use warns.
+        spellings: dict, other name -> name of the argument.
+        ignored: names of keyword arguments that are accepted without effect.
+        deprecated: bool, warn that the other names are deprecated.
 
     Returns:
-        a decorator; the function then raises ValueError if an argument is passed in both spellings.
+        A decorator. The function raises a ValueError if an argument is passed under both names.
 
     Example:
         >>> class Box:
@@ -74,12 +74,12 @@ def also_spelled(spellings: dict[str, str], ignored: Iterable[str] = (), depreca
                 if name in passed:
                     raise ValueError(f"{other} is another spelling of {name}: pass one of them, got both.")
                 if deprecated:
-                    message = f"{function.__qualname__}: {other}= is now {name}= {HOW_LONG}."
+                    message = f"{function.__qualname__}: {other}= is now {name}= {REMOVAL}."
                     warnings.warn(message, DeprecationWarning, stacklevel=2)
                 kwargs[name] = value
             return function(*args, **kwargs)
 
-        with_spellings.__signature__ = signature  # type: ignore[attr-defined]  # Keras reads it; it follows no wrapper
+        with_spellings.__signature__ = signature  # type: ignore[attr-defined]  # Keras does not unwrap functions
 
         return with_spellings
 

@@ -1,4 +1,4 @@
-"""Attention: every token computes a weighted mean of the values of all tokens, weighted by query and key.
+"""Multi-head attention: for every token, a mean of the values of all tokens, weighted by query and key.
 
     weights = softmax(q k^T / sqrt(H) + mask)                    output = concat over heads (weights v) W_o + b_o
     talking heads: weights = softmax(q k^T / sqrt(H) P_l + mask) P_w, where P_l and P_w mix the heads
@@ -25,16 +25,17 @@ Shape = Sequence[int | None]
 
 @register("bertedu")
 class HeadProjection(ConfigFromSignature, keras.layers.Layer):
-    """`x W + b` for all heads at once; the kernel keeps the heads on an axis of their own.
+    """Dense projection `x W + b` into or out of all heads at once.
 
-    The heads lie end to end, and the tokens of all texts below one another: so it is a single matrix product with its
-    bias, for which TensorFlow has one kernel. On three axes, as in `EinsumDense`, a short text takes far longer.
+    The weights have the shapes of `EinsumDense`, but the product is one flat matrix multiplication, which TensorFlow
+    fuses with the bias. That is much faster for short texts.
 
     Args:
-        output_dims: tuple, the kernel's output axes: `(N, H)` into the heads, `(D,)` out of them.
-        input_dims: tuple, the kernel's input axes: `(N, H)` out of the heads. Defaults to None, the inputs' width.
-        use_bias: bool, whether a bias is added.
-        kernel_initializer, bias_initializer: Keras initializers. The kernel's sees one matrix, `[in, out]`.
+        output_dims: tuple, output axes of the kernel: `(N, H)` into the heads, `(D,)` out of them.
+        input_dims: tuple, input axes of the kernel: `(N, H)` out of the heads. Defaults to the last axis of the inputs.
+        use_bias: bool, whether to add a bias.
+        kernel_initializer: Keras initializer, applied to the flat kernel `[in, out]`.
+        bias_initializer: Keras initializer.
 
     Call arguments:
         x: `[B, T, in]`.
@@ -66,15 +67,15 @@ class HeadProjection(ConfigFromSignature, keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
-        """Make kernel and bias for inputs of the shape `[B, T, in]`."""
+        """Create kernel and bias for inputs of shape `[B, T, in]`."""
 
-        def of_one_matrix(shape, dtype=None):
+        def initialize_flat(shape, dtype=None):
             matrix = self.kernel_initializer((math.prod(input_dims), math.prod(self.output_dims)), dtype=dtype)
             return ops.reshape(matrix, shape)
 
         input_dims = self.input_dims or (input_shape[-1],)
         self.kernel = self.add_weight(
-            shape=(*input_dims, *self.output_dims), initializer=of_one_matrix, name="kernel"
+            shape=(*input_dims, *self.output_dims), initializer=initialize_flat, name="kernel"
         )  # [D, N, H] or [N, H, D]
         self.bias = None
         if self.use_bias:
@@ -82,7 +83,7 @@ class HeadProjection(ConfigFromSignature, keras.layers.Layer):
 
     @property
     def matrix(self) -> Any:
-        """The kernel as one matrix, `[in, out]`."""
+        """The flat kernel, `[in, out]`."""
         return ops.reshape(self.kernel, (-1, math.prod(self.output_dims)))
 
     def call(self, x: Any) -> Any:
@@ -96,36 +97,37 @@ class HeadProjection(ConfigFromSignature, keras.layers.Layer):
 
 @register("bertedu")
 class MultiHeadAttention(ConfigFromSignature, keras.layers.Layer):
-    """N attention heads side by side, each in its own small space of H dimensions.
+    """N attention heads in parallel, each with its own queries, keys and values of H dimensions.
 
-    Equal to `keras.layers.MultiHeadAttention` with the same weights, in the same layout, but for rows in which every
-    key is masked: those attend uniformly here, as in the original BERT.
+    Equal to `keras.layers.MultiHeadAttention` with the same weights, which have the same shapes. The only difference: a
+    query whose keys are all masked attends uniformly, as in the original BERT.
 
     Args:
-        num_heads: int, N >= 1.
-        key_dim: int, H >= 1, the size of one head's queries and keys.
-        value_dim: int, the size of one head's values. Defaults to None, `key_dim`.
-        dropout: float in [0, 1), the fraction of attention weights dropped in training.
+        num_heads: int, number of attention heads N.
+        key_dim: int, size H of a query or key of one head.
+        value_dim: int, size of a value of one head. Defaults to `key_dim`.
+        dropout: float in [0, 1), dropout rate of the attention weights.
         use_bias: bool, whether the four projections add a bias.
         kernel_initializer, bias_initializer: Keras initializers of the four projections.
 
     Call arguments:
-        query: `[B, T, D]`, the tokens that attend.
-        value: `[B, S, D]`, what they attend to. Defaults to None, `query`: self-attention.
-        key: `[B, S, D]`. Defaults to None, `value`.
-        attention_mask: non-zero where a query may attend to a key: `[B, S]`, `[B, T, S]` or `[B, 1 or N, T, S]`.
-            Defaults to None, everywhere.
-        head_mask: `[N]`, multiplies what each head contributes (0 silences it). Defaults to None, 1 for all.
+        query: `[B, T, D]`.
+        value: `[B, S, D]`. Defaults to `query`: self-attention.
+        key: `[B, S, D]`. Defaults to `value`.
+        attention_mask: `[B, S]`, `[B, T, S]` or `[B, 1 or N, T, S]`, zero where a query must not attend to a key.
+            Defaults to None, nothing is masked.
+        head_mask: `[N]`, multiplies the contribution of each head: 0 switches it off. Defaults to 1 for all heads.
         return_attention_scores: bool, also return the attention weights `[B, N, T, S]`: after mask and softmax, before
-            dropout and before `head_mask`.
+            dropout and `head_mask`.
         return_qkv: bool, also return the tuple (queries `[B, N, T, H]`, keys `[B, N, S, H]`, values `[B, N, S, H]`).
-        training: bool, whether dropout acts.
+        training: bool, whether to apply dropout.
 
     Returns:
-        `[B, T, D]`; with either flag a tuple of it, the weights if asked for, and the q, k, v if asked for.
+        `[B, T, D]`. With `return_attention_scores` or `return_qkv` a tuple: the output, then the weights, then (q, k,
+        v), each of the two only if asked for.
 
     Raises:
-        ValueError: `num_heads` or `key_dim` below 1, or a mask of another rank or shape.
+        ValueError: `num_heads` or `key_dim` is below 1, or `attention_mask` has another rank or shape.
 
     Example:
         >>> attention = MultiHeadAttention(num_heads=2, key_dim=3)
@@ -156,7 +158,7 @@ class MultiHeadAttention(ConfigFromSignature, keras.layers.Layer):
         self.key_dense = self._projection("key", (num_heads, self.key_dim))
         self.value_dense = self._projection("value", (num_heads, self.value_dim))
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
-        self.output_dense: Any = None  # its width is the query's, known when built
+        self.output_dense: Any = None  # as wide as the queries: created by `build`
         self.supports_masking = True
 
     def _projection(self, name, output_dims, input_dims=None):
@@ -171,7 +173,7 @@ class MultiHeadAttention(ConfigFromSignature, keras.layers.Layer):
         )
 
     def build(self, query_shape: Shape, value_shape: Shape | None = None, key_shape: Shape | None = None) -> None:
-        """Build the four projections for inputs of these shapes."""
+        """Create the weights of the four projections."""
         value_shape = value_shape or query_shape
         self.output_dense = self._projection("attention_output", query_shape[-1:], (self.num_heads, self.value_dim))
         self.query_dense.build(query_shape)
@@ -190,7 +192,7 @@ class MultiHeadAttention(ConfigFromSignature, keras.layers.Layer):
         return_qkv: bool = False,
         training: bool | None = None,
     ) -> Any:
-        """Return the attention output; see the class."""
+        """Return the attention output, `[B, T, D]`, or a tuple that starts with it."""
         value = query if value is None else value
         key = value if key is None else key
 
@@ -211,36 +213,35 @@ class MultiHeadAttention(ConfigFromSignature, keras.layers.Layer):
         return (output, *extras) if extras else output
 
     def split_heads(self, x: Any) -> Any:
-        """Return `[B, T, N H]`, the heads end to end, as `[B, N, T, H]`."""
+        """Reshape `[B, T, N H]` to `[B, N, T, H]`."""
         return ops.stack(ops.split(x, self.num_heads, axis=-1), axis=1)  # [B, N, T, H]
 
     def concatenate_heads(self, x: Any) -> Any:
-        """Return `[B, N, T, H]` as `[B, T, N H]`: the reverse of `split_heads`."""
+        """Reshape `[B, N, T, H]` to `[B, T, N H]`."""
         return ops.concatenate(ops.unstack(x, self.num_heads, axis=1), axis=-1)  # [B, T, N H]
 
     def scores(self, q: Any, k: Any, attention_mask: Any = None) -> Any:
-        """Return the attention weights, `[B, N, T, S]`; over the keys they sum to 1."""
+        """Return the attention weights, `[B, N, T, S]`. They sum to 1 over the keys."""
         return ops.cast(masked_softmax(self.logits(q, k), attention_mask), self.compute_dtype)  # [B, N, T, S]
 
     def logits(self, q: Any, k: Any) -> Any:
-        """Return the attention logits q k^T / sqrt(H) of `[B, N, T, H]` and `[B, N, S, H]`, before the mask."""
+        """Return the attention logits q k^T / sqrt(H), `[B, N, T, S]`, before the mask."""
         return ops.einsum("bnth,bnsh->bnts", q * (1.0 / math.sqrt(self.key_dim)), k)  # [B, N, T, S]
 
 
 @register("bertedu")
 class TalkingHeadsAttention(MultiHeadAttention):
-    """Multi-head attention whose heads talk: their logits are mixed before the softmax, their weights after it.
+    """Multi-head attention that mixes its heads linearly: the logits before the softmax, the weights after it.
 
-    The numbers of heads before, between and after the two mixings are the same here (h = h_k = h_v in the paper).
-    The weights that are returned are those after the second mixing, the ones that weigh the values: a row need not sum
-    to 1 and may be negative; a masked key still gets exactly 0. With both mixings the identity this is
-    `MultiHeadAttention`.
+    All three numbers of heads in the paper are equal here (h = h_k = h_v). The attention weights that are returned are
+    those after the second mixing, which multiply the values: a row need not sum to 1 and can hold negative weights. A
+    masked key still gets exactly 0. With two identity matrices this is `MultiHeadAttention`.
 
     Args:
-        As `MultiHeadAttention`; `kernel_initializer` also fills the two mixings, as in tf-models.
+        See `MultiHeadAttention`. `kernel_initializer` also initializes the two mixing matrices, as in tf-models.
 
     Call arguments, Returns, Raises:
-        As `MultiHeadAttention`.
+        See `MultiHeadAttention`.
 
     Example:
         >>> attention = TalkingHeadsAttention(num_heads=2, key_dim=3)
@@ -251,7 +252,7 @@ class TalkingHeadsAttention(MultiHeadAttention):
     """
 
     def build(self, query_shape: Shape, value_shape: Shape | None = None, key_shape: Shape | None = None) -> None:
-        """Build the projections and the two mixings."""
+        """Create the weights of the projections and the two mixing matrices."""
         super().build(query_shape, value_shape, key_shape)
         self.pre_softmax_weight, self.post_softmax_weight = (
             self.add_weight(
@@ -260,40 +261,40 @@ class TalkingHeadsAttention(MultiHeadAttention):
                 name=name,
             )
             for name in ("pre_softmax_weight", "post_softmax_weight")
-        )  # [N, N], from the head in the row to the head in the column
+        )  # [N, N]: row n, column m mixes head n into head m
 
     def scores(self, q: Any, k: Any, attention_mask: Any = None) -> Any:
-        """Return the weights of the values, `[B, N, T, S]`; over the keys they need not sum to 1."""
+        """Return the attention weights, `[B, N, T, S]`. They need not sum to 1 over the keys."""
         logits = ops.einsum("bnts,nm->bmts", self.logits(q, k), self.pre_softmax_weight)  # [B, N, T, S]
         weights = ops.cast(masked_softmax(logits, attention_mask), self.compute_dtype)  # [B, N, T, S]
         return ops.einsum("bnts,nm->bmts", weights, self.post_softmax_weight)  # [B, N, T, S]
 
 
 def masked_softmax(logits: Any, attention_mask: Any = None) -> Any:
-    """Return the softmax of `[B, N, T, S]` over the keys that `attention_mask` lets through, in float32.
+    """Return the softmax of the logits `[B, N, T, S]` over the keys that are not masked, in float32.
 
-    Masked keys get exactly 0, unless a row has nothing else: then all of its keys get 1/S (see `defaults.MASK_BIAS`).
+    Masked keys get exactly 0. If all keys of a query are masked, each gets 1/S (see `defaults.MASK_BIAS`).
     """
     logits = ops.cast(logits, "float32")  # [B, N, T, S]
     if attention_mask is not None:
-        visible = ops.cast(ops.cast(broadcastable(attention_mask, logits), "bool"), "float32")  # [B, 1 or N, 1 or T, S]
+        visible = ops.cast(ops.cast(expand_mask(attention_mask, logits), "bool"), "float32")  # [B, 1 or N, 1 or T, S]
         logits = logits + (1.0 - visible) * defaults.MASK_BIAS  # [B, N, T, S]
-    if logits.shape[-1] == 1:  # a single key; Keras would warn that a softmax of one is always 1
+    if logits.shape[-1] == 1:  # Keras warns about a softmax over a single key
         return ops.ones_like(logits)
     return ops.softmax(logits, axis=-1)  # [B, N, T, S]
 
 
-def broadcastable(attention_mask: Any, logits: Any) -> Any:
-    """Return a mask `[B, S]`, `[B, T, S]` or `[B, 1 or N, T, S]` with four axes, which fit those of `logits`."""
+def expand_mask(attention_mask: Any, logits: Any) -> Any:
+    """Expand a mask `[B, S]`, `[B, T, S]` or `[B, 1 or N, T, S]` to the four axes of the logits."""
     shape = tuple(attention_mask.shape)
     if len(shape) not in (2, 3, 4):
-        raise ValueError(f"attention_mask must be [B, S], [B, T, S] or [B, N, T, S], got shape {shape}.")
+        raise ValueError(f"attention_mask: expected [B, S], [B, T, S] or [B, N, T, S], got the shape {shape}.")
     while len(attention_mask.shape) < 4:
         attention_mask = attention_mask[:, None]  # [B, 1, S], then [B, 1, 1, S]; or [B, 1, T, S]
     for axis, size, expected in zip("BNTS", attention_mask.shape, logits.shape, strict=True):
         if None not in (size, expected) and size not in (1, expected):
             raise ValueError(
-                f"attention_mask has size {size} on axis {axis} where the attention has {expected}: "
-                f"mask {shape}, attention {tuple(logits.shape)}."
+                f"attention_mask: expected size 1 or {expected} on axis {axis}, got {size}. "
+                f"The mask has the shape {shape}, the attention weights {tuple(logits.shape)}."
             )
     return attention_mask

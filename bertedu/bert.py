@@ -1,4 +1,4 @@
-"""Bert: a whole model (tokenizer, preprocessor, encoder, heads) with methods that take texts and return arrays.
+"""Bert: tokenizer, preprocessor, encoder and heads in one object, whose methods take texts and return arrays.
 
 Chapter: notebooks/00_start_here.ipynb.
 """
@@ -28,25 +28,24 @@ from bertedu.reading import Reading
 from bertedu.text import BertPreprocessor, length_sorted_batches, pack
 from bertedu.tokenizer import BertTokenizer
 
-BATCH_TOKENS = 2048  # `embed`: tokens a batch, padding included; more no longer help two cores, and fill the cache
+BATCH_TOKENS = 2048  # tokens per batch of `embed`, padding included; larger batches are no faster on two cores
 PROGRESS_AFTER = 2.0  # seconds of work before a progress bar appears
 LENGTH_AXES = {name: output.length_axes for name, output in OUTPUTS.items()}
 
 
 class Bert:
-    """A BERT for texts: texts in, NumPy arrays out. `be.load` makes one.
+    """A BERT with its tokenizer: texts in, NumPy arrays out. Returned by `be.load`.
 
     Attributes:
-        tokenizer: its `BertTokenizer`.
-        preprocessor: its `BertPreprocessor`.
-        encoder: its `BertEncoder`.
-        masked_lm, classifier: its heads; None where the source has none.
-        load_masked_lm: function that loads a masked-LM model for `fill_mask`, for a model published without that head;
-            or None.
-        name: what it was loaded as.
-        has_pooler: whether the source had a pooler; where not, `pooled_output` would be noise and is left out.
-        max_length: int, the longest text it reads, in tokens.
-        embed_settings: pooling, normalisation, length and prompt that `embed` follows unless told otherwise.
+        tokenizer: `BertTokenizer`.
+        preprocessor: `BertPreprocessor`.
+        encoder: `BertEncoder`.
+        masked_lm, classifier: `BertPretrainer` and `BertClassifier`, or None if the checkpoint has no such head.
+        load_masked_lm: function that loads another model for `fill_mask`, or None.
+        name: str, the name or path that it was loaded from.
+        has_pooler: bool, whether the checkpoint has a pooler. Without one, `pooled_output` would be random and is None.
+        max_length: int, the longest text in tokens: the number of position embeddings.
+        embed_settings: `EmbedSettings`, the defaults of `embed`.
 
     Example:
         >>> import bertedu as be
@@ -70,7 +69,7 @@ class Bert:
         load_masked_lm: Callable[[], Bert | None] | None = None,
     ) -> None:
         if not isinstance(tokenizer, BertTokenizer) or not isinstance(encoder, BertEncoder):
-            raise TypeError(f"A Bert is made of a BertTokenizer and a BertEncoder, got {tokenizer!r} and {encoder!r}.")
+            raise TypeError(f"Bert: expected a BertTokenizer and a BertEncoder, got {tokenizer!r} and {encoder!r}.")
         check_vocabulary_size(tokenizer.vocab_size, encoder.vocab_size)
         self.tokenizer = tokenizer
         self.encoder = encoder
@@ -82,12 +81,12 @@ class Bert:
         self.max_length = encoder.max_sequence_length
         self.embed_settings = embed_settings or EmbedSettings()
         self.load_masked_lm = load_masked_lm
-        self._compiled: dict[Any, Callable] = {}  # forward passes, by what they return
+        self._compiled: dict[Any, Callable] = {}  # forward passes by key
 
     def __repr__(self) -> str:
         e = self.encoder
         return (
-            f"Bert({self.name!r}: {e.num_layers} layers, {e.hidden_size} wide, {e.num_attention_heads} heads, "
+            f"Bert({self.name!r}: {e.num_layers} layers, hidden size {e.hidden_size}, {e.num_attention_heads} heads, "
             f"{e.count_params():,} parameters)"
         )
 
@@ -101,37 +100,37 @@ class Bert:
         return_qkv: bool = False,
         head_mask: ArrayLike | None = None,
     ) -> Reading:
-        """Run the encoder on a text, or a pair of texts, and return everything that it computes as NumPy arrays.
+        """Return the attention weights and outputs of all layers for a text, or a pair of texts, as NumPy arrays.
 
         Args:
             text: str.
             pair: str, the second segment. Defaults to None, a single text.
-            max_length: int, tokens to read at most, [CLS] and [SEP] included. Defaults to the model's own limit.
-            overflow: "truncate" cuts a longer text and warns that it did; "error" refuses it.
-            return_qkv: bool, return queries, keys and values too.
-            head_mask: array `[L, N]`, 0 for each head whose contribution is left out, 1 for the others. Defaults to
-                None, 1 for all.
+            max_length: int, maximum number of tokens, [CLS] and [SEP] included. Defaults to the model's own limit.
+            overflow: "truncate" cuts longer texts with a warning, "error" raises a ValueError.
+            return_qkv: bool, also return queries, keys and values.
+            head_mask: array `[L, N]`, multiplies the contribution of each head: 0 switches it off.
 
         Returns:
-            a `Reading`.
+            A `Reading`.
 
         Raises:
             TypeError: `text` or `pair` is not a string.
-            ValueError: too long with overflow="error", a `max_length` that the model has no positions for, or a
-            `head_mask` of another shape.
+            ValueError: the text is too long and `overflow` is "error", `max_length` exceeds the model's positions,
+                `head_mask` has another shape, or the encoder has an `output_range`.
         """
         checks.choice("overflow", overflow, ("truncate", "error"))
+        if self.encoder.output_range:
+            advice = "Use an encoder without it, or call `bert.encoder`."
+            raise ValueError(f"output_range: expected None for `read`, got {self.encoder.output_range}. {advice}")
         limit = self._limit(max_length, self.max_length)
         encoded = self.preprocessor.encode(text, pair, max_length=limit)
         if encoded.truncated:
-            message = (
-                f"The text has {len(encoded.ids) + encoded.truncated} tokens, and {self.name!r} reads {limit}"
-                f"{'' if max_length is None else ' (max_length)'}"
-            )
+            allowed = f"at most {limit} tokens for {self.name!r}{'' if max_length is None else ' (max_length)'}"
+            message = f"text: expected {allowed}, got {len(encoded.ids) + encoded.truncated} tokens"
             if overflow == "error":
-                raise ValueError(f'{message}: shorten it, or let it be cut with overflow="truncate".')
-            warnings.warn(f"{message}: {encoded.truncated} of them were cut off.", stacklevel=2)
-        outputs = self._outputs(encoded, return_qkv, head_mask)
+                raise ValueError(f'{message}. Shorten it, or use overflow="truncate".')
+            warnings.warn(f"{message}; {encoded.truncated} of them were cut off.", stacklevel=2)
+        outputs = self._outputs(encoded, head_mask, return_qkv=return_qkv)
         if not self.has_pooler:
             outputs["pooled_output"] = None
         return Reading.of(text, pair, encoded, outputs, self.name)
@@ -148,19 +147,19 @@ class Bert:
         """Return one vector per text, as a NumPy array.
 
         Args:
-            sentences: list of n strings, or one string.
-            pooling: "mean", "cls", "max" or "pooled"; the name of a function registered with `be.register`, or a
-                function itself (see `pooling.pool`). Defaults to the model's own, else "mean".
-            normalize: bool, scale every vector to length 1. Defaults to the model's own, else False.
-            max_length: int, tokens of each text that are read. Defaults to the model's own limit.
-            progress: bool, show a progress bar when it takes more than two seconds.
+            sentences: list of `n` strings, or one string.
+            pooling: "mean", "cls", "max" or "pooled"; a function, or the name of one that is registered with
+                `be.register` (see `pooling.pool`). Defaults to the model's own setting, else "mean".
+            normalize: bool, scale every vector to length 1. Defaults to the model's own setting, else False.
+            max_length: int, number of tokens to which longer texts are cut. Defaults to the model's own setting.
+            progress: bool, show a progress bar after two seconds.
 
         Returns:
-            float32 array `[n, D]` in the order of `sentences`; `[D]` for one string.
+            float32 array `[n, D]` in the order of `sentences`, or `[D]` for one string.
 
         Raises:
-            TypeError, ValueError: not strings, an unknown pooling, "pooled" without a pooler, a `max_length` that the
-            model has no positions for.
+            TypeError: `sentences` holds something other than strings.
+            ValueError: the pooling is unknown, or needs a pooler; or `max_length` exceeds the model's positions.
         """
         if isinstance(sentences, str):
             return self.embed([sentences], pooling, normalize, max_length=max_length, progress=False)[0]
@@ -170,7 +169,7 @@ class Bert:
         limit = self._limit(max_length, min(settings.max_length or self.max_length, self.max_length))
         check_pooling(pooling)
         if pooling == "pooled" and not self.has_pooler:
-            raise ValueError(f"{self.name!r} was published without a pooler: choose pooling from {list(POOLINGS)}.")
+            raise ValueError(f"pooling: expected one of {list(POOLINGS)}, got 'pooled'; {self.name!r} has no pooler.")
 
         if settings.prompt:
             sentences = [settings.prompt + s if isinstance(s, str) else s for s in sentences]
@@ -196,29 +195,29 @@ class Bert:
 
     @property
     def masked_lm_bert(self) -> Bert | None:
-        """The masked-LM model that `fill_mask` asks: a `Bert`, loaded at the first use; None where there is none.
+        """The `Bert` whose masked-LM head `fill_mask` uses, loaded at first use, or None.
 
-        A model with a masked-LM head is its own. "minilm" was published without one, so this package brings one that it
-        has trained, with small changes of the encoder: a second model. `read`, `embed` and whatever saves the model
-        use the published weights.
+        It is this model if it has such a head. For "minilm", which has none, it is a second model: this package
+        includes a trained head and small changes to the encoder. `read`, `embed` and `save_checkpoint` use the
+        published weights.
         """
         return self if self.masked_lm is not None else self._loaded_masked_lm
 
     guesser = renamed_attribute("guesser", "masked_lm_bert")
 
     def fill_mask(self, text: str, pair: str | None = None, top_k: int = 5) -> list[list[tuple[str, float]]]:
-        """Return the masked-LM model's predictions for each [MASK].
+        """Return the most probable tokens for each [MASK].
 
         "minilm" was published without a masked-LM head. Its predictions come from a second model, `masked_lm_bert`,
         trained only on Python's documentation: it knows what Python raises, but not the capital of France. For its
         accuracy see bertedu/assets/minilm_mlm.md.
 
         Args:
-            text, pair: str, as for `read`, with at least one [MASK] in them.
-            top_k: int, the number of predictions for each.
+            text, pair: str, as in `read`, with at least one [MASK].
+            top_k: int, the number of predictions per [MASK].
 
         Returns:
-            a list with one entry per [MASK], in order: the list of the `top_k` most probable (token, probability).
+            List with one entry per [MASK], in order: a list of `top_k` (token, probability), most probable first.
 
         Raises:
             ValueError: the model has no masked-LM head, there is no [MASK], or the text is too long.
@@ -230,23 +229,22 @@ class Bert:
         other = self.masked_lm_bert
         if other is None:
             raise ValueError(
-                f"{self.name!r} was published without a masked-LM head: load a model that has one, such as "
-                '"bert_en_uncased", which needs the Hub once. "minilm" predicts words about Python where its trained '
-                "head is installed: bertedu/assets/minilm_mlm.safetensors, in the repository and its wheel; `bertedu "
-                "colab` brings it in the chapters that ask for it."
+                f'{self.name!r} was published without a masked-LM head. Load a model that has one: "bert_en_uncased" '
+                '(downloaded once), or "minilm" where bertedu/assets/minilm_mlm.safetensors is installed, which is in '
+                "the repository, its wheel and the chapters that `bertedu colab` writes."
             )
         if self.masked_lm is None:
             return other.fill_mask(text, pair, top_k)
         encoded = self.preprocessor.encode(text, pair)
         if len(encoded.ids) > self.max_length:
-            raise ValueError(f"The text has {len(encoded.ids)} tokens, and {self.name!r} reads {self.max_length}.")
+            raise ValueError(f"text: expected at most {self.max_length} tokens, got {len(encoded.ids)}. Shorten it.")
         positions = [i for i, token in enumerate(encoded.ids) if token == self.tokenizer.mask_id]
         if not positions:
-            raise ValueError(f"text needs a {self.tokenizer.mask_token} to fill, got {text!r}.")
+            raise ValueError(f"text: expected at least one {self.tokenizer.mask_token}, got {text!r}.")
         sequence = self._outputs(encoded)["sequence_output"]  # [1, T, D]
         logits = self.masked_lm.masked_lm(sequence, np.array([positions], "int32"))  # [1, M, V]
         probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits, axis=-1))[0]  # [M, V]
-        probabilities = probabilities[:, : self.tokenizer.vocab_size]  # a padded word table has rows without a token
+        probabilities = probabilities[:, : self.tokenizer.vocab_size]  # a padded word table has more rows than tokens
         best = np.argsort(-probabilities, axis=-1)[:, :top_k]  # [M, top_k]
         return [
             [(self.tokenizer.vocabulary[i], float(row[i])) for i in ids]
@@ -254,13 +252,13 @@ class Bert:
         ]
 
     def classifier_for(self, num_classes: int, **options: Any) -> BertClassifier:
-        """Return a new `BertClassifier` on a copy of the encoder: training it changes neither `read` nor `embed`.
+        """Return a new `BertClassifier` on a copy of the encoder, so that training it leaves this model unchanged.
 
-        What is frozen in the encoder (`trainable=False`) is frozen in the copy.
+        Layers that are frozen (`trainable=False`) are frozen in the copy too.
 
         Args:
-            num_classes: int; 1 for a regression.
-            options: further arguments of `BertClassifier`.
+            num_classes: int, number of classes; 1 for regression.
+            options: other arguments of `BertClassifier`.
         """
         return BertClassifier(copy_encoder(self.encoder), num_classes, **options)
 
@@ -270,21 +268,21 @@ class Bert:
         hint = f"{self.name!r} has {self.max_length} positions."
         return checks.whole_number("max_length", max_length, 3, self.max_length, hint)
 
-    def _outputs(self, encoded, return_qkv=False, head_mask=None):
-        """Return all outputs of the encoder for one `Encoded`, a batch of one, as NumPy arrays."""
+    def _outputs(self, encoded, head_mask=None, **flags):
+        """Return the encoder's outputs for one `Encoded`, a batch of one, as NumPy arrays."""
         if head_mask is not None:
             head_mask = np.asarray(head_mask, "float32")
             shape = (self.encoder.num_layers, self.encoder.num_attention_heads)
             if head_mask.shape != shape:
-                raise ValueError(f"head_mask must have the shape {shape}, layers and heads; got {head_mask.shape}.")
-        forward = functools.partial(_everything, return_qkv=return_qkv)
-        return self._run(("read", return_qkv), forward, [encoded], head_mask)
+                raise ValueError(f"head_mask: expected the shape {shape}, [layers, heads], got {head_mask.shape}.")
+        forward = functools.partial(_forward, **flags)
+        return self._run(("read", *sorted(name for name in flags if flags[name])), forward, [encoded], head_mask)
 
     def _run(self, key, forward, rows, head_mask=None):
-        """Return the outputs of a forward pass, compiled at the first use under `key`."""
+        """Return the outputs of the function `forward`, which is compiled once per `key`."""
         inputs = pack(rows, self.tokenizer.pad_id)
         check_values(inputs, self.encoder)
-        if head_mask is not None:  # not compiled, which would happen anew for each mask
+        if head_mask is not None:  # not compiled: each mask would be compiled again
             outputs = forward(self.encoder, inputs, head_mask=head_mask)
             return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
         if key not in self._compiled:
@@ -292,7 +290,7 @@ class Bert:
         return self._compiled[key](inputs)
 
 
-def _everything(encoder, inputs, **options):
+def _forward(encoder, inputs, **options):
     return encoder(inputs, return_attention_scores=True, return_embedding_output=True, training=False, **options)
 
 

@@ -1,7 +1,7 @@
-"""Checks of arguments, once for the package: each returns the value, or raises an error that names the argument.
+"""Checks of arguments: each function returns the value, or raises an error that names the argument.
 
-The message is always `<argument>: expected <rule>, got <value>.` Arrays may be lists, or of NumPy, TensorFlow, JAX or
-torch; they are returned as NumPy arrays.
+All messages are of the form `<argument>: expected <rule>, got <value>.` Arrays may be lists, or arrays and tensors of
+NumPy, TensorFlow, JAX or torch. They are returned as NumPy arrays.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ def whole_number(name: str, value: Any, low: int = 1, high: int | None = None, h
     """Return `value` as an int.
 
     Args:
-        name: what the argument is called.
-        value: what was passed.
-        low, high: the smallest and the largest number allowed. `high` defaults to None, no limit.
-        hint: a sentence that is put after the message.
+        name: str, name of the argument.
+        value: value to check.
+        low, high: int, smallest and largest allowed value. `high` defaults to None, no limit.
+        hint: str, a sentence to append to the message.
 
     Raises:
-        ValueError: not a whole number, or out of range.
+        ValueError: `value` is not a whole number, or out of range.
 
     Example:
         >>> whole_number("num_heads", 12)
@@ -42,22 +42,22 @@ def whole_number(name: str, value: Any, low: int = 1, high: int | None = None, h
 
 
 def number(name: str, value: Any, low: float, high: float) -> float:
-    """Return `value` as a float, which must be a number from `low` to `high`; else raise a ValueError."""
+    """Return `value` as a float. Raises a ValueError if it is not a number from `low` to `high`."""
     if not isinstance(value, int | float | np.floating | np.integer) or not low <= value <= high:
         raise ValueError(f"{name}: expected a number from {low:g} to {high:g}, got {shown(value)}.")
     return float(value)
 
 
 def position(name: str, value: Any, count: int) -> int:
-    """Return `value` as an int, a whole number from 0 to `count` - 1; else raise a ValueError."""
+    """Return `value` as an int. Raises a ValueError if it is not an index from 0 to `count` - 1."""
     return whole_number(name, value, 0, count - 1)
 
 
 def positions(name: str, values: Iterable[Any] | None, count: int) -> list[int]:
-    """Return `values`, at least one and each from 0 to `count` - 1, sorted and each once; all of them for None.
+    """Return the indices `values` sorted and without duplicates. None stands for all, 0 to `count` - 1.
 
     Raises:
-        ValueError: none, or another value.
+        ValueError: `values` is empty, or a value is out of range.
     """
     chosen = {position(name, value, count) for value in (range(count) if values is None else values)}
     if not chosen:
@@ -66,17 +66,17 @@ def positions(name: str, values: Iterable[Any] | None, count: int) -> list[int]:
 
 
 def choice(name: str, value: Any, choices: Iterable[Any], error: type[Exception] = ValueError) -> Any:
-    """Return `value`, which must be one of `choices`, of the same type.
+    """Return `value`, which must equal one of `choices` and have the same type.
 
     Raises:
-        ValueError, or `error`: another value.
+        ValueError, or `error`: `value` is not one of `choices`.
 
     Example:
         >>> choice("output", "logits", ("logits", "predictions"))
         'logits'
     """
     choices = list(choices)
-    if not any(type(value) is type(known) and value == known for known in choices):
+    if not any(type(value) is type(item) and value == item for item in choices):
         raise error(f"{name}: expected {' or '.join(map(repr, choices))}, got {shown(value)}.")
     return value
 
@@ -85,7 +85,7 @@ def flag(name: str, value: Any) -> bool:
     """Return `value`, which must be True or False.
 
     Raises:
-        TypeError: anything else.
+        TypeError: `value` is not a bool.
     """
     return choice(name, value, (True, False), TypeError)
 
@@ -94,14 +94,14 @@ def strings(name: str, values: Any, count: int | None = None, of: str = "") -> l
     """Return `values`, an iterable of strings, as a list.
 
     Args:
-        name: what the argument is called.
-        values: what was passed.
-        count: int, how many there must be. Defaults to None, any number.
-        of: what there are `count` of, for the message.
+        name: str, name of the argument.
+        values: iterable to check.
+        count: int, expected number of strings. Defaults to None, any number.
+        of: str, what there is one string for, for the message.
 
     Raises:
-        TypeError: a single string, nothing that holds several, or something else in it.
-        ValueError: another number of them.
+        TypeError: `values` is a single string, not an iterable, or contains something other than strings.
+        ValueError: there are more or fewer than `count` strings.
 
     Example:
         >>> strings("tokens", ("the", "cat"))
@@ -115,17 +115,17 @@ def strings(name: str, values: Any, count: int | None = None, of: str = "") -> l
             raise TypeError(f"{name}: expected a list of strings, got {shown(value)} in it.")
     if count is not None and len(values) != count:
         raise ValueError(f"{name}: expected {count} strings, one for each {of}, got {len(values)}.")
-    return [str(value) for value in values]  # NumPy's own strings too
+    return [str(value) for value in values]  # converts NumPy's strings
 
 
 def instance(name: str, value: Any, kind: type, hint: str = "") -> Any:
-    """Return `value`, which must be a `kind`.
+    """Return `value`, which must be an instance of `kind`.
 
     Args:
-        hint: where one comes from, for the message.
+        hint: str, how to get an instance, for the message.
 
     Raises:
-        TypeError: another type.
+        TypeError: `value` has another type.
     """
     if not isinstance(value, kind):
         raise TypeError(f"{name}: expected a {kind.__name__}{hint and ', ' + hint}, got {shown(value)}.")
@@ -133,61 +133,64 @@ def instance(name: str, value: Any, kind: type, hint: str = "") -> Any:
 
 
 def new_file(path: str | os.PathLike[str], suffixes: Sequence[str]) -> Path:
-    """Return `path`, where a file is to be written, as a Path.
+    """Return the path of a file to write as a `Path`.
 
     Raises:
-        ValueError: a suffix that is not among `suffixes`. FileNotFoundError: the folder does not exist.
+        ValueError: the suffix is not one of `suffixes`.
+        FileNotFoundError: the folder does not exist.
     """
     path = Path(path)
     if path.suffix.lower() not in suffixes:
         raise ValueError(f"path: expected an ending in {', '.join(suffixes)}, got {str(path)!r}.")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"path: there is no folder {str(path.parent)!r} to save {path.name!r} in.")
+        raise FileNotFoundError(f"path: there is no folder {str(path.parent)!r} for {path.name!r}.")
     return path
 
 
 def to_numpy(name: str, values: Any, dtype: DTypeLike = np.float64) -> np.ndarray:
-    """Return `values` as an array of `dtype`; an array that has it already is not copied.
+    """Return `values` as a NumPy array of `dtype`, without a copy if they are one.
 
     Args:
-        name: of the argument, for errors.
-        values: an array, or a list of numbers or of arrays of one shape.
+        name: str, name of the argument.
+        values: array or tensor, or list of numbers or of arrays of the same shape.
 
     Raises:
-        TypeError: not numbers. ValueError: arrays of different shapes.
+        TypeError: `values` are not numbers.
+        ValueError: the arrays have different shapes.
     """
     try:
         if isinstance(values, list | tuple) and values and hasattr(values[0], "shape"):
             return np.stack([to_numpy(name, value, dtype) for value in values])
-        if hasattr(values, "detach"):  # torch: off the graph and off the GPU
+        if hasattr(values, "detach"):  # torch
             values = values.detach().cpu()
-            values = values.float() if "bfloat16" in str(values.dtype) else values  # NumPy does not know that type
+            values = values.float() if "bfloat16" in str(values.dtype) else values  # NumPy has no bfloat16
         array = np.asarray(values)
         if array.dtype.kind in "OSUcMm":
-            raise TypeError(f"its type is {array.dtype}")
-        with np.errstate(over="ignore"):  # what does not fit becomes infinite, and `check_finite` says so
+            raise TypeError(f"the dtype is {array.dtype}")
+        with np.errstate(over="ignore"):  # overflow becomes infinity, which `check_finite` refuses
             return np.asarray(array, dtype)
     except ValueError as error:
-        raise ValueError(f"{name}: expected arrays of one shape, got others: {error}") from None
+        raise ValueError(f"{name}: expected arrays of one shape, got different ones: {error}") from None
     except (TypeError, RuntimeError, NotImplementedError, AttributeError) as error:
         raise TypeError(f"{name}: expected numbers, got {type(values).__name__}: {error}") from None
 
 
 def numbers(name: str, values: Any, letters: str, dtype: DTypeLike = np.float64, **sizes: int) -> np.ndarray:
-    """Return `values` as an array of `dtype`, finite and not empty, with an axis for each of `letters`.
+    """Return `values` as a finite, non-empty array of `dtype` with the axes `letters`.
 
-    A letter that stands twice is a size that is the same twice; a digit is that size, and so is a letter in `sizes`.
+    Axes with the same letter must have the same size. A digit is a fixed size, and so is a letter in `sizes`.
 
     Raises:
-        TypeError: not numbers. ValueError: another shape, or NaN or infinity.
+        TypeError: `values` are not numbers.
+        ValueError: the shape is another, or a value is NaN or infinite.
 
     Example:
         >>> numbers("attention", [[1, 0], [0.5, 0.5]], "TT").shape
         (2, 2)
     """
     array = to_numpy(name, values, dtype)
-    known = dict(zip(letters, array.shape, strict=False)) | sizes
-    expected = tuple(int(letter) if letter.isdigit() else known.get(letter) for letter in letters)
+    axis_sizes = dict(zip(letters, array.shape, strict=False)) | sizes
+    expected = tuple(int(letter) if letter.isdigit() else axis_sizes.get(letter) for letter in letters)
     if not array.size or array.shape != expected:
         where = f" with {', '.join(f'{letter} = {size}' for letter, size in sizes.items())}" if sizes else ""
         raise ValueError(f"{name}: expected shape [{', '.join(letters)}]{where}, got {list(array.shape)}.")
@@ -195,13 +198,10 @@ def numbers(name: str, values: Any, letters: str, dtype: DTypeLike = np.float64,
 
 
 def check_finite(name: str, array: np.ndarray) -> np.ndarray:
-    """Return `array`, unless it holds NaN or infinity: then raise a ValueError that says where the first one is."""
-    for index, values in enumerate(array):  # a layer at a time: the whole may be half a gigabyte
+    """Return `array`. Raises a ValueError with the index of the first NaN or infinity in it."""
+    for index, values in enumerate(array):  # layer by layer, because the whole may need half a gigabyte
         finite = np.isfinite(values)
         if not finite.all():
-            place = [index, *(np.argwhere(~finite)[0] if finite.ndim else ())]
-            raise ValueError(
-                f"{name} holds numbers that are not finite (NaN or infinity), the first at "
-                f"[{', '.join(str(number) for number in place)}]."
-            )
+            first = [index, *(np.argwhere(~finite)[0] if finite.ndim else ())]
+            raise ValueError(f"{name}: expected finite numbers, got NaN or infinity at [{', '.join(map(str, first))}].")
     return array

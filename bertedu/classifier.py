@@ -1,6 +1,6 @@
-"""Classification: a sentence's class from one vector, by a small head on top of the encoder.
+"""Classification: a head on top of the encoder, from the vector of a text to one logit per class.
 
-    logits = dropout(pooled) W + b          (pooled: the encoder's, or a new tanh(x_L[0] W_p + b_p))
+    logits = dropout(pooled) W + b          (pooled: the encoder's pooled output, or a new tanh(x_L[0] W_p + b_p))
 
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 4.1. Chapter: notebooks/09_classification.ipynb.
 """
@@ -18,25 +18,25 @@ from bertedu.serialization import ConfigFromSignature
 
 @keras.saving.register_keras_serializable(package="bertedu")
 class ClassificationHead(ConfigFromSignature, keras.layers.Layer):
-    """From an encoder's output to one logit per class.
+    """Classification head: an optional dense layer on the vector of one token, dropout, and a logit per class.
 
     Args:
-        inner_dim: int, units of a dense layer on one token's vector; 0 for none: the head then takes a vector.
-        num_classes: int, the number of logits.
-        cls_token_idx: int, the position of the token whose vector is used.
+        inner_dim: int, units of the inner dense layer. With 0 there is none, and the head is called with one vector.
+        num_classes: int, number of classes.
+        cls_token_idx: int, position of the token that the inner layer takes.
         activation: Keras activation of the inner layer.
-        dropout_rate: float in [0, 1), before the last layer.
+        dropout_rate: float in [0, 1), dropout rate before the last layer.
         initializer: Keras initializer of both layers.
 
     Call arguments:
-        features: `[B, T, D]`, or `[B, D]` where `inner_dim` is 0.
-        training: bool, whether dropout acts.
+        features: `[B, T, D]`, or `[B, D]` if `inner_dim` is 0.
+        training: bool, whether to apply dropout.
 
     Returns:
-        `[B, num_classes]`, logits.
+        Logits, `[B, num_classes]`.
 
     Raises:
-        ValueError: fewer than one class.
+        ValueError: `num_classes` is below 1.
 
     Example:
         >>> tuple(ClassificationHead(4, num_classes=3)(keras.ops.ones((2, 5, 4))).shape)
@@ -71,7 +71,7 @@ class ClassificationHead(ConfigFromSignature, keras.layers.Layer):
         return defaults.dense(units, name, self.initializer, self.dtype_policy, activation=activation)
 
     def build(self, features_shape: Sequence[int | None]) -> None:
-        """Build the head for features of the shape `[B, T, D]`, or `[B, D]` where `inner_dim` is 0."""
+        """Create the weights for features of shape `[B, T, D]`, or `[B, D]` if `inner_dim` is 0."""
         width = features_shape[-1]
         if self.pooler_dense is not None:
             self.pooler_dense.build((None, width))
@@ -86,36 +86,36 @@ class ClassificationHead(ConfigFromSignature, keras.layers.Layer):
 
     @property
     def checkpoint_items(self) -> dict[str, keras.layers.Layer]:
-        """The inner layer under tf-models' name; nothing where there is none."""
+        """The inner layer, if any, by its name in checkpoints of tf-models."""
         return {} if self.pooler_dense is None else {"pooler_dense": self.pooler_dense}
 
 
 @keras.saving.register_keras_serializable(package="bertedu")
 class BertClassifier(ConfigFromSignature, keras.Model):
-    """An encoder and a classification head, with the arguments of tf-models' `BertClassifier`.
+    """An encoder with a classification head, with the arguments of tf-models' `BertClassifier`.
 
     Args:
-        network: a `BertEncoder`; shared, not copied (`bert.classifier_for` copies).
-        num_classes: int; 1 makes it a regression: one number, with no activation.
+        network: `BertEncoder`, which is shared, not copied (`bert.classifier_for` copies it).
+        num_classes: int, number of classes; 1 for regression, whose logit is the predicted value.
         initializer: Keras initializer of the head.
-        dropout_rate: float in [0, 1), once, before the last layer.
-        use_encoder_pooler: bool, take the encoder's `pooled_output`; else the head makes its own from the first token.
-        head_name: str, the head's name.
-        cls_head: None, or a layer to use as the head. It is called with what `use_encoder_pooler` selects:
-            `pooled_output` `[B, D]` or `sequence_output` `[B, T, D]`; the other arguments are then not used.
-        class_names: list of `num_classes` strings, what the classes are called. Defaults to None, not known.
-        multi_label: bool, whether several classes may apply to a text, each with a probability of its own (a sigmoid);
-            by default exactly one does (a softmax over the classes).
+        dropout_rate: float in [0, 1), dropout rate before the last layer.
+        use_encoder_pooler: bool, classify the encoder's `pooled_output`. If False, the head has a pooler of its own.
+        head_name: str, name of the head.
+        cls_head: layer to use as the head, called with `pooled_output` `[B, D]`, or with `sequence_output` `[B, T, D]`
+            if `use_encoder_pooler` is False. Defaults to a new `ClassificationHead`.
+        class_names: list of `num_classes` strings, names of the classes. Defaults to None, unknown.
+        multi_label: bool, whether any number of classes may apply to a text (a sigmoid for each). Defaults to False,
+            exactly one class applies (a softmax over the classes).
 
     Call arguments:
-        inputs: the encoder's inputs, see `BertEncoder`.
-        training: bool, whether dropout acts.
+        inputs: dict of the encoder's inputs; see `BertEncoder`.
+        training: bool, whether to apply dropout.
 
     Returns:
-        `[B, num_classes]`, logits.
+        Logits, `[B, num_classes]`.
 
     Raises:
-        ValueError: fewer than one class, or another number of `class_names`.
+        ValueError: `num_classes` is below 1, or there are more or fewer `class_names`.
 
     Example:
         >>> from bertedu.encoder import BertEncoder
@@ -139,7 +139,7 @@ class BertClassifier(ConfigFromSignature, keras.Model):
         multi_label: bool = False,
         **kwargs: Any,
     ) -> None:
-        # The encoder's precision is the model's: where that is float16, Keras scales the loss, lest gradients become 0.
+        # With the encoder's dtype policy, Keras scales the loss for float16, so that small gradients do not become 0.
         super().__init__(**{"dtype": network.dtype_policy} | kwargs)
         self.network = network
         self.num_classes = num_classes
@@ -158,21 +158,21 @@ class BertClassifier(ConfigFromSignature, keras.Model):
             dtype=network.dtype_policy,
             name=head_name,
         )
-        self.build()  # the encoder has its weights, so that the head can have its own
+        self.build()  # the encoder's sizes are known, so the weights exist from the start
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
-        """Tuple of the classes' names, or None."""
+        """Tuple of the names of the classes, or None if they are unknown."""
         return self._class_names
 
     @class_names.setter
     def class_names(self, names: Sequence[str] | None) -> None:
         if names is not None and len(names) != self.num_classes:
-            raise ValueError(f"class_names: expected {self.num_classes} names, one for each class, got {len(names)}.")
+            raise ValueError(f"class_names: expected {self.num_classes} names, one per class, got {len(names)}.")
         self._class_names = None if names is None else tuple(str(name) for name in names)
 
     def build(self, input_shape: Any = None) -> None:
-        """Build the head, unless it is built already."""
+        """Create the weights of the head if it has none yet."""
         if not self.classifier.built:
             width = self.network.hidden_size
             self.classifier.build((None, width) if self.use_encoder_pooler else (None, None, width))
@@ -185,17 +185,17 @@ class BertClassifier(ConfigFromSignature, keras.Model):
 
     @property
     def checkpoint_items(self) -> dict[str, keras.layers.Layer]:
-        """The parts that tf-models' checkpoints name: the encoder, and the head's inner layer where it has one."""
+        """The layers by their names in checkpoints of tf-models."""
         items = getattr(self.classifier, "checkpoint_items", {})
         return {"encoder": self.network} | {f"{self.head_name}.{key}": item for key, item in items.items()}
 
 
 def copy_encoder(encoder: Any, dtype: str | None = None) -> Any:
-    """Return a copy of an encoder: its weights, which of them are frozen, and its dropout rates as they are now.
+    """Return a copy of an encoder with the same weights, frozen layers and dropout rates.
 
     Args:
-        encoder: a `BertEncoder`.
-        dtype: name of a dtype policy of the copy. Defaults to the encoder's own.
+        encoder: `BertEncoder`.
+        dtype: str, dtype policy of the copy. Defaults to that of `encoder`.
     """
     config = encoder.get_config() | ({"dtype": dtype} if dtype else {})
     copy = type(encoder).from_config(config)
@@ -205,19 +205,19 @@ def copy_encoder(encoder: Any, dtype: str | None = None) -> Any:
 
 
 def copy_settings(source: keras.layers.Layer, target: keras.layers.Layer) -> None:
-    """Copy what may have been changed since a layer was built, `trainable` and dropout rates, to one built alike."""
+    """Copy `trainable` and dropout rates from a layer to another with the same configuration."""
     for original, copy in _matching_layers(source, target):
         copy.trainable = original.trainable
         if isinstance(original, keras.layers.Dropout):
             copy.rate = original.rate
     for original, copy in zip(source.weights, target.weights, strict=True):
-        copy.trainable = original.trainable  # of single weights, and of layers in private attributes
+        copy.trainable = original.trainable  # weights frozen one by one, or in private attributes
 
 
 def _matching_layers(
     source: keras.layers.Layer, target: keras.layers.Layer
 ) -> Iterator[tuple[keras.layers.Layer, keras.layers.Layer]]:
-    """Yield (layer of `source`, the same layer of `target`), outer layers first: they pass `trainable` on."""
+    """Yield (layer of `source`, the same layer of `target`), outer layers first, because they set `trainable`."""
     yield source, target
     for name, value in vars(source).items():
         if name.startswith("_") or not hasattr(target, name):

@@ -1,6 +1,7 @@
-"""Embeddings: a token becomes a vector, the sum of what it is, where it stands and which sentence it belongs to.
+"""Embeddings: the vector of a token is the sum of a word, a position and a type embedding.
 
-    x = dropout(LayerNorm(word[id] + position[t] + type[segment]))      (then x W + b, if tables are narrower than D)
+    x = dropout(LayerNorm(word[id] + position[t] + type[segment]))      (then x W + b, if the tables are narrower than
+    D)
 
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3 and figure 2; narrower tables: Lan et al. 2019
 (ALBERT, https://arxiv.org/abs/1909.11942), section 3.1. Chapter: notebooks/02_embeddings.ipynb.
@@ -19,33 +20,33 @@ from bertedu.serialization import ConfigFromSignature
 
 @keras.saving.register_keras_serializable(package="bertedu")
 class BertEmbeddings(ConfigFromSignature, keras.layers.Layer):
-    """Word, position and type embeddings: three tables, their sum, layer normalisation and dropout.
+    """Sum of word, position and type embeddings, followed by layer normalization and dropout.
 
     Args:
-        vocab_size: int, V, rows of the word table.
-        hidden_size: int, D, the width that leaves this layer.
-        max_sequence_length: int, rows of the position table.
-        type_vocab_size: int, rows of the type (segment) table.
-        embedding_width: int, W, the width of the three tables. Defaults to None, `hidden_size`; if it is another, a
-            projection W -> D follows the normalisation.
-        embedding_layer: a layer to use as the word table, which it has in `.embeddings`, `[V, W]`. Defaults to None, a
-            new table.
-        dropout: float in [0, 1).
-        layer_norm_epsilon: float, what the normalisation adds to the variance.
-        initializer: Keras initializer of tables and projection. Defaults to None, `defaults.initializer()`.
+        vocab_size: int, number of word embeddings V.
+        hidden_size: int, hidden size D of the output.
+        max_sequence_length: int, number of position embeddings.
+        type_vocab_size: int, number of type (segment) embeddings.
+        embedding_width: int, width W of the three tables. If it is not `hidden_size`, a projection W -> D follows the
+            normalization. Defaults to `hidden_size`.
+        embedding_layer: layer whose `embeddings` `[V, W]` are the word table. Defaults to None, a new table.
+        dropout: float in [0, 1), dropout rate of the normalized sum.
+        layer_norm_epsilon: float, epsilon of the layer normalization.
+        initializer: Keras initializer of tables and projection. Defaults to `defaults.initializer()`.
 
     Call arguments:
-        word_ids: integers `[B, T]`, 0 <= id < V; may be None when `word_embeddings` is given.
-        type_ids: integers `[B, T]`, 0 <= id < `type_vocab_size`.
-        word_embeddings: `[B, T, W]` or None, used in place of the word table's rows.
-        dense_inputs, dense_type_ids: `[B, T2, W]` and `[B, T2]` or None: ready vectors, put after the words.
-        training: bool, whether dropout acts.
+        word_ids: integers `[B, T]` from 0 to V - 1. Not used if `word_embeddings` is passed.
+        type_ids: integers `[B, T]` from 0 to `type_vocab_size` - 1.
+        word_embeddings: `[B, T, W]`, replaces the lookup of `word_ids`. Defaults to None.
+        dense_inputs, dense_type_ids: `[B, T2, W]` and `[B, T2]`, more embeddings and their types, appended to the word
+            embeddings. Defaults to None.
+        training: bool, whether to apply dropout.
 
     Returns:
         `[B, T + T2, D]`.
 
     Raises:
-        ValueError: a size below 1, or more positions than `max_sequence_length`.
+        ValueError: a size is below 1, or there are more positions than `max_sequence_length`.
 
     Example:
         >>> embeddings = BertEmbeddings(vocab_size=20, hidden_size=6, max_sequence_length=8, type_vocab_size=2)
@@ -98,7 +99,7 @@ class BertEmbeddings(ConfigFromSignature, keras.layers.Layer):
         )
 
     def build(self, input_shape: Any = None) -> None:
-        """Build the tables, the normalisation and the projection; every size is known without the inputs."""
+        """Create the weights of all layers. No input shape is needed."""
         for table in (self.word_embeddings, self.position_embedding, self.type_embeddings):
             if not table.built:
                 table.build(None)
@@ -115,7 +116,7 @@ class BertEmbeddings(ConfigFromSignature, keras.layers.Layer):
         dense_type_ids: Any = None,
         training: bool | None = None,
     ) -> Any:
-        """Return the embeddings, `[B, T + T2, D]`; see the class."""
+        """Return the embeddings, `[B, T + T2, D]`."""
         words = self.word_embeddings(word_ids) if word_embeddings is None else word_embeddings  # [B, T, W]
         if dense_inputs is not None:
             words = ops.concatenate([words, ops.cast(dense_inputs, words.dtype)], axis=1)  # [B, T + T2, W]
@@ -128,12 +129,12 @@ class BertEmbeddings(ConfigFromSignature, keras.layers.Layer):
         return x if self.projection is None else self.projection(x)  # [B, T, D]
 
     def _check_length(self, words):
-        length = words.shape[1]  # None in a graph, a symbol under JAX: neither is a text's length
+        length = words.shape[1]  # not an int in a graph of TensorFlow or JAX
         if not isinstance(length, int) or length <= self.max_sequence_length:
             return
-        if str(getattr(words, "device", "")) == "meta":  # Keras infers shapes on torch with a made-up length
+        if str(getattr(words, "device", "")) == "meta":  # torch: Keras infers shapes with an arbitrary length
             return
         raise ValueError(
-            f"{length} positions are more than max_sequence_length={self.max_sequence_length}: "
-            "shorten the input (BertPreprocessor's seq_length) or build the encoder with a longer position table."
+            f"inputs: expected at most max_sequence_length={self.max_sequence_length} positions, got {length}. Shorten "
+            "them (seq_length of BertPreprocessor), or create the encoder with a larger max_sequence_length."
         )

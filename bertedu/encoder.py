@@ -1,4 +1,4 @@
-"""BERT's encoder: embeddings, L transformer layers, and a pooler that summarises a sequence in its first token.
+"""BERT's encoder: embeddings, L transformer layers, and a pooler for the vector of the first token.
 
     x_0 = embeddings(ids, types);   x_i = transformer_i(x_{i-1}, mask);   pooled = tanh(x_L[0] W + b)
 
@@ -31,59 +31,66 @@ V1_SPELLINGS = {
     "attention_dropout_rate": "attention_dropout",
 }
 V1_IGNORED = ("dict_outputs", "return_all_encoder_outputs")
-"""What the first version of tf-models' encoder calls its arguments; its second version takes and ignores these too."""
+"""Names and unused arguments of tf-models' `BertEncoder`, which `BertEncoderV2` and this package accept too."""
 
 
 @keras.saving.register_keras_serializable(package="bertedu")
 class BertEncoder(ConfigFromSignature, keras.layers.Layer):
-    """A bi-directional transformer encoder, with the arguments of tf-models' `BertEncoder`.
+    """A bidirectional transformer encoder, with the arguments of tf-models' `BertEncoderV2`.
 
-    The defaults are BERT-Base's, but for `type_vocab_size`, which is tf-models' 16 (the published BERTs have 2). The
-    arguments may also be spelled as in the first version of tf-models' encoder: `intermediate_size`, `activation`,
-    `dropout_rate`, `attention_dropout_rate`; `dict_outputs` and `return_all_encoder_outputs` have no effect.
+    The defaults are those of BERT-Base, except for `type_vocab_size`, which is tf-models' 16 (2 in the published
+    BERTs). The names of tf-models' first version are accepted too: `intermediate_size`, `activation`, `dropout_rate`,
+    `attention_dropout_rate`; `dict_outputs` and `return_all_encoder_outputs` have no effect.
 
     Args:
-        vocab_size: int, V, the size of the token vocabulary.
-        hidden_size: int, D, a multiple of `num_attention_heads`.
-        num_layers: int, L >= 1.
-        num_attention_heads: int, N.
-        max_sequence_length: int, the longest sequence, rows of the position table.
-        type_vocab_size: int, rows of the type table: the number of segments.
-        inner_dim: int, F, neurons of each feed-forward network.
-        inner_activation: Keras activation of those neurons.
-        output_dropout: float in [0, 1), after the embeddings, after attention and after the feed-forward network.
-        attention_dropout: float in [0, 1), on the attention weights.
-        initializer: Keras initializer of every kernel and table. Defaults to None, a normal with sigma 0.02, cut at two
-            sigma.
-        output_range: int. The last layer computes positions [0, output_range) only; None and 0 mean all, a negative
-            number counts from the end.
-        embedding_width: int, W, the width of the embedding tables. Defaults to None, `hidden_size`; if it is another, a
-            projection follows (factorised embeddings).
-        embedding_layer: a layer to use as word table (in `.embeddings`), for example to share one. Defaults to None, a
-            new table.
+        vocab_size: int, size V of the vocabulary.
+        hidden_size: int, hidden size D, a multiple of `num_attention_heads`.
+        num_layers: int, number of layers L.
+        num_attention_heads: int, number of attention heads N per layer.
+        max_sequence_length: int, number of position embeddings, the maximum length of a sequence.
+        type_vocab_size: int, number of type (segment) embeddings.
+        inner_dim: int, number of neurons F of each feed-forward network.
+        inner_activation: Keras activation of the neurons. Defaults to BERT's, `defaults.gelu_tanh`.
+        output_dropout: float in [0, 1), dropout rate of embeddings, attention outputs and feed-forward outputs.
+        attention_dropout: float in [0, 1), dropout rate of the attention weights.
+        initializer: Keras initializer of all kernels and tables. Defaults to a normal distribution with standard
+            deviation 0.02, truncated at two standard deviations.
+        output_range: int, compute the last layer only at positions [0, output_range). A negative number counts from the
+            end. Defaults to None, which like 0 means all positions.
+        embedding_width: int, width W of the embedding tables. If it is not `hidden_size`, a projection W -> D follows
+            (factorized embeddings). Defaults to `hidden_size`.
+        embedding_layer: layer whose `embeddings` `[V, W]` are the word table, for example to share it. Defaults to
+            None, a new table.
         norm_first: bool, pre-norm instead of post-norm.
-        with_dense_inputs: bool, whether `inputs` lists the dense inputs too (a call takes them either way).
-        return_attention_scores: bool, add `attention_scores` to the outputs of every call.
-        layer_norm_epsilon: float, of every normalisation; the published BERTs all have 1e-12.
-        attention_cls, feedforward_cls: classes of each layer's two parts; see `TransformerEncoder`.
+        with_dense_inputs: bool, include the dense inputs in `BertEncoder.inputs`. A call accepts them in any case.
+        return_attention_scores: bool, return `attention_scores` by default.
+        layer_norm_epsilon: float, epsilon of all layer normalizations. Defaults to 1e-12, as in all published BERTs.
+        attention_cls, feedforward_cls: classes of attention and feed-forward network; see `TransformerEncoder`.
 
     Call arguments:
-        inputs: dict with the ids, mask and types, `[B, T]`, in any of `inputs.DIALECTS`; a mask is zero at padding.
-            Optional: `input_word_embeddings` `[B, T, W]`, used in place of a lookup of the ids, which may then be
-            absent; `dense_inputs` `[B, T2, W]` with `dense_mask` and `dense_type_ids` `[B, T2]`, put after the words.
-        head_mask: `[L, N]`, multiplies what each head contributes. Defaults to None, 1 for all.
-        return_attention_scores: bool. Defaults to None, what the constructor says.
-        return_embedding_output: bool, add `embedding_output`.
-        return_qkv: bool, add the lists `queries`, `keys`, `values`, L of `[B, N, T, H]`.
-        training: bool, whether dropout acts.
+        inputs: dict with ids, mask (zero at padding) and types, integers `[B, T]`, under the names of tf-models,
+            KerasHub or Hugging Face (`inputs.DIALECTS`). Optional: `input_word_embeddings` `[B, T, W]`, which replaces
+            the lookup of the ids; `dense_inputs` `[B, T2, W]` with `dense_mask` and `dense_type_ids` `[B, T2]`,
+            appended to the word embeddings.
+        head_mask: `[L, N]`, multiplies the contribution of each head: 0 switches it off. Defaults to 1 for all heads.
+        return_attention_scores: bool, return `attention_scores`. Defaults to the constructor's value.
+        return_embedding_output: bool, return `embedding_output`.
+        return_qkv: bool, return `queries`, `keys` and `values`.
+        training: bool, whether to apply dropout.
 
     Returns:
-        dict: `sequence_output` `[B, T, D]`, `pooled_output` `[B, D]`, `encoder_outputs` (list of L, `[B, T, D]`, the
-        last one being `sequence_output`); where asked for `attention_scores` (list of L, `[B, N, T, S]`: after mask and
-        softmax, before dropout and `head_mask`), `embedding_output` `[B, T, D]`, and `queries`, `keys`, `values`.
+        dict of the outputs, the last three only if asked for:
+            `sequence_output`: `[B, T, D]`, output of the last layer.
+            `pooled_output`: `[B, D]`.
+            `encoder_outputs`: list of L `[B, T, D]`, outputs of all layers.
+            `attention_scores`: list of L `[B, N, T, S]`, attention weights before dropout and `head_mask`.
+            `embedding_output`: `[B, T, D]`, input of the first layer.
+            `queries`, `keys`, `values`: lists of L `[B, N, T, H]`.
+        With `output_range` the last layer has fewer queries, and so a shorter T everywhere except in `keys` and
+        `values`.
 
     Raises:
-        ValueError: sizes that do not fit, an argument in two spellings, or an input that is missing, unknown or of
+        ValueError: sizes do not fit, an argument is passed in two spellings, or an input is missing, unknown or of
             another shape.
 
     Example:
@@ -143,13 +150,13 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         self.feedforward_cls = feedforward_cls
         if hidden_size % num_attention_heads:
             raise ValueError(
-                f"hidden_size={hidden_size} must be a multiple of num_attention_heads={num_attention_heads}: "
-                "every head works in hidden_size / num_attention_heads dimensions."
+                f"hidden_size: expected a multiple of num_attention_heads={num_attention_heads}, got {hidden_size}. "
+                "Each head has hidden_size / num_attention_heads dimensions."
             )
-        self._make_layers()
-        self.build()  # every size is known, so the weights can be there from the start
+        self._create_layers()
+        self.build()  # every size is known, so the weights exist from the start
 
-    def _make_layers(self):
+    def _create_layers(self):
         self.embeddings = BertEmbeddings(
             self.vocab_size,
             self.hidden_size,
@@ -185,7 +192,7 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         )
 
     def build(self, input_shape: Any = None) -> None:
-        """Build all layers; every size is known without the inputs."""
+        """Create the weights of all layers. No input shape is needed."""
         self.embeddings.build()
         for layer in self.transformer_layers:
             layer.build((None, None, self.hidden_size))
@@ -196,17 +203,18 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         inputs: Mapping[str, Any],
         head_mask: Any = None,
         return_attention_scores: bool | None = None,
+        *,
         return_embedding_output: bool = False,
         return_qkv: bool = False,
         training: bool | None = None,
     ) -> dict[str, Any]:
-        """Return the dict of outputs; see the class."""
+        """Return the dict of outputs that the class describes."""
         inputs = native_inputs(inputs)
         x = embedding_output = self._embed(inputs, training)  # [B, T, D]
         input_mask = self._input_mask(inputs)  # [B, T]
         layer_outputs, attention_scores, qkv = [], [], []
         for i, layer in enumerate(self.transformer_layers):
-            x, scores, *heads = layer(
+            x, scores, *optional = layer(
                 x,
                 padding_mask=input_mask,
                 head_mask=None if head_mask is None else head_mask[i],
@@ -214,10 +222,10 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
                 return_attention_scores=True,
                 return_qkv=return_qkv,
                 training=training,
-            )  # [B, T, D], [B, N, T, S]
+            )  # [B, T, D], [B, N, T, S], and (q, k, v) if asked for
             layer_outputs.append(x)
             attention_scores.append(scores)
-            qkv += heads
+            qkv += optional
         pooled_output = self.pooler_layer(x[:, 0])  # [B, D]
 
         if return_attention_scores is None:
@@ -247,7 +255,7 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
 
     @functools.cached_property
     def inputs(self) -> dict[str, keras.KerasTensor]:
-        """Symbolic inputs by name, for a functional model: ``keras.Model(encoder.inputs, encoder(encoder.inputs))``."""
+        """Symbolic inputs by name, for functional models: `keras.Model(encoder.inputs, encoder(encoder.inputs))`."""
         names = (*INPUTS, *DENSE_INPUTS) if self.with_dense_inputs else INPUTS
         return {
             name: keras.Input((None, self.embedding_width), name=name)

@@ -1,4 +1,4 @@
-"""Feed-forward: the same small two-layer network at every position, where two thirds of a layer's weights are.
+"""Feed-forward networks: two dense layers, applied to each position separately. They hold 2/3 of a layer's weights.
 
     output = activation(x W_1 + b_1) W_2 + b_2
     gated: output = (activation(x W_1 + b_1) * (x V + c)) W_2 + b_2
@@ -22,14 +22,14 @@ from bertedu.serialization import ConfigFromSignature
 
 @register("bertedu")
 class Feedforward(ConfigFromSignature, keras.layers.Layer):
-    """A layer that widens to F neurons, an activation, and a layer that narrows to D again.
+    """Position-wise feed-forward network: a dense layer to F neurons, an activation, a dense layer back to D.
 
-    No residual and no normalisation: those belong to the layer around it (`TransformerEncoder`).
+    The residual connection and the layer normalization are in `TransformerEncoder`.
 
     Args:
-        inner_dim: int, F >= 1, the number of neurons (BERT: 4 D).
-        inner_activation: Keras activation (name or function) of the inner layer; BERT's is `defaults.gelu_tanh`.
-        kernel_initializer, bias_initializer: Keras initializers of both layers.
+        inner_dim: int, number of neurons F. BERT has 4 D.
+        inner_activation: Keras activation of the neurons. Defaults to BERT's, `defaults.gelu_tanh`.
+        kernel_initializer, bias_initializer: Keras initializers of both dense layers.
 
     Call arguments:
         inputs: `[B, T, D]`.
@@ -38,7 +38,7 @@ class Feedforward(ConfigFromSignature, keras.layers.Layer):
         `[B, T, D]`.
 
     Raises:
-        ValueError: `inner_dim` below 1, or an unknown activation.
+        ValueError: `inner_dim` is below 1, or the activation is unknown.
 
     Example:
         >>> feedforward = Feedforward(inner_dim=12)
@@ -62,7 +62,7 @@ class Feedforward(ConfigFromSignature, keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Build the two layers for inputs of the shape `[B, T, D]`."""
+        """Create the two dense layers for inputs of shape `[B, T, D]`."""
         self.intermediate_dense = self._dense(self.inner_dim, "intermediate")
         self.intermediate_dense.build(input_shape)
         self.output_dense = self._dense(input_shape[-1], "output")
@@ -75,25 +75,25 @@ class Feedforward(ConfigFromSignature, keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Return the network's output, `[B, T, D]`."""
-        tokens = ops.reshape(inputs, (-1, inputs.shape[-1]))  # [B T, D]: product, bias and GELU are then one kernel
+        tokens = ops.reshape(inputs, (-1, inputs.shape[-1]))  # [B T, D]; flat: TensorFlow fuses product, bias, GELU
         neurons = self.inner_activation(self.intermediate_dense(tokens))  # [B T, F]
         return ops.reshape(self.output_dense(neurons), ops.shape(inputs))  # [B, T, D]
 
 
 @register("bertedu")
 class GatedFeedforward(Feedforward):
-    """A feed-forward network in which a second, linear layer decides how much of each neuron passes.
+    """Feed-forward network whose neurons are multiplied by a linear gate; with GELU, the paper's GEGLU.
 
-    With GELU this is the paper's GEGLU. The gate is not activated, and unlike in the paper all three layers have
-    biases, as in tf-models. This is the bare network: tf-models' class of this name also adds the residual, applies
-    dropout and normalises, which here is done by the layer around it (`TransformerEncoder`).
+    The neurons are the values after the activation and before the gate. All three dense layers have a bias, as in
+    tf-models and unlike in the paper. tf-models' class of this name also contains the residual connection, dropout and
+    layer normalization, which are in `TransformerEncoder` here.
 
     Args:
-        inner_dim: int, F >= 1, the number of neurons, and of gates.
-        inner_activation, kernel_initializer, bias_initializer: as in `Feedforward`.
+        inner_dim: int, number of neurons F, and of gates.
+        inner_activation, kernel_initializer, bias_initializer: see `Feedforward`.
 
     Call arguments, Returns, Raises:
-        As `Feedforward`.
+        See `Feedforward`.
 
     Example:
         >>> feedforward = GatedFeedforward(inner_dim=12)
@@ -107,7 +107,7 @@ class GatedFeedforward(Feedforward):
         super().__init__(inner_dim, *args, **kwargs)
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Build the three layers for inputs of the shape `[B, T, D]`."""
+        """Create the three dense layers for inputs of shape `[B, T, D]`."""
         super().build(input_shape)
         self.gate_dense = self._dense(self.inner_dim, "gate")
         self.gate_dense.build(input_shape)

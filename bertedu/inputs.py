@@ -1,8 +1,8 @@
-"""The inputs of BERT: texts, checked once, and the three arrays that they become, under one name each.
+"""The inputs of BERT: checks of texts, and of the three arrays under their names in different libraries.
 
-    ids      input_word_ids    [B, T]   which token
-    mask     input_mask        [B, T]   non-zero at real tokens, zero at padding
-    types    input_type_ids    [B, T]   which segment
+    ids      input_word_ids    [B, T]   indices into the vocabulary
+    mask     input_mask        [B, T]   1 for real tokens, 0 for padding
+    types    input_type_ids    [B, T]   index of the segment
 
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3 and figure 2. Chapter: notebooks/06_encoder.ipynb.
 """
@@ -22,7 +22,7 @@ DIALECTS = {
     "KerasHub": ("token_ids", "padding_mask", "segment_ids"),
     "Hugging Face": ("input_ids", "attention_mask", "token_type_ids"),
 }
-"""What the three inputs (ids, mask, types; integers, `[B, T]`) are called; the first row is our own."""
+"""Names of the three inputs (ids, mask, types) in each library. The package uses those of tf-models."""
 
 INPUTS = DIALECTS["tf-models"]
 DENSE_INPUTS = ("dense_inputs", "dense_mask", "dense_type_ids")
@@ -31,27 +31,27 @@ NATIVE_NAMES = {
     **{name: native for row in DIALECTS.values() for name, native in zip(row, INPUTS, strict=True)},
     **{name: name for name in OPTIONAL_INPUTS},
 }
-"""Every accepted key, and its name inside the package."""
+"""Accepted name -> name in this package."""
 
 
 def native_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs of an encoder under our own names, their names and shapes checked.
+    """Check the inputs of an encoder and return them under the names of this package.
 
     Args:
-        inputs: dict, in any of the `DIALECTS`.
+        inputs: dict of arrays or tensors, under the names of any of the `DIALECTS`.
 
     Raises:
-        ValueError: not a dict; an input is missing, unknown, given twice, or of another shape.
+        ValueError: `inputs` is not a dict, or an input is missing, unknown, passed twice, or has another shape.
     """
     if not isinstance(inputs, Mapping):
-        raise ValueError(f"inputs must be a dict, got {type(inputs).__name__}. {_spellings()}")
+        raise ValueError(f"inputs: expected a dict, got {type(inputs).__name__}. {_spellings()}")
     native: dict[str, Any] = {}
     for key, value in inputs.items():
         name = NATIVE_NAMES.get(key)
         if name is None:
-            raise ValueError(f"Unknown input {key!r}. {_spellings()}")
+            raise ValueError(f"inputs: unknown name {key!r}. {_spellings()}")
         if name in native:
-            raise ValueError(f"The input {name!r} came twice, as {key!r} too. {_spellings()}")
+            raise ValueError(f"inputs: expected {name!r} once, got {key!r} as well. {_spellings()}")
         native[name] = value
     words = "input_word_embeddings" if "input_word_embeddings" in native else "input_word_ids"
     _check_shapes(native, (words, *INPUTS[1:]))
@@ -61,72 +61,72 @@ def native_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_shapes(native: dict[str, Any], names: Sequence[str]) -> None:
-    """Raise ValueError unless all of `names` are there, in shapes that fit the first."""
+    """Raise ValueError if one of `names` is missing, or does not have the sizes of the first."""
     missing = [name for name in names if name not in native]
     if missing:
-        raise ValueError(f"Missing input {missing[0]!r}; got {sorted(native)}. {_spellings()}")
+        raise ValueError(f"inputs: expected {missing[0]!r}, got only {sorted(native)}. {_spellings()}")
     expected = tuple(native[names[0]].shape)
     for name in names:
         shape = tuple(native[name].shape)
         letters = "[B, T, W]" if name in ("input_word_embeddings", "dense_inputs") else "[B, T]"
         sizes = zip(shape[:2], expected[:2], strict=False)
         if len(shape) != letters.count(",") + 1 or any(None not in pair and pair[0] != pair[1] for pair in sizes):
-            raise ValueError(f"{name} must be {letters} and fit {names[0]}, whose shape is {expected}; got {shape}.")
+            raise ValueError(f"{name}: expected {letters} with the sizes of {names[0]}, {expected}, got {shape}.")
 
 
 def _spellings() -> str:
     rows = "; ".join(f"{library}: {', '.join(names)}" for library, names in DIALECTS.items())
     optional = ", ".join(OPTIONAL_INPUTS)
-    return f"The inputs are ids, mask and types, in one of these spellings: {rows}. Optional: {optional}."
+    return f"The inputs are ids, mask and types, under one of these sets of names: {rows}. Optional: {optional}."
 
 
 def check_values(inputs: Mapping[str, np.ndarray], encoder: Any) -> None:
-    """Refuse NumPy arrays with ids, types or lengths for which an encoder has no rows in its tables.
+    """Check that an encoder's tables have a row for all ids, types and positions.
 
-    The layers check shapes only, because looking at values would stop an accelerator at every step; this is for places
-    where values are concrete anyway: the reader, the data pipeline and the loaders.
+    The layers check only shapes, because reading values would make an accelerator wait at every step. This function is
+    called where the values are NumPy arrays anyway.
 
     Args:
-        inputs: dict of integer NumPy arrays `[B, T]`, under our own names.
-        encoder: the `BertEncoder`.
+        inputs: dict of integer NumPy arrays `[B, T]`, under the names of this package.
+        encoder: `BertEncoder`.
 
     Raises:
-        ValueError: names the input and the value.
+        ValueError: an id or type is out of range, or there are too many tokens.
     """
     limits = {"input_word_ids": encoder.vocab_size, "input_type_ids": encoder.type_vocab_size}
     for name, limit in limits.items():
         values = inputs[name]
         if values.size and not 0 <= values.min() <= values.max() < limit:
             wrong = values[(values < 0) | (values >= limit)][0]
-            raise ValueError(f"{name} holds {wrong}, but the encoder knows ids from 0 to {limit - 1} only.")
+            raise ValueError(f"{name}: expected ids from 0 to {limit - 1} for this encoder, got {wrong}.")
     length = inputs["input_word_ids"].shape[1]
-    most = encoder.max_sequence_length
-    if length > most:
-        raise ValueError(f"{length} tokens are more than the encoder's {most} positions. Cut the text (seq_length).")
+    limit = encoder.max_sequence_length
+    if length > limit:
+        raise ValueError(f"input_word_ids: expected at most {limit} tokens, got {length}. Set seq_length to cut texts.")
 
 
 def check_vocabulary_size(tokens: int, rows: int) -> None:
     """Warn if a tokenizer has fewer tokens than a word table has rows.
 
     Raises:
-        ValueError: it has more.
+        ValueError: the tokenizer has more tokens.
     """
     if tokens > rows:
-        raise ValueError(f"The tokenizer has {tokens} tokens, but the encoder's word table only {rows} rows.")
+        raise ValueError(f"The tokenizer has {tokens} tokens, but the encoder's word table has only {rows} rows.")
     if tokens < rows:
-        message = f"The tokenizer has {tokens} tokens, but the encoder's word table {rows} rows"
-        warnings.warn(f"{message}: it was padded, or the vocabulary was cut off.", stacklevel=3)
+        message = f"The tokenizer has {tokens} tokens, but the encoder's word table has {rows} rows"
+        warnings.warn(f"{message}. Either the table is padded, or the vocabulary is incomplete.", stacklevel=3)
 
 
 def checked_texts(texts: Any, name: str = "text") -> list[str]:
     """Return texts as a list of strings that the tokenizer accepts.
 
     Args:
-        texts: list, tuple or array of n strings, or one string. Bytes are read as UTF-8.
-        name: what the argument is called.
+        texts: list, tuple or array of `n` strings, or one string. Bytes are decoded as UTF-8.
+        name: str, name of the argument.
 
     Raises:
-        TypeError: something that is not a string.
+        TypeError: a text is not a string.
 
     Example:
         >>> checked_texts("the cat"), checked_texts([b"the", "cat"])
@@ -136,19 +136,19 @@ def checked_texts(texts: Any, name: str = "text") -> list[str]:
     if isinstance(texts, str | bytes):
         return [checked_text(texts, name)]
     if not isinstance(texts, Sequence):
-        raise TypeError(f"{name}: expected a string or a list of strings, got {texts!r}")
+        raise TypeError(f"{name}: expected a string or a list of strings, got {texts!r}.")
     return [checked_text(text, name) for text in texts]
 
 
 def checked_text(text: Any, name: str = "text") -> str:
-    """Return one text as a string that the tokenizer accepts: without lone surrogates, from bytes if need be.
+    """Return a text as a string that the tokenizer accepts: decoded, and without lone surrogates.
 
     Raises:
-        TypeError: not a string.
+        TypeError: `text` is not a string.
     """
     if isinstance(text, bytes):
         return text.decode("utf-8", errors="replace")
     if not isinstance(text, str):
-        hint = "; a second text goes into `pair`" if isinstance(text, list | tuple) else ""
-        raise TypeError(f"{name}: expected a flat list of strings, got {text!r} in it{hint}")
-    return LONE_SURROGATES.sub("\ufffd", text)  # Rust refuses them; one character for one keeps the offsets right
+        hint = " Pass second texts as `pair`." if isinstance(text, list | tuple) else ""
+        raise TypeError(f"{name}: expected a flat list of strings, got {text!r} in it.{hint}")
+    return LONE_SURROGATES.sub("\ufffd", text)  # Rust refuses them; a single character keeps the offsets

@@ -1,6 +1,7 @@
-"""The masked language model: predict tokens that were hidden from the encoder.
+"""The masked language model: predictions of the tokens that were masked.
 
-    h = LayerNorm(activation(x_L[masked positions] W + b));   logits = h E^T + c      (E is the word table, once more)
+    h = LayerNorm(activation(x_L[masked positions] W + b));   logits = h E^T + c      (E: the word table of the
+    embeddings)
 
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.1, task 1. Chapter: notebooks/08_masked_lm.ipynb.
 """
@@ -20,7 +21,7 @@ from bertedu.serialization import ConfigFromSignature, deserialize
 
 @dataclasses.dataclass(frozen=True)
 class SharedTable:
-    """A word table `[V, W]` that belongs to another layer, in the attribute in which that layer has it."""
+    """A word table `[V, W]` of another layer, under the attribute name that an embedding layer uses."""
 
     embeddings: Any
     built: ClassVar[bool] = True
@@ -28,29 +29,28 @@ class SharedTable:
 
 @keras.saving.register_keras_serializable(package="bertedu")
 class MaskedLM(ConfigFromSignature, keras.layers.Layer):
-    """The masked-LM head: for each masked position a logit for every token of the vocabulary.
+    """The masked-LM head: a logit for every token of the vocabulary at each masked position.
 
-    The last step multiplies with the encoder's own word table ("tied"), so that the head adds few weights.
+    The output matrix is the encoder's word table (tied weights), so the head itself has few weights.
 
     Args:
-        embedding_table: the layer that holds the word table `[V, W]` in `.embeddings`: `encoder.get_embedding_layer()`.
-            Or, as in tf-models, the table itself: a variable, tensor or array `[V, W]`. It is then neither among the
-            weights of this layer nor in its configuration.
-        activation: Keras activation of the hidden layer. Defaults to None, linear, as in tf-models; the published BERTs
+        embedding_table: layer whose `embeddings` `[V, W]` are the word table: `encoder.get_embedding_layer()`. Or, as
+            in tf-models, the table itself as a variable, tensor or array; then it is not saved with this layer.
+        activation: Keras activation of the hidden layer. Defaults to None, linear, as in tf-models. The published BERTs
             use their encoder's GELU.
         initializer: Keras initializer of the hidden layer.
-        output: "logits", or "predictions" for their log-softmax.
-        layer_norm_epsilon: float.
+        output: "logits", or "predictions" for log-probabilities (the log-softmax of the logits).
+        layer_norm_epsilon: float, epsilon of the layer normalization.
 
     Call arguments:
-        sequence_data: `[B, T, D]`, the encoder's sequence output.
-        masked_positions: integers `[B, M]`, each below T.
+        sequence_data: `[B, T, D]`, the encoder's `sequence_output`.
+        masked_positions: integers `[B, M]` from 0 to T - 1.
 
     Returns:
         `[B, M, V]`.
 
     Raises:
-        ValueError: another `output`, or a table that is not one.
+        ValueError: `output` is unknown, or `embedding_table` is neither a layer nor a matrix.
 
     Example:
         >>> table = keras.layers.Embedding(20, 6)
@@ -74,7 +74,7 @@ class MaskedLM(ConfigFromSignature, keras.layers.Layer):
         if not isinstance(embedding_table, keras.layers.Layer):
             if len(getattr(embedding_table, "shape", ())) != 2:
                 kind = type(embedding_table).__name__
-                raise ValueError(f"embedding_table: expected encoder.get_embedding_layer() or [V, W], got {kind}.")
+                raise ValueError(f"embedding_table: expected encoder.get_embedding_layer(), or [V, W], got {kind}.")
             embedding_table = SharedTable(embedding_table)
         self.embedding_table = embedding_table
         self.activation = keras.activations.get(activation)
@@ -92,11 +92,11 @@ class MaskedLM(ConfigFromSignature, keras.layers.Layer):
 
     @property
     def _table_layer(self) -> keras.layers.Layer | None:
-        """The layer that holds the table; None where the table itself was passed."""
+        """The layer that holds the word table, or None if the table itself was passed."""
         return None if isinstance(self.embedding_table, SharedTable) else self.embedding_table
 
     def build(self, sequence_data_shape: Sequence[int | None], masked_positions_shape: Any = None) -> None:
-        """Build the head for a sequence output of the shape `[B, T, D]`."""
+        """Create the weights of the head for a `sequence_output` of shape `[B, T, D]`."""
         if not self.embedding_table.built:
             self.embedding_table.build()
         vocab_size, width = self.table.shape
@@ -117,23 +117,25 @@ class MaskedLM(ConfigFromSignature, keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="bertedu")
 class BertPretrainer(ConfigFromSignature, keras.Model):
-    """An encoder with the heads it is pretrained with: the masked language model, and any number of classifiers.
+    """An encoder with its pretraining heads: a masked-LM head and any number of classification heads.
 
     Args:
-        encoder_network: a `BertEncoder`; shared, not copied.
+        encoder_network: `BertEncoder`, which is shared, not copied.
         mlm_activation: Keras activation of the masked-LM head's hidden layer. Defaults to None, linear.
         mlm_initializer: Keras initializer of that layer.
-        classification_heads: list of layers, each called with `sequence_output`; their names become output keys.
-        customized_masked_lm: a layer to use in place of a new `MaskedLM`, called in the same way. Defaults to None.
+        classification_heads: list of layers, called with `sequence_output`. Each adds an output under its name.
+        customized_masked_lm: layer with the call of `MaskedLM`, to use as masked-LM head. Defaults to a new `MaskedLM`.
 
     Call arguments:
-        inputs: the encoder's inputs, and `masked_lm_positions` `[B, M]` where predictions are asked for.
+        inputs: dict of the encoder's inputs and, for predictions, `masked_lm_positions` `[B, M]`.
+        training: bool, whether to apply dropout.
 
     Returns:
-        dict: all of the encoder's outputs, `mlm_logits` `[B, M, V]` where positions were given, and an entry per head.
+        dict of the encoder's outputs, `mlm_logits` `[B, M, V]` if positions are passed, and an output per
+        classification head.
 
     Raises:
-        ValueError: two heads of one name.
+        ValueError: two heads have the same name.
 
     Example:
         >>> from bertedu.encoder import BertEncoder
@@ -165,7 +167,7 @@ class BertPretrainer(ConfigFromSignature, keras.Model):
         self.customized_masked_lm = customized_masked_lm
         names = [head.name for head in self.classification_heads]
         if len(set(names)) != len(names):
-            raise ValueError(f"classification_heads must have names of their own, got {names}.")
+            raise ValueError(f"classification_heads: expected different names, got {names}.")
         self.masked_lm = customized_masked_lm or MaskedLM(
             encoder_network.get_embedding_layer(),
             self.mlm_activation,
@@ -174,17 +176,17 @@ class BertPretrainer(ConfigFromSignature, keras.Model):
             dtype=encoder_network.dtype_policy,
             name="cls_predictions",
         )
-        self.build()  # the encoder has its weights, so that the heads can have theirs
+        self.build()  # the encoder's sizes are known, so the weights exist from the start
 
     def build(self, input_shape: Any = None) -> None:
-        """Build the heads that are not built yet."""
+        """Create the weights of the heads that have none yet."""
         sequence_shape = (None, None, self.encoder_network.hidden_size)
         for head in (self.masked_lm, *self.classification_heads):
             if not head.built:
                 head.build(sequence_shape)
 
     def call(self, inputs: dict[str, Any], training: bool | None = None) -> dict[str, Any]:
-        """Return the dict of outputs; see the class."""
+        """Return the dict of outputs that the class describes."""
         inputs = dict(inputs)
         positions = inputs.pop("masked_lm_positions", None)
         outputs = dict(self.encoder_network(inputs, training=training))
@@ -196,7 +198,7 @@ class BertPretrainer(ConfigFromSignature, keras.Model):
 
     @property
     def checkpoint_items(self) -> dict[str, keras.layers.Layer]:
-        """The parts that tf-models' checkpoints name: encoder, masked_lm, and each head's own."""
+        """The layers by their names in checkpoints of tf-models."""
         items = {"encoder": self.encoder_network, "masked_lm": self.masked_lm}
         for head in self.classification_heads:
             for key, item in getattr(head, "checkpoint_items", {}).items():
@@ -204,13 +206,13 @@ class BertPretrainer(ConfigFromSignature, keras.Model):
         return items
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor. A head's table is null there if it is the encoder's own."""
+        """Return the arguments of the constructor. The table of a tied `customized_masked_lm` is None."""
         config, head = super().get_config(), self.customized_masked_lm
         if isinstance(head, MaskedLM):
             tied = head.table is self.encoder_network.get_embedding_table()
             if not tied and head._table_layer is None:
-                raise ValueError("customized_masked_lm: expected the encoder's table or one in a layer, got another.")
-            if tied:  # it must not come back as a copy
+                raise ValueError("customized_masked_lm: expected a table in a layer, or the encoder's, got an array.")
+            if tied:  # `from_config` ties it again
                 config["customized_masked_lm"]["config"]["embedding_table"] = None
         return config
 

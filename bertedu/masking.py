@@ -1,6 +1,6 @@
-"""Masking: the examples of a masked language model, tokens hidden at random.
+"""Masking: random tokens are masked to make the training examples of a masked language model.
 
-    of the chosen tokens 80 % become [MASK], 10 % a random token, 10 % stay
+    of the chosen tokens, 80 % become [MASK], 10 % a random token, and 10 % stay the same
 
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.1, task 1. Chapter: notebooks/08_masked_lm.ipynb.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from bertedu import checks
 from bertedu.tokenizer import BertTokenizer
 
-IGNORED = 0  # what stands in the padding of positions and ids; their weight is 0
+IGNORED = 0  # fills unused positions and ids, whose weight is 0
 
 
 def mask_tokens(
@@ -27,25 +27,24 @@ def mask_tokens(
     whole_words: bool = False,
     seed: int | np.random.Generator | None = None,
 ) -> dict[str, np.ndarray]:
-    """Hide tokens for a model to predict: of those chosen 80 % become [MASK], 10 % a random token, 10 % stay.
+    """Mask random tokens for a model to predict: 80 % become [MASK], 10 % a random token, and 10 % stay the same.
 
-    Special tokens and padding are never chosen; at least one token of every text that has one is. Takes and returns
-    NumPy arrays.
+    Special tokens and padding are not masked. At least one token of every text is.
 
     Args:
-        inputs: dict with `input_word_ids` and `input_mask`, integer arrays `[B, T]`, as a preprocessor returns them.
-        tokenizer: the `BertTokenizer` that made them.
-        rate: float in (0, 1], the fraction of tokens that is chosen.
-        max_predictions: int, M, the largest number chosen of one text. Defaults to None, `rate` times T.
-        whole_words: bool, choose all pieces of a word (`un ##want ##ed`) or none, up to M.
-        seed: int, `numpy.random.Generator` or None.
+        inputs: dict with `input_word_ids` and `input_mask`, integer NumPy arrays `[B, T]`, from a `BertPreprocessor`.
+        tokenizer: `BertTokenizer` of `inputs`.
+        rate: float in (0, 1], fraction of tokens to predict.
+        max_predictions: int, maximum number M of predictions per text. Defaults to `rate` times T.
+        whole_words: bool, whole word masking: choose all pieces of a word (`un ##want ##ed`) or none.
+        seed: int or `numpy.random.Generator`. Defaults to None, different tokens in every call.
 
     Returns:
-        `inputs`, copied, with `input_word_ids` masked, and int32 `masked_lm_positions`, `masked_lm_ids` (the original
-        tokens) and float32 `masked_lm_weights` (0 in the padding), `[B, M]`.
+        A copy of `inputs` with masked `input_word_ids`, and three arrays `[B, M]`: int32 `masked_lm_positions`, int32
+        `masked_lm_ids` (the original ids) and float32 `masked_lm_weights` (0 for unused predictions).
 
     Raises:
-        ValueError: a rate outside of (0, 1], or `max_predictions` below 1.
+        ValueError: `rate` is not in (0, 1], or `max_predictions` is below 1.
 
     Example:
         >>> from bertedu.text import BertPreprocessor
@@ -81,9 +80,9 @@ def mask_tokens(
     return dict(inputs) | {"input_word_ids": ids} | masked
 
 
-def _choose(candidates, continues, rate, most, rng):
-    """Return the positions to predict, sorted; pieces that continue a word are chosen with all of it or not at all."""
-    count = min(most, max(1, round(rate * len(candidates)))) if len(candidates) else 0
+def _choose(candidates, continues, rate, limit, rng):
+    """Return the sorted positions to predict. Pieces that continue a word are chosen together with it."""
+    count = min(limit, max(1, round(rate * len(candidates)))) if len(candidates) else 0
     words = []
     for position in candidates:
         if words and continues[position] and words[-1][-1] == position - 1:

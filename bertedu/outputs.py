@@ -1,4 +1,4 @@
-"""The outputs of BERT's encoder: one table says how each is made, when, and which of its axes are as long as the text.
+"""The outputs of BERT's encoder: a table of how each is made, what asks for it, and which axes have the text's length.
 
 Chapter: notebooks/06_encoder.ipynb.
 """
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 
 class ForwardPass(NamedTuple):
-    """What a forward pass of L layers computes; the outputs are made of it.
+    """The tensors of a forward pass through L layers, from which the outputs are made.
 
     Args:
         embedding_output: `[B, T, D]`.
@@ -31,9 +31,10 @@ class Output(NamedTuple):
     """An output of `BertEncoder`.
 
     Args:
-        of: function that makes it of a `ForwardPass`.
-        length_axes: tuple of axes that are as long as the text; of each tensor, where the output is a list.
-        flag: the argument of `BertEncoder.call` that asks for it. Defaults to None, always there.
+        of: function that returns it from a `ForwardPass`.
+        length_axes: tuple of the axes that have the length of the text, in each tensor if the output is a list.
+        flag: str, the argument of `BertEncoder.call` that asks for it. Defaults to None, always returned.
+            (`return_attention_scores` is an argument of the constructor too, as in tf-models; new flags are not.)
     """
 
     of: Callable[[ForwardPass], Any]
@@ -51,9 +52,9 @@ OUTPUTS = {
     "keys": Output(lambda computed: [keys for _, keys, _ in computed.qkv], (2,), "return_qkv"),
     "values": Output(lambda computed: [values for _, _, values in computed.qkv], (2,), "return_qkv"),
 }
-"""The encoder's outputs by name. A new output is a line here, and the encoder, `compiled` and the readers follow."""
+"""The outputs by name. One that a `ForwardPass` holds needs only a line here; for others, see CONTRIBUTING.md."""
 
 
 def select(computed: ForwardPass, **flags: bool) -> dict[str, Any]:
-    """Return the outputs by name, without those whose flag is not set."""
+    """Return the outputs by name: those without a flag, and those whose flag is True."""
     return {name: o.of(computed) for name, o in OUTPUTS.items() if o.flag is None or flags[o.flag]}

@@ -1,4 +1,4 @@
-"""Pooling: one vector for a whole text, out of one vector per token.
+"""Pooling: one vector per text from one vector per token.
 
     cls = x_L[0]        pooled = tanh(cls W + b)
     mean = sum_t mask_t x_L[t] / sum_t mask_t        max = max of x_L[t] over t with mask_t
@@ -21,14 +21,14 @@ Pooling = Callable[[Any, Any], Any]
 
 
 class EmbedSettings(NamedTuple):
-    """How a model was meant to embed texts.
+    """The settings with which a model embeds texts; the defaults of `Bert.embed`.
 
     Args:
-        pooling: "mean", "cls", "max" or "pooled", a registered name, or a function of your own; from a checkpoint that
-            embeds in another way, a description of that, which `Bert.embed` refuses.
-        normalize: bool, whether vectors are scaled to length 1.
-        max_length: int, tokens that are read of a text. Defaults to None, the model's own limit.
-        prompt: str, put before each text.
+        pooling: "mean", "cls", "max" or "pooled", a function, or the name of a registered function. For a checkpoint
+            that embeds in another way, the description of that way, which `Bert.embed` refuses.
+        normalize: bool, scale every vector to length 1.
+        max_length: int, number of tokens to which longer texts are cut. Defaults to the model's own limit.
+        prompt: str, prepended to each text.
     """
 
     pooling: str | Pooling = "mean"
@@ -38,7 +38,7 @@ class EmbedSettings(NamedTuple):
 
 
 def cls_pooling(sequence_output: Any, input_mask: Any = None) -> Any:
-    """Return the first token's vector, `[B, D]`, of `[B, T, D]`. The mask has no effect: [CLS] is never padding.
+    """Return the vector of the first token, [CLS], as `[B, D]`. `input_mask` is not used.
 
     Example:
         >>> cls_pooling(ops.ones((2, 3, 4))).shape[1]
@@ -48,7 +48,7 @@ def cls_pooling(sequence_output: Any, input_mask: Any = None) -> Any:
 
 
 def mean_pooling(sequence_output: Any, input_mask: Any) -> Any:
-    """Return the mean vector of the real tokens, `[B, D]`, of `[B, T, D]` and a mask `[B, T]`; zeros without any.
+    """Return the mean of the vectors of all real tokens, `[B, D]`; 0 for a text without real tokens.
 
     Example:
         >>> float(mean_pooling(ops.array([[[2.0], [4.0], [99.0]]]), ops.array([[1, 1, 0]]))[0, 0])
@@ -60,28 +60,28 @@ def mean_pooling(sequence_output: Any, input_mask: Any) -> Any:
 
 
 def max_pooling(sequence_output: Any, input_mask: Any) -> Any:
-    """Return the largest value of each dimension over the real tokens, `[B, D]`; zeros without any.
+    """Return the maximum of each element over all real tokens, `[B, D]`; 0 for a text without real tokens.
 
     Example:
         >>> float(max_pooling(ops.array([[[2.0], [4.0], [99.0]]]), ops.array([[1, 1, 0]]))[0, 0])
         4.0
     """
     real = _real(sequence_output, input_mask)  # [B, T, 1]
-    lowest = ops.min(sequence_output, axis=1, keepdims=True)  # [B, 1, D], what padding becomes: never the largest
+    lowest = ops.min(sequence_output, axis=1, keepdims=True)  # [B, 1, D], replaces padding
     return ops.max(ops.where(real > 0, sequence_output, lowest), axis=1) * ops.max(real, axis=1)  # [B, D]
 
 
 def pool(outputs: Mapping[str, Any], input_mask: Any, pooling: str | Pooling = "mean") -> Any:
-    """Return one vector per text, `[B, D]`, from a `BertEncoder`'s outputs.
+    """Return one vector per text, `[B, D]`, from the outputs of a `BertEncoder`.
 
     Args:
         outputs: dict with `sequence_output` `[B, T, D]` and, for "pooled", `pooled_output` `[B, D]`.
         input_mask: `[B, T]`, zero at padding.
-        pooling: "cls", "pooled", "mean" or "max"; the name of a registered function (`bertedu.register`), or a function
-            itself, of `sequence_output` and `input_mask`.
+        pooling: "cls", "pooled", "mean" or "max"; a function of `sequence_output` and `input_mask`, or the name of one
+            that is registered with `bertedu.register`.
 
     Raises:
-        ValueError: another name.
+        ValueError: `pooling` is unknown.
 
     Example:
         >>> pool({"sequence_output": ops.ones((2, 3, 4))}, ops.ones((2, 3)), "max").shape[1]
@@ -93,41 +93,41 @@ def pool(outputs: Mapping[str, Any], input_mask: Any, pooling: str | Pooling = "
 
 
 POOLINGS: dict[str, Pooling] = {"cls": cls_pooling, "mean": mean_pooling, "max": max_pooling}
-"""The poolings by name that need nothing but `sequence_output`."""
+"""The built-in pooling functions of `sequence_output` by name."""
 
 
 def get(pooling: Any) -> Pooling | None:
-    """Return the function that a pooling stands for; None for "pooled", which has none, and for unknown names."""
+    """Return the function of a pooling; None for "pooled", which needs none, and for unknown names."""
     if isinstance(pooling, str):
         pooling = POOLINGS.get(pooling) or registered(pooling)
     return pooling if callable(pooling) and not isinstance(pooling, type) else None
 
 
 def check_pooling(pooling: Any) -> None:
-    """Raise ValueError unless `pooling` is one that `pool` knows."""
+    """Raise ValueError if `pool` does not know `pooling`."""
     if not is_pooling(pooling):
         raise ValueError(
-            f"pooling must be one of {['pooled', *POOLINGS]}, got {pooling!r}. Pass a function of your own itself, or "
-            "its name once it is registered (bertedu.register)."
+            f"pooling: expected one of {['pooled', *POOLINGS]}, a function, or the name of one registered with "
+            f"bertedu.register, got {pooling!r}."
         )
 
 
 def is_pooling(pooling: Any) -> bool:
-    """Return whether `pooling` is one that `pool` knows: "pooled", a name of `POOLINGS`, registered, or a function."""
+    """Return whether `pool` knows `pooling`: a built-in or registered name, or a function."""
     return pooling == "pooled" or get(pooling) is not None
 
 
 def pooling_name(pooling: str | Pooling) -> str:
-    """Return the name under which a file can hold a pooling.
+    """Return the name by which a configuration file refers to a pooling.
 
     Raises:
-        ValueError: a function that is not registered.
+        ValueError: the function is not registered.
     """
     built_in = {function: name for name, function in POOLINGS.items()}
     name = pooling if isinstance(pooling, str) else built_in.get(pooling) or name_of(pooling)
     if name is None:
         raise ValueError(
-            f"embed_settings: the pooling {pooling!r} is not registered, so that no file can name it: decorate it with "
+            f"embed_settings: expected a registered pooling, got {pooling!r}. Decorate the function with "
             "@bertedu.register()."
         )
     return name

@@ -1,4 +1,4 @@
-"""Reading: everything that a BERT computes for one text, as NumPy arrays.
+"""Reading: the outputs of a BERT for one text, as NumPy arrays.
 
 Chapter: notebooks/00_start_here.ipynb.
 """
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Reading:
-    """What a BERT computed for a text of T tokens, [CLS] and [SEP] included. All arrays are float32 NumPy arrays.
+    """The outputs of a BERT for a text of T tokens, [CLS] and [SEP] included. All arrays are float32 NumPy arrays.
 
     Attributes:
-        text, pair: the texts.
+        text, pair: the texts; `pair` is None for a single text.
         tokens: list of T strings.
         ids, type_ids: lists of T integers.
-        offsets: list of T: (start, end) of the token's characters in its text, end exclusive; None for [CLS], [SEP].
-        segments: list of T: 0 for tokens of `text`, 1 for those of `pair`, None for [CLS] and [SEP].
-        attention: `[L, N, T, T]`, the attention weights of each layer and head: queries on the third axis, keys on the
-            fourth.
-        encoder_outputs: `[L, T, D]`, each layer's output.
-        embedding_output: `[T, D]`, the input of the first layer.
-        pooled_output: `[D]`, or None where the model was published without a pooler.
-        model: the name of the model.
-        queries, keys, values: `[L, N, T, H]` each; None without `return_qkv`.
+        offsets: list of T (start, end), the characters of each token in its text, end exclusive. None for [CLS], [SEP].
+        segments: list of T integers, 0 for tokens of `text` and 1 for those of `pair`. None for [CLS] and [SEP].
+        attention: `[L, N, T, T]`, attention weights of all layers and heads, with queries on the third axis and keys on
+            the last.
+        encoder_outputs: `[L, T, D]`, outputs of all layers.
+        embedding_output: `[T, D]`, input of the first layer.
+        pooled_output: `[D]`, or None if the model was published without a pooler.
+        model: str, name of the model.
+        queries, keys, values: `[L, N, T, H]`, or None without `return_qkv`.
     """
 
     text: str
@@ -57,15 +57,16 @@ class Reading:
 
     @classmethod
     def of(cls, text: str, pair: str | None, encoded: Encoded, outputs: Mapping[str, Any], model: str) -> Reading:
-        """Return the reading of an encoded text from the encoder's outputs for a batch of one.
+        """Return the reading of an encoded text from the outputs of a `BertEncoder` for a batch of one.
 
-        Every output that has the name of an attribute becomes that attribute; `attention_scores` becomes `attention`.
+        `attention_scores` becomes `attention`. The other outputs become the attributes of the same name; those without
+        one are left out.
         """
-        arrays = {name: _of_only_text(output) for name, output in outputs.items()}
+        arrays = {name: _unbatched(output) for name, output in outputs.items()}
         arrays["attention"] = arrays.pop("attention_scores")
-        known = {**encoded._asdict(), **arrays}
+        values = {**encoded._asdict(), **arrays}
         names = {field.name for field in dataclasses.fields(cls)}
-        return cls(text=text, pair=pair, model=model, **{name: known[name] for name in known.keys() & names})
+        return cls(text=text, pair=pair, model=model, **{name: values[name] for name in values.keys() & names})
 
     @property
     def sequence_output(self) -> np.ndarray:
@@ -77,17 +78,21 @@ class Reading:
         return f"Reading({' '.join(self.tokens)!r}: {len(self.tokens)} tokens, {layers} layers of {heads} heads)"
 
     def plot(self, layer: int | None = None, head: int | None = None) -> Any:
-        """Return a matplotlib figure of the attention: every head, one layer's heads, or (with both) one head.
+        """Plot the attention weights with matplotlib: of all heads, of one layer's heads, or of one head.
+
+        Args:
+            layer: int, index of a layer. Defaults to None, all layers.
+            head: int, index of a head in `layer`. Defaults to None, all heads.
 
         Returns:
-            Axes, or an array of Axes.
+            matplotlib Axes, or an array of them.
 
         Raises:
-            ValueError: a layer or head that is not there, or a head without its layer.
+            ValueError: `layer` or `head` is out of range, or `head` is passed without `layer`.
         """
         from bertedu import plots
 
-        self._check_choice(layer, head)
+        self._check_indices(layer, head)
         if layer is None:
             return plots.model(self.attention, self.tokens, title=f"Every head of {self.model}")
         if head is None:
@@ -96,26 +101,26 @@ class Reading:
 
     picture = renamed_attribute("picture", "plot")
 
-    def _check_choice(self, layer, head):
+    def _check_indices(self, layer, head):
         if head is not None and layer is None:
-            raise ValueError(f"head={head} needs its layer as well.")
-        for name, chosen, count in zip(("layer", "head"), (layer, head), self.attention.shape, strict=False):
-            if chosen is not None:
-                position(name, chosen, count)
+            raise ValueError(f"layer: expected the layer of head {head}, got None.")
+        for name, index, count in zip(("layer", "head"), (layer, head), self.attention.shape, strict=False):
+            if index is not None:
+                position(name, index, count)
 
     def view(self, kind: str = "model", **options: Any) -> View:
-        """Return a view of the attention for the browser: to show, to close, and to `save` as one interactive .html.
+        """Return an interactive view of the attention weights for the browser, with a `save` method for .html files.
 
         Args:
-            kind: "model" (every head, one of them large), "head" (lines from token to token, by head), or "neuron"
-                (queries, keys and their products; for a reading with `return_qkv=True`).
-            options: further arguments of `be.model_view`, `be.head_view` or `be.neuron_view`: `layer`, `head`, ...
+            kind: "model" (all heads as thumbnails, one enlarged), "head" (lines between tokens for the heads of a
+                layer), or "neuron" (elements of queries and keys; for a reading with `return_qkv=True`).
+            options: other arguments of `be.model_view`, `be.head_view` or `be.neuron_view`, such as `layer` and `head`.
 
         Returns:
-            a `bertedu.views.View`.
+            A `bertedu.views.View`.
 
         Raises:
-            ValueError: another kind, a layer or head that is not there, or "neuron" without queries and keys.
+            ValueError: `kind` is unknown, a layer or head is out of range, or "neuron" without queries and keys.
         """
         from bertedu import views
 
@@ -127,24 +132,25 @@ class Reading:
             options.setdefault("segments", self.segments)
             return views.head_view(self.attention, self.tokens, **options)
         if self.queries is None:
-            raise ValueError("The neuron view needs queries and keys: read the text with return_qkv=True.")
+            raise ValueError("kind: the neuron view needs queries and keys. Read the text with return_qkv=True.")
         options.setdefault("attention", self.attention)
         return views.neuron_view(self.queries, self.keys, self.tokens, **options)
 
     def show(self, view: str = "model", **options: Any) -> None:
-        """Show a view: in a notebook live, above it a static figure for where nothing live can run.
+        """Show an interactive view in a notebook, with a static figure for viewers that run no JavaScript.
 
         Args:
-            view: "model", "head" or "neuron", as `kind` of `view`.
-            options: as there.
+            view: "model", "head" or "neuron", the `kind` of `view`.
+            options: see `view`.
         """
         self.view(view, **options).show()
 
     def save(self, path: str | Path, layer: int | None = None, head: int | None = None) -> Path:
-        """Save `plot(layer, head)` as .png, .svg or .pdf, by the ending of `path`, and return the path.
+        """Save `plot(layer, head)` as .png, .svg or .pdf and return the path.
 
         Raises:
-            ValueError: another ending. FileNotFoundError: no such folder.
+            ValueError: `path` has another ending.
+            FileNotFoundError: the folder does not exist.
         """
         from bertedu import plots
 
@@ -155,8 +161,8 @@ class Reading:
             plots.close(axes)
 
 
-def _of_only_text(output):
-    """Return an output for a batch of one without that axis, layers stacked, in float32: plots know no bfloat16."""
+def _unbatched(output):
+    """Return an output for a batch of one without the batch axis and in float32, lists stacked."""
     if isinstance(output, list):
-        return np.stack([_of_only_text(tensor) for tensor in output])
+        return np.stack([_unbatched(tensor) for tensor in output])
     return None if output is None else np.asarray(output[0], "float32")

@@ -1,7 +1,6 @@
-"""Registered classes and functions: what a configuration from a file may name besides the parts of this package.
+"""The registry: classes and functions of your own that a configuration file may name.
 
-Only names that stand here are ever looked up. Your own attention or feed-forward class, pooling function or activation
-stands here once it is registered:
+No other names are ever looked up. Register an attention or feed-forward class, a pooling function or an activation with
 
     @be.register("mine")
     class MyAttention(be.MultiHeadAttention): ...
@@ -20,13 +19,13 @@ REGISTERED: dict[str, Any] = {}
 
 
 def register(package: str = "custom") -> Callable[[Item], Item]:
-    """Register a class or function under "package>Name", with us and with Keras' serialisation.
+    """Register a class or function as "package>Name", here and for serialization with Keras.
 
     Args:
-        package: str, put before the name. A class that Keras knows already keeps the name that it has there.
+        package: str, prefix of the name. An object that is already registered with Keras keeps its name.
 
     Returns:
-        a decorator, which returns what it decorates.
+        A decorator, which returns the object unchanged.
 
     Example:
         >>> @register("mine")
@@ -38,7 +37,7 @@ def register(package: str = "custom") -> Callable[[Item], Item]:
 
     def decorate(item: Item) -> Item:
         name = keras.saving.get_registered_name(item)
-        if ">" not in name:  # Keras' answer for what it does not know
+        if ">" not in name:  # not registered with Keras yet
             keras.saving.register_keras_serializable(package)(item)
             name = keras.saving.get_registered_name(item)
         REGISTERED[name] = item
@@ -48,10 +47,10 @@ def register(package: str = "custom") -> Callable[[Item], Item]:
 
 
 def registered(name: Any) -> Any:
-    """Return the class or function that is registered under `name`, or None."""
+    """Return the class or function registered as `name`, or None."""
     return REGISTERED.get(name) if isinstance(name, str) else None
 
 
 def name_of(item: Any) -> str | None:
-    """Return the name under which a class or function is registered, or None."""
-    return next((name for name, known in REGISTERED.items() if known is item), None)
+    """Return the registered name of a class or function, or None."""
+    return next((name for name, other in REGISTERED.items() if other is item), None)

@@ -1,7 +1,7 @@
-"""Configurations of layers, derived from the signatures of their constructors.
+"""`get_config` and `from_config` of layers, derived from the signatures of their constructors.
 
-An argument named `x` is kept as `self.x` and stands in the configuration as "x", with layers, initializers and
-classes in Keras' serialised form. Chapter: notebooks/10_checkpoints.ipynb.
+An argument `x` is stored as `self.x` and in the configuration under "x". Layers, initializers and classes are
+serialized as in Keras. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 import keras
 
 NEWER_FIELDS = ("input_axes", "output_axes", "quantization_config")
-"""Fields that versions of Keras after our lower bound, 3.10, write, and that say nothing where they are null."""
+"""Fields that Keras writes since a version after 3.10, our lower bound. Null values have no effect."""
 
 
 def portable(config: Any) -> Any:
-    """Return a serialised configuration without those of `NEWER_FIELDS` that are null.
+    """Return a serialized configuration without `NEWER_FIELDS` that are null.
 
     Example:
         >>> portable({"class_name": "GlorotUniform", "config": {"seed": 1, "input_axes": None}})
@@ -31,20 +31,20 @@ def portable(config: Any) -> Any:
 
 
 def serialize(item: Any) -> Any:
-    """Return Keras' record of an object, in fields that our lower bound of Keras knows. Plain values stay plain."""
+    """Serialize an object with Keras, in a form that Keras 3.10 can read too. Plain values are returned as they are."""
     return portable(keras.saving.serialize_keras_object(item))
 
 
 def deserialize(record: Any) -> Any:
-    """Return the object that a record describes, also one that a newer Keras wrote."""
+    """Return the object that Keras serialized, also with a newer version."""
     return keras.saving.deserialize_keras_object(portable(record))
 
 
 class ConfigFromSignature:
-    """Mixin for layers and models: `get_config` and `from_config`, derived from the constructor's signature.
+    """Mixin for layers and models that derives `get_config` and `from_config` from the constructor's signature.
 
-    Put it before the Keras class. Every argument must be kept in the attribute of its name, or in the one that
-    `STORED_AS` maps it to. A subclass with further arguments needs nothing else.
+    It comes before the Keras class. Every argument must be stored in the attribute of its name, or in the one that
+    `STORED_AS` maps it to. This holds for the arguments that a subclass adds, too.
 
     Example:
         >>> class Scale(ConfigFromSignature, keras.layers.Layer):
@@ -58,8 +58,8 @@ class ConfigFromSignature:
     STORED_AS: ClassVar[Mapping[str, str]] = {}
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor, as JSON can hold them."""
-        # A model's precision and `trainable` are those of its parts.
+        """Return the arguments of the constructor in a form that JSON can hold."""
+        # The dtype policy and `trainable` of a model are those of its layers.
         config = {"name": self.name} if isinstance(self, keras.Model) else super().get_config()  # type: ignore[misc]
         for name in constructor_arguments(type(self)):
             attribute = self.STORED_AS.get(name, name)
@@ -69,12 +69,12 @@ class ConfigFromSignature:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """Return the layer that a `get_config` dict describes, with new weights."""
+        """Return the layer of a `get_config` dict, with new weights."""
         return cls(**{name: from_config(name, value) for name, value in config.items()})
 
 
 def constructor_arguments(cls: type) -> list[str]:
-    """Return the names of the arguments of a class' constructor, with those that it passes on to its base classes."""
+    """Return the names of the constructor's arguments, with those that it passes to base classes."""
     names: dict[str, None] = {}
     for base in reversed(cls.__mro__):
         if issubclass(base, ConfigFromSignature) and "__init__" in vars(base):
@@ -85,7 +85,7 @@ def constructor_arguments(cls: type) -> list[str]:
 
 
 def to_config(name: str, value: Any) -> Any:
-    """Return the value of the argument `name` as a configuration holds it; of a dropout layer, its rate."""
+    """Return the value of the argument `name` for a configuration. A dropout layer becomes its rate."""
     if name.endswith("activation"):
         return keras.activations.serialize(value)
     if isinstance(value, keras.layers.Dropout):
@@ -98,15 +98,15 @@ def to_config(name: str, value: Any) -> Any:
 
 
 def from_config(name: str, value: Any) -> Any:
-    """Return the argument `name` of a constructor from a configuration: the reverse of `to_config`.
+    """Return the value of the argument `name` from a configuration, the reverse of `to_config`.
 
     Raises:
-        ValueError: a class that is not registered.
+        ValueError: the value is the name of a class that is not registered.
     """
     if name.endswith("_cls") and isinstance(value, str):
         registered = keras.saving.get_registered_object(value)
         if registered is None:
-            raise ValueError(f"{name}: {value!r} is not registered (@bertedu.register()). Import its module first.")
+            raise ValueError(f"{name}: expected a registered class, got {value!r}. Import its module first.")
         return registered
     if isinstance(value, list):
         return [from_config(name, item) for item in value]

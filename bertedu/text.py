@@ -1,4 +1,4 @@
-"""Text to numbers: texts become the three arrays that BERT reads, with special tokens, padding and truncation.
+"""Preprocessing: from texts to the three input arrays of BERT, with special tokens, truncation and padding.
 
     tokens   [CLS]  a_1 ... a_n  [SEP]  b_1 ... b_m  [SEP]  [PAD] ...
     types      0     0  ...  0     0     1  ...  1     1      0
@@ -23,7 +23,7 @@ from bertedu.fields import ANYTHING, FLAG, Rule, only, read_fields
 from bertedu.inputs import INPUTS, checked_texts
 from bertedu.serialization import ConfigFromSignature
 from bertedu.tokenizer import BertTokenizer
-from bertedu.vocabulary import named
+from bertedu.vocabulary import located
 
 LENGTH_LIMIT = 1_000_000  # tokens; BERT's own limit is 512
 TRUNCATIONS = ("round_robin", "longest_first")
@@ -43,10 +43,14 @@ RECORD = {
 
 
 class Encoded(NamedTuple):
-    """One text or pair as BERT reads it, not padded: five lists of length T, and a count.
+    """One tokenized text or pair with [CLS] and [SEP], not padded: five lists of length T, and a count.
 
-    `segments` says which text a token is from (0 or 1) and `offsets` where it stands there, (start, end) in characters,
-    end exclusive; both are None at the [CLS] and [SEP] put around the texts. `truncated` tokens did not fit.
+    Args:
+        tokens, ids: the tokens and their ids.
+        type_ids: 0 for the first segment, 1 for the second, [SEP] included.
+        offsets: (start, end), the characters of each token in its text, end exclusive. None for [CLS] and [SEP].
+        segments: the text of each token, 0 or 1. None for [CLS] and [SEP].
+        truncated: int, the number of tokens that were cut off.
     """
 
     tokens: list[str]
@@ -58,12 +62,12 @@ class Encoded(NamedTuple):
 
 
 def pack(rows: Sequence[Encoded], pad_id: int, length: int | None = None) -> dict[str, np.ndarray]:
-    """Return the dict of three int32 NumPy arrays `[B, T]` of B `Encoded`.
+    """Return the three input arrays of B `Encoded` as a dict of int32 NumPy arrays `[B, T]`.
 
     Args:
         rows: list of B `Encoded`.
-        pad_id: the id of [PAD].
-        length: int, T, the length to pad to. Defaults to None, the longest row's.
+        pad_id: int, id of [PAD].
+        length: int, the padded length T. Defaults to the longest of `rows`.
     """
     length = max(len(row.ids) for row in rows) if length is None else length
     word_ids = np.full((len(rows), length), pad_id, np.int32)  # [B, T]
@@ -75,7 +79,7 @@ def pack(rows: Sequence[Encoded], pad_id: int, length: int | None = None) -> dic
 
 
 def length_sorted_batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
-    """Return indices of `lengths` in batches of similar length, each at most `batch_tokens` when padded, longest first.
+    """Group indices of `lengths` into batches of similar length, at most `batch_tokens` with padding, longest first.
 
     Example:
         >>> length_sorted_batches([3, 9, 4], batch_tokens=9)
@@ -92,29 +96,30 @@ def length_sorted_batches(lengths: Sequence[int], batch_tokens: int) -> list[lis
 
 @keras.saving.register_keras_serializable(package="bertedu")
 class BertPreprocessor(ConfigFromSignature, keras.layers.Layer):
-    """Turns texts, or pairs of texts, into the three arrays that BERT reads.
+    """Converts texts, or pairs of texts, to the three input arrays of BERT.
 
     Args:
-        tokenizer: a `BertTokenizer`.
-        seq_length: T, the length to pad and to truncate to; None pads to the longest text of the call and truncates
-            nothing.
-        truncation: which tokens of a pair are kept. "round_robin" (the TF Hub preprocessors'): one of each text in
-            turn, starting with the first text. "longest_first" (Hugging Face's): the longer text loses tokens until
-            both are equal; an odd position goes to the longer one, and to the second if they are equally long.
+        tokenizer: `BertTokenizer`.
+        seq_length: int, length T to which texts are truncated and padded. With None, texts are padded to the longest of
+            the call and not truncated.
+        truncation: how pairs are truncated. "round_robin", as in TF Hub's preprocessors: take a token of each text in
+            turn, from the first text on. "longest_first", as in Hugging Face: remove tokens of the longer text until
+            both have the same length; an odd position goes to the longer text, or to the second of equally long ones.
 
     Call arguments:
-        text: a string; a flat list or array of B strings (a list is always a batch); a TensorFlow string tensor of
-            shape [] or [B], also within `tf.data.Dataset.map`; or `keras.Input(shape=(), dtype="string")`, with the
-            TensorFlow backend. Bytes are read as UTF-8; what is not valid UTF-8 becomes U+FFFD.
-        pair: None, or the second texts, in the same form and number.
+        text: string, or list or array of B strings; TensorFlow string tensor of shape `[]` or `[B]`, also in
+            `tf.data.Dataset.map`; or, with the TensorFlow backend, `keras.Input(shape=(), dtype="string")`. Bytes are
+            decoded as UTF-8, with U+FFFD in place of invalid bytes.
+        pair: the second texts, of the same type and number. Defaults to None, single texts.
 
     Returns:
-        A dict of int32 `input_word_ids`, `input_mask`, `input_type_ids`: NumPy arrays [B, T], B = 1 for one string; for
-        tensors, tensors [B, T], or [T] for a scalar. An empty list gives [0, T] where `seq_length` is set.
+        dict of int32 `input_word_ids`, `input_mask` and `input_type_ids`: NumPy arrays `[B, T]` (B = 1 for a string),
+        or for tensors, tensors `[B, T]` or `[T]`.
 
     Raises:
-        TypeError: an item is not a string. ValueError: unequal numbers of texts and pairs; no room for [CLS] and
-        [SEP]; `keras.Input` on another backend.
+        TypeError: an item is not a string.
+        ValueError: there is not one pair for each text, [CLS] and [SEP] do not fit, a list is empty and `seq_length` is
+            None, or `keras.Input` is used with another backend.
 
     Example:
         >>> words = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat on mat dog ran it was warm un ##want ##ed . ,".split()
@@ -134,21 +139,21 @@ class BertPreprocessor(ConfigFromSignature, keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         if not isinstance(tokenizer, BertTokenizer):
-            raise TypeError(f"tokenizer: expected a BertTokenizer, got {tokenizer!r}")
+            raise TypeError(f"tokenizer: expected a BertTokenizer, got {tokenizer!r}.")
         self.tokenizer = tokenizer
         self.seq_length = _checked_length(seq_length, 1)
         self.truncation = checks.choice("truncation", truncation, TRUNCATIONS)
-        self.supports_jit = False  # XLA knows no strings
+        self.supports_jit = False  # XLA does not support strings
 
     def __call__(self, text: Any, pair: Any = None, training: bool | None = None) -> dict[str, Any]:
-        # Keras makes tensors of all arguments, but JAX and torch have none for strings. (It also passes `training`.)
+        # Keras would convert the arguments to tensors, and JAX and torch have no string tensors. It passes `training`.
         if isinstance(text, keras.KerasTensor) or isinstance(pair, keras.KerasTensor):
             return super().__call__(text, pair)
         return self.call(text, pair)
 
     def call(self, text: Any, pair: Any = None) -> dict[str, Any]:
-        """Return the three arrays; see the class."""
-        tf = sys.modules.get("tensorflow")  # there is no tensor of TensorFlow where it has not been imported
+        """Return the three input arrays as a dict."""
+        tf = sys.modules.get("tensorflow")  # if it is not imported, nothing is its tensor
         if tf and (tf.is_tensor(text) or tf.is_tensor(pair)):
             return self._pack_tensors(text, pair)
         return self._pack(text, pair)
@@ -156,7 +161,7 @@ class BertPreprocessor(ConfigFromSignature, keras.layers.Layer):
     def _pack(self, text, pair):
         rows = self.encode_batch(text, pair, max_length=self.seq_length)
         if not rows and self.seq_length is None:
-            raise ValueError("text: an empty list has no longest text to pad to; set seq_length, or do not call")
+            raise ValueError("text: expected at least one text without seq_length, got an empty list. Set seq_length.")
         return pack(rows, self.tokenizer.pad_id, self.seq_length)
 
     def _pack_tensors(self, text, pair):
@@ -172,74 +177,78 @@ class BertPreprocessor(ConfigFromSignature, keras.layers.Layer):
         tensors = tf.numpy_function(pack, inputs, [tf.int32] * len(INPUTS), stateful=False)
         for tensor in tensors:
             tensor.set_shape(inputs[0].shape.concatenate([self.seq_length]))  # [T] or [B, T]
-        # Whatever writes a layer into a SavedModel first traces those of its functions that have a signature.
+        # Writing a SavedModel traces the functions of a layer that have a signature, and so raises this error.
         self.refuse_to_be_saved = tf.function(_refuse_to_be_saved, input_signature=[], autograph=False)
         return dict(zip(INPUTS, tensors, strict=True))
 
     def compute_output_spec(self, text: Any, pair: Any = None) -> dict[str, Any]:
-        """Return the symbolic outputs for `keras.Input`s of strings."""
+        """Return the symbolic outputs for a `keras.Input` of strings."""
         if devices.backend() != "tensorflow":
             backend = devices.backend()
-            raise ValueError(f"text: string inputs in graphs are TensorFlow's, but Keras runs on {backend!r}.")
+            raise ValueError(f"text: symbolic strings (keras.Input) need the TensorFlow backend, got {backend!r}.")
         _check_tensors([(value.dtype, len(value.shape)) for value in (text, pair) if value is not None])
         return {name: keras.KerasTensor((*text.shape, self.seq_length), dtype="int32") for name in INPUTS}  # [B, T]
 
     def encode(self, text: str | bytes, pair: str | bytes | None = None, max_length: int | None = None) -> Encoded:
-        """Return one text or pair as `Encoded`. Without `max_length` every token is kept, whatever `seq_length` is."""
+        """Return one text or pair as `Encoded`, truncated to `max_length` tokens. `seq_length` is not used."""
         for name, value in {"text": text, "pair": "" if pair is None else pair}.items():
             if not isinstance(value, str | bytes):
-                raise TypeError(f"{name}: expected one string, got {value!r}; encode_batch takes lists")
+                raise TypeError(f"{name}: expected one string, got {value!r}. Use encode_batch for lists.")
         return self.encode_batch(text, pair, max_length)[0]
 
     def encode_batch(self, texts: Any, pairs: Any = None, max_length: int | None = None) -> list[Encoded]:
-        """Return a list of B `Encoded`, of B texts or pairs; `max_length` as in `encode`."""
+        """Return B texts or pairs as a list of B `Encoded`; see `encode`."""
         segments = [checked_texts(texts, "text")]
         if pairs is not None:
             segments.append(checked_texts(pairs, "pair"))
             if _form(texts) != _form(pairs):
-                raise ValueError(f"pair: expected one for each text, got {_form(pairs)} for {_form(texts)}")
+                raise ValueError(f"pair: expected {_form(texts)} as for text, got {_form(pairs)}.")
         _checked_length(max_length, len(segments))
         encodings = map(self.tokenizer.encode_batch, segments)
-        return [self._join(pieces, max_length) for pieces in zip(*encodings, strict=True)]
+        return [self._join(segments, max_length) for segments in zip(*encodings, strict=True)]
 
-    def _join(self, pieces, max_length):
-        sizes = [len(piece) for piece in pieces]
-        kept = sizes if max_length is None else _places(sizes, max_length - len(sizes) - 1, self.truncation)
-        names = self.tokenizer
-        tokens, ids, types, offsets, segments = [names.cls_token], [names.cls_id], [0], [None], [None]
-        for segment, (piece, n) in enumerate(zip(pieces, kept, strict=True)):
-            tokens += [*piece.tokens[:n], names.sep_token]
-            ids += [*piece.ids[:n], names.sep_id]
+    def _join(self, encodings, max_length):
+        sizes = [len(encoding) for encoding in encodings]
+        limits = sizes if max_length is None else _truncated(sizes, max_length - len(sizes) - 1, self.truncation)
+        tokenizer = self.tokenizer
+        tokens, ids, types, offsets, segments = [tokenizer.cls_token], [tokenizer.cls_id], [0], [None], [None]
+        for segment, (encoding, n) in enumerate(zip(encodings, limits, strict=True)):
+            tokens += [*encoding.tokens[:n], tokenizer.sep_token]
+            ids += [*encoding.ids[:n], tokenizer.sep_id]
             types += [segment] * (n + 1)
-            offsets += [*piece.offsets[:n], None]
+            offsets += [*encoding.offsets[:n], None]
             segments += [segment] * n + [None]
-        return Encoded(tokens, ids, types, offsets, segments, sum(sizes) - sum(kept))
+        return Encoded(tokens, ids, types, offsets, segments, sum(sizes) - sum(limits))
 
     @classmethod
     def from_config(cls, config: dict[str, Any], source: str = "config") -> BertPreprocessor:
-        """Return the preprocessor of a `get_config` dict, with a `BertTokenizer` and without looking up any class.
+        """Return the preprocessor of a `get_config` dict. No class is looked up by name.
+
+        Args:
+            config: dict from `get_config`, or from a file.
+            source: str, name of the file for error messages.
 
         Raises:
-            ValueError: an unknown field, or a value that the constructor refuses; names `source` and the field.
+            ValueError: a field is unknown, or the constructor refuses its value.
         """
         arguments = read_fields(config, FIELDS, source, required=("tokenizer",))
-        place = f"{source}: tokenizer"
-        record = read_fields(arguments["tokenizer"], RECORD, place, ("class_name", "registered_name", "config"))
-        tokenizer = BertTokenizer.from_config(record["config"], place)
-        with named(source):
+        location = f"{source}: tokenizer"
+        record = read_fields(arguments["tokenizer"], RECORD, location, ("class_name", "registered_name", "config"))
+        tokenizer = BertTokenizer.from_config(record["config"], location)
+        with located(source):
             dtype = arguments.get("dtype") and _dtype_name(arguments["dtype"])
             return cls(**arguments | {"tokenizer": tokenizer, "dtype": dtype})
 
 
-def _places(sizes, budget, truncation):
-    """Return how many tokens of each text are kept, of `budget` in all."""
+def _truncated(sizes, budget, truncation):
+    """Return the sizes to which texts of `sizes` tokens are truncated, `budget` tokens together."""
     if sum(sizes) <= budget or len(sizes) == 1:
         return [min(size, budget) for size in sizes]
     first, second = sizes
-    first_gets_odd = truncation == "round_robin" or first > second  # else HF: the longer, of equals the second
+    first_gets_odd = truncation == "round_robin" or first > second  # longest_first: the longer text, else the second
     half = (budget + first_gets_odd) // 2
-    kept = min(first, max(half, budget - second))
-    return [kept, budget - kept]
+    first = min(first, max(half, budget - second))
+    return [first, budget - first]
 
 
 def _form(texts):
@@ -248,7 +257,7 @@ def _form(texts):
 
 
 def _checked_length(length, segments):
-    """Return a length in tokens that has room for [CLS] and a [SEP] after each segment, or None."""
+    """Return `length`, which must be None or large enough for [CLS] and a [SEP] per segment."""
     if length is None:
         return None
     return checks.whole_number("seq_length (max_length)", length, segments + 1, LENGTH_LIMIT)
@@ -262,11 +271,11 @@ def _dtype_name(dtype):
 
 
 def _refuse_to_be_saved():
-    advice = "Write two: be.export_preprocessor(preprocessor, path) and be.export_saved_model(bert, path)."
-    raise ValueError(f"A model with a BertPreprocessor in it cannot become a SavedModel: {advice}")
+    advice = "Export it in two parts: be.export_preprocessor(preprocessor, path) and be.export_saved_model(bert, path)."
+    raise ValueError(f"model: expected one without a BertPreprocessor for a SavedModel. {advice}")
 
 
 def _check_tensors(kinds):
     for dtype, rank in kinds:
         if dtype != "string" or rank not in (0, 1, None):
-            raise ValueError(f"text, pair: expected string tensors of shape [] or [B], got {dtype} with {rank} axes")
+            raise ValueError(f"text, pair: expected string tensors of shape [] or [B], got {dtype} with {rank} axes.")

@@ -1,4 +1,4 @@
-"""The tokenizer: a text becomes WordPieces and their ids, with offsets back to its characters.
+"""The tokenizer: splits texts into WordPieces and their ids, with offsets in the text.
 
     "The unwanted cat"  ->  the  un  ##want  ##ed  cat
 
@@ -23,18 +23,18 @@ from bertedu.vocabulary import (
     SPECIAL_TOKENS,
     check_added_tokens,
     check_vocabulary,
+    located,
     model_ids,
-    named,
     vocabulary_text,
 )
 
 FIELDS = dict.fromkeys(("vocab", "lowercase", "strip_accents", "tokenize_chinese_chars", "added_tokens"), ANYTHING)
-PARALLEL_FROM = 256  # fewer texts are done before Rust's threads have woken up
-PARALLELISM = "TOKENIZERS_PARALLELISM"  # the environment variable that the Rust library obeys
+PARALLEL_FROM = 256  # with fewer texts, starting the threads of the Rust library takes longer than the work
+PARALLELISM = "TOKENIZERS_PARALLELISM"  # environment variable of the Rust library
 
 if hasattr(os, "register_at_fork"):
-    # Rust's threads do not survive a fork, and a child that waits for them hangs: it starts with parallelism off,
-    # unless the user has set the variable. ("off" means "false" to Rust and is rarely written: it marks it as ours.)
+    # Threads do not survive a fork, so a child process that used them would hang. It starts without parallelism, unless
+    # the user has set the variable. "off" means "false" to the library; the unusual spelling marks our own value.
     os.register_at_fork(
         before=lambda: os.environ.setdefault(PARALLELISM, "off"),
         after_in_parent=lambda: os.environ.get(PARALLELISM) == "off" and os.environ.pop(PARALLELISM),
@@ -43,24 +43,24 @@ if hasattr(os, "register_at_fork"):
 
 @keras.saving.register_keras_serializable(package="bertedu")
 class BertTokenizer:
-    """Splits text into WordPieces, exactly as Hugging Face's `BertTokenizerFast` (both run the same Rust library).
+    """Splits texts into WordPieces, exactly as Hugging Face's `BertTokenizerFast`, with the same Rust library.
 
     Args:
-        vocab: a vocab.txt (path; one token a line), a list of tokens in id order, or a dict token -> id. Must hold
-            [PAD], [UNK], [CLS], [SEP] and [MASK]. A token that is listed twice has the id of its last line.
-        lowercase: True for the "uncased" models.
-        strip_accents: None strips accents when `lowercase` is set, as the original BERT does.
-        tokenize_chinese_chars: make every CJK character a word of its own.
-        added_tokens: further strings that, like [MASK], are kept whole wherever they stand in the raw text; those that
-            `vocab` lacks get the ids after it.
+        vocab: path of a vocab.txt with one token per line, list of tokens in the order of their ids, or dict token ->
+            id. Must contain [PAD], [UNK], [CLS], [SEP] and [MASK]. A repeated token has the id of its last line.
+        lowercase: bool, True for "uncased" models.
+        strip_accents: bool. Defaults to the value of `lowercase`, as in the original BERT.
+        tokenize_chinese_chars: bool, make every CJK character a word of its own.
+        added_tokens: list of strings that are never split, like [MASK]. Those that `vocab` lacks get the ids after it.
 
     Raises:
-        FileNotFoundError, TypeError, ValueError: `vocab` is missing, too large, empty, not UTF-8 or without the special
-            tokens; another argument has the wrong type.
+        FileNotFoundError: there is no vocab.txt at the path.
+        TypeError: an argument has the wrong type.
+        ValueError: `vocab` is empty, too large, not UTF-8, or lacks a special token.
 
     Example:
-        >>> words = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat on mat dog ran it was warm un ##want ##ed . ,".split()
-        >>> BertTokenizer(words).tokenize("The unwanted cat")
+        >>> tokens = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat on mat dog ran it was warm un ##want ##ed . ,".split()
+        >>> BertTokenizer(tokens).tokenize("The unwanted cat")
         ['the', 'un', '##want', '##ed', 'cat']
 
     Source: google-research/bert `tokenization.py`; Hugging Face `BertTokenizerFast` where the two differ.
@@ -76,15 +76,15 @@ class BertTokenizer:
         tokenize_chinese_chars: bool = True,
         added_tokens: Sequence[str] = (),
     ) -> None:
-        words, added_tokens = check_vocabulary(vocab), check_added_tokens(added_tokens)
+        tokens, added_tokens = check_vocabulary(vocab), check_added_tokens(added_tokens)
         self._config = {
-            "vocab": words,
+            "vocab": tokens,
             "lowercase": checks.flag("lowercase", lowercase),
             "strip_accents": checks.choice("strip_accents", strip_accents, (True, False, None), TypeError),
             "tokenize_chinese_chars": checks.flag("tokenize_chinese_chars", tokenize_chinese_chars),
             "added_tokens": added_tokens,
         }
-        ids = model_ids(words, added_tokens)
+        ids = model_ids(tokens, added_tokens)
         self._rust = Tokenizer(models.WordPiece(ids, unk_token=self.unk_token, max_input_chars_per_word=100))
         self._rust.normalizer = normalizers.BertNormalizer(
             handle_chinese_chars=tokenize_chinese_chars, strip_accents=strip_accents, lowercase=lowercase
@@ -93,63 +93,63 @@ class BertTokenizer:
         self._rust.decoder = decoders.WordPiece(prefix="##")
         self._rust.add_special_tokens([AddedToken(t, normalized=False) for t in (*SPECIAL_TOKENS, *added_tokens)])
         self.lowercase = lowercase
-        self.vocabulary = [*words, *(t for t in added_tokens if t not in ids)]  # in id order
+        self.vocabulary = [*tokens, *(t for t in added_tokens if t not in ids)]  # in id order
         self.vocab_size = len(self.vocabulary)
         self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (ids[t] for t in SPECIAL_TOKENS)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], **settings: Any) -> BertTokenizer:
-        """Read a Hugging Face `tokenizer.json`: vocabulary, lower case, accents and added tokens.
+        """Return the tokenizer of a Hugging Face tokenizer.json.
 
         Args:
-            path: the file.
-            settings: `lowercase`, `strip_accents` or `tokenize_chinese_chars`, in place of the file's.
+            path: path of the file.
+            settings: arguments of `BertTokenizer` that replace those of the file.
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: it is not a `tokenizer.json`, or computes something else than BERT's; names file and field.
+            ValueError: the file is not the tokenizer.json of a BERT.
         """
         arguments = read_tokenizer(path)
-        with named(path):
+        with located(path):
             return cls(**{**arguments, **settings})
 
     def encode(self, text: str | bytes) -> Encoding:
-        """Return the `tokenizers.Encoding` of a text: lists `tokens`, `ids` and `offsets`, without special tokens.
+        """Return the `tokenizers.Encoding` of a text, with the lists `tokens`, `ids` and `offsets`.
 
-        Offsets are (start, end) in characters of `text`, end exclusive.
+        [CLS] and [SEP] are not added. Offsets are (start, end) in characters of `text`, end exclusive.
         """
         return self.encode_batch([text])[0]
 
     def encode_batch(self, texts: Any) -> list[Encoding]:
-        """Return a list of B `tokenizers.Encoding`, see `encode`, of a list of B strings."""
+        """Return a list of B `tokenizers.Encoding` for a list of B strings; see `encode`."""
         texts = checked_texts(texts, "texts")
         if len(texts) < PARALLEL_FROM:
             return [self._rust.encode(text, add_special_tokens=False) for text in texts]
         return self._rust.encode_batch(texts, add_special_tokens=False)
 
     def tokenize(self, text: str | bytes) -> list[str]:
-        """Return the tokens of a text, without special tokens."""
+        """Return the tokens of a text, without [CLS] and [SEP]."""
         return self.encode(text).tokens
 
     def ids_to_tokens(self, ids: Iterable[int]) -> list[str]:
-        """Return the tokens of ids. Raises ValueError for an id outside of the vocabulary."""
+        """Return the tokens of `ids`. Raises a ValueError for an id that is not in the vocabulary."""
         for i in ids:
             if not 0 <= i < self.vocab_size:
-                raise ValueError(f"ids: {i} is not in the vocabulary, whose ids run from 0 to {self.vocab_size - 1}")
+                raise ValueError(f"ids: expected whole numbers from 0 to {self.vocab_size - 1}, got {i}.")
         return [self.vocabulary[i] for i in ids]
 
     def tokens_to_ids(self, tokens: Iterable[str]) -> list[int]:
-        """Return the ids of tokens; a token that is not in the vocabulary becomes `unk_id`, as in Hugging Face."""
+        """Return the ids of `tokens`, `unk_id` for a token that is not in the vocabulary."""
         ids = [self._rust.token_to_id(checked_text(token, "tokens")) for token in tokens]
         return [self.unk_id if i is None else i for i in ids]
 
     def decode(self, ids: Iterable[int], skip_special_tokens: bool = False) -> str:
-        """Return the text of ids: pieces joined, spaces before punctuation removed; case and accents do not return."""
-        ids = self.tokens_to_ids(self.ids_to_tokens(ids))  # rows of the same token share its id
+        """Return the text of `ids`: pieces joined, without spaces before punctuation. Case and accents are lost."""
+        ids = self.tokens_to_ids(self.ids_to_tokens(ids))  # repeated tokens have several ids
         return self._rust.decode(ids, skip_special_tokens=skip_special_tokens)
 
     def special_tokens_dict(self) -> dict[str, int]:
-        """Return sizes and ids under tf-models' names, as its `BertPackInputs` takes them."""
+        """Return the vocabulary size and special ids under the names of tf-models' `BertPackInputs`."""
         return {
             "vocab_size": self.vocab_size,
             "start_of_sequence_id": self.cls_id,
@@ -159,30 +159,34 @@ class BertTokenizer:
         }
 
     def save_vocabulary(self, path: str | Path) -> None:
-        """Write `vocabulary` as a vocab.txt, one token a line."""
+        """Write the vocabulary to a vocab.txt, one token per line."""
         files.write_text(path, vocabulary_text(self.vocabulary))
 
     def save(self, path: str | Path) -> None:
-        """Write a Hugging Face `tokenizer.json`, the reverse of `from_file`; used there, it adds [CLS] and [SEP]."""
+        """Write a Hugging Face tokenizer.json, which `from_file` reads. In Hugging Face it adds [CLS] and [SEP]."""
         whole = Tokenizer.from_str(self._rust.to_str())
         whole.post_processor = processors.BertProcessing((self.sep_token, self.sep_id), (self.cls_token, self.cls_id))
         files.write_text(path, whole.to_str(pretty=True))
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor, the vocabulary as a list."""
+        """Return the arguments of the constructor, with the vocabulary as a list."""
         return {**self._config, "vocab": list(self._config["vocab"])}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], source: str = "config") -> BertTokenizer:
-        """Return the tokenizer of a `get_config` dict, whose vocabulary is a list or a dict, never a path.
+        """Return the tokenizer of a `get_config` dict. Its vocabulary must be a list or a dict: no file is opened.
+
+        Args:
+            config: dict from `get_config`, or from a file.
+            source: str, name of the file for error messages.
 
         Raises:
-            ValueError: an unknown field, or a value that the constructor refuses; names `source` and the field.
+            ValueError: a field is unknown, or the constructor refuses its value.
         """
         read_fields(config, FIELDS, source)
         if not isinstance(config.get("vocab"), list | tuple | dict):
-            raise ValueError(f"{source}: expected the tokens as vocab, got {shown(config.get('vocab'))}.")
-        with named(source):
+            raise ValueError(f"{source}: vocab: expected a list or dict of tokens, got {shown(config.get('vocab'))}.")
+        with located(source):
             return cls(**config)
 
     def __repr__(self) -> str:

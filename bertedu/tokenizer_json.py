@@ -1,6 +1,6 @@
-"""Hugging Face's tokenizer.json: each field is followed, compared with BERT's, or refused by name.
+"""Hugging Face's tokenizer.json. Fields other than the settings of `BertTokenizer` must have BERT's values.
 
-Only data is read: a path or a class that a field names is never opened or looked up. Chapter 1 (01_text_to_tokens).
+Only data is read: a path or class in a field is never opened or looked up. Chapter 1 (01_text_to_tokens).
 """
 
 import os
@@ -9,9 +9,9 @@ from typing import Any
 
 from bertedu.fields import ANYTHING, for_all, read_fields, shown
 from bertedu.files import parse_json
-from bertedu.vocabulary import SPECIAL_TOKENS, file_content, rows_of
+from bertedu.vocabulary import SPECIAL_TOKENS, file_content, tokens_by_id
 
-ANY = ()  # a field whose value cannot change ids
+ANY = ()  # values of a field that does not change the ids
 BERT = {
     "truncation": {"direction": ("Right", None), "max_length": ANY, "strategy": ANY, "stride": ANY},
     "padding": {  # the id of [PAD] is compared in `_check_special_ids`
@@ -33,10 +33,10 @@ BERT = {
         "unk_token": ("[UNK]",),
         "continuing_subword_prefix": ("##",),
         "max_input_chars_per_word": (100,),
-        "vocab": ANY,  # read by `rows_of`
+        "vocab": ANY,  # read by `tokens_by_id`
     },
 }
-"""The parts of a tokenizer.json, and for each of their fields the values that BERT's tokenizer has."""
+"""Parts of a tokenizer.json -> their fields -> the values that a BERT may have."""
 FIELDS = dict.fromkeys(("version", *BERT, "post_processor", "added_tokens"), ANYTHING)
 OPTIONAL_PARTS = ("truncation", "padding", "decoder")
 ADDED_TOKEN = {
@@ -49,28 +49,28 @@ TEMPLATE = {"single": SINGLE, "pair": (*SINGLE, ("Sequence", "B", 1), ("SpecialT
 
 
 def read_tokenizer(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the arguments of `BertTokenizer` that a Hugging Face tokenizer.json stands for.
+    """Return the arguments of `BertTokenizer` for a Hugging Face tokenizer.json.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a tokenizer.json, or computes something else than BERT's; names file and field.
+        ValueError: the file is not the tokenizer.json of a BERT.
     """
-    state = parse_json(file_content(path, "path: there is no file {!r}; expected a tokenizer.json"), path)
-    read_fields(state, FIELDS, path)  # the Rust library refuses others, too
+    state = parse_json(file_content(path, "path: expected a tokenizer.json, but there is no file {!r}."), path)
+    read_fields(state, FIELDS, path)  # the Rust library refuses others too
     unknown = _check_part({"version": state.get("version")}, {"version": ("1.0", None)}, path, "")
     for part, fields in BERT.items():
         if state.get(part) is not None or part not in OPTIONAL_PARTS:
             unknown += _check_part(state.get(part), fields, path, f"{part}.")
-    words = rows_of(state["model"].get("vocab"), f"{path}: model.vocab")
-    ids = {word: i for i, word in enumerate(words)}
+    vocabulary = tokens_by_id(state["model"].get("vocab"), f"{path}: model.vocab")
+    ids = {word: i for i, word in enumerate(vocabulary)}
     added = state.get("added_tokens")
-    added_tokens = _added_tokens([] if added is None else added, ids, len(words), path, unknown)
+    added_tokens = _added_tokens([] if added is None else added, ids, len(vocabulary), path, unknown)
     _check_special_ids(state, ids, path)
     if unknown:
-        warnings.warn(f"{path}: ignored the unknown fields {shown(unknown)}.", stacklevel=3)
+        warnings.warn(f"{path}: the unknown fields {shown(unknown)} are ignored.", stacklevel=3)
     normalizer = state["normalizer"]
     return {
-        "vocab": words,
+        "vocab": vocabulary,
         "lowercase": normalizer["lowercase"],
         "strip_accents": normalizer.get("strip_accents"),
         "tokenize_chinese_chars": normalizer["handle_chinese_chars"],
@@ -79,19 +79,19 @@ def read_tokenizer(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _check_part(part, fields, path, name):
-    """Raise ValueError where a field differs from BERT's; return the list of unknown fields."""
+    """Raise ValueError if a field does not have one of its allowed values; return the unknown fields."""
     if not isinstance(part, dict):
         raise ValueError(f"{path}: expected an object as {name[:-1]}, got {shown(part)}. Is it a BERT tokenizer.json?")
     for field, allowed in fields.items():
         value = part.get(field)
-        if allowed and not any(type(value) is type(one) and value == one for one in allowed):
+        if allowed and not any(type(value) is type(item) and value == item for item in allowed):
             expected = " or ".join(map(repr, allowed))
             raise ValueError(f"{path}: expected {name}{field} {expected}, as in BERT's tokenizer, got {shown(value)}.")
     return [f"{name}{field}" for field in part if field not in fields]
 
 
 def _added_tokens(tokens, ids, rows, path, unknown):
-    """Return the added tokens in the order of their ids, without the special ones that every BERT has."""
+    """Return the added tokens in the order of their ids, without BERT's special tokens."""
     if not isinstance(tokens, list):
         raise ValueError(f"{path}: expected a list as added_tokens, got {shown(tokens)}.")
     for n, token in enumerate(tokens):
@@ -102,7 +102,7 @@ def _added_tokens(tokens, ids, rows, path, unknown):
     for token in sorted(tokens, key=lambda token: token["id"]):
         content, i = token["content"], token["id"]
         if ids.setdefault(content, rows) != i:
-            expected = f"expected id {ids[content]}, its own in the vocabulary or the next one after it"
+            expected = f"expected id {ids[content]}, the one in the vocabulary or the next after it"
             raise ValueError(f"{path}: added_tokens: {expected}, for {shown(content)}, got {shown(i)}.")
         rows += i == rows
         if content not in SPECIAL_TOKENS:
@@ -111,7 +111,7 @@ def _added_tokens(tokens, ids, rows, path, unknown):
 
 
 def _check_special_ids(state, ids, path):
-    """Raise ValueError unless [CLS], [SEP] and [PAD] are added as BERT does, with their ids."""
+    """Raise ValueError if the file adds [CLS], [SEP] or [PAD] in another way than BERT, or with other ids."""
     post_processor, padding = state.get("post_processor"), state.get("padding")
     cls, sep, pad = (ids.get(token) for token in ("[CLS]", "[SEP]", "[PAD]"))
     special = {token: {"id": token, "ids": [i], "tokens": [token]} for token, i in (("[CLS]", cls), ("[SEP]", sep))}
@@ -119,12 +119,12 @@ def _check_special_ids(state, ids, path):
         side: [{kind: {"id": name, "type_id": type_id}} for kind, name, type_id in pieces]
         for side, pieces in TEMPLATE.items()
     }
-    known = (
+    allowed = (
         None,
         {"type": "BertProcessing", "sep": ["[SEP]", sep], "cls": ["[CLS]", cls]},
         {"type": "TemplateProcessing", **sides, "special_tokens": special},
     )
-    if post_processor not in known:
+    if post_processor not in allowed:
         expected = f"BERT's post_processor ([CLS] A [SEP] B [SEP], ids {cls} and {sep})"
         raise ValueError(f"{path}: expected {expected}, got {shown(post_processor)}.")
     if padding is not None and padding.get("pad_id") != pad:

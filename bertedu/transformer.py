@@ -1,4 +1,4 @@
-"""The transformer layer: attention, then a feed-forward network, each with a residual connection and a norm.
+"""The transformer layer: attention and a feed-forward network, each with a residual connection and layer norm.
 
     post-norm (BERT):   y = LayerNorm(x + attention(x));   output = LayerNorm(y + feedforward(y))
     pre-norm (GPT-2):   y = x + attention(LayerNorm(x));   output = y + feedforward(LayerNorm(y))
@@ -23,41 +23,40 @@ from bertedu.serialization import ConfigFromSignature
 
 @keras.saving.register_keras_serializable(package="bertedu")
 class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
-    """One encoder layer, with the constructor and the call of `keras_hub.layers.TransformerEncoder`.
+    """One transformer layer, with the arguments of `keras_hub.layers.TransformerEncoder`.
 
-    The defaults are KerasHub's, not BERT's; `BertEncoder` builds its layers with BERT's.
+    The defaults are KerasHub's. `BertEncoder` passes BERT's.
 
     Args:
-        intermediate_dim: int, F, neurons of the feed-forward network.
-        num_heads: int, N. Heads have H = D // N dimensions (rounded down).
-        dropout: float in [0, 1), after attention and after the feed-forward network.
+        intermediate_dim: int, number of neurons F of the feed-forward network.
+        num_heads: int, number of attention heads N, of H = D // N dimensions each.
+        dropout: float in [0, 1), dropout rate of the outputs of attention and feed-forward network.
         activation: Keras activation of the feed-forward network.
-        layer_norm_epsilon: float, of both normalisations.
-        kernel_initializer, bias_initializer: Keras initializers of all projections.
+        layer_norm_epsilon: float, epsilon of both layer normalizations.
+        kernel_initializer, bias_initializer: Keras initializers of all dense layers.
         normalize_first: bool, pre-norm instead of post-norm.
-        attention_dropout: float, on the attention weights. Defaults to None, `dropout`.
-        attention_cls: class of the attention, constructed as `MultiHeadAttention` is.
-        feedforward_cls: class of the feed-forward network, constructed as `Feedforward` is.
+        attention_dropout: float in [0, 1), dropout rate of the attention weights. Defaults to `dropout`.
+        attention_cls: class of the attention, with the constructor of `MultiHeadAttention`.
+        feedforward_cls: class of the feed-forward network, with the constructor of `Feedforward`.
 
     Call arguments:
         inputs: `[B, S, D]`.
-        padding_mask: `[B, S]`, non-zero at real tokens. Defaults to None, an implicit Keras mask of `inputs`, if any.
-        attention_mask: `[B, T, S]`, non-zero where a query may attend to a key that `padding_mask` allows as well.
-            Defaults to None, everywhere.
-        training: bool, whether dropout acts.
+        padding_mask: `[B, S]`, zero at padding. Defaults to the implicit Keras mask of `inputs`, if any.
+        attention_mask: `[B, T, S]`, zero where a query must not attend to a key. It is combined with `padding_mask`.
+        training: bool, whether to apply dropout.
         return_attention_scores: bool, also return the attention weights `[B, N, T, S]`.
-        head_mask: `[N]`, multiplies what each head contributes. Defaults to None, 1 for all.
-        output_range: int. Only positions [0, output_range) are computed as queries (T of S); None and 0 mean all of
-            them, a negative number counts from the end. Keys and values are always all S.
-        return_qkv: bool, also return the tuple (q, k, v), each `[B, N, S, H]` (q: T).
-        mask, inputs_mask: the implicit mask of `inputs`, which Keras passes (under the second name where other tensors
-            are passed as well).
+        head_mask: `[N]`, multiplies the contribution of each head: 0 switches it off. Defaults to 1 for all heads.
+        output_range: int, compute only the outputs at positions [0, output_range), so that T < S. A negative number
+            counts from the end. Defaults to None, which like 0 means all positions.
+        return_qkv: bool, also return the tuple (queries `[B, N, T, H]`, keys `[B, N, S, H]`, values `[B, N, S, H]`).
+        mask, inputs_mask: the implicit mask of `inputs`. Keras uses the second name if other tensors are passed too.
 
     Returns:
-        `[B, T, D]`; with either flag a tuple of it, the weights if asked for, and (q, k, v) if asked for.
+        `[B, T, D]`. With `return_attention_scores` or `return_qkv` a tuple: the output, then the weights, then (q, k,
+        v), each of the two only if asked for.
 
     Raises:
-        ValueError: more heads than dimensions, or masks of another rank or shape.
+        ValueError: there are more heads than dimensions, or a mask has another rank or shape.
 
     Example:
         >>> layer = TransformerEncoder(intermediate_dim=12, num_heads=2)
@@ -96,9 +95,9 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, inputs_shape: Sequence[Any]) -> None:
-        """Build the two blocks for inputs of the shape `[B, S, D]`."""
+        """Create attention, feed-forward network and normalizations for inputs of shape `[B, S, D]`."""
         hidden_size = inputs_shape[-1]
-        checks.whole_number("num_heads", self.num_heads, 1, hidden_size, "There can't be more heads than dimensions.")
+        checks.whole_number("num_heads", self.num_heads, 1, hidden_size, "Each head needs at least one dimension.")
         common = {
             "kernel_initializer": self.kernel_initializer,
             "bias_initializer": self.bias_initializer,
@@ -135,12 +134,12 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
         mask: Any = None,
         inputs_mask: Any = None,
     ) -> Any:
-        """Return the layer's output; see the class."""
+        """Return the output of the layer, `[B, T, D]`, or a tuple that starts with it."""
         if padding_mask is None:
             padding_mask = mask if inputs_mask is None else inputs_mask
         queries = slice(output_range or None)
 
-        # Block 1, attention: queries for T of the S positions, keys and values for all.
+        # Block 1, attention: T queries, S keys and values.
         x = self.pre_norm(self.attention_norm, inputs)  # [B, S, D]
         outputs = self.attention(
             x[:, queries],
@@ -150,7 +149,7 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
             return_attention_scores=return_attention_scores,
             return_qkv=return_qkv,
             training=training,
-        )  # [B, T, D]; with either flag, a tuple
+        )  # [B, T, D], or a tuple
         output, *extras = outputs if return_attention_scores or return_qkv else (outputs,)
         x = self.residual(inputs[:, queries], output, self.attention_norm, training)  # [B, T, D]
 
@@ -160,21 +159,21 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
         return (x, *extras) if extras else x
 
     def pre_norm(self, norm: keras.layers.Layer, x: Any) -> Any:
-        """Return the input of a block: normalised in pre-norm order, `x` itself in post-norm order."""
+        """Return the input of a block: `norm(x)` in pre-norm order, `x` in post-norm order."""
         return norm(x) if self.normalize_first else x
 
     def residual(self, x: Any, output: Any, norm: keras.layers.Layer, training: bool | None = None) -> Any:
-        """Return `x` plus the output of its block; in post-norm order the sum is normalised."""
+        """Return the residual sum of `x` and the output of a block, which is normalized in post-norm order."""
         total = x + self.dropout(output, training=training)
         return total if self.normalize_first else norm(total)
 
 
 def combine_masks(padding_mask: Any, attention_mask: Any, queries: slice = slice(None)) -> Any:
-    """Return where a query may attend to a key, `[B, T or 1, S]`: where all masks that are given agree; or None."""
+    """Return both masks as one, `[B, 1 or T, S]`, True where a query may attend to a key; None without masks."""
     if padding_mask is not None and len(padding_mask.shape) != 2:
-        raise ValueError(f"padding_mask must be [B, S], got shape {tuple(padding_mask.shape)}.")
+        raise ValueError(f"padding_mask: expected [B, S], got the shape {tuple(padding_mask.shape)}.")
     if attention_mask is not None and len(attention_mask.shape) != 3:
-        raise ValueError(f"attention_mask must be [B, T, S], got shape {tuple(attention_mask.shape)}.")
+        raise ValueError(f"attention_mask: expected [B, T, S], got the shape {tuple(attention_mask.shape)}.")
     if attention_mask is not None:
         attention_mask = ops.cast(attention_mask, "bool")[:, queries]  # [B, T, S]
     if padding_mask is None:

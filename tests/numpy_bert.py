@@ -34,8 +34,8 @@ def attention(w, query, value, mask):
     logits = np.where(mask[:, None] != 0, logits, -1e30)
     exps = np.exp(logits - logits.max(-1, keepdims=True))
     scores = exps / exps.sum(-1, keepdims=True)
-    mixed = np.einsum("bnts,bnsh->btnh", scores, v)
-    return np.einsum("btnh,nhd->btd", mixed, w["attention_output/kernel"]) + w["attention_output/bias"], scores
+    context = np.einsum("bnts,bnsh->btnh", scores, v)
+    return np.einsum("btnh,nhd->btd", context, w["attention_output/kernel"]) + w["attention_output/bias"], scores
 
 
 def below(weights, prefix):
@@ -52,8 +52,8 @@ def transformer(w, x, mask, activation, norm_first=False, output_range=None, eps
 
     cut = slice(0, output_range or None)
     h = norm("self_attention_layer_norm", x) if norm_first else x
-    attended, scores = attention(below(w, "self_attention/"), h[:, cut], h, mask)
-    y = x[:, cut] + attended
+    attention_output, scores = attention(below(w, "self_attention/"), h[:, cut], h, mask)
+    y = x[:, cut] + attention_output
     if norm_first:
         return y + feedforward(norm("output_layer_norm", y)), scores
     y = norm("self_attention_layer_norm", y)

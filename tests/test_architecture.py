@@ -36,7 +36,7 @@ def reading_order():
     return [name.rstrip("/") for name in names]
 
 
-def place(module, order):
+def index_of(module, order):
     return order.index(module.split(".")[0]) if module.split(".")[0] in order else None
 
 
@@ -58,17 +58,17 @@ def test_the_table_lists_every_module():
 @pytest.mark.parametrize("module", [name for name in MODULES if name.split(".")[0] not in OUTSIDE])
 def test_a_module_imports_only_what_stands_above_it(module):
     order = reading_order()
-    own = place(module, order)
+    own = index_of(module, order)
     for imported in imports(MODULES[module]):
         if imported == "__version__" or imported.split(".")[0] == module.split(".")[0]:
             continue
-        assert place(imported, order) is not None and place(imported, order) < own, f"{module} imports {imported}"
+        assert index_of(imported, order) is not None and index_of(imported, order) < own, f"{module} imports {imported}"
 
 
 def test_the_package_imports_in_reading_order():
     order = reading_order()
-    places = [place(name, order) for name in imports(PACKAGE / "__init__.py") if name not in {*OUTSIDE, "backend"}]
-    assert places == sorted(places)
+    indices = [index_of(name, order) for name in imports(PACKAGE / "__init__.py") if name not in {*OUTSIDE, "backend"}]
+    assert indices == sorted(indices)
 
 
 @pytest.mark.parametrize("forbidden", ["torch", "transformers", "tf_keras", "tensorflow_hub", "sentence_transformers"])

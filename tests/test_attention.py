@@ -38,23 +38,23 @@ def test_by_hand_with_one_head_of_one_dimension():
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_equals_keras_with_the_same_weights(masked):
-    ours = built()
-    theirs = keras.layers.MultiHeadAttention(N, H)
-    theirs.build((B, T, D), (B, S, D))
-    assert [w.shape for w in theirs.weights] == [w.shape for w in ours.weights]
-    for weight, other in zip(theirs.weights, ours.weights, strict=True):
+    layer = built()
+    keras_layer = keras.layers.MultiHeadAttention(N, H)
+    keras_layer.build((B, T, D), (B, S, D))
+    assert [w.shape for w in keras_layer.weights] == [w.shape for w in layer.weights]
+    for weight, other in zip(keras_layer.weights, layer.weights, strict=True):
         weight.assign(other)
     query, value = arrays(B, T, D, seed=10), arrays(B, S, D, seed=11)
     mask = np.random.default_rng(12).random((B, T, S)) < 0.6 if masked else None
     if masked:
         mask[:, :, 0] = True  # Keras gives a row with nothing to see another meaning
-    expected = theirs(query, value, attention_mask=mask, return_attention_scores=True)
-    got = ours(query, value, attention_mask=mask, return_attention_scores=True)
-    for name, ours_, theirs_ in zip(("output", "scores"), got, expected, strict=True):
-        np.testing.assert_allclose(numpy(ours_), numpy(theirs_), rtol=1e-5, atol=2e-5, err_msg=name)
+    expected = keras_layer(query, value, attention_mask=mask, return_attention_scores=True)
+    got = layer(query, value, attention_mask=mask, return_attention_scores=True)
+    for name, output, expected_output in zip(("output", "scores"), got, expected, strict=True):
+        np.testing.assert_allclose(numpy(output), numpy(expected_output), rtol=1e-5, atol=2e-5, err_msg=name)
 
 
-def test_scores_are_a_share_of_attention():
+def test_attention_weights_of_a_query_sum_to_one():
     _, scores = built()(arrays(B, T, D), arrays(B, S, D), return_attention_scores=True)
     assert scores.shape == (B, N, T, S)
     np.testing.assert_allclose(numpy(scores).sum(-1), 1, rtol=1e-5)
@@ -128,7 +128,7 @@ def test_head_mask_scales_what_a_head_contributes():
     np.testing.assert_allclose(numpy(layer(query, value, head_mask=np.zeros(N))), np.broadcast_to(bias, (B, T, D)))
     half, scores = layer(query, value, head_mask=np.full(N, 0.5), return_attention_scores=True)
     np.testing.assert_allclose(numpy(half) - bias, (everything - bias) / 2, atol=1e-4)
-    np.testing.assert_allclose(numpy(scores).sum(-1), 1, rtol=1e-5)  # what a head looks at stays what it was
+    np.testing.assert_allclose(numpy(scores).sum(-1), 1, rtol=1e-5)  # the weights stay the same
 
 
 def test_queries_keys_and_values_are_the_ones_that_make_the_output():
@@ -138,8 +138,8 @@ def test_queries_keys_and_values_are_the_ones_that_make_the_output():
     logits = numpy(q) @ numpy(k).swapaxes(2, 3) / np.sqrt(H)
     exps = np.exp(logits - logits.max(-1, keepdims=True))
     np.testing.assert_allclose(exps / exps.sum(-1, keepdims=True), numpy(scores), atol=1e-5)
-    mixed = numpy(scores) @ numpy(v)  # [B, N, T, H]
-    made = np.einsum("bnth,nhd->btd", mixed, numpy(layer.output_dense.kernel)) + numpy(layer.output_dense.bias)
+    context = numpy(scores) @ numpy(v)  # [B, N, T, H]
+    made = np.einsum("bnth,nhd->btd", context, numpy(layer.output_dense.kernel)) + numpy(layer.output_dense.bias)
     np.testing.assert_allclose(made, numpy(output), atol=1e-4)
     assert len(layer(query, value, return_qkv=True)) == 2
 
@@ -183,14 +183,14 @@ def test_a_projection_equals_einsum_dense_into_the_heads_and_out_of_them(use_bia
         (into, "btd,dnh->btnh", "nh", (None, N, H), x),
         (out_of, "btnh,nhd->btd", "d", (None, D), numpy(between).reshape(B, T, N, H)),
     ):
-        theirs = keras.layers.EinsumDense(equation, output_shape, bias_axes=axes if use_bias else None)
-        theirs(values)
-        assert [tuple(w.shape) for w in layer.weights] == [tuple(w.shape) for w in theirs.weights]
+        einsum_dense = keras.layers.EinsumDense(equation, output_shape, bias_axes=axes if use_bias else None)
+        einsum_dense(values)
+        assert [tuple(w.shape) for w in layer.weights] == [tuple(w.shape) for w in einsum_dense.weights]
         for i, weight in enumerate(layer.weights):
             weight.assign(arrays(*weight.shape, seed=i))
-        theirs.set_weights(layer.get_weights())
+        einsum_dense.set_weights(layer.get_weights())
         got = numpy(layer(values.reshape(B, T, -1)))
-        np.testing.assert_allclose(got, numpy(theirs(values)).reshape(got.shape), rtol=1e-5, atol=2e-5)
+        np.testing.assert_allclose(got, numpy(einsum_dense(values)).reshape(got.shape), rtol=1e-5, atol=2e-5)
         np.testing.assert_array_equal(numpy(layer.matrix), numpy(layer.kernel).reshape(numpy(layer.matrix).shape))
 
 

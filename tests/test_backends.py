@@ -45,14 +45,14 @@ def run(backend, *command):
 
 @backends
 def test_reading_and_embedding_without_tensorflow(backend, tmp_path):
-    run(backend, "-c", PROGRAM, str(tmp_path / "found.npz"))
-    found = np.load(tmp_path / "found.npz")
+    run(backend, "-c", PROGRAM, str(tmp_path / "outputs.npz"))
+    outputs = np.load(tmp_path / "outputs.npz")
     bert = be.load("minilm")
-    np.testing.assert_allclose(found["embeddings"], bert.embed([text for text, _ in TEXTS]), atol=1e-5)
+    np.testing.assert_allclose(outputs["embeddings"], bert.embed([text for text, _ in TEXTS]), atol=1e-5)
     for i, texts in enumerate(TEXTS):
         reading = bert.read(*texts)
         for name in ("attention", "encoder_outputs", "pooled_output"):
-            np.testing.assert_allclose(found[f"{name} {i}"], getattr(reading, name), atol=1e-5, err_msg=name)
+            np.testing.assert_allclose(outputs[f"{name} {i}"], getattr(reading, name), atol=1e-5, err_msg=name)
 
 
 TUNE = """

@@ -57,8 +57,8 @@ def test_an_array_of_the_type_is_not_copied():
         ([[1], [1, 2]], "AB", ValueError, "x: expected arrays of one shape"),
         (["a"], "A", TypeError, "x: expected numbers"),
         (None, "A", TypeError, "x: expected numbers"),
-        ([1, np.nan], "A", ValueError, r"x .* not finite .* \[1\]"),
-        ([[1, 2], [3, np.inf]], "AB", ValueError, r"x .* not finite .* \[1, 1\]"),
+        ([1, np.nan], "A", ValueError, r"x: .* finite .* \[1\]"),
+        ([[1, 2], [3, np.inf]], "AB", ValueError, r"x: .* finite .* \[1, 1\]"),
     ],
 )
 def test_what_is_not_such_an_array_is_named(values, letters, error, words):

@@ -341,7 +341,7 @@ def test_arguments_are_checked(arguments, words):
 def test_weights_that_are_not_finite_are_an_error():
     bert = make_bert()
     bert.encoder.weights[0].assign(np.full(bert.encoder.weights[0].shape, np.nan))
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(ValueError, match="finite numbers"):
         explorer(bert, SENTENCE)
 
 

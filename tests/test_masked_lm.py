@@ -146,13 +146,13 @@ class TestMaskTokens:
             now = masked["input_word_ids"][np.nonzero(real)[0], masked["masked_lm_positions"][real]]
             hidden, same = now == self.tokenizer.mask_id, now == masked["masked_lm_ids"][real]
             counts += hidden.sum(), same.sum(), (~hidden & ~same).sum()
-        # a random token is the right one by chance once in 15; 3 standard deviations of 7,000 draws are 1.4 points
+        # a random token is the right one with probability 1/15; 3 standard deviations of 7,000 draws are 1.4 points
         np.testing.assert_allclose(counts / counts.sum(), [0.8, 0.1 + 0.1 / 15, 0.1 - 0.1 / 15], atol=0.014)
 
-    def test_the_share_and_the_limit(self):
+    def test_the_rate_and_the_limit(self):
         tokens = np.array([6 + 1, 4, 0, 10])  # ., un ##want ##ed, and a comma
-        wanted = np.maximum(1, np.round(0.3 * tokens)) * (tokens > 0)
-        np.testing.assert_array_equal(self.masked()["masked_lm_weights"].sum(1)[:4], wanted)
+        expected = np.maximum(1, np.round(0.3 * tokens)) * (tokens > 0)
+        np.testing.assert_array_equal(self.masked()["masked_lm_weights"].sum(1)[:4], expected)
         assert self.masked(max_predictions=2)["masked_lm_positions"].shape[1] == 2
         assert self.masked(max_predictions=2)["masked_lm_weights"].sum(1).max() == 2
 

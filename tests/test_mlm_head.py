@@ -52,49 +52,51 @@ def test_what_read_and_embed_use_is_left_alone_to_the_last_bit(bert):
     np.testing.assert_array_equal(bert.read("the cat sat").attention, reading.attention)
 
 
-def test_the_encoder_of_the_guesser_is_the_published_one_and_a_difference_of_low_rank(bert):
+def test_the_masked_lm_encoder_differs_from_the_published_one_by_low_rank_matrices(bert):
     changes = load_file(ASSET)
-    ours, theirs = weights(bert.encoder), weights(bert.masked_lm_bert.encoder)
+    published, predictor_weights = weights(bert.encoder), weights(bert.masked_lm_bert.encoder)
     for name in ("layer_0/self_attention/attention_output/kernel", "layer_5/feedforward/intermediate/kernel"):
         down, up = changes[f"{name}/down"].astype("float32"), changes[f"{name}/up"].astype("float32")
-        difference = (np.array(theirs[name]) - np.array(ours[name])).reshape(len(down), -1)
+        difference = (np.array(predictor_weights[name]) - np.array(published[name])).reshape(len(down), -1)
         np.testing.assert_allclose(difference, np.einsum("ir,rj->ij", down, up), atol=1e-6)
         assert np.abs(difference).max() > 0.01
     for name in ("embeddings/word_embeddings/embeddings", "embeddings/layer_norm/gamma"):
-        np.testing.assert_array_equal(theirs[name], ours[name])
+        np.testing.assert_array_equal(predictor_weights[name], published[name])
     assert bert.masked_lm_bert.masked_lm.encoder_network is bert.masked_lm_bert.encoder
 
 
 def test_it_is_the_model_s_own_answer(bert):
-    guesser = bert.masked_lm_bert
-    encoded = guesser.preprocessor.encode(QUESTION)
+    predictor = bert.masked_lm_bert
+    encoded = predictor.preprocessor.encode(QUESTION)
     ids = np.array([encoded.ids], "int32")
     inputs = {"input_word_ids": ids, "input_mask": ids * 0 + 1, "input_type_ids": ids * 0}
-    position = encoded.ids.index(guesser.tokenizer.mask_id)
-    outputs = guesser.masked_lm(inputs | {"masked_lm_positions": np.array([[position]])})
+    position = encoded.ids.index(predictor.tokenizer.mask_id)
+    outputs = predictor.masked_lm(inputs | {"masked_lm_positions": np.array([[position]])})
     logits = np.array(outputs["mlm_logits"])[0, 0]
     (answers,) = bert.fill_mask(QUESTION, top_k=3)
     best = np.argsort(-logits)[:3]
-    assert [token for token, _ in answers] == [guesser.tokenizer.vocabulary[i] for i in best]
-    chances = np.exp(logits[best]) / np.exp(logits).sum()
-    np.testing.assert_allclose([chance for _, chance in answers], chances, rtol=1e-3)
+    assert [token for token, _ in answers] == [predictor.tokenizer.vocabulary[i] for i in best]
+    probabilities = np.exp(logits[best]) / np.exp(logits).sum()
+    np.testing.assert_allclose([probability for _, probability in answers], probabilities, rtol=1e-3)
 
 
-def test_training_the_encoder_does_not_reach_the_guesser():
+def test_training_the_encoder_does_not_change_the_masked_lm_model():
     bert = be.load("minilm")
     bert.encoder.set_weights([weight * 0 for weight in bert.encoder.get_weights()])
     assert bert.fill_mask(QUESTION, top_k=1)[0][0][1] > 0.05
 
 
-def test_a_saved_model_is_the_published_one_and_the_guesser_can_be_saved_whole(bert, tmp_path):
+def test_a_saved_model_is_the_published_one_and_the_masked_lm_model_can_be_saved_too(bert, tmp_path):
     be.save_checkpoint(bert, tmp_path / "plain")
     plain = be.load(tmp_path / "plain")
     assert plain.masked_lm is None and plain.masked_lm_bert is None
     be.save_checkpoint(bert.masked_lm_bert, tmp_path / "whole", format="huggingface")
     whole = be.load(tmp_path / "whole")
-    (ours,), (theirs,) = bert.fill_mask(QUESTION), whole.fill_mask(QUESTION)
-    assert [token for token, _ in ours] == [token for token, _ in theirs]
-    np.testing.assert_allclose([chance for _, chance in ours], [chance for _, chance in theirs], atol=1e-5)
+    (before,), (after,) = bert.fill_mask(QUESTION), whole.fill_mask(QUESTION)
+    assert [token for token, _ in before] == [token for token, _ in after]
+    np.testing.assert_allclose(
+        [probability for _, probability in before], [probability for _, probability in after], atol=1e-5
+    )
 
 
 def test_where_the_file_is_missing_the_error_says_where_it_is(monkeypatch, tmp_path):
@@ -110,7 +112,7 @@ def test_a_file_of_another_model_is_refused(tmp_path):
         loading.with_masked_lm(be.presets.offline_model_directory(), tmp_path / "other.safetensors")
 
 
-def test_a_model_with_a_head_is_its_own_guesser():
+def test_a_model_with_a_head_is_its_own_masked_lm_model():
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat"]
     encoder = be.BertEncoder(8, 6, num_layers=1, num_attention_heads=2, inner_dim=8)
     bert = be.Bert(be.BertTokenizer(words), encoder, masked_lm=be.BertPretrainer(encoder))
@@ -119,18 +121,18 @@ def test_a_model_with_a_head_is_its_own_guesser():
 
 
 def test_it_knows_python_and_not_paris(bert):
-    def guesses(text):
+    def predicted_tokens(text):
         return [token for token, _ in bert.fill_mask(text)[0]]
 
-    assert "true" in guesses("Return [MASK] if all characters in the string are digits.")
-    assert "capital" not in guesses("Paris is the [MASK] of France.")
+    assert "true" in predicted_tokens("Return [MASK] if all characters in the string are digits.")
+    assert "capital" not in predicted_tokens("Paris is the [MASK] of France.")
 
 
 def test_the_datasheet_has_figures_and_says_what_it_was_trained_on():
     text = DATASHEET.read_text(encoding="utf-8")
-    shares = [float(share) for share in re.findall(r"\| ([\d.]+)% ", text)]
-    assert len(shares) == 9
-    assert shares[0] > 35 > 3 * shares[2]  # better than the most frequent token, by far
+    percentages = [float(percentage) for percentage in re.findall(r"\| ([\d.]+)% ", text)]
+    assert len(percentages) == 9
+    assert percentages[0] > 35 > 3 * percentages[2]  # better than the most frequent token, by far
     for word in ("pydoc_data.topics", "held", "Paris", "Apache-2.0", "PSF", "data/build_mlm_head.py"):
         assert word in text
 

@@ -28,5 +28,5 @@ def test_nothing_to_pool_gives_zeros(name):
 
 
 def test_an_unknown_pooling_lists_the_known():
-    with pytest.raises(ValueError, match=r"\['pooled', 'cls', 'mean', 'max'\], got 'sum'"):
+    with pytest.raises(ValueError, match=r"\['pooled', 'cls', 'mean', 'max'\].* got 'sum'"):
         pooling.pool({"sequence_output": SEQUENCE}, MASK, "sum")

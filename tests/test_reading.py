@@ -1,4 +1,4 @@
-"""Reading: what `read` and `embed` give back, for the real model and for a tiny one, and what they refuse."""
+"""Reading: what `read` and `embed` return, for the real model and for a tiny one, and what they refuse."""
 
 import dataclasses
 import random
@@ -16,6 +16,7 @@ import bertedu as be
 from bertedu import bert as bert_module
 from bertedu import presets
 from bertedu.inputs import check_values
+from bertedu.outputs import OUTPUTS
 from bertedu.text import length_sorted_batches
 
 TEXTS = [SENTENCE, "it was warm", "", "the unwanted cat, the dog . it ran on the mat", "dog"]
@@ -57,6 +58,11 @@ def numpy(tensor):
 # what a reading holds
 
 
+def test_every_output_of_the_encoder_is_in_a_reading():
+    names = {field.name for field in dataclasses.fields(be.Reading)} | vars(be.Reading).keys()
+    assert {"attention" if name == "attention_scores" else name for name in OUTPUTS} <= names
+
+
 def test_fields_of_a_reading(minilm):
     reading = minilm.read("The cat sat on the mat.", "It was warm.")
     tokens = ["[CLS]", "the", "cat", "sat", "on", "the", "mat", ".", "[SEP]", "it", "was", "warm", ".", "[SEP]"]
@@ -76,7 +82,7 @@ def test_fields_of_a_reading(minilm):
         array = getattr(reading, name)
         assert type(array) is np.ndarray and array.dtype == "float32" and array.shape == shape, name
         assert np.isfinite(array).all() and np.ptp(array) > 0.1, name
-    np.testing.assert_allclose(reading.attention.sum(-1), 1, atol=1e-5)  # rows are shares: the last axis is looked at
+    np.testing.assert_allclose(reading.attention.sum(-1), 1, atol=1e-5)  # rows are queries, the last axis keys
     assert np.ptp(reading.attention.sum(-2)) > 1
     np.testing.assert_array_equal(reading.sequence_output, reading.encoder_outputs[5])
     expected = f"Reading('{' '.join(tokens)}': 14 tokens, 6 layers of 12 heads)"
@@ -102,8 +108,8 @@ def test_a_reading_is_what_the_encoder_computes(tiny):
     for i in range(tiny_bert.L):
         pairs[f"layer {i}"] = reading.encoder_outputs[i], outputs["encoder_outputs"][i]
         pairs[f"attention {i}"] = reading.attention[i], outputs["attention_scores"][i]
-    for name, (ours, eager) in pairs.items():
-        np.testing.assert_allclose(ours, numpy(eager)[0], atol=1e-5, err_msg=name)
+    for name, (array, eager) in pairs.items():
+        np.testing.assert_allclose(array, numpy(eager)[0], atol=1e-5, err_msg=name)
 
 
 def plain(text):
@@ -163,6 +169,12 @@ def test_the_empty_text_is_two_tokens(minilm):
     assert both.tokens == ["[CLS]", "[SEP]", "[SEP]"] and both.type_ids == [0, 0, 1]
 
 
+def test_an_encoder_with_output_range_is_refused(tiny):
+    encoder = be.BertEncoder.from_config(tiny.encoder.get_config() | {"output_range": 2})
+    with pytest.raises(ValueError, match="output_range: .* got 2"):
+        be.Bert(tiny.tokenizer, encoder).read("the cat")
+
+
 # too long, and not text
 
 
@@ -173,9 +185,12 @@ def test_600_tokens_are_cut_with_one_warning(minilm):
         reading = minilm.read(text)
     assert len(reading.tokens) == 512 and reading.tokens[-1] == "[SEP]"
     [warning] = caught
-    assert str(warning.message) == "The text has 600 tokens, and 'minilm' reads 512: 88 of them were cut off."
+    assert (
+        str(warning.message)
+        == "text: expected at most 512 tokens for 'minilm', got 600 tokens; 88 of them were cut off."
+    )
     assert warning.filename == __file__  # it points at the line that asked
-    with pytest.raises(ValueError, match=r"The text has 600 tokens, and 'minilm' reads 512: shorten it"):
+    with pytest.raises(ValueError, match=r"at most 512 tokens for 'minilm', got 600 tokens"):
         minilm.read(text, overflow="error")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -183,10 +198,10 @@ def test_600_tokens_are_cut_with_one_warning(minilm):
 
 
 def test_max_length(tiny):
-    with pytest.warns(UserWarning, match=r"The text has 8 tokens, and 'tiny' reads 5 \(max_length\): 3 of them were"):
+    with pytest.warns(UserWarning, match=r"at most 5 tokens for 'tiny' \(max_length\), got 8 tokens; 3 of them"):
         reading = tiny.read(SENTENCE, max_length=5)
     assert reading.tokens == ["[CLS]", "the", "cat", "sat", "[SEP]"]
-    with pytest.warns(UserWarning, match="has 11 tokens, and 'tiny' reads 8"):
+    with pytest.warns(UserWarning, match=r"at most 8 tokens for 'tiny' \(max_length\), got 11 tokens"):
         reading = tiny.read(SENTENCE, "it ran", max_length=8)
     assert reading.segments.count(0) == 3 and reading.segments.count(1) == 2  # the longer one was cut
     with pytest.raises(ValueError, match=r"max_length: .* from 3 to 29, got 30"):
@@ -218,9 +233,7 @@ def test_only_texts_are_embedded(tiny, wrong):
 def test_without_a_pooler(poolerless):
     assert poolerless.has_pooler is False
     assert poolerless.read("cat").pooled_output is None
-    with pytest.raises(
-        ValueError, match=r"'poolerless' was published without a pooler: choose pooling from \['cls', 'mean'"
-    ):
+    with pytest.raises(ValueError, match=r"pooling: expected one of \['cls', 'mean', .*; 'poolerless' has no pooler"):
         poolerless.embed(["cat"], pooling="pooled")
     assert poolerless.embed(["cat"], pooling="cls").shape == (1, tiny_bert.D)
 
@@ -287,9 +300,11 @@ def test_one_text_gives_one_vector_and_none_gives_none(tiny):
 
 
 def test_unknown_poolings_are_refused(tiny):
-    with pytest.raises(ValueError, match=r"pooling must be one of \['pooled', 'cls', 'mean', 'max'\], got 'average'"):
+    with pytest.raises(
+        ValueError, match=r"pooling: expected one of \['pooled', 'cls', 'mean', 'max'\].* got 'average'"
+    ):
         tiny.embed(["cat"], pooling="average")
-    with pytest.raises(ValueError, match="pooling must be one of"):
+    with pytest.raises(ValueError, match="pooling: expected one of"):
         tiny.embed([], pooling="average")  # also when there is nothing to do
 
 
@@ -336,7 +351,7 @@ def test_new_lengths_compile_nothing_new(tmp_path, monkeypatch):
 
         return counted
 
-    monkeypatch.setattr(bert_module, "_everything", counting("read", bert_module._everything))
+    monkeypatch.setattr(bert_module, "_forward", counting("read", bert_module._forward))
     monkeypatch.setattr(bert_module, "pool", counting("embed", bert_module.pool))
     bert = fresh(tmp_path)
     shapes = set()
@@ -380,18 +395,18 @@ def test_reading_twice_gives_the_same(tiny):
     [
         (
             {"input_word_ids": np.array([[2, 23, 6, 3]])},
-            "input_word_ids holds 23, but the encoder knows ids from 0 to 22 only",
+            "input_word_ids: expected ids from 0 to 22 for this encoder, got 23",
         ),
         (
             {"input_word_ids": np.array([[2, 5, -1, 3]])},
-            "input_word_ids holds -1, but the encoder knows ids from 0 to 22",
+            "got -1",
         ),
         (
             {"input_type_ids": np.array([[0, 0, 2, 0]])},
-            "input_type_ids holds 2, but the encoder knows ids from 0 to 1 only",
+            "input_type_ids: expected ids from 0 to 1 for this encoder, got 2",
         ),
-        ({"input_type_ids": np.array([[0, -7, 0, 0]])}, "input_type_ids holds -7"),
-        ({"input_word_ids": np.zeros((1, 30), int)}, "30 tokens are more than the encoder's 29 positions"),
+        ({"input_type_ids": np.array([[0, -7, 0, 0]])}, "got -7"),
+        ({"input_word_ids": np.zeros((1, 30), int)}, "input_word_ids: expected at most 29 tokens, got 30"),
     ],
 )
 def test_values_without_rows_are_refused(tiny, changes, message):
@@ -410,23 +425,23 @@ def test_a_pair_needs_two_segments(tmp_path):
     weights["embeddings.token_type_embeddings.weight"] = weights["embeddings.token_type_embeddings.weight"][:1]
     bert = be.load(tiny_bert.write(tmp_path, weights, {"type_vocab_size": 1}))
     assert bert.read("cat").tokens == ["[CLS]", "cat", "[SEP]"]
-    with pytest.raises(ValueError, match="input_type_ids holds 1, but the encoder knows ids from 0 to 0 only"):
+    with pytest.raises(ValueError, match="input_type_ids: expected ids from 0 to 0 .* got 1"):
         bert.read("cat", "dog")
 
 
 def test_parts_that_do_not_fit_make_no_bert(tiny):
-    with pytest.raises(TypeError, match="made of a BertTokenizer and a BertEncoder"):
+    with pytest.raises(TypeError, match="expected a BertTokenizer and a BertEncoder"):
         be.Bert(tiny.encoder, tiny.tokenizer)
     long = be.BertTokenizer([*VOCABULARY, *"abcd"])
-    with pytest.raises(ValueError, match="The tokenizer has 24 tokens, but the encoder's word table only 23 rows"):
+    with pytest.raises(ValueError, match="The tokenizer has 24 tokens, but the encoder's word table has only 23 rows"):
         be.Bert(long, tiny.encoder)
     same = be.Bert(tiny.tokenizer, tiny.encoder, name="same")
     np.testing.assert_allclose(same.embed(TEXTS), tiny.embed(TEXTS), atol=1e-6)
     numbers = sum(int(np.prod(shape)) for shape in tiny_bert.shapes().values())
-    assert repr(same) == f"Bert('same': 3 layers, 22 wide, 2 heads, {numbers:,} parameters)"
+    assert repr(same) == f"Bert('same': 3 layers, hidden size 22, 2 heads, {numbers:,} parameters)"
 
 
-# pictures
+# plots
 
 
 @pytest.fixture(scope="module")
@@ -434,22 +449,22 @@ def small_reading(tiny):
     return tiny.read("the cat sat")
 
 
-def test_pictures_are_saved_by_their_ending(small_reading, tmp_path):
+def test_plots_are_saved_by_their_ending(small_reading, tmp_path):
     pyplot = pytest.importorskip("matplotlib.pyplot")
     open_figures = pyplot.get_fignums()
     starts = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
     for ending, start in starts.items():
-        path = small_reading.save(tmp_path / f"picture{ending}")
-        assert path == tmp_path / f"picture{ending}" and path.read_bytes().startswith(start)
+        path = small_reading.save(tmp_path / f"plot{ending}")
+        assert path == tmp_path / f"plot{ending}" and path.read_bytes().startswith(start)
     all_heads, one_head = (tmp_path / name for name in ("all.svg", "one.svg"))
     small_reading.save(str(all_heads))
     small_reading.save(one_head, layer=1, head=0)
     assert "Every head of tiny" in all_heads.read_text() and "tiny, layer 1, head 0" in one_head.read_text()
     assert pyplot.get_fignums() == open_figures  # nothing is left open
-    with pytest.raises(ValueError, match=r"path: .* \.png, \.svg, \.pdf, got .*picture\.jpg"):
-        small_reading.save(tmp_path / "picture.jpg")
+    with pytest.raises(ValueError, match=r"path: .* \.png, \.svg, \.pdf, got .*plot\.jpg"):
+        small_reading.save(tmp_path / "plot.jpg")
     with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere"):
-        small_reading.save(tmp_path / "nowhere" / "picture.png")
+        small_reading.save(tmp_path / "nowhere" / "plot.png")
     assert pyplot.get_fignums() == open_figures and not (tmp_path / "nowhere").exists()
 
 
@@ -458,10 +473,10 @@ def test_layers_and_heads_that_are_not_there(small_reading):
         (3, None): "layer: expected a whole number from 0 to 2, got 3",
         (-1, 0): "layer: .* got -1",
         (0, 2): "head: expected a whole number from 0 to 1, got 2",
-        (None, 1): "head=1 needs its layer as well",
+        (None, 1): "layer: expected the layer of head 1, got None",
     }.items():
         with pytest.raises(ValueError, match=message):
-            small_reading.picture(*choice)
+            small_reading.plot(*choice)
 
 
 @pytest.mark.parametrize(
@@ -487,7 +502,7 @@ def test_build_takes_options_and_refuses_other_weights():
         be.build("bert_en_uncase")
 
 
-def test_a_preset_with_no_place_to_download_from_says_how_to_get_it_by_hand():
+def test_a_preset_without_a_download_says_how_to_get_it_by_hand():
     with pytest.raises(ConnectionError, match=r"(?s)by hand.*https://tfhub\.dev/"):
         be.load("talkheads_ggelu_bert_en_large")
 
@@ -509,16 +524,16 @@ def test_a_head_mask_leaves_heads_out_from_there_on(minilm):
     mask = np.ones((6, 12))
     mask[2, 5] = 0
     masked = minilm.read(SENTENCE, head_mask=mask, return_qkv=True)
-    np.testing.assert_allclose(masked.attention[:3], plain.attention[:3], atol=1e-5)  # what it looks at stays
+    np.testing.assert_allclose(masked.attention[:3], plain.attention[:3], atol=1e-5)  # the weights stay the same
     assert np.abs(masked.encoder_outputs[2] - plain.encoder_outputs[2]).max() > 1e-3
     assert masked.queries is not None
-    with pytest.raises(ValueError, match=r"head_mask must have the shape \(6, 12\), layers and heads; got \(12, 6\)"):
+    with pytest.raises(ValueError, match=r"head_mask: .* \(6, 12\), .* got \(12, 6\)"):
         minilm.read(SENTENCE, head_mask=mask.T)
 
 
 def test_a_vocabulary_that_is_shorter_than_the_word_table_is_told(tmp_path):
     folder = tiny_bert.write(tmp_path, words=VOCABULARY)
-    with pytest.warns(UserWarning, match=r"20 tokens.*word table 23 rows"):
+    with pytest.warns(UserWarning, match=r"20 tokens.*word table has 23 rows"):
         bert = be.load(folder)
     assert (bert.tokenizer.vocab_size, bert.encoder.vocab_size) == (20, 23)  # told, and read all the same
 

@@ -4,7 +4,8 @@ import keras
 import pytest
 
 from bertedu import Feedforward, register
-from bertedu.serialization import ConfigFromSignature, also_spelled, constructor_arguments
+from bertedu.aliases import also_spelled
+from bertedu.serialization import ConfigFromSignature, constructor_arguments
 
 
 @register("tests")

@@ -92,7 +92,7 @@ def real():
 
 @pytest.fixture(scope="module", params=["uncased", "cased", "cased without accents", "uncased with accents"])
 def both(request):
-    """Ours and Hugging Face's tokenizer of the same vocabulary."""
+    """Both tokenizers, this package's and Hugging Face's, with the same vocabulary."""
     transformers = pytest.importorskip("transformers")
     lower, strip = {
         "uncased": (True, None),
@@ -102,8 +102,8 @@ def both(request):
     }[request.param]
     vocab = BertTokenizer(minilm_file("vocab.txt")).vocabulary if lower else cased_vocabulary()
     ids = {token: i for i, token in enumerate(vocab)}
-    theirs = transformers.BertTokenizerFast(vocab=ids, do_lower_case=lower, strip_accents=strip)
-    return BertTokenizer(vocab, lowercase=lower, strip_accents=strip), theirs
+    hf_tokenizer = transformers.BertTokenizerFast(vocab=ids, do_lower_case=lower, strip_accents=strip)
+    return BertTokenizer(vocab, lowercase=lower, strip_accents=strip), hf_tokenizer
 
 
 # Tokens, by hand
@@ -137,7 +137,7 @@ def test_ids_and_tokens(tokenizer):
     expected = {"vocab_size": 20, "start_of_sequence_id": 2, "end_of_segment_id": 3, "padding_id": 0, "mask_id": 4}
     assert tokenizer.special_tokens_dict() == expected
     for bad in (20, -1):
-        with pytest.raises(ValueError, match=f"ids: {bad} .* from 0 to 19"):
+        with pytest.raises(ValueError, match=f"ids: .* from 0 to 19, got {bad}"):
             tokenizer.decode([5, bad])
 
 
@@ -168,26 +168,26 @@ def test_added_tokens_are_found_whole():
 
 @pytest.mark.peers
 def test_equal_to_hugging_face(both):
-    ours, theirs = both
+    tokenizer, hf_tokenizer = both
     texts = strange_texts(600, seed=0)
-    expected = theirs(texts, add_special_tokens=False, return_offsets_mapping=True)
-    alone = [ours.encode(text) for text in texts]
+    expected = hf_tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)
+    alone = [tokenizer.encode(text) for text in texts]
     assert len(texts) >= 500 and sum(len(e) for e in alone) > 5000
     for text, one, many, ids, offsets in zip(
-        texts, alone, ours.encode_batch(texts), expected["input_ids"], expected["offset_mapping"], strict=True
+        texts, alone, tokenizer.encode_batch(texts), expected["input_ids"], expected["offset_mapping"], strict=True
     ):
         assert one.ids == ids == many.ids, repr(text)
         assert one.offsets == offsets == many.offsets, repr(text)
-        assert one.tokens == theirs.convert_ids_to_tokens(ids) == ours.ids_to_tokens(ids), repr(text)
-        assert ours.tokens_to_ids(one.tokens) == ids
-    assert ours.decode(alone[11].ids) == theirs.decode(alone[11].ids)
+        assert one.tokens == hf_tokenizer.convert_ids_to_tokens(ids) == tokenizer.ids_to_tokens(ids), repr(text)
+        assert tokenizer.tokens_to_ids(one.tokens) == ids
+    assert tokenizer.decode(alone[11].ids) == hf_tokenizer.decode(alone[11].ids)
 
 
 @pytest.mark.peers
 @pytest.mark.parametrize("pairs", [False, True])
 def test_longest_first_is_hugging_faces(both, pairs):
-    ours, theirs = both
-    preprocessor = BertPreprocessor(ours, truncation="longest_first")
+    tokenizer, hf_tokenizer = both
+    preprocessor = BertPreprocessor(tokenizer, truncation="longest_first")
     rng = random.Random(1)
     texts = strange_texts(300, seed=2)
     for text in texts:
@@ -195,7 +195,7 @@ def test_longest_first_is_hugging_faces(both, pairs):
         length = rng.randint(3 if pairs else 2, 70)
         options = {"truncation": "longest_first", "max_length": length, "return_token_type_ids": True}
         # As a batch of one: given alone, transformers takes the pair "" for no pair at all.
-        expected = theirs([text], pairs and [pair] or None, return_offsets_mapping=True, **options)
+        expected = hf_tokenizer([text], pairs and [pair] or None, return_offsets_mapping=True, **options)
         got = preprocessor.encode(text, pair, max_length=length)
         assert [got.ids] == expected["input_ids"], (text, pair, length)
         assert [got.type_ids] == expected["token_type_ids"]
@@ -240,20 +240,20 @@ def test_pads_to_the_longest(tokenizer):
 
 
 def one_by_one(sizes, budget):
-    """Round robin as tf-text describes it: segments take one place each in turn until no place or no token is left."""
-    kept = [0] * len(sizes)
-    while budget and kept != sizes:
+    """Round robin as tf-text describes it: segments take one position each in turn until either runs out."""
+    limits = [0] * len(sizes)
+    while budget and limits != sizes:
         for i, size in enumerate(sizes):
-            if budget and kept[i] < size:
-                kept[i] += 1
+            if budget and limits[i] < size:
+                limits[i] += 1
                 budget -= 1
-    return kept
+    return limits
 
 
-@pytest.mark.parametrize("sizes, length, kept", [([9, 9], 8, [3, 2]), ([9, 2], 10, [5, 2]), ([1, 9], 8, [1, 4])])
-def test_round_robin_by_hand(tokenizer, sizes, length, kept):
+@pytest.mark.parametrize("sizes, length, limits", [([9, 9], 8, [3, 2]), ([9, 2], 10, [5, 2]), ([1, 9], 8, [1, 4])])
+def test_round_robin_by_hand(tokenizer, sizes, length, limits):
     encoded = BertPreprocessor(tokenizer).encode("the " * sizes[0], "cat " * sizes[1], max_length=length)
-    assert [encoded.segments.count(0), encoded.segments.count(1)] == kept == one_by_one(sizes, length - 3)
+    assert [encoded.segments.count(0), encoded.segments.count(1)] == limits == one_by_one(sizes, length - 3)
 
 
 def test_round_robin_against_one_by_one(tokenizer):
@@ -262,9 +262,9 @@ def test_round_robin_against_one_by_one(tokenizer):
         for second in range(9):
             for length in range(3, 22):
                 encoded = preprocessor.encode("the " * first, "cat " * second, max_length=length)
-                kept = one_by_one([first, second], length - 3)
-                assert encoded.tokens == ["[CLS]", *["the"] * kept[0], "[SEP]", *["cat"] * kept[1], "[SEP]"]
-                assert encoded.truncated == first + second - sum(kept)
+                limits = one_by_one([first, second], length - 3)
+                assert encoded.tokens == ["[CLS]", *["the"] * limits[0], "[SEP]", *["cat"] * limits[1], "[SEP]"]
+                assert encoded.truncated == first + second - sum(limits)
 
 
 @pytest.mark.parametrize("seq_length", [None, 3, 16, 17])
@@ -377,7 +377,7 @@ def test_trains_behind_a_string_input(tokenizer):
 
 def test_symbolic_strings_on_another_backend(tokenizer, monkeypatch):
     monkeypatch.setattr(devices, "backend", lambda: "jax")
-    with pytest.raises(ValueError, match="string inputs in graphs are TensorFlow's, but Keras runs on 'jax'"):
+    with pytest.raises(ValueError, match="text: .*TensorFlow backend, got 'jax'"):
         BertPreprocessor(tokenizer)(keras.Input(shape=(), dtype="string"))
 
 
@@ -389,7 +389,7 @@ def test_tensors_of_another_kind(tokenizer):
     for wrong in (tf.constant([1, 2]), tf.constant([["a"]]), tf.ragged.constant([["a"], []]), *symbolic):
         with pytest.raises(ValueError, match=r"text, pair: expected string tensors of shape \[\] or \[B\], got"):
             preprocessor(wrong)
-    with pytest.raises(ValueError, match="pair: expected one for each text, got a list of 1 for"):
+    with pytest.raises(ValueError, match="pair: expected a list of 2 .*, got a list of 1"):
         preprocessor(tf.constant(["a", "b"]), tf.constant(["c"]))
 
 
@@ -403,13 +403,13 @@ def test_tensors_of_another_kind(tokenizer):
         ((3,), TypeError, "text: expected a string or a list of strings, got 3"),
         ((["a", None],), TypeError, "text: expected a flat list of strings, got None in it"),
         ((["a", float("nan")],), TypeError, "text: .* got nan in it"),
-        (([["a", "b"]],), TypeError, r"text: .* got \['a', 'b'\] in it; a second text goes into `pair`"),
+        (([["a", "b"]],), TypeError, r"text: .* got \['a', 'b'\] in it.* `pair`"),
         ((np.array([["a"], ["b"]]),), TypeError, r"text: .* got \['a'\] in it"),
         ((np.array([1.5]),), TypeError, "text: .* got 1.5 in it"),
         (("a", 3), TypeError, "pair: expected a string or a list of strings, got 3"),
-        ((["a", "b"], ["c"]), ValueError, "pair: expected one for each text, got a list of 1 for a list of 2"),
-        ((["a", "b"], "c"), ValueError, "pair: expected one for each text, got a string for a list of 2"),
-        (("a", ["c"]), ValueError, "pair: expected one for each text, got a list of 1 for a string"),
+        ((["a", "b"], ["c"]), ValueError, "pair: expected a list of 2 .*, got a list of 1"),
+        ((["a", "b"], "c"), ValueError, "pair: expected a list of 2 .*, got a string"),
+        (("a", ["c"]), ValueError, "pair: expected a string .*, got a list of 1"),
     ],
 )
 def test_bad_texts(tokenizer, args, error, message):
@@ -418,7 +418,7 @@ def test_bad_texts(tokenizer, args, error, message):
 
 
 def test_encode_takes_one_text(tokenizer):
-    with pytest.raises(TypeError, match=r"text: expected one string, got \['a'\]; encode_batch takes lists"):
+    with pytest.raises(TypeError, match=r"text: expected one string, got \['a'\].* encode_batch"):
         BertPreprocessor(tokenizer).encode(["a"])
     with pytest.raises(TypeError, match="pair: expected one string, got 3"):
         BertPreprocessor(tokenizer).encode("a", 3)
@@ -429,7 +429,7 @@ def test_encode_takes_one_text(tokenizer):
 def test_no_texts(tokenizer):
     packed = BertPreprocessor(tokenizer, 8)([])
     assert [array.shape for array in packed.values()] == [(0, 8)] * 3
-    with pytest.raises(ValueError, match="text: an empty list has no longest text"):
+    with pytest.raises(ValueError, match="text: .* an empty list. Set seq_length"):
         BertPreprocessor(tokenizer, None)([])
 
 
@@ -454,13 +454,16 @@ def test_bad_lengths_and_rules(tokenizer):
     "vocab, message",
     [
         ([], "vocab: expected 1 to 1,000,000 tokens, got 0"),
-        (VOCABULARY[2:], r"vocab: lacks the special tokens \[PAD\], \[UNK\]; "),
+        (VOCABULARY[2:], r"vocab: .* without \[PAD\], \[UNK\]\."),
         ([*VOCABULARY, "x" * 1001], "vocab: expected at most 1,000 characters, got 1,001 at id 20"),
         ([*VOCABULARY, *["x"] * 2000], "vocab: expected different tokens, got only 21 in 2,020 rows"),
         ([*VOCABULARY, "a\ud800"], r"vocab: .* lone surrogate '\\ud800'"),
         ([*VOCABULARY, 3], "vocab: expected strings, got 3 at id 20"),
-        ({t: i + 1 for i, t in enumerate(VOCABULARY)}, "vocab: the ids of 20 tokens must be 0 to 19"),
-        ({**{t: i for i, t in enumerate(VOCABULARY)}, "x": 19}, "vocab: id 19 belongs to two tokens, ',' and 'x'"),
+        ({t: i + 1 for i, t in enumerate(VOCABULARY)}, "vocab: expected the ids 0 to 19"),
+        (
+            {**{t: i for i, t in enumerate(VOCABULARY)}, "x": 19},
+            "vocab: expected different ids, got 19 for ',' and 'x'",
+        ),
         ({**{t: i for i, t in enumerate(VOCABULARY)}, "x": 10**10}, "vocab: expected ids .*, got 10000000000 for 'x'"),
         ({**{t: i for i, t in enumerate(VOCABULARY)}, "x": 20.0}, "vocab: expected ids .*, got 20.0 for 'x'"),
     ],
@@ -480,9 +483,9 @@ def test_bad_vocabulary_files(tmp_path):
         TypeError, match="vocab: expected the path of a vocab.txt, a list of tokens or a dict .* got None"
     ):
         BertTokenizer(None)
-    with pytest.raises(FileNotFoundError, match="vocab: there is no file '.*nothing.txt'"):
+    with pytest.raises(FileNotFoundError, match="vocab: .* no file '.*nothing.txt'"):
         BertTokenizer(tmp_path / "nothing.txt")
-    with pytest.raises(FileNotFoundError, match="vocab: there is no file"):
+    with pytest.raises(FileNotFoundError, match="vocab: .* no file"):
         BertTokenizer(str(tmp_path))
     (tmp_path / "latin.txt").write_bytes("[PAD]\ncafé\n".encode("latin-1"))
     with pytest.raises(ValueError, match="latin.txt: expected UTF-8"):
@@ -637,7 +640,7 @@ def test_a_path_in_a_tokenizer_file_is_not_opened(read, tmp_path):
     with pytest.raises(ValueError, match="model.vocab: expected an object token -> id"):
         read(state)
     config = {**BertTokenizer(VOCABULARY).get_config(), "vocab": str(tmp_path / "secret.txt")}
-    with pytest.raises(ValueError, match="bertedu.json: expected the tokens as vocab"):
+    with pytest.raises(ValueError, match="bertedu.json: vocab: expected a list or dict"):
         BertTokenizer.from_config(config, "bertedu.json")
 
 
@@ -654,7 +657,7 @@ def test_fields_of_a_later_year_are_one_warning(read):
 def test_other_files_are_no_tokenizer_files(read, content, tmp_path):
     with pytest.raises(ValueError, match=r"tokenizer\.json: expected"):
         read(content)
-    with pytest.raises(FileNotFoundError, match="path: there is no file"):
+    with pytest.raises(FileNotFoundError, match="path: .* no file"):
         BertTokenizer.from_file(tmp_path / "nothing.json")
 
 
@@ -679,7 +682,7 @@ JUNK = [
 
 
 def mutate(value, rng):
-    """A JSON value with one change at a random place."""
+    """A JSON value with one change at a random position."""
     children = list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
     if not children or rng.random() < 0.1:
         return rng.choice(JUNK)
@@ -695,7 +698,7 @@ def mutate(value, rng):
     return changed
 
 
-@pytest.mark.filterwarnings("ignore:.*tokenizer.json. ignored the unknown fields")
+@pytest.mark.filterwarnings("ignore:.*tokenizer.json. the unknown fields")
 def test_damaged_tokenizer_files_are_refused_by_name(tmp_path):
     rng = random.Random(13)
     state = {**tokenizer_json(added_tokens=["[E1]", "[E2]"]), "padding": PADDING, "truncation": {"direction": "Right"}}
@@ -775,7 +778,7 @@ def test_vocabulary_files(tokenizer, tmp_path):
     BertTokenizer([*VOCABULARY, "\u2028", "\n", "\u3000"]).save_vocabulary(tmp_path / "blank.txt")
     assert BertTokenizer(tmp_path / "blank.txt").vocabulary == [*VOCABULARY, "", "", ""]
     for token in ("mat ", "a\nb", "a\0b"):
-        with pytest.raises(ValueError, match=r"vocab.txt: .* of id 20 cannot be a line"):
+        with pytest.raises(ValueError, match=r"vocab.txt: .* at id 20"):
             BertTokenizer([*VOCABULARY, token]).save_vocabulary(tmp_path / "vocab.txt")
 
 
@@ -833,20 +836,20 @@ def test_vocabulary_files_give_hugging_faces_ids(tmp_path):
         lines = [*(f"{token} " for token in VOCABULARY[:5]), *(word + rng.choice(blanks) for word in chosen)]
         content = "".join(line + rng.choice(["\n", "\n", "\r\n"]) for line in lines)
         (tmp_path / "vocab.txt").write_bytes((content if n % 2 else content.rstrip("\r\n")).encode())
-        theirs = transformers.BertTokenizer.from_pretrained(tmp_path)
-        ours = BertTokenizer(tmp_path / "vocab.txt")
-        assert ours.encode(text).ids == theirs(text, add_special_tokens=False)["input_ids"], content
-        assert (ours.pad_id, ours.mask_id) == (theirs.pad_token_id, theirs.mask_token_id)
-        assert ours.vocab_size == len(lines) == max(theirs.get_vocab().values()) + 1
-        ours.save(tmp_path / "ours.json")
-        whole = transformers.PreTrainedTokenizerFast(tokenizer_file=str(tmp_path / "ours.json"))
-        assert whole(text, add_special_tokens=False)["input_ids"] == ours.encode(text).ids
-        theirs.save_pretrained(tmp_path / "theirs")
-        read = BertTokenizer.from_file(tmp_path / "theirs" / "tokenizer.json")
-        assert read.encode(text).ids == ours.encode(text).ids and read.vocab_size == ours.vocab_size
-        ours.save_vocabulary(tmp_path / "vocab.txt")
+        hf_tokenizer = transformers.BertTokenizer.from_pretrained(tmp_path)
+        tokenizer = BertTokenizer(tmp_path / "vocab.txt")
+        assert tokenizer.encode(text).ids == hf_tokenizer(text, add_special_tokens=False)["input_ids"], content
+        assert (tokenizer.pad_id, tokenizer.mask_id) == (hf_tokenizer.pad_token_id, hf_tokenizer.mask_token_id)
+        assert tokenizer.vocab_size == len(lines) == max(hf_tokenizer.get_vocab().values()) + 1
+        tokenizer.save(tmp_path / "saved.json")
+        whole = transformers.PreTrainedTokenizerFast(tokenizer_file=str(tmp_path / "saved.json"))
+        assert whole(text, add_special_tokens=False)["input_ids"] == tokenizer.encode(text).ids
+        hf_tokenizer.save_pretrained(tmp_path / "hf")
+        read = BertTokenizer.from_file(tmp_path / "hf" / "tokenizer.json")
+        assert read.encode(text).ids == tokenizer.encode(text).ids and read.vocab_size == tokenizer.vocab_size
+        tokenizer.save_vocabulary(tmp_path / "vocab.txt")
         again = transformers.BertTokenizer.from_pretrained(tmp_path)
-        assert again(text, add_special_tokens=False)["input_ids"] == ours.encode(text).ids
+        assert again(text, add_special_tokens=False)["input_ids"] == tokenizer.encode(text).ids
 
 
 @pytest.mark.parametrize(

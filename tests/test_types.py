@@ -34,8 +34,8 @@ def test_everything_public_is_annotated(path):
     if path.name in WRITTEN_INTO_NOTEBOOKS:
         return
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    found = {name: lacking(node, method) for name, node, method in public_functions(tree.body)}
-    assert {name: names for name, names in found.items() if names} == {}
+    missing = {name: lacking(node, method) for name, node, method in public_functions(tree.body)}
+    assert {name: names for name, names in missing.items() if names} == {}
 
 
 def test_the_annotations_are_shipped():

@@ -120,9 +120,9 @@ def broken(value, index=(1, 2, 3, 0)):
 @pytest.mark.parametrize(
     ("attention", "tokens", "error", "message"),
     [
-        (broken(np.nan), FOUR, ValueError, r"attention .* not finite .*the first at \[1, 2, 3, 0\]"),
-        (broken(np.inf), FOUR, ValueError, "attention .* not finite"),
-        (np.full((1, 1, 4, 4), 1e300), FOUR, ValueError, "attention .* not finite"),
+        (broken(np.nan), FOUR, ValueError, r"attention: .* finite .*at \[1, 2, 3, 0\]"),
+        (broken(np.inf), FOUR, ValueError, "attention: .* finite"),
+        (np.full((1, 1, 4, 4), 1e300), FOUR, ValueError, "attention: .* finite"),
         (np.zeros((2, 3, 0, 0)), [], ValueError, "attention: .* empty, got"),
         (GOOD, FOUR[:3], ValueError, "tokens: expected 4 .*, got 3"),
         (GOOD, "abcd", TypeError, "tokens: expected a list of strings"),
@@ -204,7 +204,7 @@ def test_neuron_view_checks_its_arrays():
     queries = np.ones((2, 3, 4, 5))
     for arguments, words in [
         ((queries, queries[:, :, :, :4]), "keys: expected the shape of queries"),
-        ((np.where(queries, np.nan, 0), queries), "queries holds numbers that are not finite"),
+        ((np.where(queries, np.nan, 0), queries), "queries: expected finite numbers"),
     ]:
         with pytest.raises(ValueError, match=words):
             neuron_view(*arguments, FOUR)

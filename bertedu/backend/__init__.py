@@ -1,1 +1,1 @@
-"""The backend: the only place that asks which Keras backend runs. Start-up, devices, compiled forward passes."""
+"""Code that depends on the Keras backend: start-up, devices, compiled forward passes."""

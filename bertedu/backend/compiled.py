@@ -1,12 +1,12 @@
-"""The fast path: a function of an encoder's inputs, compiled once, for texts of any length.
+"""Compiled forward passes: a function of an encoder's inputs, compiled once for texts of any length.
 
-Keras runs a layer called on arrays operation by operation, which costs a short sentence ten times its arithmetic. What
-compiles well differs by backend:
+Called on arrays, a Keras layer runs operation by operation, which for a short sentence takes ten times as long as the
+arithmetic. Each backend compiles differently:
 
-* TensorFlow: one graph whose batch and length are left open. (XLA would be faster on a length that it has seen, but
-  stops for a second to compile each new one: right for the few lengths of training, wrong for interactive typing.)
-* JAX: always XLA, so lengths are padded up to a few sizes and the results cut back; each size is compiled once.
-* torch: runs operation by operation, at little cost, without recording gradients.
+* TensorFlow: one graph for all batch sizes and lengths. XLA would be faster, but takes a second to compile each new
+  length, which is too slow for interactive typing.
+* JAX: XLA. Texts are padded to multiples of `STEP`, the results are cut, and each padded length is compiled once.
+* torch: runs operation by operation, which costs little, without recording gradients.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ Arrays = dict[str, Any]  # NumPy arrays, or lists of them, by name
 def compiled(
     function: Callable[[Any, Arrays], Arrays], encoder: Any, length_axes: Mapping[str, tuple[int, ...]]
 ) -> Callable[[Arrays], Arrays]:
-    """Return `function(encoder, inputs) -> dict of outputs`, as a fast `f(inputs) -> the same dict of NumPy arrays`.
+    """Compile `function(encoder, inputs)`.
 
     Args:
-        function: called with the encoder, or what stands in for it, and a dict of int32 tensors `[B, T]`; it uses
-            `keras.ops`.
-        encoder: the `BertEncoder`; later changes of its weights are seen.
-        length_axes: dict, name of an output -> the axes that are as long as the text. Others have none.
+        function: function of the encoder (on JAX, of a stateless form of it) and a dict of int32 tensors `[B, T]`. It
+            uses `keras.ops` and returns a dict of outputs.
+        encoder: `BertEncoder`. Later changes of its weights have an effect.
+        length_axes: dict, name of an output -> its axes with the length of the text. Defaults to no such axes.
 
     Returns:
-        a function of a dict of int32 NumPy arrays `[B, T]` under our own names.
+        A function of a dict of int32 NumPy arrays `[B, T]` that returns the outputs as NumPy arrays.
     """
     if devices.backend() == "jax":
         return _jax(function, encoder, length_axes)
@@ -50,10 +50,10 @@ def _tensorflow(function, encoder):
     def graph(stacked):
         return function(encoder, dict(zip(INPUTS, tf.unstack(stacked), strict=True)))
 
-    traced = graph.get_concrete_function()  # once: TensorFlow would report later ones as retracing of one function
+    traced = graph.get_concrete_function()  # TensorFlow warns about retracing if this is repeated
 
     def run(inputs):
-        stacked = np.stack([inputs[name] for name in INPUTS])  # [3, B, T]: every array handed over costs 0.1 ms
+        stacked = np.stack([inputs[name] for name in INPUTS])  # [3, B, T]; each array passed to a graph costs 0.1 ms
         return keras.tree.map_structure(lambda tensor: tensor.numpy(), traced(tf.constant(stacked)))
 
     return run
@@ -82,7 +82,7 @@ def _jax(function, encoder, length_axes):
 
 
 def _cut(value, length, axes):
-    """Return a tensor, or each of a list of them, as an array cut to `length` along each of `axes`."""
+    """Return a tensor, or a list of tensors, as NumPy arrays that are cut to `length` along `axes`."""
     if isinstance(value, list):
         return [_cut(tensor, length, axes) for tensor in value]
     array = np.asarray(value)

@@ -1,4 +1,4 @@
-"""Which Keras backend runs, and what it runs on."""
+"""The Keras backend and its devices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def backend() -> str:
 
 
 def has_accelerator() -> bool:
-    """Return whether the backend has found a GPU or TPU."""
+    """Return whether the backend has a GPU or TPU."""
     if backend() == "tensorflow":
         import tensorflow as tf
 

@@ -1,7 +1,7 @@
-"""Start-up: TensorFlow's chatter held back, and Triton's library loaded before TensorFlow's.
+"""Start-up: suppress TensorFlow's import messages, and load Triton's library before TensorFlow's.
 
-TensorFlow writes to the process' error stream while it is imported, before any log level acts: which instructions its
-binary was built with, that there is no CUDA driver. In a notebook that is a red box above the first lesson.
+While it is imported, and before a log level has an effect, TensorFlow writes to stderr which CPU instructions it uses
+and that there is no CUDA driver. A notebook shows that as a red box above the first lesson.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ CHATTER = re.compile(
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back what matches `CHATTER` on the error stream (file descriptor 2); the rest is written at the end."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # from then on; real errors reach us as exceptions
+    """Suppress lines on stderr (file descriptor 2) that match `CHATTER`. Other lines are written at the end."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # after the import; real errors are exceptions
     try:
         sys.stderr.flush()
         saved = os.dup(2)
-    except (AttributeError, OSError):  # no error stream at all, as under pythonw
+    except (AttributeError, OSError):  # no stderr, as with pythonw
         yield
         return
     with tempfile.TemporaryFile() as held:
@@ -48,13 +48,12 @@ def quiet() -> Iterator[None]:
 
 
 def load_triton_first() -> None:
-    """Load Triton's library where there is one, unless Triton or TensorFlow has been imported; takes 0.04 s.
+    """Load Triton's library if it is installed, and neither Triton nor TensorFlow is imported yet. Takes 0.04 s.
 
-    TensorFlow's wheels from 2.20 on show their copy of LLVM to every library that is loaded after them
-    (https://github.com/tensorflow/tensorflow/issues/124205). Triton 3.7, which CUDA builds of torch bring along, has a
-    copy of its own, gets TensorFlow's instead, and the process dies without a message, a notebook's kernel too: at a
-    model of transformers, or at an optimizer of torch. Loaded first, Triton keeps its own, and TensorFlow is not
-    affected. Only the library is loaded, not the package.
+    TensorFlow's wheels since 2.20 export the symbols of their LLVM to all libraries that are loaded later
+    (https://github.com/tensorflow/tensorflow/issues/124205). Triton 3.7, part of torch's CUDA builds, then uses these
+    symbols in place of its own LLVM, and the process dies without a message: at a model of transformers, or at an
+    optimizer of torch. Loaded first, Triton uses its own, and TensorFlow is not affected.
     """
     if "tensorflow" in sys.modules or "triton" in sys.modules:
         return
@@ -63,5 +62,5 @@ def load_triton_first() -> None:
         return
     for folder in package.submodule_search_locations or ():
         for library in Path(folder, "_C").glob("libtriton*.so"):
-            with contextlib.suppress(OSError):  # one that does not load can do no harm later
+            with contextlib.suppress(OSError):  # if it cannot be loaded, it can do no harm later
                 ctypes.CDLL(str(library), mode=os.RTLD_NOW)

@@ -43,7 +43,7 @@ def load(source: str | Path = "minilm", *, name: str | None = None, dtype: str |
 
     Example:
         >>> load("minilm")
-        Bert('minilm': 6 layers, 384 wide, 12 heads, 22,713,216 parameters)
+        Bert('minilm': 6 layers, hidden size 384, 12 heads, 22,713,216 parameters)
     """
     source = str(source)
     path = locate(source)

@@ -46,5 +46,8 @@ OLD_NAMES = {
     "start_here.most_looked_at": "start_here.top_token",
     "attention.scaled_products": "attention.scaled_dot_products",
     "attention.mix": "attention.weighted_sum",
+    "classification.constant_guess": "classification.base_rate",
+    "visualize_attention.looks_back": "visualize_attention.previous_token_head",
+    "visualize_attention.brought_home": "visualize_attention.head_output_norm",
 }
 """Names of exercises in version 0.1, which copies of its notebooks pass to `check`. Until 0.3."""
