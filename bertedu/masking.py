@@ -82,7 +82,7 @@ def mask_tokens(
 
 def _choose(candidates, continues, rate, limit, rng):
     """Return the sorted positions to predict. Pieces that continue a word are chosen together with it."""
-    count = min(limit, max(1, round(rate * len(candidates)))) if len(candidates) else 0
+    count = min(limit, max(1, round(rate * len(candidates))))
     words = []
     for position in candidates:
         if words and continues[position] and words[-1][-1] == position - 1:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import bertedu as be
+from bertedu.attention import HeadProjection
 
 GLOROT = {"kernel_initializer": "glorot_uniform", "bias_initializer": "zeros"}
 DEFAULTS = {  # class or function -> defaults of the arguments that have one
@@ -106,6 +107,10 @@ def test_files_call_it_by_its_registered_name(name):
     cls = getattr(be, name)
     assert keras.saving.get_registered_name(cls) == f"bertedu>{name}"
     assert keras.saving.get_registered_object(f"bertedu>{name}") is cls
+
+
+def test_files_call_the_projections_by_their_registered_names():
+    assert keras.saving.get_registered_name(HeadProjection) == "bertedu>HeadProjection"
 
 
 def names_of_weights(layer):

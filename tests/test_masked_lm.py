@@ -178,8 +178,19 @@ class TestMaskTokens:
         with pytest.raises(ValueError, match=next(iter(wrong))):
             self.masked(**wrong)
 
+    def test_nothing_is_chosen_where_nothing_can_be(self):
+        masked = mask_tokens(BertPreprocessor(self.tokenizer, seq_length=8)([""]), self.tokenizer, seed=0)
+        assert masked["masked_lm_weights"].sum() == 0
+
 
 TABLES = {"variable": lambda table: table, "tensor": lambda table: ops.convert_to_tensor(numpy(table)), "array": numpy}
+
+
+def test_only_a_table_in_a_layer_is_saved_with_the_head():
+    table = keras.layers.Embedding(20, 6)
+    table.build()
+    assert MaskedLM(table).get_config()["embedding_table"]["class_name"] == "Embedding"
+    assert MaskedLM(table.embeddings).get_config()["embedding_table"] is None
 
 
 @pytest.mark.parametrize("kind", TABLES)

@@ -30,3 +30,13 @@ def test_nothing_to_pool_gives_zeros(name):
 def test_an_unknown_pooling_lists_the_known():
     with pytest.raises(ValueError, match=r"\['pooled', 'cls', 'mean', 'max'\].* got 'sum'"):
         pooling.pool({"sequence_output": SEQUENCE}, MASK, "sum")
+
+
+def test_only_a_registered_function_has_a_name():
+    assert pooling.pooling_name("mean") == pooling.pooling_name(pooling.mean_pooling) == "mean"
+    with pytest.raises(ValueError, match="embed_settings: .*registered"):
+        pooling.pooling_name(lambda sequence_output, input_mask: sequence_output[:, 0])
+
+
+def test_the_default_settings_of_embed():
+    assert pooling.EmbedSettings() == pooling.EmbedSettings("mean", normalize=False, max_length=None, prompt="")

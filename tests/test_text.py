@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from small_world import SENTENCE, VOCABULARY
 
+from bertedu import vocabulary
 from bertedu.backend import devices
 from bertedu.inputs import INPUTS
-from bertedu.text import BertPreprocessor, BertTokenizer
+from bertedu.text import BertPreprocessor, BertTokenizer, length_sorted_batches
 
 pytestmark = [
     # Keras 3 reads its TensorFlow variables with np.array, which NumPy 2 warns of.
@@ -929,3 +930,84 @@ def test_forks_neither_hang_nor_warn(tokenizer, capfd):
     assert not re.search("forked|parallelism", capfd.readouterr().err, re.IGNORECASE)
     assert os.environ.get("TOKENIZERS_PARALLELISM") == setting
     assert [e.ids for e in tokenizer.encode_batch(texts)] == expected
+
+
+# -- limits and small functions ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lengths", "batch_tokens", "expected"),
+    [
+        ([3, 9, 4], 9, [[1], [2, 0]]),
+        ([2, 2, 2, 2], 6, [[0, 1, 2], [3]]),
+        ([1, 5, 2, 4, 3], 8, [[1], [3, 4], [2, 0]]),
+        ([7], 3, [[0]]),
+        ([], 3, []),
+    ],
+)
+def test_batches_have_the_longest_first_and_no_more_tokens_than_allowed(lengths, batch_tokens, expected):
+    assert length_sorted_batches(lengths, batch_tokens) == expected
+
+
+@pytest.mark.parametrize(("length", "fits"), [(200, True), (201, False)])
+def test_the_longest_name_of_a_preprocessor_in_a_file(tokenizer, length, fits):
+    config = BertPreprocessor(tokenizer).get_config() | {"name": "n" * length}
+    if fits:
+        assert BertPreprocessor.from_config(config).name == "n" * length
+    else:
+        with pytest.raises(ValueError, match="name"):
+            BertPreprocessor.from_config(config)
+
+
+def test_an_unknown_field_of_a_tokenizer_is_refused(tokenizer):
+    with pytest.raises(ValueError, match="surprise"):
+        BertTokenizer.from_config(tokenizer.get_config() | {"surprise": 1})
+
+
+def test_the_repr_of_a_tokenizer(tokenizer):
+    assert repr(tokenizer) == "BertTokenizer(vocab_size=20, lowercase=True)"
+
+
+def test_blanks_are_the_white_space_of_unicode():
+    separators = set("\x1c\x1d\x1e\x1f")  # of files, groups, records and units: white space to Python alone
+    assert set(vocabulary.BLANKS) == {c for c in map(chr, range(0x110000)) if c.isspace()} - separators
+
+
+@pytest.mark.parametrize(("characters", "fits"), [(vocabulary.ADDED_LIMIT, True), (vocabulary.ADDED_LIMIT + 1, False)])
+def test_the_limit_of_added_tokens(characters, fits):
+    count, rest = divmod(characters, 100)
+    tokens = [f"{i:0100}" for i in range(count)] + ["x" * rest] * bool(rest)
+    assert sum(map(len, tokens)) == characters
+    if fits:
+        assert vocabulary.check_added_tokens(tokens) == tokens
+    else:
+        with pytest.raises(ValueError, match="added_tokens: .* 200,000"):
+            vocabulary.check_added_tokens(tokens)
+
+
+def test_tokens_by_id_have_no_rows_but_those_of_their_ids():
+    assert vocabulary.tokens_by_id({}, "here") == []
+    assert vocabulary.tokens_by_id({"b": 1, "a": 0}, "here") == ["a", "b"]
+    assert vocabulary.tokens_by_id({"c": 2}, "here") == ["", "", "c"]
+
+
+def test_a_first_token_that_ends_in_a_blank_stays_unless_the_plain_one_comes_later():
+    assert vocabulary.check_vocabulary(["new ", *VOCABULARY])[0] == "new "
+    assert vocabulary.check_vocabulary(["cat ", *VOCABULARY])[0] == "cat"
+
+
+@pytest.mark.parametrize("token", ["\ufeff", "\ufeffcat"])
+def test_a_first_token_with_a_byte_order_mark_cannot_be_in_a_vocab_txt(token):
+    with pytest.raises(ValueError, match="vocab.txt"):
+        vocabulary.vocabulary_text([token, *VOCABULARY])
+    assert vocabulary.vocabulary_text([*VOCABULARY, token]).endswith(f"{token}\n")
+
+
+def test_the_limit_of_lines_of_a_vocab_txt(tmp_path, monkeypatch):
+    monkeypatch.setattr(vocabulary, "ROW_LIMIT", len(VOCABULARY))
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join(VOCABULARY) + "\n")
+    assert vocabulary.read_vocabulary(path) == VOCABULARY
+    path.write_text("\n".join([*VOCABULARY, "more"]) + "\n")
+    with pytest.raises(ValueError, match=f"at most {len(VOCABULARY)} lines"):
+        vocabulary.read_vocabulary(path)

@@ -33,15 +33,15 @@ RESULTS = ROOT / "build" / "mutation"
 EQUIVALENT = ROOT / "tests" / "equivalent_mutants.toml"
 
 TESTS = {  # module -> its own test files
-    "attention": ("test_attention.py",),
-    "transformer": ("test_transformer.py",),
-    "encoder": ("test_encoder.py",),  # the slowest
-    "text": ("test_text.py",),
-    "tokenizer": ("test_text.py",),
-    "vocabulary": ("test_text.py",),
-    "pooling": ("test_pooling.py",),
-    "masked_lm": ("test_masked_lm.py",),
-    "masking": ("test_masked_lm.py",),
+    "attention": ("test_attention.py", "test_contract.py"),
+    "transformer": ("test_transformer.py", "test_contract.py"),
+    "encoder": ("test_encoder.py", "test_contract.py"),  # the slowest
+    "text": ("test_text.py", "test_contract.py"),
+    "tokenizer": ("test_text.py", "test_contract.py"),
+    "vocabulary": ("test_text.py", "test_contract.py"),
+    "pooling": ("test_pooling.py", "test_contract.py"),
+    "masked_lm": ("test_masked_lm.py", "test_contract.py"),
+    "masking": ("test_masked_lm.py", "test_contract.py"),
     "checkpoints.strict": ("test_strict.py", "test_checkpoints.py"),
 }
 SLOWEST = 3.0  # times as long as without a mutation, and `GRACE` seconds: then it has timed out
@@ -159,7 +159,7 @@ def mutants_of(module):
             continue
         start, end = starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
         before, context = source[start:end].decode(), lines[node.lineno - 1].decode().strip()
-        for after in replacements(node):
+        for after in filter(lambda after: after != before, replacements(node)):
             key = f"{module}:{digest}:{start}:{end}:{after}"
             mutants.append(Mutant(module, node.lineno, start, end, before, after, context, key))
     return sorted(mutants, key=lambda mutant: (mutant.start, mutant.end, mutant.after))
