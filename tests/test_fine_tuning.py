@@ -1,5 +1,6 @@
 """Fine-tuning: what is learned, what is refused, and that nothing is lost when a training is killed."""
 
+import contextlib
 import dataclasses
 import gc
 import inspect
@@ -519,7 +520,7 @@ def test_columns_of_tables_are_read_by_position():
     tools = be.fine_tuning
     found = tools.predict(classifier, preprocessor, TEXTS, TEXTS[::-1])
     assert np.array_equal(tools.predict(classifier, preprocessor, texts, pairs), found)
-    assert np.array_equal(tools.confusion(labels, found), tools.confusion(LABELS, found))
+    assert np.array_equal(tools.confusion_matrix(labels, found), tools.confusion_matrix(LABELS, found))
     assert tools.calibration(labels, found)["error"] == tools.calibration(LABELS, found)["error"]
     assert tools.mistakes(texts, labels, found, pairs=pairs) == tools.mistakes(TEXTS, LABELS, found, pairs=TEXTS[::-1])
     bert = be.Bert(preprocessor.tokenizer, classifier.network, preprocessor)
@@ -531,11 +532,11 @@ def test_columns_of_tables_are_read_by_position():
     [
         (lambda tools, found: tools.mistakes(TEXTS[1:], LABELS, found), "texts: expected 48"),
         (lambda tools, found: tools.mistakes(TEXTS, LABELS, found, pairs=TEXTS[1:]), "47 pairs"),
-        (lambda tools, found: tools.confusion(LABELS[1:], found), "labels: expected 48"),
-        (lambda tools, found: tools.confusion([2, *LABELS[1:]], found), "labels: label 0 is 2"),
+        (lambda tools, found: tools.confusion_matrix(LABELS[1:], found), "labels: expected 48"),
+        (lambda tools, found: tools.confusion_matrix([2, *LABELS[1:]], found), "labels: label 0 is 2"),
         (lambda tools, found: tools.calibration(np.eye(2)[LABELS], found), "labels: labels must be"),
         (lambda tools, found: tools.calibration([], found[:0]), "probabilities: expected"),
-        (lambda tools, found: tools.confusion(LABELS, found[:, 0]), "probabilities: expected"),
+        (lambda tools, found: tools.confusion_matrix(LABELS, found[:, 0]), "probabilities: expected"),
     ],
 )
 def test_what_is_wrong_with_answers_is_said(call, said):
@@ -715,10 +716,73 @@ def test_a_callback_whose_state_is_lost_is_named_in_one_warning(tmp_path, monkey
         patch.setattr(running.Run, "_save", cut)
         with pytest.raises(Stop):
             run(output_dir=tmp_path / "run", callbacks=given)
-    with pytest.warns(UserWarning, match="state.*Recorder, CSVLogger") as warned:
+    with pytest.warns(UserWarning, match="Recorder, CSVLogger: their state") as warned:
         run(output_dir=tmp_path / "run", callbacks=given)
     (message,) = [str(warning.message) for warning in warned if warning.category is UserWarning]
     assert "EarlyStopping" not in message
+
+
+class Killed(Exception):
+    pass
+
+
+@contextlib.contextmanager
+def killed(when, method="_save"):
+    """Raise `Killed` after a method of `Run`, once `when(run)` is true of it."""
+    original = getattr(running.Run, method)
+
+    def call(self, *arguments):
+        original(self, *arguments)
+        if when(self):
+            raise Killed
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(running.Run, method, call)
+        yield
+
+
+def test_best_weights_of_another_epoch_are_refused(tmp_path):
+    options = {"validation": (TEXTS, FLIPPED), "epochs": 3, "learning_rate": 2e-2, "output_dir": tmp_path}
+    with killed(lambda run: len(run.history.epochs) == 2):
+        run(**options)
+    path = tmp_path / "best.safetensors"
+    assert state.read_metadata(path) == {"epoch": 0}
+    variables = state.named(small()[0])
+    state.save(path, variables, {"epoch": 1})
+    with pytest.raises(ValueError, match=r"best.safetensors: expected the weights of epoch 0.*got those of epoch 1"):
+        run(**options)
+    state.save(path, variables, {"epoch": 2})  # as if killed after epoch 2, whose repetition is not the best
+    with pytest.raises(ValueError, match=r"best.safetensors: .*got those of epoch 2"):
+        run(**options)
+    path.unlink()
+    with pytest.raises(ValueError, match=r"best.safetensors: .*got no file"):
+        run(**options)
+    path.write_bytes(b"half a file")
+    with pytest.raises(ValueError, match=r"best.safetensors: expected a training checkpoint"):
+        run(**options)
+
+
+def test_an_epoch_that_a_callback_stopped_does_not_begin_again(tmp_path):
+    def callbacks():
+        stop = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: setattr(stop.model, "stop_training", batch == 2)
+        )
+        return [Recorder(), stop, keras.callbacks.EarlyStopping("loss")]
+
+    with killed(lambda run: run.ended):
+        run(output_dir=tmp_path, callbacks=callbacks())
+    recorder, *others = callbacks()
+    with pytest.warns(UserWarning, match="callbacks: Recorder: their state"):
+        run(output_dir=tmp_path, callbacks=[recorder, *others])
+    assert [hook for hook, *_ in recorder.calls] == ["on_train_begin", "on_train_end"]
+
+
+def test_callbacks_that_are_missing_when_a_training_resumes_are_named(tmp_path):
+    with killed(lambda run: len(run.history.epochs) == 1):
+        run(output_dir=tmp_path, callbacks=[keras.callbacks.EarlyStopping("loss")])
+    with pytest.warns(UserWarning, match="callbacks: EarlyStopping: .*pass the same callbacks again") as warned:
+        run(output_dir=tmp_path)
+    assert [warning.filename for warning in warned if "EarlyStopping" in str(warning.message)] == [__file__]
 
 
 # -- the state ---------------------------------------------------------------------------------------------------------
@@ -744,6 +808,19 @@ def test_a_state_with_another_name_of_equal_shape_is_refused(tmp_path):
     state.save(tmp_path / "state", renamed, {})
     with pytest.raises(ValueError, match="of another model.*query"):
         state.restore(tmp_path / "state", variables)
+
+
+def test_a_state_with_other_trainable_weights_is_refused(tmp_path):
+    def variables(trainable):
+        classifier.network.trainable = trainable
+        adam = optimizer(1e-3, 10)
+        adam.build(classifier.trainable_variables)
+        return state.named(classifier, adam)
+
+    classifier = small()[0]
+    state.save(tmp_path / "state", variables(False), {})
+    with pytest.raises(ValueError, match="of another model.*other weights are trainable"):
+        state.restore(tmp_path / "state", variables(True))
 
 
 def test_heads_that_keras_names_itself_have_the_same_paths_in_every_process():
@@ -831,13 +908,46 @@ def test_what_is_wrong_is_said(case):
 
 def test_an_output_folder_of_another_training_is_left_alone(tmp_path):
     run(output_dir=tmp_path)
-    with pytest.raises(ValueError, match=r"another training \(with other arguments\): choose another folder"):
-        run(output_dir=tmp_path, learning_rate=1e-4)
-    with pytest.raises(ValueError, match="with other train"):
+    with pytest.raises(
+        ValueError, match=r"another training.* learning_rate \(0.001 -> 0.0001\), warm_up \(0.1 -> 0.2\)\."
+    ):
+        run(output_dir=tmp_path, learning_rate=1e-4, warm_up=0.2)
+    with pytest.raises(ValueError, match="differs in train"):
         run((TEXTS[::-1], LABELS[::-1]), output_dir=tmp_path)
+    assert run(output_dir=tmp_path, max_length=64)[1].finished  # as by default
+    classifier, preprocessor = small(encoder_dropout=0.2)
+    classifier.network.pooler_layer.trainable = False
+    config = preprocessor.tokenizer.get_config()
+    words = [*config["vocab"][:5], *config["vocab"][:4:-1]]
+    other = be.BertPreprocessor(be.BertTokenizer(**config | {"vocab": words}), 64)
+    options = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "progress": False, "output_dir": tmp_path}
+    with pytest.raises(ValueError, match="differs in tokenizer, frozen, dropout"):
+        fine_tune(classifier, other, (TEXTS, LABELS), **options)
     (tmp_path / "state.safetensors").write_bytes(b"half a file")
-    with pytest.raises(ValueError, match="is no state of a training"):
+    with pytest.raises(ValueError, match=r"state.safetensors: expected a training checkpoint.* new classifier"):
         run(output_dir=tmp_path)
+    (tmp_path / "state.safetensors").unlink()
+    with pytest.raises(FileExistsError, match="output_dir=.*'model' without state.safetensors"):
+        run(output_dir=tmp_path)
+
+
+def test_a_training_checkpoint_of_a_newer_version_is_left_alone(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(state, "FORMAT", state.FORMAT + 1)
+        state.save(tmp_path / "state.safetensors", {}, {"new": True})
+    with pytest.raises(ValueError, match=r"state.safetensors: .*format 2.*got 3.*Upgrade"):
+        run(output_dir=tmp_path)
+
+
+def test_two_trainings_in_one_folder_are_refused(tmp_path):
+    def train_again(epoch, logs):
+        with pytest.raises(BlockingIOError, match="output_dir=.*another process is training"):
+            run(output_dir=tmp_path)
+
+    _, history = run(
+        output_dir=tmp_path, epochs=1, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=train_again)]
+    )
+    assert history.finished and not (tmp_path / ".lock").exists()
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")

@@ -71,8 +71,12 @@ def state_of(given: Iterable[keras.callbacks.Callback]) -> tuple[list[dict[str, 
 
 def set_state(
     given: Iterable[keras.callbacks.Callback], states: list[dict[str, Any]], arrays: dict[str, np.ndarray]
-) -> list[str]:
-    """Set callbacks to the state that `state_of` returned, and return the names of those that cannot resume."""
+) -> tuple[list[str], list[str]]:
+    """Set callbacks to the state that `state_of` returned.
+
+    Returns:
+        the class names of those that cannot resume, and of the saved ones that are not among `given`.
+    """
     left, lost = list(enumerate(states)), []
     for callback in given:
         name = type(callback).__name__
@@ -85,7 +89,7 @@ def set_state(
                 setattr(callback, attribute, value)
         if _may_forget(callback) or (saved is None and _remembered(callback)):
             lost.append(name)
-    return lost
+    return lost, [item["class"] for _, item in left]
 
 
 def _place(number, name, i):

@@ -90,9 +90,13 @@ def prepare(
     rows = preprocessor.encode_batch(texts, pairs, max_length=max_length)
     names = own_names if names is None else list(names)
     weights = np.ones(len(rows), "float32")  # [n]
-    content = json.dumps([texts, pairs, labels.tolist()], default=str)
-    digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+    digest = sha256([texts, pairs, labels.tolist()])
     return Examples(rows, labels, weights, sum(row.truncated > 0 for row in rows), digest, names, pairs is not None)
+
+
+def sha256(content: Any) -> str:
+    """Return the SHA-256 of `content`, written as JSON."""
+    return hashlib.sha256(json.dumps(content, default=str).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def column(name: str, values: Any) -> list[Any]:

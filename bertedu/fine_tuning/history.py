@@ -13,7 +13,10 @@ from typing import Any
 
 from bertedu import files
 from bertedu.backend import devices
+from bertedu.fields import shown
 
+NOT_IN_0_1 = ("prediction", "frozen", "dropout", "tokenizer")
+NOT_COMPARED = ("arguments", "prediction", "surroundings")  # as a whole
 PACKAGES = ("bertedu", "keras", "tensorflow", "jax", "torch", "numpy", "tokenizers")
 
 
@@ -29,9 +32,11 @@ class History:
     Attributes:
         epochs: list of dicts, one per epoch: loss, metrics, those of the validation ("val_loss", ...), seconds.
         segments: list of dicts, one per stretch of steps: step, loss, metrics.
-        run: dict, all that the result depends on: arguments, data, sizes, seed, versions.
-        best_epoch: int, counted from 0, the epoch with the lowest validation loss, or the best of an EarlyStopping
-            that restores it; the classifier has its weights unless restore_best=False. None without either.
+        run: dict, all that the result depends on: arguments, data, sizes, seed; versions and machine are those of the
+            process that began the training.
+        best_epoch: int, counted from 0, the epoch with the lowest validation loss (the later of equal ones), or the
+            best of an EarlyStopping that restores it; the classifier has its weights unless restore_best=False. None
+            without either.
         finished: whether it came to its end.
     """
 
@@ -107,14 +112,18 @@ def environment() -> dict[str, str]:
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return the names of what differs between two descriptions of a training and must be the same to resume it.
+    """Return descriptions of what differs between two descriptions of a training and must be the same to resume it.
 
     Versions and machine may differ, and what version 0.1 did not write down yet.
     """
-    new, old = (json.loads(json.dumps(run)) for run in (now, {"prediction": None} | before))
+    old, new = (json.loads(json.dumps(run)) for run in ({key: now[key] for key in NOT_IN_0_1} | before, now))
     old["arguments"] = {"schedule": "linear"} | old["arguments"]
-    if old["prediction"] is None:
-        old["prediction"] = dict(new["prediction"])
-    for run in (new, old):
-        run["prediction"].pop("precision", None)  # what "auto" stands for may differ
-    return [key for key in new if key != "surroundings" and new[key] != old.get(key)]
+    for run in (old, new):
+        if before.get("prediction"):  # the limit in effect, passed or not
+            run["arguments"]["max_length"] = run["prediction"]["max_length"]
+    arguments = [
+        f"{name} ({shown(old['arguments'].get(name))} -> {shown(value)})"
+        for name, value in new["arguments"].items()
+        if value != old["arguments"].get(name)
+    ]
+    return arguments + [key for key in new if key not in NOT_COMPARED and new[key] != old.get(key)]

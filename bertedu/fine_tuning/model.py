@@ -13,9 +13,10 @@ from bertedu.backend import devices
 from bertedu.checks import whole_number
 from bertedu.classifier import BertClassifier, copy_encoder, copy_settings
 from bertedu.fine_tuning.config import TrainingConfig
-from bertedu.fine_tuning.examples import Examples
+from bertedu.fine_tuning.examples import Examples, sha256
 from bertedu.fine_tuning.history import environment
 from bertedu.fine_tuning.schedule import optimizer
+from bertedu.fine_tuning.state import named
 from bertedu.text import BertPreprocessor
 
 
@@ -62,6 +63,7 @@ class Training:
 
     def describe(self) -> dict[str, Any]:
         """Return everything that the result depends on, as a dict that JSON can hold."""
+        layers = self.classifier._flatten_layers()
         settings = PredictionSettings(self.max_length, self.train.pairs, policy_of(self.config.precision))
         return {
             "arguments": self.config.to_json(),
@@ -71,6 +73,9 @@ class Training:
             "parameters": self.classifier.count_params(),
             "train": self.train.describe(),
             "validation": self.validation and self.validation.describe(),
+            "tokenizer": sha256(self.preprocessor.tokenizer.get_config()),
+            "frozen": [path for path, weight in named(self.classifier).items() if not weight.trainable],
+            "dropout": [layer.rate for layer in layers if isinstance(layer, keras.layers.Dropout)],
             "surroundings": environment(),
         }
 

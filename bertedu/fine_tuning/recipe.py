@@ -79,7 +79,7 @@ def fine_tune(
         callbacks: list of Keras callbacks. Their methods are called as by one `fit`, with the metrics of the validation
             at each epoch's end; `stop_training` is obeyed. Those that set the learning rate need schedule="constant".
             A resumed training continues EarlyStopping, ModelCheckpoint, ReduceLROnPlateau and TensorBoard where they
-            were; another callback that keeps something is named in a warning.
+            were, so pass the same callbacks again; others that have state are named in a warning.
 
     Returns:
         a `History`; for several `seeds`, `Runs`.

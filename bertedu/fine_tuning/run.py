@@ -18,6 +18,7 @@ from bertedu.backend import devices
 from bertedu.bert import Bert
 from bertedu.checkpoints import save_checkpoint
 from bertedu.classifier import BertClassifier
+from bertedu.fields import shown
 from bertedu.fine_tuning import callbacks as passing_on
 from bertedu.fine_tuning import state
 from bertedu.fine_tuning.batches import SIZES, Batches, plan_batches
@@ -25,7 +26,11 @@ from bertedu.fine_tuning.history import History, differences, metrics_of
 from bertedu.fine_tuning.model import PREDICTION_SETTINGS, PredictionSettings, Training
 from bertedu.fine_tuning.progress import progress as progress_of
 
-SEGMENT = 100  # steps between two saved states
+SEGMENT = 100
+"""Steps between two training checkpoints. Another value orders batches differently (`batches.Batches` puts two lengths
+first), so a run saved under the old value does not end with the same bits."""
+
+MISSING = "the saved training had them; pass the same callbacks again"
 STATE, BEST, MODEL, HISTORY = "state.safetensors", "best.safetensors", "model", "history.json"
 
 
@@ -48,48 +53,68 @@ class Run:
 
     def go(self, progress: bool, callbacks: Sequence[keras.callbacks.Callback]) -> History:
         """Train from where the run is to its end, and return its `History`."""
-        saved = self._read_state()
+        with state.locked(self.folder):
+            return self._go(progress, callbacks)
+
+    def _go(self, progress, callbacks):
+        saved = self._read_checkpoint()
         epochs = self.config.epochs
+        if saved is not None:
+            self.history = saved["history"]
+            if self.config.restore_best and self.history.best_epoch is not None and not self.history.finished:
+                # A process killed between the two files has saved the next epoch's weights, and repeats that epoch.
+                self._check_best([self.history.best_epoch, len(self.history.epochs)])
         self.callbacks = callbacks
         self.listeners = keras.callbacks.CallbackList(
             callbacks, model=self.model, verbose=0, epochs=epochs, steps=self.steps_per_epoch
         )
-        if self.history.finished:  # its callbacks have ended too, but another seed's training may follow
+        if self.history.finished:  # only weights and callbacks are set, so that `seeds` can compare them
             self._restore(saved)
             return self.history
         self._begin(saved)
-        shown = progress_of(epochs * self.steps_per_epoch, self.steps_per_epoch, self.history, progress)
+        progress_shown = progress_of(epochs * self.steps_per_epoch, self.steps_per_epoch, self.history, progress)
         try:
             while len(self.history.epochs) < epochs and not self.ended:
-                self._epoch(shown)
-                shown.epoch_done()
+                self._epoch(progress_shown)
+                progress_shown.epoch_done()
         finally:
-            shown.close()
+            progress_shown.close()
         self._finish()
         return self.history
 
     # ---- saved and resumed ----------------------------------------------------------------------
 
-    def _read_state(self):
-        """What is saved beside the history, None without a saved state; the saved history becomes this run's."""
+    def _read_checkpoint(self):
+        """Return the saved training: a dict of "history", "callbacks" and "stopped"; None if there is none."""
         if self.folder is None:
             return None
-        state.make_folder(self.folder)
         content = state.read_metadata(self.folder / STATE)
         if content is None:
+            if (self.folder / MODEL).is_file() or any((self.folder / MODEL).glob("*")):
+                found = f"output_dir={str(self.folder)!r}: expected a new folder or a saved training, got a {MODEL!r}"
+                raise FileExistsError(f"{found} without {STATE}. Choose another folder.")
             return None
         saved = {name: content.pop(name, None) for name in ("callbacks", "stopped")}
         try:
-            before = History.from_json(content)
-            different = differences(before.run, self.history.run)
+            history = History.from_json(content)
+            different = differences(history.run, self.history.run)
         except (AttributeError, KeyError, TypeError):
             raise state.damaged(self.folder / STATE) from None
         if different:
-            other = f"another training (with other {', '.join(different)})"
-            raise ValueError(f"output_dir={str(self.folder)!r} holds {other}: choose another folder, or delete it.")
-        before.run = {"prediction": self.history.run["prediction"]} | before.run
-        self.history = before
-        return saved
+            other = f"another training, which differs in {', '.join(different)}"
+            raise ValueError(
+                f"output_dir={str(self.folder)!r} holds {other}. Choose another folder, or delete the folder."
+            )
+        history.run = self.history.run | history.run
+        return saved | {"history": history}
+
+    def _check_best(self, epochs):
+        """Raise a ValueError unless best.safetensors holds the weights of one of `epochs`."""
+        content = state.read_metadata(self.folder / BEST)
+        if content is None or content.get("epoch") not in epochs:
+            actual = "no file" if content is None else f"those of epoch {shown(content.get('epoch'))}"
+            expected = f"the weights of epoch {epochs[0]}, the best (counted from 0)"
+            raise ValueError(f"{self.folder / BEST}: expected {expected}, got {actual}. Choose another output_dir.")
 
     def _begin(self, saved):
         self.model.stop_training = False
@@ -99,15 +124,17 @@ class Run:
         if saved is None:
             self._save()  # now, so that a folder that cannot be written is known before an hour of work
             return
-        if self._batches_done():
+        if self._batches_done() > 0:  # below 0 where a callback stopped an epoch half-way
             self.listeners.on_epoch_begin(len(self.history.epochs))
         self._restore(saved)  # after these calls, which may have set the learning rate or forgotten what was best
 
     def _restore(self, saved):
         arrays = state.restore(self.folder / STATE, state.named(self.model, self.model.optimizer))
-        lost = passing_on.set_state(self.callbacks, saved["callbacks"] or [], arrays)
-        if lost and self.history.segments and not self.history.finished:
-            warnings.warn(f"Callbacks whose state was not saved begin anew: {', '.join(lost)}.", stacklevel=5)
+        lost, left_out = passing_on.set_state(self.callbacks, saved["callbacks"] or [], arrays)
+        if self.history.segments and not self.history.finished:
+            for names, problem in ((lost, "their state was not saved, so they start again"), (left_out, MISSING)):
+                if names:
+                    warnings.warn(f"callbacks: {', '.join(names)}: {problem}.", stacklevel=7)
         self.model.stop_training = self.ended = bool(saved["stopped"])
         self._update_classifier()
 
@@ -140,7 +167,7 @@ class Run:
     def _segments(self, epoch):
         return [segment for segment in self.history.segments if segment["epoch"] == epoch]
 
-    def _epoch(self, shown):
+    def _epoch(self, progress_shown):
         number = len(self.history.epochs)
         rng = np.random.default_rng([self.config.seed, number])
         batches = plan_batches(self.training.train.lengths, self.config.batch_size, rng)
@@ -148,7 +175,7 @@ class Run:
         if not done:
             self.listeners.on_epoch_begin(number)
         for start in range(done, len(batches), SEGMENT):
-            self._segment(number, start, batches[start : start + SEGMENT], shown)
+            self._segment(number, start, batches[start : start + SEGMENT], progress_shown)
             if self.model.stop_training:
                 break
         metrics = passing_on.mean(self._segments(number)) | self._evaluate()
@@ -163,17 +190,18 @@ class Run:
         self.ended = bool(self.model.stop_training)
         self._save()
 
-    def _segment(self, epoch, first, batches, shown):
+    def _segment(self, epoch, first, batches, progress_shown):
         started = time.perf_counter()
         data = self._data(self.training.train, batches)
         before = self._segments(epoch)
         passed_on = passing_on.Batches(self.listeners, data.weights, before, first, self.model.stop_training)
         seed = keras.callbacks.LambdaCallback(on_train_begin=self._seed_torch)
-        fitted = self.model.fit(data, verbose=0, shuffle=False, callbacks=[seed, shown, passed_on])
+        fitted = self.model.fit(data, verbose=0, shuffle=False, callbacks=[seed, progress_shown, passed_on])
         metrics = {name: float(values[-1]) for name, values in fitted.history.items()}
         step = self.history.steps + len(passed_on.losses)
         if not np.isfinite(metrics["loss"]):
             advice = f"a lower learning_rate than {self.config.learning_rate:g}, or clip_norm=1.0"
+            advice += " and another output_dir" if self.folder else ""
             raise FloatingPointError(f"The loss is {metrics['loss']} at step {step}. Train again with {advice}.")
         seconds = time.perf_counter() - started
         segment = {"epoch": epoch, "step": step, **metrics, "weight": passed_on.weight, "seconds": seconds}
@@ -212,6 +240,7 @@ class Run:
             if self.best is not None:
                 self.model.set_weights(self.best)
             else:  # it was resumed after its best epoch
+                self._check_best([self.history.best_epoch])
                 state.restore(self.folder / BEST, state.named(self.model))
         self.listeners.on_train_end(metrics_of(self.history.epochs[-1]))
         for callback in self.callbacks:  # whose choice of the best epoch comes last, and so stands

@@ -6,9 +6,11 @@ single step of the file system: whenever the process is killed, one whole file i
 variables' paths; version 0.1 numbered them. Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
+import contextlib
 import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,14 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from bertedu import files
+from bertedu import files, temporaries
 from bertedu.classifier import BertClassifier
+from bertedu.terminal import escape
 
+FORMAT = 2
+"""Of the files that `save` writes; version 0.1 wrote 1, without saying so."""
+
+LOCK = ".lock"
 NUMBERED = re.compile(r"(?!layer_\d)(.+)_\d+")  # Keras' automatic names, "dense_3"; `layer_3` is an encoder's own
 
 
@@ -35,9 +42,39 @@ def make_folder(path: Path) -> None:
         raise type(error)(f"output_dir={str(path)!r}: {error.strerror}; choose another folder.") from None
 
 
+@contextlib.contextmanager
+def locked(folder: Path | None) -> Iterator[None]:
+    """Make the folder of a training and hold its lock, which the system releases when the process ends.
+
+    Raises:
+        BlockingIOError: another process holds the lock.
+        OSError: the folder cannot be made.
+    """
+    if folder is None:
+        yield
+        return
+    make_folder(folder)
+    handle, path = None, folder / LOCK
+    try:
+        handle = temporaries.lock(path)
+    except (BlockingIOError, FileNotFoundError):
+        busy = "another process is training in this folder"
+        raise BlockingIOError(f"output_dir={str(folder)!r}: {busy}. Wait for it, or choose another folder.") from None
+    except OSError:
+        pass  # without permission to write; a finished training is read all the same
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # Windows removes no open file
+            path.unlink()
+        if handle is not None:
+            os.close(handle)
+
+
 def damaged(path: Path, reason: object = "") -> ValueError:
     """Return the error of a file that is not a state."""
-    return ValueError(f"{path} is no state of a training{reason and f' ({reason})'}: delete it to begin anew.")
+    expected = f"expected a training checkpoint, got a damaged file{reason and f' ({escape(reason)})'}"
+    return ValueError(f"{path}: {expected}. Delete it, and make a new classifier, to start again.")
 
 
 def named(model: BertClassifier, optimizer: keras.optimizers.Optimizer | None = None) -> dict[str, keras.Variable]:
@@ -105,7 +142,8 @@ def save(
     """
     tensors = {name: keras.ops.convert_to_numpy(variable) for name, variable in variables.items()}
     with files.replacing(path, overwrite=True) as new:
-        save_file(tensors | dict(arrays or {}), new, metadata={"state": json.dumps(metadata)})
+        content = json.dumps(metadata | {"format": FORMAT})
+        save_file(tensors | dict(arrays or {}), new, metadata={"state": content})
 
 
 def read_metadata(path: Path) -> dict[str, Any] | None:
@@ -123,6 +161,12 @@ def read_metadata(path: Path) -> dict[str, Any] | None:
         raise damaged(path, error) from None
     if not isinstance(metadata, dict):
         raise damaged(path)
+    written = metadata.pop("format", 1)  # version 0.1 wrote none
+    if not isinstance(written, int):
+        raise damaged(path)
+    if written > FORMAT:
+        newer = f"expected a training checkpoint of format {FORMAT} at most, got {written}, of a newer bertedu"
+        raise ValueError(f"{path}: {newer}. Upgrade bertedu, or choose another output_dir.")
     return metadata
 
 
@@ -142,7 +186,8 @@ def restore(path: Path, variables: Mapping[str, keras.Variable]) -> dict[str, np
             if name not in names or tuple(file.get_slice(name).get_shape()) != tuple(variable.shape)
         ]
         if wrong:
-            raise ValueError(f"{path} is of another model (it differs in {wrong[0]}): choose another output_dir.")
+            difference = "other weights are trainable" if wrong[0].startswith("optimizer/") else f"see {wrong[0]}"
+            raise ValueError(f"{path} is of another model ({difference}): choose another output_dir.")
         for name, variable in variables.items():
             variable.assign(file.get_tensor(name))
         return {name: file.get_tensor(name) for name in names - variables.keys()}
