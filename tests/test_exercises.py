@@ -19,10 +19,10 @@ for _module in pkgutil.iter_modules(wrong_answers.__path__):
     WRONG |= importlib.import_module(f"wrong_answers.{_module.name}").WRONG
 
 
-def run(code, wanted):
+def run(code, name):
     space = {}
     exec(compile(code, "<exercise>", "exec"), space)
-    return space[wanted]
+    return space[name]
 
 
 def said(capsys, name, answer):
@@ -241,7 +241,7 @@ def test_show_source_of_method_class_instance_and_module(capsys):
 
 def test_show_source_without_source_says_so():
     for thing in (len, 3, types.SimpleNamespace()):
-        with pytest.raises(TypeError, match="no Python source"):
+        with pytest.raises(TypeError, match="expected an object with Python source"):
             show_source(thing)
 
 

@@ -209,9 +209,7 @@ def check_widgets() -> list[Finding]:
         folder, version = Path(extensions[name]["ext_path"]), extensions[name]["version"]
         foreign = not folder.is_relative_to(sys.prefix)
         detail = f"extension {version} {'of another installation' if foreign else 'in JupyterLab'}"
-        findings.append(
-            finding(WARN, subject, detail, f"remove {folder}; it shadows the one of this environment" * foreign)
-        )
+        findings.append(finding(WARN, subject, detail, f"remove {folder}; it shadows this environment's" * foreign))
     browser_half = installed("jupyterlab_widgets")
     for name, accepted in required("", "ipywidgets"):
         is_it = name.replace("-", "_") == "jupyterlab_widgets"

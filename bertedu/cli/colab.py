@@ -22,9 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("notebook", help="path, name, or number such as 03")
     parser.add_argument("--repo", metavar="OWNER/NAME", help="public GitHub repository that contains this package")
     parser.add_argument("--branch", default="main", help="branch, tag or commit of --repo (default: %(default)s)")
-    parser.add_argument(
-        "-o", "--output", metavar="FILE", help="file to write (default: NAME_colab.ipynb in the current folder)"
-    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="file to write (default: NAME_colab.ipynb)")
     parser.add_argument("--force", action="store_true", help="replace an existing file")
 
 
@@ -37,8 +35,6 @@ def run(options: Namespace) -> int:
         copy = colab.write(source, options.output, options.repo, options.branch, options.force)
     print(f"{copy.path}: {copy.path.stat().st_size / 1000:.0f} KB")
     if copy.lacks_head:
-        print(
-            "It uses the trained masked-LM head, which is missing here, so fill_mask will raise an error in the copy."
-        )
+        print("It uses the trained masked-LM head, which is missing here; fill_mask will raise an error.")
     print(f"Push it to {options.repo}, then open\n{copy.address}" if copy.address else "Upload it to Colab.")
     return 0

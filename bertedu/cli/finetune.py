@@ -11,9 +11,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of `bertedu finetune`."""
     parser.add_argument("--train", required=True, help=".tsv, .csv, .jsonl or .parquet file with the columns below")
     parser.add_argument("--validation", help="file of the validation set, evaluated after each epoch")
-    parser.add_argument(
-        "--output-dir", required=True, help="folder for the model; the same call resumes a run that was stopped"
-    )
+    parser.add_argument("--output-dir", required=True, help="folder for the model; call again to resume")
     parser.add_argument("--preset", default="minilm", help=f"pretrained model: {CHECKPOINT} (default: %(default)s)")
     parser.add_argument("--text", default="text", help="column of the texts (default: %(default)s)")
     parser.add_argument("--pair", help="column of the second texts (default: single texts)")
@@ -24,9 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--learning-rate", type=float, default=5e-5, help="peak learning rate (default: %(default)s)")
     parser.add_argument("--max-length", type=int, help="truncate texts to so many tokens (default: the model's limit)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
-    parser.add_argument(
-        "--precision", default="auto", help="auto, float32, mixed_bfloat16 or mixed_float16 (default: %(default)s)"
-    )
+    parser.add_argument("--precision", default="auto", help="auto (default), float32, mixed_bfloat16 or mixed_float16")
 
 
 def run(options: Namespace) -> int:

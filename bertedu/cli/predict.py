@@ -8,9 +8,7 @@ from .common import package
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of `bertedu predict`."""
     parser.add_argument("run_dir", help="output folder of `bertedu finetune`")
-    parser.add_argument(
-        "file", help="table as for finetune, or .txt with one text per line (pairs: two texts and a tab)"
-    )
+    parser.add_argument("file", help="table as for finetune, or .txt with one text (or two texts and a tab) per line")
     parser.add_argument("--text", default="text", help="column of the texts (default: %(default)s)")
     parser.add_argument("--pair", help='column of the second texts (default: "pair" for a model of text pairs)')
 

@@ -21,9 +21,7 @@ from .common import find_notebook, package
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of `bertedu student-copy`."""
     parser.add_argument("folder", metavar="DIR", help="folder for the copies; created if it does not exist")
-    parser.add_argument(
-        "--only", action="append", metavar="NOTEBOOK", help="copy only this notebook: path, name, or number"
-    )
+    parser.add_argument("--only", action="append", metavar="NOTEBOOK", help="only this notebook: path, name, or number")
     parser.add_argument("--force", action="store_true", help="replace existing files")
 
 

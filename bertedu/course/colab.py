@@ -192,7 +192,7 @@ def carried(name: str, content: bytes) -> tuple[str, str]:
     packed = lzma.compress(content, preset=9 | lzma.PRESET_EXTREME)
     if len(packed) > MAX_CARRIED:
         raise ValueError(
-            f"the package: expected at most {MAX_CARRIED:,} compressed bytes, got {len(packed):,}. Use --repo."
+            f"package: expected at most {MAX_CARRIED:,} compressed bytes, got {len(packed):,}. Use --repo."
         )
     install = f"lambda: install_package({name!r}, WHEEL_SHA256, read_carried(WHEEL, WHEEL_SHA256))"
     return as_text("WHEEL", content, packed), install

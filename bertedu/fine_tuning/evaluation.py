@@ -119,9 +119,7 @@ def open_run(output_dir: str | Path) -> TrainedRun:
     """
     folder = Path(output_dir).expanduser()
     if not (folder / HISTORY).is_file():
-        raise ValueError(
-            f"{folder}: expected a finished training, got no {HISTORY}. Run fine_tune or `bertedu finetune`."
-        )
+        raise ValueError(f"{folder}: expected a finished training, got no {HISTORY}. Run `bertedu finetune`.")
     run = read_json(folder / HISTORY).get("run")
     bert = load(folder / MODEL)
     try:

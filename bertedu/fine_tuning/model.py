@@ -90,9 +90,7 @@ def compiled(classifier: BertClassifier, config: TrainingConfig, num_examples: i
     """
     model = with_policy(classifier, policy_of(config.precision))
     if not model.trainable_variables:
-        raise ValueError(
-            "classifier: expected trainable weights, but all are frozen. Set trainable=True on some layers."
-        )
+        raise ValueError("classifier: expected trainable weights, got only frozen ones. Set trainable=True.")
     # The mean is over the sum of the weights, which does not depend on how a batch was filled up.
     reduction = "mean_with_sample_weight"
     if classifier.num_classes == 1:

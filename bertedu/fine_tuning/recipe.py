@@ -132,10 +132,8 @@ def _check(classifier, preprocessor):
         raise ValueError("classifier: expected multi_label=False, got True, which fine_tune does not support.")
     instance("preprocessor", preprocessor, BertPreprocessor, "such as bert.preprocessor")
     if preprocessor.tokenizer.vocab_size > classifier.network.vocab_size:
-        limit, size = classifier.network.vocab_size, preprocessor.tokenizer.vocab_size
-        raise ValueError(
-            f"preprocessor: expected the classifier's vocabulary of {limit:,} tokens, got {size:,} tokens."
-        )
+        sizes = f"{classifier.network.vocab_size:,} tokens, got {preprocessor.tokenizer.vocab_size:,}"
+        raise ValueError(f"preprocessor: expected the classifier's vocabulary, of at most {sizes}.")
 
 
 def _prepare(classifier, preprocessor, train, validation, config):

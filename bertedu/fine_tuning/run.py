@@ -39,7 +39,8 @@ SEGMENT = 100
 """Steps between two training checkpoints. Another value orders batches differently (`batches.Batches` puts two lengths
 first), so a run saved under the old value does not end with the same bits."""
 
-MISSING = "the saved training had them; pass the same callbacks again"
+NOT_SAVED = "their state was not saved, so they start again"
+LEFT_OUT = "the saved training had them; pass the same callbacks again"
 STATE, BEST, MODEL, HISTORY = "state.safetensors", "best.safetensors", "model", "history.json"
 
 
@@ -140,7 +141,7 @@ class Run:
         arrays = state.restore(self.folder / STATE, state.named(self.model, self.model.optimizer))
         lost, left_out = callback_tools.set_state(self.callbacks, saved["callbacks"] or [], arrays)
         if self.history.segments and not self.history.finished:
-            for names, problem in ((lost, "their state was not saved, so they start again"), (left_out, MISSING)):
+            for names, problem in ((lost, NOT_SAVED), (left_out, LEFT_OUT)):
                 if names:
                     warnings.warn(f"callbacks: {', '.join(names)}: {problem}.", stacklevel=7)
         self.model.stop_training = self.ended = bool(saved["stopped"])

@@ -342,7 +342,7 @@ def test_typed_into_in_jupyterlab(browser, artifacts, tmp_path):
             view.get_by_label("Text", exact=True).fill("the cat")
         expect(page.get_by_text("The kernel has ended; run the cell for the live view.")).to_have_count(1)
         expect(page.locator(".bertedu-picture-hidden")).to_have_count(0)  # the picture is back
-        assert min(lab_browser.pictures(page)[0]) > 100
+        assert min(lab_browser.image_sizes(page)[0]) > 100
         page.screenshot(path=artifacts / "explorer-after-restart.png")
         assert page_errors == []
         page.close()
