@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from bertedu.terminal import escape
+
 callbacks = keras.callbacks
 
 STATE = {
@@ -89,7 +91,7 @@ def set_state(
                 setattr(callback, attribute, value)
         if _may_lose_state(callback) or (saved is None and _state_names(callback)):
             lost.append(name)
-    return lost, [item["class"] for _, item in left]
+    return lost, [escape(str(item["class"])) for _, item in left]
 
 
 def _array_name(number, name, i):
