@@ -126,7 +126,7 @@ def test_missing_jupyterlab_says_what_to_install(folder, monkeypatch, capsys):
 
 def test_folder_that_is_not_there_is_named(capsys):
     assert cli.main(["lab", "--dir", "no/such/folder"]) == 1
-    assert "no/such/folder is not a folder" in capsys.readouterr().err
+    assert "--dir: expected a folder, got no/such/folder" in capsys.readouterr().err
 
 
 def test_lab_listens_on_this_machine_only_and_keeps_the_token(folder, started):
@@ -157,14 +157,14 @@ def test_address_is_promised_where_no_browser_can_open(folder, started, monkeypa
     monkeypatch.setattr(lab, "can_open_browser", lambda: False)
     cli.main(["lab", "--dir", str(folder)])
     assert "--no-browser" in started[0][0]
-    assert "Open the address below" in capsys.readouterr().out
+    assert "Open the address with the token" in capsys.readouterr().out
 
 
 def test_browser_opens_where_it_can(folder, started, monkeypatch, capsys):
     monkeypatch.setattr(lab, "can_open_browser", lambda: True)
     cli.main(["lab", "--dir", str(folder)])
     assert "--no-browser" not in started[0][0]
-    assert "Open the address below" not in capsys.readouterr().out
+    assert "Open the address with the token" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -285,4 +285,4 @@ def test_missing_test_tools_are_named(monkeypatch, capsys):
 def test_wheel_without_tests_says_so(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(common, "CHECKOUT", tmp_path)
     assert cli.main(["test"]) == 1
-    assert "no tests beside the package" in capsys.readouterr().err
+    assert "expected a checkout with tests" in capsys.readouterr().err

@@ -136,8 +136,8 @@ def test_reasons_for_what_is_no_answer(capsys):
     assert "without brackets" in said(capsys, "attention.mix", [[1.0]])
 
 
-def test_stopping_an_endless_answer_is_no_error(capsys):
-    assert "stopped before" in said(capsys, "attention.mix", raising(KeyboardInterrupt()))
+def test_an_interrupted_check_is_reported(capsys):
+    assert "interrupted" in said(capsys, "attention.mix", raising(KeyboardInterrupt()))
 
 
 def test_an_answer_cannot_spoil_the_question(capsys):

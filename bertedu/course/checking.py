@@ -86,5 +86,5 @@ def _find(name: str) -> Exercise | None:
     chapter = name.partition(".")[0] if isinstance(name, str) else ""
     known = [other for other in EXERCISES if other.partition(".")[0] == chapter]
     known = known or list(dict.fromkeys(f"{other.partition('.')[0]}. ..." for other in EXERCISES))
-    print(f"name: expected the name of an exercise, got {shown}. The names are:", *known, sep="\n  ")
+    print(f"There is no exercise {shown}. The names are:", *known, sep="\n  ")
     return None

@@ -76,7 +76,7 @@ WRONG = {
         (lambda w1, b1, w2, b2: (w2 @ w1, b2), "turned round"),
         (lambda w1, b1, w2, b2: (b1 @ w2 + b2, w1 @ w2), "swapped"),
         (lambda w1, b1, w2, b2: ((w1 @ w2).T, b1 @ w2 + b2), "transposed"),
-        (lambda w1, b1, w2, b2: (w1 @ w2, b1 + b2), "stopped with"),
+        (lambda w1, b1, w2, b2: (w1 @ w2, b1 + b2), "raised"),
     ],
     "feedforward.strongest": [
         (lambda n, w2, b2, k: n @ w2 + b2, "nothing was left out"),
