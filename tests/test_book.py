@@ -81,7 +81,7 @@ def test_another_folder_is_never_replaced(tmp_path, capsys):
     (tmp_path / "mine.txt").write_text("stays")
     with pytest.raises(SystemExit):
         build_book.main(["--output", str(tmp_path)])
-    assert "is there and is no book" in capsys.readouterr().err
+    assert "which is not a book" in capsys.readouterr().err
     assert (tmp_path / "mine.txt").read_text() == "stays"
 
 
