@@ -1,10 +1,10 @@
-"""Start the `bertedu` command without importing the package `bertedu`.
+"""Entry point of the `bertedu` command, which does not import the package `bertedu`.
 
-`import bertedu` registers every layer with Keras and so imports Keras and TensorFlow: seconds, and it fails where they
-are broken. `bertedu --help` should answer at once, and `bertedu doctor` must run exactly where that import fails.
-Python runs a package's `__init__` before any module in it, so an entry point `bertedu.cli:main` could do neither. This
-module stands beside the package and imports the folder `bertedu/cli` as a top-level package, `bertedu_cli`, which needs
-only the standard library until a command asks for more.
+`import bertedu` imports Keras and its backend, which takes seconds and fails where one of them is broken. But `bertedu
+--help` should answer at once, and `bertedu doctor` must run in exactly such an environment. An entry point
+`bertedu.cli:main` could do neither, because Python runs a package's `__init__` before its modules. So this module,
+beside the package, imports the folder `bertedu/cli` as a top-level package `bertedu_cli`, which needs only the standard
+library.
 """
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""The old name of `bertedu.course`, for copies of notebooks that version 0.1 handed out. It goes with 0.3."""
+"""The name of `bertedu.course` in version 0.1, for copies of its notebooks. It will be removed in version 0.3."""
 
 import warnings
 

@@ -54,11 +54,11 @@ def test_a_page_has_pictures_with_words_and_links_within_the_book(chapter):
     assert build_book.question_of(page) == ("7 · Small", "What is it?")
 
 
-def test_a_view_stands_in_the_place_of_its_picture(chapter):
+def test_a_view_replaces_its_figure(chapter):
     views = [[], [{"file": "07_small-0.html", "alt": 'heads of "minilm"'}]]
     page = build_book.page_of(chapter, views, set())
-    kept, frame = page.cells[1].outputs
-    assert kept.data["text/plain"] == "another"
+    other, frame = page.cells[1].outputs
+    assert other.data["text/plain"] == "another"
     assert 'src="../_static/views/07_small-0.html"' in frame.data["text/html"]
     assert 'title="heads of &quot;minilm&quot;"' in frame.data["text/html"]
 
@@ -81,7 +81,7 @@ def test_another_folder_is_never_replaced(tmp_path, capsys):
     (tmp_path / "mine.txt").write_text("stays")
     with pytest.raises(SystemExit):
         build_book.main(["--output", str(tmp_path)])
-    assert "is there and is no book" in capsys.readouterr().err
+    assert "which is not a book" in capsys.readouterr().err
     assert (tmp_path / "mine.txt").read_text() == "stays"
 
 
@@ -104,11 +104,11 @@ class Links(html.parser.HTMLParser):
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attributes):
-        found = dict(attributes)
-        self.ids |= {found[key] for key in ("id", "name") if found.get(key)}
+        values = dict(attributes)
+        self.ids |= {values[key] for key in ("id", "name") if values.get(key)}
         key = "href" if tag in ("a", "link") else "src"
-        if found.get(key):
-            self.links.append(found[key])
+        if values.get(key):
+            self.links.append(values[key])
 
 
 def pages(book):

@@ -84,7 +84,7 @@ def test_wrong_arguments_show_the_usage(arguments, capsys):
 
 
 @pytest.mark.parametrize(
-    ("typed", "found"),
+    ("typed", "name"),
     [
         (None, "00_start_here.ipynb"),
         ("00", "00_start_here.ipynb"),
@@ -94,9 +94,9 @@ def test_wrong_arguments_show_the_usage(arguments, capsys):
         ("03_m", "03_more_attention.ipynb"),
     ],
 )
-def test_notebook_is_found_by_what_people_type(folder, monkeypatch, typed, found):
+def test_notebook_is_found_by_path_name_and_number(folder, monkeypatch, typed, name):
     monkeypatch.chdir(folder.parent)
-    assert common.find_notebook(typed, folder) == (folder / found).resolve()
+    assert common.find_notebook(typed, folder) == (folder / name).resolve()
 
 
 def test_own_notebook_is_found_by_path(folder, tmp_path_factory):
@@ -105,8 +105,8 @@ def test_own_notebook_is_found_by_path(folder, tmp_path_factory):
     assert common.find_notebook(str(own), folder) == own.resolve()
 
 
-@pytest.mark.parametrize(("typed", "problem"), [("12", "is not there"), ("03", "ambiguous")])
-def test_notebook_that_is_not_clear_lists_what_is_there(folder, typed, problem):
+@pytest.mark.parametrize(("typed", "problem"), [("12", "no notebook matches"), ("03", "several notebooks match")])
+def test_missing_and_ambiguous_notebooks_list_the_names(folder, typed, problem):
     with pytest.raises(common.UsageError, match=problem) as raised:
         common.find_notebook(typed, folder)
     assert "03_more_attention" in str(raised.value)
@@ -126,7 +126,7 @@ def test_missing_jupyterlab_says_what_to_install(folder, monkeypatch, capsys):
 
 def test_folder_that_is_not_there_is_named(capsys):
     assert cli.main(["lab", "--dir", "no/such/folder"]) == 1
-    assert "no/such/folder is not a folder" in capsys.readouterr().err
+    assert "--dir: expected a folder, got no/such/folder" in capsys.readouterr().err
 
 
 def test_lab_listens_on_this_machine_only_and_keeps_the_token(folder, started):
@@ -157,14 +157,14 @@ def test_address_is_promised_where_no_browser_can_open(folder, started, monkeypa
     monkeypatch.setattr(lab, "can_open_browser", lambda: False)
     cli.main(["lab", "--dir", str(folder)])
     assert "--no-browser" in started[0][0]
-    assert "Open the address below" in capsys.readouterr().out
+    assert "Open the address with the token" in capsys.readouterr().out
 
 
 def test_browser_opens_where_it_can(folder, started, monkeypatch, capsys):
     monkeypatch.setattr(lab, "can_open_browser", lambda: True)
     cli.main(["lab", "--dir", str(folder)])
     assert "--no-browser" not in started[0][0]
-    assert "Open the address below" not in capsys.readouterr().out
+    assert "Open the address with the token" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -191,11 +191,11 @@ def test_when_a_browser_can_open(monkeypatch, platform, display, browser, can):
     assert lab.can_open_browser() is can
 
 
-def test_our_jupyter_defaults_come_with_those_that_are_set(monkeypatch):
+def test_jupyter_defaults_are_added_to_those_of_the_user(monkeypatch):
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "mine")
-    ours, theirs = lab.environment()["JUPYTER_CONFIG_PATH"].split(os.pathsep)
-    assert theirs == "mine"
-    assert (Path(ours) / "labconfig" / "default_setting_overrides.json").is_file()
+    defaults, users = lab.environment()["JUPYTER_CONFIG_PATH"].split(os.pathsep)
+    assert users == "mine"
+    assert (Path(defaults) / "labconfig" / "default_setting_overrides.json").is_file()
 
 
 # -- test --------------------------------------------------------------------------------------------------------------
@@ -285,4 +285,4 @@ def test_missing_test_tools_are_named(monkeypatch, capsys):
 def test_wheel_without_tests_says_so(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(common, "CHECKOUT", tmp_path)
     assert cli.main(["test"]) == 1
-    assert "no tests beside the package" in capsys.readouterr().err
+    assert "expected a checkout with tests" in capsys.readouterr().err

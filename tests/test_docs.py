@@ -59,10 +59,10 @@ def test_the_glossary_is_in_order_and_every_term_has_words():
     assert len(entries) == len(plain)
 
 
-def test_a_term_stands_under_its_letter():
+def test_terms_are_under_their_letters():
     for letter, part in re.findall(r"^## ([A-Z])\n(.*?)(?=^## |\Z)", read("glossary.md"), re.MULTILINE | re.DOTALL):
-        found = re.findall(r"^\*\*\W*(\w)", part, re.MULTILINE)
-        assert found and {first.upper() for first in found} == {letter}
+        initials = re.findall(r"^\*\*\W*(\w)", part, re.MULTILINE)
+        assert initials and {first.upper() for first in initials} == {letter}
 
 
 def test_the_notation_is_the_package_s_legend():

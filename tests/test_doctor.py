@@ -1,4 +1,4 @@
-"""`bertedu doctor`: each thing that can be wrong is made wrong, and the report must say so and what to do."""
+"""`bertedu doctor`: each problem is simulated, and the report must name it and give advice."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ def only(findings):
 
 
 def by_subject(findings):
-    return {found.subject: found for found in findings}
+    return {finding.subject: finding for finding in findings}
 
 
 # -- the whole report --------------------------------------------------------------------------------------------------
@@ -30,9 +30,9 @@ def test_this_environment_has_no_problem():
     command = [sys.executable, "-m", "bertedu_command", "doctor", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     findings = json.loads(done.stdout)
-    assert [found for found in findings if found["mark"] == "problem"] == []
+    assert [finding for finding in findings if finding["mark"] == "problem"] == []
     assert done.returncode == 0
-    subjects = {found["subject"] for found in findings}
+    subjects = {finding["subject"] for finding in findings}
     assert {
         "Python",
         "Memory",
@@ -92,7 +92,7 @@ def test_probe_returns_the_answer_or_the_reason(monkeypatch, code, answer):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to die of")
 def test_probe_survives_a_process_that_is_killed(monkeypatch):
     monkeypatch.setitem(checks.PROBES, "keras", "import os; os.kill(os.getpid(), 9)")
-    assert checks.probe("keras")["error"].startswith("died with signal 9")
+    assert checks.probe("keras")["error"].startswith("crashed with signal 9")
 
 
 def test_probe_gives_up_on_an_import_that_hangs(monkeypatch):
@@ -152,13 +152,13 @@ def test_processor_without_avx_is_a_problem(monkeypatch, flags, mark):
         ("", "3.10", "ok"),
     ],
 )
-def test_packages_are_compared_with_what_is_asked_for(monkeypatch, extra, version, mark):
-    asked = [("keras", SpecifierSet(">=3.10"))]
-    monkeypatch.setattr(checks, "required", lambda which: asked if which == extra else [])
+def test_packages_are_compared_with_the_requirements(monkeypatch, extra, version, mark):
+    required = [("keras", SpecifierSet(">=3.10"))]
+    monkeypatch.setattr(checks, "required", lambda which: required if which == extra else [])
     monkeypatch.setattr(checks, "installed", lambda name: version)
-    found = only(checks.check_packages())
-    assert found.mark == mark
-    assert ("pip install" in found.advice) == (mark != "ok")
+    finding = only(checks.check_packages())
+    assert finding.mark == mark
+    assert ("pip install" in finding.advice) == (mark != "ok")
 
 
 def test_requirements_are_read_from_the_package_itself():
@@ -182,20 +182,20 @@ def test_widget_extension_of_another_installation_is_noticed(jupyter_path):
     folder = jupyter_path / "labextensions" / "@jupyter-widgets" / "jupyterlab-manager"
     folder.mkdir(parents=True)
     (folder / "package.json").write_text('{"name": "@jupyter-widgets/jupyterlab-manager", "version": "2.0.0"}')
-    found = by_subject(checks.check_widgets())["Widgets"]
-    assert found.mark == "warn" and "2.0.0" in found.detail and str(folder) in found.advice
+    finding = by_subject(checks.check_widgets())["Widgets"]
+    assert finding.mark == "warn" and "2.0.0" in finding.detail and str(folder) in finding.advice
 
 
 def test_missing_widget_extension_is_a_problem(monkeypatch):
     monkeypatch.setattr("jupyterlab_server.config.get_federated_extensions", lambda folders: {})
-    assert {found.mark for found in checks.check_widgets()} == {"problem"}
+    assert {finding.mark for finding in checks.check_widgets()} == {"problem"}
 
 
-def test_widget_halves_that_do_not_fit_are_a_problem(monkeypatch):
+def test_incompatible_widget_packages_are_a_problem(monkeypatch):
     real = checks.installed
     monkeypatch.setattr(checks, "installed", lambda name: "1.1.0" if name == "jupyterlab_widgets" else real(name))
-    found = checks.check_widgets()[-1]
-    assert found.mark == "problem" and "1.1.0 does not fit ipywidgets" in found.detail
+    finding = checks.check_widgets()[-1]
+    assert finding.mark == "problem" and "1.1.0 is incompatible with ipywidgets" in finding.detail
 
 
 @pytest.mark.parametrize(
@@ -206,9 +206,9 @@ def test_kernel_must_run_this_interpreter(jupyter_path, program, mark):
     folder.mkdir(parents=True)
     argv = [program, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     (folder / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}))
-    found = only(checks.check_kernel())
-    assert found.mark == mark
-    assert ("ipykernel install" in found.advice) == (mark == "problem")
+    finding = only(checks.check_kernel())
+    assert finding.mark == mark
+    assert ("ipykernel install" in finding.advice) == (mark == "problem")
 
 
 def test_light_installation_is_only_warned_about_jupyterlab(monkeypatch):
@@ -222,13 +222,13 @@ def test_light_installation_is_only_warned_about_jupyterlab(monkeypatch):
 @pytest.mark.parametrize(("free", "mark"), [(50e9, "ok"), (0.4e9, "warn")])
 def test_room_for_models(monkeypatch, tmp_path, free, mark):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "not" / "yet" / "there"))
-    monkeypatch.setattr(checks.shutil, "disk_usage", lambda place: Disk(100e9, 1, free) if place == tmp_path else None)
-    found = only(checks.check_cache())
-    assert found.mark == mark and str(Path("not", "yet", "there")) in found.detail
+    monkeypatch.setattr(checks.shutil, "disk_usage", lambda path: Disk(100e9, 1, free) if path == tmp_path else None)
+    finding = only(checks.check_cache())
+    assert finding.mark == mark and str(Path("not", "yet", "there")) in finding.detail
 
 
 def test_cache_that_cannot_be_written(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(checks.os, "access", lambda place, mode: False)
-    found = only(checks.check_cache())
-    assert found.mark == "warn" and "HF_HOME" in found.advice
+    monkeypatch.setattr(checks.os, "access", lambda path, mode: False)
+    finding = only(checks.check_cache())
+    assert finding.mark == "warn" and "HF_HOME" in finding.advice

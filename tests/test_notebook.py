@@ -120,19 +120,19 @@ def test_a_state_of_widgets_is_what_nbconvert_renders(read, widgets, tmp_path):
     assert "Solutions" in html
 
 
-# -- what is refused ---------------------------------------------------------------------------------------------------
+# -- invalid notebooks -------------------------------------------------------------------------------------------------
 
 
 def changed(*keys, value=...):
     """`small` with the value at `keys` replaced, or removed."""
     content = small()
-    place = content
+    parent = content
     for key in keys[:-1]:
-        place = place[key]
+        parent = parent[key]
     if value is ...:
-        del place[keys[-1]]
+        del parent[keys[-1]]
     else:
-        place[keys[-1]] = value
+        parent[keys[-1]] = value
     return content
 
 
@@ -196,29 +196,29 @@ def test_lone_surrogates_are_written_as_json_s_own_escapes(read):
 JUNK = [None, True, 0, -1, 1.5, "", "x\n", "\ud800", [], {}, [None], [[]], {"a": 1}, ["a", "a"], {"": {}}, 10**30]
 
 
-def places(value, keys=()):
-    """The keys that lead to each value in a JSON value."""
+def paths_in(value, keys=()):
+    """Yield the path of keys to each value in a JSON value."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
         yield (*keys, key)
-        yield from places(item, (*keys, key))
+        yield from paths_in(item, (*keys, key))
 
 
 def mutant(rng):
     """The bytes of `small` with one or two of its values or bytes changed."""
     content = small()
     for _ in range(rng.choice((1, 1, 2))):
-        *keys, last = rng.choice(list(places(content)))
-        place = content
+        *keys, last = rng.choice(list(paths_in(content)))
+        parent = content
         for key in keys:
-            place = place[key]
+            parent = parent[key]
         change = rng.randrange(4)
         if change == 0:
-            del place[last]
-        elif change == 1 and isinstance(place, dict):
-            place[rng.choice(["", "id", "outputs", "metadata", "data", "\ud800"])] = copy.deepcopy(rng.choice(JUNK))
+            del parent[last]
+        elif change == 1 and isinstance(parent, dict):
+            parent[rng.choice(["", "id", "outputs", "metadata", "data", "\ud800"])] = copy.deepcopy(rng.choice(JUNK))
         else:
-            place[last] = copy.deepcopy(rng.choice(JUNK))
+            parent[last] = copy.deepcopy(rng.choice(JUNK))
     text = bytearray(json.dumps(content).encode())
     if rng.random() < 0.2:
         text[rng.randrange(len(text))] = rng.randrange(256)

@@ -110,8 +110,8 @@ def bertedu_commands():
 
 
 def test_makefile_has_the_targets_and_one_line_for_each():
-    wanted = {"help", "lab", "test", "test-all", "lint", "notebooks", "screenshot", "bench", "clean", "doctor"}
-    assert wanted <= set(make_targets())
+    expected = {"help", "lab", "test", "test-all", "lint", "notebooks", "screenshot", "bench", "clean", "doctor"}
+    assert expected <= set(make_targets())
     recipes = re.split(r"^[a-z-]+:.*\n", read("Makefile"), flags=re.MULTILINE)[1:]
     assert [len(re.findall(r"^\t", recipe, re.MULTILINE)) for recipe in recipes] == [1] * len(make_targets())
 
@@ -154,13 +154,13 @@ def test_licence_is_the_one_that_is_named():
     assert "Apache License" in read("LICENSE") and "Version 2.0, January 2004" in read("LICENSE")
 
 
-def test_no_file_names_a_place_on_one_machine():
-    found = [
+def test_no_file_contains_a_path_of_one_machine():
+    findings = [
         f"{path.relative_to(ROOT)}: {match.group()}"
         for path in tracked_texts()
         for match in FOREIGN_PATH.finditer(path.read_text(encoding="utf-8"))
     ]
-    assert found == []
+    assert findings == []
 
 
 # -- notebooks ---------------------------------------------------------------------------------------------------------

@@ -169,15 +169,15 @@ def test_unreadable_stamp_counts_as_none(checkout, fake_install):
 
 
 @pytest.mark.slow
-def test_environment_is_made_kept_and_void_once_moved(tmp_path):
+def test_environment_is_created_reused_and_unusable_once_moved(tmp_path):
     environment = tmp_path / ".venv"
     assert not setup_env.is_usable(environment)
     setup_env.make_environment(environment)
     assert setup_env.is_usable(environment)
-    kept = environment / "kept"
-    kept.touch()
+    marker = environment / "marker"
+    marker.touch()
     setup_env.make_environment(environment)
-    assert kept.exists()
+    assert marker.exists()
     assert not setup_env.is_usable(environment.rename(tmp_path / "moved"))
 
 
@@ -255,7 +255,7 @@ def test_torch_is_left_to_the_plain_index_where_the_other_is_silent(checkout, pi
 def test_failed_installation_says_that_it_can_go_on(checkout, pip_calls, monkeypatch):
     monkeypatch.setattr(setup_env, "torch_index_answers", lambda: True)
     pip_calls.works = False
-    with pytest.raises(setup_env.SetupError, match="the same command goes on from here"):
+    with pytest.raises(setup_env.SetupError, match="Run the same command again to continue"):
         setup_env.install(checkout, checkout / ".venv", {"course"})
     assert len(pip_calls) == 2  # a failing CPU index alone does not stop it
 

@@ -67,27 +67,27 @@ def test_no_solution_and_no_output_is_left(path):
 
 
 @each_notebook
-def test_everything_else_stays_word_for_word(path):
+def test_everything_else_is_unchanged(path):
     before = notebooks.read(path)
     names = {other.name for other in NOTEBOOKS}
     after = student_copy.without_solutions(before, names)
-    kept = {cell["id"]: "".join(cell["source"]) for cell in after["cells"]}
+    sources = {cell["id"]: "".join(cell["source"]) for cell in after["cells"]}
     changed = []
     for cell in before["cells"]:
         text = "".join(cell["source"])
-        if kept.get(cell["id"]) != student_copy.without_links(text, names):
+        if sources.get(cell["id"]) != student_copy.without_links(text, names):
             changed.append(text)
     assert all("solution" in text.lower() for text in changed)
-    assert len(changed) <= 4  # the import, the words about `solution`, its call, the section
+    assert len(changed) <= 4  # the import, the sentence about `solution`, its call, the section
     chapter = path.stem.split("_", 1)[1]
     tasks = [name for name in EXERCISES if name.startswith(f"{chapter}.")]
     assert tasks
     for name in tasks:
-        assert sum(f'check("{name}"' in text for text in kept.values()) == 1
+        assert sum(f'check("{name}"' in text for text in sources.values()) == 1
 
 
 @each_notebook
-def test_what_is_left_still_compiles_and_names_nothing_that_is_gone(path):
+def test_the_remaining_code_compiles_without_the_removed_names(path):
     made = student_copy.without_solutions(notebooks.read(path))
     for cell in made["cells"]:
         if cell["cell_type"] == "code":
@@ -99,7 +99,7 @@ def test_what_is_left_still_compiles_and_names_nothing_that_is_gone(path):
 # -- piece by piece ----------------------------------------------------------------------------------------------------
 
 
-def test_the_section_goes_up_to_the_next_one_over_several_cells():
+def test_the_section_is_removed_across_cells():
     cells = [
         markdown("## Last words\n\nBye.\n\n## Solutions\n\nNow:"),
         code("answer = 42"),
@@ -128,7 +128,7 @@ def test_a_comment_in_code_ends_no_section_and_a_word_begins_none():
         ("solution = 3\nprint(solution)", "solution = 3\nprint(solution)"),
     ],
 )
-def test_calls_go_and_only_they(before, after):
+def test_only_calls_are_removed(before, after):
     assert copied(code(before)) == ([after] if after else [])
 
 
@@ -153,15 +153,15 @@ def test_a_filled_exercise_is_handed_out_blank():
     assert copied(code(own)) == [own]
 
 
-def test_links_to_what_is_not_handed_out_become_words():
+def test_links_to_other_notebooks_become_text():
     text = "[next](04_x.ipynb) and [part](03_y.ipynb#here), [paper](https://arxiv.org/abs/1), ![p](x.png), [up](#top)"
     (made,) = copied(markdown(text), names={"03_y.ipynb"})
     assert made == text.replace("[next](04_x.ipynb)", "next")
 
 
 def test_a_link_is_a_file_s_unless_it_names_a_scheme_and_may_have_an_escaped_name():
-    kept = "[a](ftp://x/y), [b](//host/y), [c](data:text/plain,x), [d](my%20notes.ipynb), [[e]](x.md), `f[0]`(y)"
-    assert copied(markdown(kept), names={"my notes.ipynb"}) == [kept]
+    text = "[a](ftp://x/y), [b](//host/y), [c](data:text/plain,x), [d](my%20notes.ipynb), [[e]](x.md), `f[0]`(y)"
+    assert copied(markdown(text), names={"my notes.ipynb"}) == [text]
 
 
 @pytest.mark.parametrize("piece", ["[", "[a](", "[a](b", "[a](b#", "[a](b#c", "[a](x:", "![a](", "[a]", "(", "[a](b) "])
@@ -175,11 +175,11 @@ def test_only_lines_end_lines():
     assert copied(code(text)) == [text]
 
 
-def test_the_notebook_that_is_given_is_not_changed():
-    given = notebook(markdown("## Solutions"), code('solution("a.b")'))
-    before = copy.deepcopy(given)
-    student_copy.without_solutions(given)
-    assert given == before
+def test_the_original_is_not_changed():
+    original = notebook(markdown("## Solutions"), code('solution("a.b")'))
+    before = copy.deepcopy(original)
+    student_copy.without_solutions(original)
+    assert original == before
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def test_nothing_is_overwritten_unless_forced(chapter, tmp_path):
     assert (folder / "other.txt").read_text() == "stays"
 
 
-def test_a_failure_leaves_all_as_it_was(chapter, tmp_path, monkeypatch):
+def test_a_failure_changes_nothing(chapter, tmp_path, monkeypatch):
     second = chapter.with_name("02_second.ipynb")
     second.write_text(chapter.read_text())
     folder = tmp_path / "class"
@@ -226,7 +226,7 @@ def test_the_notebooks_themselves_are_never_replaced(chapter):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "not json", '{"cells": 3}', '{"cells": [], "nbformat": 3}'])
-def test_what_is_no_notebook_is_named_and_nothing_is_written(tmp_path, content):
+def test_invalid_notebooks_are_named_and_nothing_is_written(tmp_path, content):
     broken = tmp_path / "broken.ipynb"
     broken.write_text(content)
     with pytest.raises(ValueError, match=r"broken.ipynb: expected"):
@@ -234,20 +234,20 @@ def test_what_is_no_notebook_is_named_and_nothing_is_written(tmp_path, content):
     assert not (tmp_path / "class").exists()
 
 
-def test_a_file_in_the_way_is_named(chapter, tmp_path):
+def test_a_file_instead_of_a_folder_is_named(chapter, tmp_path):
     (tmp_path / "class").write_text("")
-    with pytest.raises(NotADirectoryError, match="class is a file"):
+    with pytest.raises(NotADirectoryError, match="class: expected a folder"):
         student_copy.write([chapter], tmp_path / "class")
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
 
 
-def test_the_command_writes_them_and_says_where(tmp_path, capsys):
+def test_the_command_writes_copies_and_prints_their_paths(tmp_path, capsys):
     assert cli.main(["student-copy", str(tmp_path / "class"), "--only", "03", "--only", "03_attention"]) == 0
     (written,) = (tmp_path / "class").iterdir()
     assert written.name == "03_attention.ipynb"
-    assert "Without solutions: 1." in capsys.readouterr().out
+    assert "without solutions: 1." in capsys.readouterr().out
     assert cli.main(["student-copy", str(tmp_path / "class")]) == 1
     assert "03_attention.ipynb already" in capsys.readouterr().err
     assert cli.main(["student-copy", str(tmp_path / "class"), "--force"]) == 0
@@ -256,13 +256,13 @@ def test_the_command_writes_them_and_says_where(tmp_path, capsys):
 
 def test_a_mistake_is_one_line(tmp_path, capsys):
     assert cli.main(["student-copy", str(tmp_path), "--only", "77"]) == 1
-    assert "'77' is not there" in capsys.readouterr().err
+    assert "'77': no notebook matches" in capsys.readouterr().err
     assert cli.main(["student-copy", str(NOTEBOOKS[0].parent), "--force"]) == 1
     assert "another folder" in capsys.readouterr().err
 
 
-def test_help_tells_a_teacher_what_goes_and_what_stays(capsys):
+def test_help_says_what_is_removed_and_what_stays(capsys):
     with pytest.raises(SystemExit):
         cli.main(["student-copy", "--help"])
     shown = capsys.readouterr().out
-    assert all(word in shown for word in ("removed", "stays", "--force", "--only", "not for an exam", "examples:"))
+    assert all(word in shown for word in ("Removed", "stay", "--force", "--only", "not for exams", "examples:"))

@@ -1,9 +1,9 @@
 """Build the course as a static book: `python tools/build_book.py [--output DIR]`.
 
-The pages are the notebooks as they are committed, their pictures included, and docs/*.md. Nothing in them is fetched
-from anywhere: formulas are set by the KaTeX in book/katex, and the live views of the chapters `WITH_VIEWS` are saved
-files in frames. To save those, these notebooks are run once; what came of it is kept in build/book/views until a
-notebook or the package changes. Needs the extra `book`, and no network.
+The pages are the committed notebooks, with their figures, and docs/*.md. They load nothing from the network: formulas
+are rendered by the KaTeX in book/katex, and the interactive views of the chapters `WITH_VIEWS` are saved files in
+frames. To save them, these notebooks are run once; the views stay in build/book/views until the notebook or the package
+changes. Needs the extra `book`, but no network.
 """
 
 import argparse
@@ -24,23 +24,23 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "book"
-WITH_VIEWS = ("00", "12")  # the chapters whose views are alive in the book
+WITH_VIEWS = ("00", "12")  # chapters with interactive views in the book
 DOCS = {"glossary": "Glossary", "notation": "Notation", "names": "Names elsewhere", "references": "References"}
 SECONDS_A_CELL = 600
 
-# Runs before a notebook's first cell: a view then saves itself, and its place in the outputs is marked.
+# Runs before the first cell of a notebook: views then save themselves, and mark their positions in the outputs.
 HOOK = """
 import pathlib as _pathlib
 from IPython.display import display as _display
 from bertedu.views import View as _View
-_places = iter(range(1000))
+_numbers = iter(range(1000))
 def _show(view):
-    path = _pathlib.Path(_folder) / f"{_stem}-{next(_places)}.html"
+    path = _pathlib.Path(_folder) / f"{_stem}-{next(_numbers)}.html"
     view.save(path)
     _display({"application/x-bertedu-view+json": {"file": path.name, "alt": view.alt}, "text/plain": ""}, raw=True)
 _View.show = _show
 """
-# At the end of a saved view: tells the page around it how tall it is.
+# At the end of a saved view: reports its height to the page.
 FRAMED = """<script>
 new ResizeObserver(() => parent.postMessage({bertedu_height: document.documentElement.offsetHeight + 2}, "*"))
   .observe(document.documentElement);
@@ -52,7 +52,7 @@ new ResizeObserver(() => parent.postMessage({bertedu_height: document.documentEl
 
 
 def fingerprint(path):
-    """Return a hash of all that a notebook's views depend on: its code, and the package."""
+    """Return a hash of everything that the views of a notebook depend on: its code, and the package."""
     digest = hashlib.sha256((HOOK + FRAMED).encode())
     for cell in nbformat.read(path, as_version=4).cells:
         digest.update(cell.source.encode() if cell.cell_type == "code" else b"")
@@ -63,11 +63,11 @@ def fingerprint(path):
 
 
 def save_views(path, folder):
-    """Run a notebook and save its views into a folder; return `{number of a cell: [{file, alt}, ...]}`."""
-    kept, wanted = folder / f"{path.stem}.json", fingerprint(path)
-    if kept.is_file():
-        known = json.loads(kept.read_text(encoding="utf-8"))
-        if known["fingerprint"] == wanted and all((folder / v["file"]).is_file() for v in sum(known["views"], [])):
+    """Run a notebook, save its views in a folder, and return a list of `{"file", "alt"}` for each cell."""
+    record, digest = folder / f"{path.stem}.json", fingerprint(path)
+    if record.is_file():
+        known = json.loads(record.read_text(encoding="utf-8"))
+        if known["fingerprint"] == digest and all((folder / v["file"]).is_file() for v in sum(known["views"], [])):
             return known["views"]
     print(f"running {path.name} for its views", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,12 +84,12 @@ def save_views(path, folder):
     for view in sum(views, []):
         page = (folder / view["file"]).read_text(encoding="utf-8")
         (folder / view["file"]).write_text(page.replace("</body>", FRAMED, 1), encoding="utf-8")
-    kept.write_text(json.dumps({"fingerprint": wanted, "views": views}), encoding="utf-8")
+    record.write_text(json.dumps({"fingerprint": digest, "views": views}), encoding="utf-8")
     return views
 
 
 def is_view(output):
-    """Say whether an output is a view's mark."""
+    """Return whether an output marks the position of a view."""
     return "application/x-bertedu-view+json" in output.get("data", {})
 
 
@@ -105,40 +105,41 @@ def frame(view):
 
 
 def page_of(path, views, names):
-    """Return a notebook as the book shows it: pictures with their words, views in place of their pictures."""
+    """Return a notebook for the book: figures with alt text, and interactive views instead of their figures."""
     notebook = copy.deepcopy(nbformat.read(path, as_version=4))
     for number, cell in enumerate(notebook.cells):
         cell.metadata.pop("tags", None)
         if cell.cell_type == "markdown":
             cell.source = links(cell.source, names)
             continue
-        alive = views[number] if views else []
-        if alive:
-            pictures = [output for output in cell.outputs if "image/png" in output.get("data", {})]
-            cell.outputs = [o for o in cell.outputs if o not in pictures[: len(alive)]] + [frame(v) for v in alive]
+        cell_views = views[number] if views else []
+        if cell_views:
+            figures = [output for output in cell.outputs if "image/png" in output.get("data", {})]
+            others = [output for output in cell.outputs if output not in figures[: len(cell_views)]]
+            cell.outputs = others + [frame(view) for view in cell_views]
         for output in cell.outputs:
-            with_words(cell, output)
+            move_alt_text(cell, output)
     link = f'<a href="../_static/notebooks/{path.name}" download>This chapter as a notebook</a>'
     note = f"{link}, to run and to change: `bertedu lab {path.stem[:2]}`."
     notebook.cells[0].source += f"\n\n{note}"
     return notebook
 
 
-def with_words(cell, output):
-    """Hand a picture's words over to MyST-NB, which wants them in the cell."""
-    words = output.get("metadata", {}).get("image/png", {}).get("alt")
-    if words:
-        cell.metadata["mystnb"] = {"image": {"alt": words.replace("\n", " ")}}
+def move_alt_text(cell, output):
+    """Copy the alt text of a figure to the metadata of the cell, where MyST-NB reads it."""
+    alt = output.get("metadata", {}).get("image/png", {}).get("alt")
+    if alt:
+        cell.metadata["mystnb"] = {"image": {"alt": alt.replace("\n", " ")}}
 
 
 def links(text, names):
-    """Return Markdown with links to what is not in the book as plain words."""
+    """Return Markdown whose links to files outside of the book are plain text."""
 
-    def replaced(match):
-        words, target = match.groups()
-        return match.group() if target.split("#")[0] in names else words
+    def replacement(match):
+        label, target = match.groups()
+        return match.group() if target.split("#")[0] in names else label
 
-    return re.sub(r"(?<!!)\[([^\]]+)\]\((?!https?:|#)([^)\s]+)\)", replaced, text)
+    return re.sub(r"(?<!!)\[([^\]]+)\]\((?!https?:|#)([^)\s]+)\)", replacement, text)
 
 
 def question_of(notebook):
@@ -150,7 +151,7 @@ def question_of(notebook):
 
 
 def front_page(notebooks, view):
-    """Return the first page: what this is, the chapters with their questions, and one view to play with."""
+    """Return the front page: an introduction, the chapters with their questions, and an interactive view."""
     rows = []
     for path, notebook in notebooks.items():
         title, question = question_of(notebook)
@@ -163,7 +164,7 @@ def front_page(notebooks, view):
 
 
 def write_sources(source, views_folder):
-    """Write all that Sphinx reads into an empty folder."""
+    """Write the sources for Sphinx into an empty folder."""
     paths = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     names = {path.name for path in paths}
     static = source / "_static"
@@ -187,15 +188,15 @@ def write_sources(source, views_folder):
 
 
 def build(output):
-    """Build the book into `output`, in place of what is there; raise RuntimeError with Sphinx' words if it cannot."""
-    with tempfile.TemporaryDirectory() as place:
-        source, made = Path(place) / "source", Path(place) / "html"
+    """Build the book in the folder `output`, which is replaced. Raises RuntimeError if Sphinx reports a problem."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, made = Path(folder) / "source", Path(folder) / "html"
         source.mkdir()
         write_sources(source, BUILD / "views")
         command = [sys.executable, "-m", "sphinx", "-b", "html", "-q", "-W", "--keep-going", str(source), str(made)]
         done = subprocess.run(command, env={**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
         if done.returncode:
-            raise RuntimeError("Sphinx found something wrong; its words stand above.")
+            raise RuntimeError("Sphinx reported problems; see its messages above.")
         for leftover in (".doctrees", "_sources"):
             shutil.rmtree(made / leftover, ignore_errors=True)
         shutil.rmtree(output, ignore_errors=True)
@@ -207,11 +208,13 @@ def build(output):
 def main(arguments=None):
     """Build the book; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=__doc__.split("\n\n", 1)[1])
-    parser.add_argument("--output", type=Path, default=BUILD / "html", help="where the pages go (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=Path, default=BUILD / "html", help="folder for the pages (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     output = options.output.resolve()
     if output.exists() and any(output.iterdir()) and not (output / "searchindex.js").is_file():
-        parser.error(f"{output} is there and is no book; it would be replaced")
+        parser.error(f"--output: expected a new folder or a book to replace, got {output}, which is not a book")
     try:
         build(output)
     except RuntimeError as problem:

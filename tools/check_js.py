@@ -1,8 +1,8 @@
 """Check the types of the browser modules: `python -m tools.check_js`.
 
-TypeScript reads the JSDoc types of `bertedu/views/*.js`, with the settings of `tools/js/tsconfig.json`. It comes once
-from npm, at the version in `tools/js/package-lock.json`; nothing of it is shipped. Without node, npm or a network
-nothing is checked, which is said; where `CI=true` that is an error.
+TypeScript checks the JSDoc types of `bertedu/views/*.js`, with the settings of `tools/js/tsconfig.json`. It is
+installed once from npm, in the version of `tools/js/package-lock.json`, and is not part of the package. Without node,
+npm or a network, the check is skipped with a message; with `CI=true` that is an error.
 """
 
 import os
@@ -17,7 +17,7 @@ SECONDS_TO_INSTALL = 300
 
 
 def missing():
-    """Return why nothing can be checked here, or None; installs TypeScript where it is not there yet."""
+    """Return the reason why nothing can be checked, or None; install TypeScript if it is missing."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         return "no node and npm on PATH (Debian, Ubuntu: apt install nodejs npm)"
@@ -30,14 +30,14 @@ def missing():
 
 
 def main():
-    """Check, and return the exit status."""
+    """Run the check and return the exit status."""
     reason = missing()
     if reason:
-        must = os.environ.get("CI") == "true"
-        print(f"JavaScript {'cannot be' if must else 'is not'} checked: {reason}.")
-        return int(must)
+        required = os.environ.get("CI") == "true"
+        print(f"JavaScript {'cannot be' if required else 'is not'} checked: {reason}.")
+        return int(required)
     done = subprocess.run([shutil.which("node"), COMPILER, "--project", FOLDER])
-    print("JavaScript: types are right" if done.returncode == 0 else "JavaScript: see above")
+    print("JavaScript: types are correct" if done.returncode == 0 else "JavaScript: see the errors above")
     return done.returncode
 
 

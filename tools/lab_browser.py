@@ -1,7 +1,7 @@
-"""Drive the real JupyterLab in a headless Chromium: used by the browser test and by `tools/screenshot.py`.
+"""Control JupyterLab in a headless Chromium, for the browser tests and `tools/screenshot.py`.
 
-JupyterLab is started as a learner starts it, by `bertedu lab`, but with its settings, runtime files and workspaces in
-a folder of their own, so that neither this machine's configuration nor an open tab of yesterday plays a part.
+JupyterLab is started with `bertedu lab`, but with settings, runtime files and workspaces in a separate folder, so that
+the user's configuration and open tabs have no effect.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ CHROMIUM_ARGUMENTS = [
 SECONDS_TO_START = 120
 SECONDS_TO_RUN = 300
 CODE_CELL = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook .jp-CodeCell"
-# A code cell that ran has a number; one after an error has none, nor has an empty one.
+# Code cells that ran have a number; cells after an error and empty cells have none.
 WITHOUT_NUMBER = """cells => cells.filter(cell => {
     const empty = !cell.querySelector(".cm-content")?.textContent.trim();
     return !empty && !/^\\[\\d+\\]:$/.test(cell.querySelector(".jp-InputPrompt").textContent.trim());
@@ -42,26 +42,26 @@ def find_chromium():
 
 
 def free_port():
-    """Return a port of this machine that nobody listens on."""
+    """Return an unused port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def own_environment(home):
-    """Return environment variables that keep everything Jupyter reads and writes about itself inside `home`."""
+    """Return environment variables with which Jupyter reads and writes its own files in `home` only."""
     names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
     names += ("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
     return {**os.environ, **{name: str(home / name.lower()) for name in names}}
 
 
 def wait_for_server(process, home):
-    """Wait until the server has written its runtime file, and return what it says of itself."""
+    """Wait until the server has written its runtime file, and return its content."""
     runtime = home / "jupyter_runtime_dir"
     deadline = time.monotonic() + SECONDS_TO_START
     while time.monotonic() < deadline and process.poll() is None:
         for path in runtime.glob("*server-*.json"):  # jpserver-; nbserver- from Notebook 6
-            with contextlib.suppress(ValueError):  # half written
+            with contextlib.suppress(ValueError):  # incomplete
                 return json.loads(path.read_text(encoding="utf-8"))
         time.sleep(0.2)
     log = (home / "lab.log").read_text(encoding="utf-8", errors="replace")
@@ -70,7 +70,7 @@ def wait_for_server(process, home):
 
 @contextlib.contextmanager
 def running_server(command, home):
-    """Start a Jupyter server by its command, on a free port; yield what it says of itself; stop it at the end."""
+    """Run a Jupyter server on a free port, and yield the content of its runtime file."""
     home.mkdir(parents=True, exist_ok=True)
     with open(home / "lab.log", "wb") as log:
         process = subprocess.Popen(
@@ -93,7 +93,7 @@ def running_server(command, home):
 
 @contextlib.contextmanager
 def running_lab(notebook, home):
-    """Start `bertedu lab` on a notebook and yield the address that opens it; stop it at the end."""
+    """Run `bertedu lab` on a notebook, and yield its address."""
     command = [sys.executable, "-m", "bertedu_command", "lab", str(notebook), "--no-browser"]
     with running_server([*command, "--dir", str(notebook.parent)], home) as server:
         below = Path(notebook).relative_to(server["root_dir"]).as_posix()
@@ -102,7 +102,7 @@ def running_lab(notebook, home):
 
 @contextlib.contextmanager
 def browser_page(width=1280, height=1000):
-    """Open a page in a headless Chromium; yield it together with the list its console errors go to."""
+    """Open a page in a headless Chromium; yield the page and a list that collects its errors."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_ARGUMENTS)
         page = browser.new_page(viewport={"width": width, "height": height})
@@ -115,22 +115,22 @@ def browser_page(width=1280, height=1000):
 
 
 def open_notebook(page, address):
-    """Open the address and wait until the notebook is drawn and its kernel is ready."""
+    """Open the address, and wait until the notebook is rendered and its kernel is ready."""
     page.goto(address, timeout=SECONDS_TO_START * 1000)
     page.wait_for_selector(CODE_CELL, timeout=SECONDS_TO_START * 1000)
     wait_until_idle(page, SECONDS_TO_START)
 
 
 def wait_until_idle(page, seconds):
-    """Wait until the kernel is there and says that it has nothing to do."""
+    """Wait until the kernel is idle."""
     page.locator(".jp-StatusBar-TextItem", has_text="| Idle").first.wait_for(timeout=seconds * 1000)
 
 
 def run_all(page):
-    """Choose Run > Run All Cells, as a learner would; wait until no cell runs; return how many were left out.
+    """Choose Run > Run All Cells, wait until no cell runs, and return the number of cells that did not run.
 
-    A notebook with stored outputs has numbers before it runs, so the first thing to see is a cell that is running. All
-    wait as `[*]` from the start, so none is left when the last has run, or when an error has stopped the rest.
+    A notebook with stored outputs has numbers before it runs, so wait for a running cell first. All cells show `[*]`
+    until they have run, or until an error has stopped them.
     """
     page.locator(".lm-MenuBar-itemLabel", has_text="Run").first.click()
     page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
@@ -147,53 +147,53 @@ def restart_kernel(page):
     page.locator('.lm-Menu-item[data-command="kernelmenu:restart"]').click()
     page.locator(".jp-Dialog .jp-mod-accept").click()
     page.locator(".jp-Dialog").wait_for(state="detached")
-    page.wait_for_timeout(1000)  # the old kernel's last word may still be "Idle"
+    page.wait_for_timeout(1000)  # the status may still be the "Idle" of the old kernel
     wait_until_idle(page, SECONDS_TO_START)
 
 
 def choose_another(page):
-    """Choose the next head in the first model view; return its heading and large picture before and after."""
+    """Select another head in the first model view; return heading and pixels of the large map before and after."""
     view = page.locator(f"{CODE_CELL} .be-model").first
     view.scroll_into_view_if_needed()
     view.locator('.be-cell[aria-pressed="true"]').wait_for()
-    before = seen_large(view)
+    before = selected_head(view)
     deadline = time.monotonic() + 30
-    while (after := seen_large(view)) == before and time.monotonic() < deadline:
-        view.locator(".be-cell").nth(1).click()  # again, should the page have been laid out anew under the pointer
+    while (after := selected_head(view)) == before and time.monotonic() < deadline:
+        view.locator(".be-cell").nth(1).click()  # again, in case the layout has changed under the pointer
         page.wait_for_timeout(500)
     return before, after
 
 
-def seen_large(view):
-    """Return the heading and the pixels of the head that a model view shows large."""
+def selected_head(view):
+    """Return the heading and the pixels of the selected head of a model view."""
     return view.locator(".be-subtitle").text_content(), view.locator("canvas.be-map").evaluate("map => map.toDataURL()")
 
 
-def pictures(page):
-    """Return `(width, height)` of every picture among the outputs as the browser decoded it; 0 is one it could not."""
-    drawn = page.evaluate(
-        """() => [...document.querySelectorAll(".jp-OutputArea-output img, .jp-OutputArea-output svg")].map(picture => {
-            const box = picture.getBoundingClientRect();
-            return picture.tagName === "IMG" ? [picture.naturalWidth, picture.naturalHeight] : [box.width, box.height];
+def image_sizes(page):
+    """Return `(width, height)` of all images in the outputs, as decoded by the browser; 0 if it could not."""
+    sizes = page.evaluate(
+        """() => [...document.querySelectorAll(".jp-OutputArea-output img, .jp-OutputArea-output svg")].map(image => {
+            const box = image.getBoundingClientRect();
+            return image.tagName === "IMG" ? [image.naturalWidth, image.naturalHeight] : [box.width, box.height];
         })"""
     )
-    return [tuple(size) for size in drawn]
+    return [tuple(size) for size in sizes]
 
 
 def error_outputs(page):
-    """Return the text of every output that is an error or went to the error stream."""
+    """Return the texts of all errors and of the error stream in the outputs."""
     kinds = ("application/vnd.jupyter.error", "application/vnd.jupyter.stderr")
     selector = ", ".join(f'.jp-OutputArea-output[data-mime-type="{kind}"]' for kind in kinds)
     return page.locator(selector).all_inner_texts()
 
 
 def whole_notebook(page, path):
-    """Save a picture of the notebook from its first cell to its last, by making the window as tall as it is."""
+    """Save a screenshot of the whole notebook, with a window as tall as the notebook."""
     size = page.viewport_size
     scroller = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer"
     tall = page.evaluate("selector => document.querySelector(selector).scrollHeight", scroller)
     page.set_viewport_size({"width": size["width"], "height": min(tall + 200, 16000)})
     page.evaluate("selector => document.querySelector(selector).scrollTo(0, 0)", scroller)
-    page.wait_for_timeout(2000)  # cells outside the window are laid out only when they come into it
+    page.wait_for_timeout(2000)  # cells are rendered only when they are in the window
     page.screenshot(path=str(path))
     page.set_viewport_size(size)

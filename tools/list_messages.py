@@ -1,7 +1,6 @@
-"""Print every error and warning template of the package: `python -m tools.list_messages [PATH ...]`.
+"""Print the templates of all errors and warnings of the package: `python -m tools.list_messages [PATH ...]`.
 
-To be read in one go, as a user who has never seen the code: each line is the file, the line and the message, with the
-expressions of an f-string in braces.
+Each line is file, line number and message, with the expressions of f-strings in braces.
 """
 
 import argparse
@@ -12,7 +11,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 
 
 def template(node):
-    """Return the text of a string expression, the values of an f-string in braces; None for anything else."""
+    """Return the text of a string expression, with the expressions of f-strings in braces; None for other nodes."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
@@ -23,7 +22,7 @@ def template(node):
 
 
 def messages(tree):
-    """Yield (line number, kind, template) of every exception that is raised or made, and every warning."""
+    """Yield (line number, kind, template) of all exceptions and warnings."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or not node.args:
             continue
@@ -35,7 +34,7 @@ def messages(tree):
 
 
 def main():
-    """Print the messages of the given files or of the whole package."""
+    """Print the messages of some files, or of the package."""
     parser = argparse.ArgumentParser(prog="python -m tools.list_messages", description=__doc__.splitlines()[0])
     parser.add_argument("paths", nargs="*", type=pathlib.Path, default=sorted((ROOT / "bertedu").rglob("*.py")))
     for path in parser.parse_args().paths:

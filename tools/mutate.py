@@ -1,15 +1,14 @@
 """Mutation tests: `python -m tools.mutate [--sample 300] [--seed 0] [--workers 2] [--modules NAME ...] [--report]`.
 
-A mutant is one small change to one module; its tests should fail ("killed"). A seeded sample of all mutants of `TESTS`
-is run, each against its module's own test files. What passes in spite of the change "survived"; what takes three times
-as long as without one "timed out", which is counted apart. `tests/equivalent_mutants.toml` lists survivors that compute
-the same, with the reason.
+A mutant is a small change of a module that should make its tests fail. A random sample of the mutants of all modules in
+`TESTS` is run, each with the test files of its module. A mutant is "killed" if they fail, has "survived" if they pass,
+and "timed out" if they take three times as long as without it. `tests/equivalent_mutants.toml` lists survivors that are
+equivalent to the original, with the reason.
 
-Importing TensorFlow takes seconds, and a fork after TensorFlow has run hangs. So each worker imports Keras and
-TensorFlow once, runs nothing, and forks a child per mutant. The child imports `bertedu` with the changed module; no
-file is written, so that other runs in this checkout are not disturbed. Results are appended to
-build/mutation/results.jsonl as they come; a run that was stopped continues there. Changing a module's source makes its
-old results void.
+Importing TensorFlow takes seconds, and a fork after its first operation hangs. So each worker imports Keras and
+TensorFlow once, runs no operation, and forks a child per mutant, which imports `bertedu` with the changed module. No
+file of the checkout is changed. Results are appended to build/mutation/results.jsonl; a run that was stopped continues
+there. When the source of a module changes, its results become invalid.
 """
 
 import argparse
@@ -44,7 +43,7 @@ TESTS = {  # module -> its own test files
     "masking": ("test_masked_lm.py", "test_contract.py"),
     "checkpoints.strict": ("test_strict.py", "test_checkpoints.py"),
 }
-SLOWEST = 3.0  # times as long as without a mutation, and `GRACE` seconds: then it has timed out
+SLOWEST = 3.0  # a mutant times out after this factor of the time without mutation, plus `GRACE` seconds
 GRACE = 10.0
 
 SWAPS = {
@@ -57,15 +56,15 @@ SWAPS = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change to one module.
+    """A change of a module.
 
     Args:
-        module: below `bertedu`, with dots.
-        line: where it begins, from 1.
-        start, end: offsets in the source, in bytes.
-        before, after: the source there, and what replaces it.
-        context: the whole line.
-        key: identifies mutant and source.
+        module: str, name below `bertedu`, with dots.
+        line: int, line number, from 1.
+        start, end: ints, byte offsets in the source.
+        before, after: str, the source there, and its replacement.
+        context: str, the whole line.
+        key: str, identifies mutant and source.
     """
 
     module: str
@@ -87,7 +86,7 @@ def source_path(module):
 
 
 def replacements(node):
-    """Yield what may replace a node, as source."""
+    """Yield replacements of a node, as source."""
     if isinstance(node, ast.BinOp) and type(node.op) in SWAPS:
         yield f"({ast.unparse(ast.BinOp(node.left, SWAPS[type(node.op)](), node.right))})"
     elif isinstance(node, ast.BoolOp):
@@ -107,7 +106,7 @@ def replacements(node):
 
 
 def constants(value):
-    """Yield what may replace a constant."""
+    """Yield replacements of a constant, as source."""
     if isinstance(value, bool):
         yield str(not value)
     elif isinstance(value, int):
@@ -119,10 +118,9 @@ def constants(value):
 
 
 def left_out(tree):
-    """Return the ids of nodes that are not mutated: docstrings, annotations, messages, `__all__`, f-strings' parts.
+    """Return the ids of nodes that are not mutated: docstrings, annotations, messages, `__all__`, parts of f-strings.
 
-    An f-string's parts have no positions of their own before Python 3.12. A message is tested for the names and values
-    that it has to contain, not for its text.
+    Parts of f-strings have no positions before Python 3.12. Tests of messages check names and values, not the text.
     """
     roots = []
     for node in ast.walk(tree):
@@ -136,7 +134,7 @@ def left_out(tree):
             roots.append(node.exc)
         if isinstance(node, ast.JoinedStr):
             roots += node.values
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):  # a constant's docstring
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):  # docstring of a constant
             roots.append(node)
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             roots.append(node)
@@ -144,7 +142,7 @@ def left_out(tree):
 
 
 def mutants_of(module):
-    """Return all mutants of a module, in the order of its source."""
+    """Return all mutants of a module, in source order."""
     source = source_path(module).read_bytes()
     digest = hashlib.sha256(source).hexdigest()[:8]
     lines = source.splitlines(keepends=True)
@@ -166,7 +164,7 @@ def mutants_of(module):
 
 
 def mutated_source(mutant):
-    """Return the whole source of a mutant's module, changed."""
+    """Return the source of a module with its mutation."""
     source = source_path(mutant.module).read_bytes()
     return source[: mutant.start] + mutant.after.encode() + source[mutant.end :]
 
@@ -175,24 +173,24 @@ def mutated_source(mutant):
 
 
 class MutatedModule(importlib.machinery.SourceFileLoader):
-    """Loads one module from source in memory instead of its file; on `sys.meta_path`, it finds only that module."""
+    """Loader, and finder on `sys.meta_path`, of a single module whose source is in memory."""
 
     def __init__(self, name, path, source):
         super().__init__(name, path)
         self.source = source
 
     def find_spec(self, name, path=None, target=None):
-        """Return the spec of the module, None for others."""
+        """Return the spec of the module; None for other modules."""
         return importlib.machinery.ModuleSpec(name, self, origin=self.path) if name == self.name else None
 
     def get_code(self, fullname):
-        """Compile the changed source; never a cached .pyc."""
+        """Compile the changed source, without a cached .pyc."""
         return compile(self.source, self.path, "exec", dont_inherit=True)
 
 
 def run_child(module, source, output):
-    """In a forked process: run the module's tests with `source` in place of its file, and end with pytest's status."""
-    os.setsid()  # a group of its own, so that a timeout also ends what the tests started
+    """Run the tests of a module with another source, in a forked process, which exits with pytest's status."""
+    os.setsid()  # a separate process group, so that a timeout also ends processes of the tests
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
@@ -211,7 +209,7 @@ def run_child(module, source, output):
 
 
 def run_tests(module, source, seconds, output):
-    """Fork a child for a module's tests; return (pytest's status or None after a timeout, seconds it took)."""
+    """Run the tests of a module in a child; return pytest's status (None after a timeout) and the seconds."""
     started = time.monotonic()
     child = os.fork()
     if child == 0:
@@ -227,7 +225,7 @@ def run_tests(module, source, seconds, output):
 
 
 def import_frameworks():
-    """Import what takes long, without `bertedu`, and without running any operation."""
+    """Import slow modules, without `bertedu`, and without running an operation."""
     os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
@@ -238,7 +236,7 @@ def import_frameworks():
 
 
 def work(number, tasks, results):
-    """A worker process: run what comes in `tasks`, (module, mutant or None, seconds allowed), until a None."""
+    """Run tasks, (module, mutant or None, time limit), from the queue `tasks` until a None; for a worker process."""
     import_frameworks()
     output = RESULTS / f"worker_{number}.log"
     for module, mutant, seconds in iter(tasks.get, None):
@@ -249,7 +247,7 @@ def work(number, tasks, results):
 
 
 def run_all(tasks, count):
-    """Run tasks in `count` workers, and yield their results as they come."""
+    """Run tasks in `count` workers, and yield their results as they are completed."""
     context = multiprocessing.get_context("spawn")
     queue, results = context.Queue(), context.Queue()
     workers = [context.Process(target=work, args=(number, queue, results)) for number in range(count)]
@@ -266,17 +264,17 @@ def run_all(tasks, count):
 
 
 def outcome_of(status):
-    """Return the outcome for pytest's status: its tests failed, or the module did not even import."""
+    """Return the outcome for a status of pytest; "killed" includes modules that cannot be imported."""
     return "timed out" if status is None else "survived" if status == 0 else "killed"
 
 
 def baselines(modules, count):
-    """Return how long each module's tests take without a mutation."""
+    """Return the seconds that the tests of each module take without mutation."""
     seconds = {}
     for module, _, status, took, failure, tail in run_all([(module, None, 1800.0) for module in modules], count):
         if status != 0:
-            raise SystemExit(f"the tests of {module} fail without any mutation: {failure or tail}")
-        print(f"{module}: {took:.0f} s without a mutation", flush=True)
+            raise SystemExit(f"the tests of {module} fail without mutation: {failure or tail}")
+        print(f"{module}: {took:.0f} s without mutation", flush=True)
         seconds[module] = took
     return seconds
 
@@ -285,14 +283,14 @@ def baselines(modules, count):
 
 
 def read_results():
-    """Return what is in results.jsonl: key -> dict."""
+    """Return the content of results.jsonl: dict, key -> result."""
     path = RESULTS / "results.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
     return {entry["key"]: entry for entry in map(json.loads, lines)}
 
 
 def equivalents():
-    """Return the committed list: (module, line of source, before, after) -> reason."""
+    """Return the equivalent mutants: dict, (module, line of source, before, after) -> reason."""
     listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")).get("mutant", []) if EQUIVALENT.exists() else []
     return {(entry["module"], entry["context"], entry["before"], entry["after"]): entry["reason"] for entry in listed}
 
@@ -321,18 +319,20 @@ def report(sample, results):
 
 
 def show(mutant):
-    """Return a mutant on one line."""
+    """Return a mutant as one line of text."""
     return f"{mutant.module}:{mutant.line} {mutant.before[:60]!r} -> {mutant.after[:60]!r}"
 
 
 def main(arguments=None):
-    """Run the sample, or what is left of it, and print the report."""
+    """Run the sample, without mutants that have results, and print the report."""
     parser = argparse.ArgumentParser(prog="python -m tools.mutate", description=__doc__.split("\n\n")[1])
-    parser.add_argument("--sample", type=int, default=300, help="how many mutants (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the sample (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes (default: one per core)")
+    parser.add_argument("--sample", type=int, default=300, help="number of mutants (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the sample (default: %(default)s)")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="number of processes (default: one per core)"
+    )
     parser.add_argument("--modules", nargs="*", choices=TESTS, default=list(TESTS), help="default: all")
-    parser.add_argument("--report", action="store_true", help="run nothing, print what is known")
+    parser.add_argument("--report", action="store_true", help="print existing results without running")
     options = parser.parse_args(arguments)
     mutants = [mutant for module in options.modules for mutant in mutants_of(module)]
     sample = random.Random(options.seed).sample(mutants, min(options.sample, len(mutants)))

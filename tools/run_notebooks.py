@@ -1,8 +1,8 @@
-"""Run notebooks again and store their outputs in place: `python tools/run_notebooks.py [--strip-only] [NOTEBOOK ...]`.
+"""Run notebooks and store their outputs in place: `python tools/run_notebooks.py [--strip-only] [NOTEBOOK ...]`.
 
-The outputs are committed, because people read the course on GitHub, so two runs of the same code must give the same
-file: no timing, no version of this machine's Python, no widget state (it can be 100 KB and shows nothing on GitHub),
-streams in one piece. `--strip-only` cleans without running; the pre-commit hook does that.
+The outputs are committed, for readers on GitHub, so two runs of the same code must produce the same file: without
+timing, Python version and widget state (up to 100 KB, and invisible on GitHub), and with joined streams. `--strip-only`
+cleans without running, for the pre-commit hook.
 """
 
 import argparse
@@ -21,30 +21,30 @@ SECONDS_A_CELL = 300
 
 
 def without_widget(output):
-    """Return an output as it should be stored: None for a bare widget, else the picture or text that came with it."""
+    """Return an output without its widget, with the figure or text that it also contains; None if there is neither."""
     data = output.get("data", {})
     if WIDGET_VIEW not in data:
         return output
     rest = {kind: value for kind, value in data.items() if kind not in (WIDGET_VIEW, "text/plain")}
     if not rest:
-        return None  # what is left would be a line like `VBox(children=(Dropdown(...`
+        return None  # its text is like `VBox(children=(Dropdown(...`
     return nbformat.from_dict({**output, "data": {**rest, "text/plain": data.get("text/plain", "")}})
 
 
 def strip(notebook):
-    """Remove from a notebook, in place, whatever differs between two runs or two machines."""
+    """Remove everything that differs between two runs or machines from a notebook, in place."""
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     for cell in notebook.cells:
-        for name in ("execution", "ExecuteTime"):  # when and how long, by JupyterLab and by classic extensions
+        for name in ("execution", "ExecuteTime"):  # times, by JupyterLab and by extensions
             cell.metadata.pop(name, None)
         if cell.cell_type == "code":
-            cell.outputs = [kept for kept in map(without_widget, cell.outputs) if kept is not None]
+            cell.outputs = [output for output in map(without_widget, cell.outputs) if output is not None]
 
 
 def run(notebook, folder):
-    """Execute every cell, in place, with this environment's `python3` kernel, as JupyterLab would from `folder`.
+    """Execute a notebook in place, with the `python3` kernel and the working directory `folder`.
 
-    Widget state is left to be stored, and `strip` removes it: nbclient 0.11 told not to store it fails in `interact`.
+    Widget state is stored, and removed by `strip`, because nbclient 0.11 without it fails in `interact`.
     """
     client = NotebookClient(
         notebook,
@@ -58,7 +58,7 @@ def run(notebook, folder):
 
 
 def renew(path, strip_only):
-    """Bring one notebook up to date; return a line that says what came of it, and whether it went well."""
+    """Run and clean a notebook; return a line that reports the result, and whether it succeeded."""
     before = path.read_text(encoding="utf-8")
     notebook = nbformat.reads(before, as_version=4)
     start = time.perf_counter()
@@ -66,7 +66,7 @@ def renew(path, strip_only):
         try:
             run(notebook, path.parent)
         except CellExecutionError as problem:
-            return f"{path.name}: a cell failed, the file is left as it was\n{problem}", False
+            return f"{path.name}: a cell failed, and the file is unchanged\n{problem}", False
     strip(notebook)
     after = nbformat.writes(notebook) + "\n"
     if after == before:
@@ -76,17 +76,17 @@ def renew(path, strip_only):
 
 
 def main(arguments=None):
-    """Renew the notebooks named, or all of them; return the exit status."""
+    """Run and clean notebooks; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("notebooks", nargs="*", type=Path, help="which ones (default: all of notebooks/)")
-    parser.add_argument("--strip-only", action="store_true", help="clean stored outputs without running anything")
-    chosen = parser.parse_args(arguments)
-    good = True
-    for path in chosen.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb")):
-        line, went_well = renew(path, chosen.strip_only)
+    parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of notebooks/")
+    parser.add_argument("--strip-only", action="store_true", help="clean stored outputs without running")
+    options = parser.parse_args(arguments)
+    status = 0
+    for path in options.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb")):
+        line, succeeded = renew(path, options.strip_only)
         print(line, flush=True)
-        good = good and went_well
-    return 0 if good else 1
+        status = status if succeeded else 1
+    return status
 
 
 if __name__ == "__main__":

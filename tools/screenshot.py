@@ -1,4 +1,4 @@
-"""Make the README's pictures from the real JupyterLab: `python tools/screenshot.py [NAME ...]`."""
+"""Take the screenshots of the README in JupyterLab: `python tools/screenshot.py [NAME ...]`."""
 
 import argparse
 import shutil
@@ -10,7 +10,7 @@ from lab_browser import CODE_CELL, browser_page, error_outputs, find_chromium, o
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-SHOTS = {  # name: the notebook, code of the cell, what it must show, height of the window
+SHOTS = {  # name: notebook, code of the cell, selector in its output, height of the window
     "start_here": ("00_start_here", "reading.show()", ".be-model", 1190),
     "training": ("11_fine_tuning", "history = be.fine_tune(", "img", 900),
     "explorer": ("12_visualize_attention", "be.explorer(bert", ".be-explorer", 1190),
@@ -19,7 +19,7 @@ SCROLLED = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer"
 
 
 def take(page, address, code, selector, path):
-    """Open a notebook, run it, and photograph the cell with this code."""
+    """Open a notebook, run it, and take a screenshot of the cell with this code."""
     open_notebook(page, address)
     run_all(page)
     errors = error_outputs(page)
@@ -27,14 +27,14 @@ def take(page, address, code, selector, path):
         raise RuntimeError("the notebook shows errors:\n" + "\n".join(errors))
     cell = page.locator(CODE_CELL, has_text=code).first
     page.locator(SCROLLED).evaluate("notebook => notebook.scrollTo(0, 0)")
-    for _ in range(200):  # JupyterLab makes only the cells that are near the window
+    for _ in range(200):  # JupyterLab renders only cells near the window
         if cell.count():
             break
         page.locator(SCROLLED).evaluate("notebook => notebook.scrollBy(0, 500)")
         page.wait_for_timeout(200)
     else:
         raise RuntimeError(f"the notebook has no cell with {code!r}")
-    for _ in range(5):  # cells are laid out, and move what stands below, when they come into view
+    for _ in range(5):  # cells that come into view change the layout
         cell.evaluate("element => element.scrollIntoView({block: 'start'})")
         page.wait_for_timeout(500)
     cell.locator(selector).first.wait_for()
@@ -42,9 +42,9 @@ def take(page, address, code, selector, path):
 
 
 def main(arguments=None):
-    """Make the pictures; return the exit status."""
+    """Take the screenshots; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    # argparse looks for the empty list, which stands for all, among the choices too
+    # argparse checks the empty list, which means all, too
     parser.add_argument("names", nargs="*", choices=[*SHOTS, []], metavar="NAME", help=f"of {', '.join(SHOTS)}")
     chosen = parser.parse_args(arguments).names or list(SHOTS)
     if find_chromium() is None:
@@ -54,9 +54,9 @@ def main(arguments=None):
     for name in chosen:
         notebook, code, selector, height = SHOTS[name]
         target = DOCS / f"{name}.png"
-        with tempfile.TemporaryDirectory() as place:
-            path = Path(shutil.copytree(ROOT / "notebooks", Path(place) / "notebooks")) / f"{notebook}.ipynb"
-            with running_lab(path, Path(place) / "jupyter") as address, browser_page(1280, height) as (page, _):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(shutil.copytree(ROOT / "notebooks", Path(folder) / "notebooks")) / f"{notebook}.ipynb"
+            with running_lab(path, Path(folder) / "jupyter") as address, browser_page(1280, height) as (page, _):
                 take(page, address, code, selector, target)
         print(f"{target.relative_to(ROOT)}: {target.stat().st_size / 1000:.0f} KB")
     return 0

@@ -1,8 +1,8 @@
-"""Make `.venv` beside this repository and install the course into it: `python3 tools/setup_env.py lab|test|bench|book`.
+"""Create `.venv` in this repository and install the course in it: `python3 tools/setup_env.py lab|test|bench|book`.
 
-Standard library only, and the syntax of Python 3.8, so that an unfitting Python still gets as far as saying so. A
-second run finds its stamp in `.venv` and is done in a blink; an interrupted run leaves no stamp and is continued by
-the next one.
+Uses only the standard library and the syntax of Python 3.8, so that an unsupported Python can print a message. A
+complete installation leaves a stamp in `.venv`, with which the next run ends at once. An interrupted run leaves no
+stamp, and the next run continues it.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-OLDEST, NEWEST = (3, 11), (3, 13)  # as `requires-python` in pyproject.toml, where the reason stands
+OLDEST, NEWEST = (3, 11), (3, 13)  # as `requires-python` in pyproject.toml, which gives the reason
 EXTRAS = {
     "lab": {"course"},
     "test": {"course", "dev", "export"},
@@ -25,7 +25,7 @@ EXTRAS = {
     "book": {"course", "dev", "export", "book"},
 }
 STAMP = "bertedu-setup.json"
-GIGABYTES_NEEDED = 6.0  # the course on Linux with torch from the CPU index takes 4, and pip unpacks beside it
+GIGABYTES_NEEDED = 6.0  # on Linux with torch from the CPU index, the course takes 4; pip needs more to unpack
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 SECONDS_TO_ANSWER = 5
 PROBE = """
@@ -44,7 +44,7 @@ class SetupError(Exception):
 
 
 def say(text):
-    """Print one line of our own, apart from pip's."""
+    """Print a line that can be distinguished from the output of pip."""
     print("==> " + text, flush=True)
 
 
@@ -54,26 +54,26 @@ def environment_python(environment):
 
 
 def probe(executable):
-    """Ask an interpreter what it is: `((major, minor), is_64_bit, can_make_environments)`, or None if it won't run."""
+    """Return `((major, minor), is_64_bit, can_create_environments)` of an interpreter, or None if it does not run."""
     try:
         done = subprocess.run(
             [str(executable), "-c", PROBE], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60, check=True
         )
         version, is_64_bit, can_make = json.loads(done.stdout.decode())
     except (OSError, subprocess.SubprocessError, ValueError):
-        return None  # a shim without a Python behind it, a broken link, an interpreter from another system
+        return None  # a shim without a Python, a broken link, an interpreter of another system
     return tuple(version), is_64_bit, can_make
 
 
 def candidates():
-    """List interpreters in the order we want them: the one running, then the newest that fits, by name on PATH."""
+    """Return paths of interpreters in order of preference: the current one, then those on PATH, newest first."""
     names = ["python3.%d" % minor for minor in range(NEWEST[1], OLDEST[1] - 1, -1)] + ["python3", "python"]
-    found = [sys.executable] + [shutil.which(name) for name in names]
-    return list(dict.fromkeys(path for path in found if path))
+    paths = [sys.executable] + [shutil.which(name) for name in names]
+    return list(dict.fromkeys(path for path in paths if path))
 
 
 def find_python(paths):
-    """Return the first interpreter that fits, or raise a `SetupError` that says what is missing and how to get it."""
+    """Return the first supported interpreter. Raises SetupError, with advice, if there is none."""
     seen, without_venv = [], None
     for path in paths:
         answer = probe(path)
@@ -88,11 +88,11 @@ def find_python(paths):
         seen.append("  %s is Python %d.%d%s" % (path, version[0], version[1], "" if is_64_bit else ", 32-bit"))
     if without_venv:
         raise SetupError(
-            "Python %d.%d is here, but its module venv is not. On Debian and Ubuntu:\n"
+            "Python %d.%d is installed without its module venv. On Debian and Ubuntu:\n"
             "  sudo apt install python3-venv        (or python%d.%d-venv)" % (without_venv + without_venv)
         )
     raise SetupError(
-        "bertedu needs Python 3.%d to 3.%d, 64-bit, because TensorFlow has wheels for these. Found:\n%s\n"
+        "bertedu needs a 64-bit Python 3.%d to 3.%d, for which TensorFlow has wheels. Found:\n%s\n"
         "Install one of them and run the same command again:\n"
         "  Debian, Ubuntu    sudo apt install python3.12 python3.12-venv\n"
         "  Fedora            sudo dnf install python3.12\n"
@@ -104,15 +104,15 @@ def find_python(paths):
 
 
 def fingerprint(root):
-    """Return a hash of everything that decides what gets installed, the checkout's own place included."""
-    digest = hashlib.sha256(str(root).encode())  # scripts in an environment carry its path: a moved one is void
+    """Return a hash of everything that the installation depends on, including the path of the checkout."""
+    digest = hashlib.sha256(str(root).encode())  # scripts of an environment contain its path, so it cannot be moved
     for name in ("pyproject.toml", "constraints.txt"):
         digest.update((root / name).read_bytes())
     return digest.hexdigest()
 
 
 def read_stamp(environment):
-    """Return what the last complete installation left: `{"fingerprint": ..., "extras": [...]}`, or an empty dict."""
+    """Return the stamp of the last complete installation: `{"fingerprint": ..., "extras": [...]}`, or an empty dict."""
     try:
         stamp = json.loads((environment / STAMP).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -121,7 +121,7 @@ def read_stamp(environment):
 
 
 def is_ready(root, environment, extras):
-    """Say whether the environment already holds what is asked for."""
+    """Return whether the environment has an up-to-date installation with these extras."""
     stamp = read_stamp(environment)
     return (
         stamp.get("fingerprint") == fingerprint(root)
@@ -131,90 +131,90 @@ def is_ready(root, environment, extras):
 
 
 def is_usable(environment):
-    """Say whether an environment, finished or not, can be installed into: right Python, with pip, and never moved."""
+    """Return whether an environment can be used: supported Python, with pip, and not moved."""
     python = environment_python(environment)
     answer = probe(python) if python.exists() else None
     if answer is None or not OLDEST <= answer[0] <= NEWEST:
         return False
     script = python.with_name("pip.exe" if os.name == "nt" else "pip")
-    return script.exists() and str(environment).encode() in script.read_bytes()  # the path of the Python it starts
+    return script.exists() and str(environment).encode() in script.read_bytes()  # the path of its Python
 
 
 def make_environment(environment):
-    """Make the environment, or leave the one that is there if it can be used."""
+    """Create the environment, unless there is a usable one."""
     if is_usable(environment):
         return
     python = find_python(candidates())
-    say("making %s with %s" % (environment, python))
+    say("creating %s with %s" % (environment, python))
     command = [python, "-m", "venv", "--clear", str(environment)]
     if subprocess.run(command).returncode != 0:
-        raise SetupError("%s failed; its message stands above." % " ".join(command))
+        raise SetupError("%s failed; see its message above." % " ".join(command))
 
 
 def torch_index_answers():
-    """Say whether PyTorch's CPU index can be reached; a room without internet must not wait long for the answer."""
+    """Return whether PyTorch's CPU index can be reached, after a few seconds at most."""
     try:
         with urllib.request.urlopen(TORCH_CPU_INDEX + "/torch/", timeout=SECONDS_TO_ANSWER):
             return True
-    except (OSError, http.client.HTTPException):  # no network, no answer in time, or something else answering
+    except (OSError, http.client.HTTPException):  # no network, a timeout, or an invalid answer
         return False
 
 
 def pinned_torch(root):
-    """Return the line of constraints.txt that names torch."""
+    """Return the requirement of torch in constraints.txt."""
     lines = (root / "constraints.txt").read_text(encoding="utf-8").splitlines()
     return next(line.split("#")[0].strip() for line in lines if line.startswith("torch=="))
 
 
 def pip(python, *arguments):
-    """Run pip in the environment, its progress visible; return whether it succeeded."""
+    """Run `pip install` in the environment, and return whether it succeeded."""
     command = [str(python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
     return subprocess.run(command + list(arguments)).returncode == 0
 
 
 def install_torch(root, python):
-    """Install torch from PyTorch's CPU index if that is worth it and works; else the plain index will do it later.
+    """On Linux, install torch from PyTorch's CPU index, if it can be reached.
 
-    Only on Linux does the plain index's torch bring gigabytes of CUDA libraries. `--no-deps`, because that index holds
-    old versions of what torch needs; the plain one brings those.
+    Otherwise `install` installs it from PyPI, on Linux with gigabytes of CUDA libraries. Dependencies always come from
+    PyPI (`--no-deps`), because the CPU index has old versions of them.
     """
     if platform.system() != "Linux":
         return
     if not torch_index_answers():
-        say("PyTorch's CPU index does not answer; torch comes from the plain index (larger, if that has CUDA builds)")
+        say("PyTorch's CPU index cannot be reached; installing torch from PyPI, with CUDA libraries")
         return
-    say("torch, from PyTorch's CPU index")
+    say("installing torch from PyTorch's CPU index")
     options = ["--timeout", "30", "--retries", "0", "--no-deps", "--index-url", TORCH_CPU_INDEX]
     if not pip(python, *(options + [pinned_torch(root)])):
-        say("that did not work; torch comes from the plain index")
+        say("that failed; installing torch from PyPI")
 
 
 def install(root, environment, extras):
-    """Install this checkout with its extras, in place, at the versions of constraints.txt."""
+    """Install this checkout with extras, as editable, with the versions of constraints.txt."""
     python = environment_python(environment)
     install_torch(root, python)
     target = "%s[%s]" % (root, ",".join(sorted(extras)))
-    say("bertedu with %s (the first time: about a gigabyte of downloads, some minutes)" % ", ".join(sorted(extras)))
+    say("installing bertedu with %s (first time: about 1 GB of downloads, some minutes)" % ", ".join(sorted(extras)))
     if not pip(python, "--constraint", str(root / "constraints.txt"), "--editable", target):
         raise SetupError(
-            "The installation stopped; pip's message stands above. Most often the network was the reason, or a full\n"
-            "disk. What is already there is kept: the same command goes on from here. From nothing: make clean"
+            "The installation failed; see pip's message above. Common reasons are the network and a full disk.\n"
+            "Run the same command again to continue, or make clean to start from scratch."
         )
 
 
 def check_disk(root):
-    """Warn when the disk looks too small; only a warning, since pip may have most of it in its cache."""
+    """Warn if the free disk space may be too small; less suffices if pip has the packages in its cache."""
     free = shutil.disk_usage(str(root)).free / 1e9
     if free < GIGABYTES_NEEDED:
-        say("only %.1f GB are free here; the course needs about %.0f GB" % (free, GIGABYTES_NEEDED))
+        say("only %.1f GB of disk space are free; the course needs about %.0f GB" % (free, GIGABYTES_NEEDED))
 
 
 def set_up(root, target):
-    """Bring `.venv` to what `target` needs; at once when it is there already."""
+    """Install the extras of `target` in `.venv`, unless they are installed."""
     environment, extras = root / ".venv", set(EXTRAS[target])
     if is_ready(root, environment, extras):
         return
-    extras |= set(read_stamp(environment).get("extras", []))  # what an earlier command asked for stays up to date
+    extras |= set(read_stamp(environment).get("extras", []))  # extras of earlier commands stay up to date
     check_disk(root)
     make_environment(environment)
     stamp = environment / STAMP
@@ -227,7 +227,7 @@ def set_up(root, target):
 
 
 def main(arguments):
-    """Set up for the target named on the command line; return the exit status."""
+    """Set up for the target on the command line; return the exit status."""
     if len(arguments) != 1 or arguments[0] not in EXTRAS:
         print("usage: python3 tools/setup_env.py %s" % "|".join(EXTRAS), file=sys.stderr)
         return 2
@@ -237,7 +237,7 @@ def main(arguments):
         print("\n" + str(problem), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nStopped. The same command goes on from here.", file=sys.stderr)
+        print("\nStopped. Run the same command again to continue.", file=sys.stderr)
         return 130
     return 0
 

@@ -1,13 +1,13 @@
-"""Fine-tune on one device and on two, and compare: `python tools/several_devices.py mirrored|jax`.
+"""Compare fine-tuning on one device and on two: `python tools/several_devices.py mirrored|jax`.
 
-mirrored   two devices of one machine, TensorFlow's `MirroredStrategy`: what one does with several GPUs.
-jax        two processes, which could be two machines, on Keras' JAX backend with `keras.distribution`. (TensorFlow's
-           MultiWorkerMirroredStrategy does not work in Keras 3's `fit`.)
+mirrored   two devices of one machine, with TensorFlow's `MirroredStrategy`, as for several GPUs
+jax        two processes, as for two machines, with Keras' JAX backend and `keras.distribution` (TensorFlow's
+           MultiWorkerMirroredStrategy does not work with `fit` of Keras 3)
 
-The devices here are parts of the CPU, so that it runs anywhere; on GPUs leave `--virtual` out. Both ways read the same
-batches, a part on each device, and must give the losses of a single one. The model is a small one of random weights.
-The number of texts is a multiple of the batch size: a last batch that is short is filled up at its end with texts of
-weight 0, which the last device gets, so the texts of that one batch count for less on several devices than on one.
+With `--virtual`, the devices are parts of the CPU. Each device processes a part of each batch, and the losses must
+equal those of a single device. The model is small, with random weights. The number of texts is a multiple of the batch
+size: a short last batch is filled up with texts of weight 0, which would all be on the last device, so that the texts
+of this batch had a smaller weight on several devices than on one.
 """
 
 import argparse
@@ -19,14 +19,14 @@ import sys
 from pathlib import Path
 
 SUBJECTS, VERBS = ("the cat", "a dog", "it", "the old man"), ("sat", "ran", "slept")
-PLACES = ("on the mat", "here", "in the house by the sea", "")
-TEXTS = [f"{who} {what} {where}" for who in SUBJECTS for what in VERBS for where in PLACES]
+ADVERBIALS = ("on the mat", "here", "in the house by the sea", "")
+TEXTS = [f"{who} {what} {where}" for who in SUBJECTS for what in VERBS for where in ADVERBIALS]
 LABELS = [int("cat" in text or "sea" in text) for text in TEXTS]
 EPOCHS, BATCH = 3, 8
 
 
-def losses(make_room):
-    """The loss of each epoch of a small fine-tuning without dropout; `make_room` is where its variables are made."""
+def losses(scope):
+    """Return [loss, val_loss] of each epoch of a small fine-tuning without dropout, inside the context `scope()`."""
     import keras
 
     import bertedu as be
@@ -34,7 +34,7 @@ def losses(make_room):
     words = sorted({word for text in TEXTS for word in text.split()})
     tokenizer = be.BertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words])
     keras.utils.set_random_seed(0)
-    with make_room():
+    with scope():
         sizes = {"hidden_size": 16, "num_layers": 2, "num_attention_heads": 2, "inner_dim": 32}
         encoder = be.BertEncoder(
             tokenizer.vocab_size, max_sequence_length=32, output_dropout=0.0, attention_dropout=0.0, **sizes
@@ -46,7 +46,7 @@ def losses(make_room):
 
 
 def mirrored(devices):
-    """`losses` on so many devices of this machine, under MirroredStrategy."""
+    """Return `losses` on several devices of this machine, with MirroredStrategy."""
     import contextlib
 
     import tensorflow as tf
@@ -59,7 +59,7 @@ def mirrored(devices):
 
 
 def split_cpu(devices):
-    """Lets TensorFlow see the CPU as several devices."""
+    """Split the CPU into several devices of TensorFlow."""
     import tensorflow as tf
 
     parts = [tf.config.LogicalDeviceConfiguration() for _ in range(devices)]
@@ -67,7 +67,7 @@ def split_cpu(devices):
 
 
 def distributed(rank, processes, port):
-    """`losses` in one of several processes of the JAX backend; each machine runs this with a rank of its own."""
+    """Return `losses` in one of several processes of the JAX backend, each with its own rank."""
     import contextlib
 
     import jax
@@ -78,13 +78,13 @@ def distributed(rank, processes, port):
             jax.config.update("jax_cpu_collectives_implementation", "gloo")
         keras.distribution.initialize(f"127.0.0.1:{port}", num_processes=processes, process_id=rank)
         devices = keras.distribution.list_devices()
-        # every process reads every batch, and keeps its part of it
+        # each process reads all batches, and uses its part
         keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False))
     return losses(contextlib.nullcontext)
 
 
 def run(*arguments, backend):
-    """Starts this script in a process of its own."""
+    """Start this script in a separate process."""
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     if backend == "jax":
         environment |= {"JAX_PLATFORMS": "cpu"}
@@ -93,10 +93,10 @@ def run(*arguments, backend):
 
 
 def result(process, seconds=600):
-    """The losses that a process printed.
+    """Return the losses that a process printed.
 
     Raises:
-        RuntimeError: it failed, with the end of what it said.
+        RuntimeError: it failed; the message contains the end of its output.
     """
     out, err = process.communicate(timeout=seconds)
     if process.returncode:
@@ -105,14 +105,14 @@ def result(process, seconds=600):
 
 
 def free_port():
-    """A port that nothing listens on."""
+    """Return an unused port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
 
 
 def compare(way, virtual=True):
-    """The losses of one device and of two: two lists, an entry [training, validation] an epoch."""
+    """Return the losses of one device and of two: two lists, with [training, validation] per epoch."""
     if way == "mirrored":
         extra = ["--virtual"] if virtual else []
         return [result(run("mirrored", "--devices", n, *extra, backend="tensorflow")) for n in (1, 2)]
@@ -127,14 +127,14 @@ def compare(way, virtual=True):
 
 
 def main():
-    """Compares, or is one of the processes that are compared."""
+    """Compare, or run one of the processes that are compared."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("way", choices=("mirrored", "jax"))
-    parser.add_argument("--devices", type=int, help="be the run on so many devices, and print its losses")
+    parser.add_argument("--devices", type=int, help="run on this number of devices, and print the losses")
     parser.add_argument("--virtual", action="store_true", help="split the CPU into devices")
-    parser.add_argument("--rank", type=int, help="be this process of the JAX run, and print its losses")
-    parser.add_argument("--processes", type=int, default=2, help="(default: %(default)s)")
-    parser.add_argument("--port", type=int, default=0, help="where rank 0 listens")
+    parser.add_argument("--rank", type=int, help="run this process of the JAX backend, and print the losses")
+    parser.add_argument("--processes", type=int, default=2, help="number of processes (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="port of rank 0")
     options = parser.parse_args()
     if options.devices:
         if options.virtual:
@@ -146,10 +146,10 @@ def main():
     print("epoch   one device: training, validation   two devices")
     for number, (single, double) in enumerate(zip(one, two, strict=True), 1):
         print(f"{number:5}   {single[0]:.6f}  {single[1]:.6f}               {double[0]:.6f}  {double[1]:.6f}")
-    apart = max(
+    difference = max(
         abs(a - b) for single, double in zip(one, two, strict=True) for a, b in zip(single, double, strict=True)
     )
-    print(f"at most {apart:.1e} apart")
+    print(f"maximum difference: {difference:.1e}")
 
 
 if __name__ == "__main__":

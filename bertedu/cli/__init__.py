@@ -1,7 +1,7 @@
 """The `bertedu` command: one module per subcommand, with `add_arguments(parser)` and `run(options)`.
 
-A module's docstring is the subcommand's help. Nothing here imports a framework or the package's own `__init__` before a
-command needs it, so `bertedu --help` answers at once; `bertedu_command.py` beside the package says how that works.
+A module's docstring is the subcommand's help. Frameworks and the package's own `__init__` are imported only by the
+commands that need them, so that `bertedu --help` answers at once; see `bertedu_command.py`, beside the package.
 """
 
 import argparse
@@ -20,7 +20,7 @@ COMMANDS = (lab, test, doctor, inspect, convert, finetune, predict, student_copy
 
 
 class ShowVersion(argparse.Action):
-    """Print the version; looked up only when asked for, because `importlib.metadata` is slow to import."""
+    """Print the version. It is looked up only on request, because `importlib.metadata` is slow to import."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from importlib.metadata import version
@@ -31,8 +31,8 @@ class ShowVersion(argparse.Action):
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser = argparse.ArgumentParser(prog="bertedu", description="BERT to read, look into and take apart.")
-    parser.add_argument("--version", action=ShowVersion, nargs=0, help="print the version and stop")
+    parser = argparse.ArgumentParser(prog="bertedu", description="Load, inspect, fine-tune and study BERT models.")
+    parser.add_argument("--version", action=ShowVersion, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in COMMANDS:
         description, _, examples = (module.__doc__ or "").partition("examples:\n")
@@ -50,7 +50,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 class EscapedStream:
-    """A text stream that escapes what could steer a terminal: texts, names and tokens come from foreign files."""
+    """A text stream that escapes control characters: texts, names and tokens come from files that may be hostile."""
 
     def __init__(self, stream: TextIO, escape: Callable[[str], str]):
         self._stream, self._escape = stream, escape
@@ -65,10 +65,10 @@ class EscapedStream:
 
 @contextlib.contextmanager
 def escaped_output() -> Iterator[Any]:
-    """Escape everything that is printed, and warnings; yield the error stream with the same done to it.
+    """Escape everything that is printed, warnings included, and yield an error stream that escapes too.
 
-    `sys.stderr` itself stays, because progress bars steer the terminal through it. Characters that the terminal's
-    encoding lacks are written as Python escapes.
+    `sys.stderr` itself is unchanged, because progress bars send control characters to it. Characters that the
+    terminal's encoding lacks are written as Python escapes.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -84,7 +84,7 @@ def escaped_output() -> Iterator[Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line, by default this process's own, and return its exit status."""
+    """Run a command line and return its exit status. `arguments` defaults to those of this process."""
     with escaped_output() as errors:
         try:
             with contextlib.redirect_stderr(errors):

@@ -1,4 +1,4 @@
-"""What several commands use: where the checkout is, the notebook that was typed, errors without a traceback."""
+"""Functions shared by several commands: paths, finding a notebook, errors without a traceback."""
 
 import contextlib
 import importlib.util
@@ -9,54 +9,56 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = CHECKOUT / "notebooks"
 FIRST_NOTEBOOK = "00_start_here.ipynb"
-CHECKPOINT = "a preset's name, a directory or file, or hf://organisation/name"
+CHECKPOINT = "preset name, directory, file, or hf://organisation/name"
 
 
 class UsageError(Exception):
-    """A mistake or a missing piece whose message says what to do; shown without a traceback."""
+    """An error that the user can correct; its message is printed without a traceback."""
 
 
 def is_installed(module: str) -> bool:
-    """Return whether a top-level module could be imported, without importing it."""
+    """Return whether a top-level module is installed, without importing it."""
     return importlib.util.find_spec(module) is not None
 
 
 def find_notebook(name: str | None = None, folder: Path | None = None) -> Path:
-    """Return the path of the notebook that was typed: a path, a name with or without ending, or just `03`.
+    """Return the path of a notebook.
 
     Args:
-        name: what was typed. Defaults to the first chapter.
-        folder: where to look. Defaults to the course's notebooks.
+        name: path, file name with or without its suffix, or the start of one, such as `03`. Defaults to the first
+            chapter.
+        folder: folder to search. Defaults to the course's notebooks.
 
     Raises:
-        UsageError: no notebook fits, or several do.
+        UsageError: no notebook matches, or several do.
     """
     if name and Path(name).is_file():
         return Path(name).resolve()
     folder = folder or NOTEBOOKS
     if not folder.is_dir():
-        advice = "Clone the repository, or name a notebook of your own: bertedu lab path/to/it.ipynb"
-        raise UsageError(f"the course's notebooks are not at {folder}; the wheel has none. {advice}")
+        advice = "Clone the repository, or pass the path of a notebook of your own."
+        raise UsageError(f"{folder}: expected the course's notebooks, which the wheel does not contain. {advice}")
     present = sorted(folder.glob("*.ipynb"))
     name = name or FIRST_NOTEBOOK
     matches = [path for path in present if name in (path.name, path.stem)]
     matches = matches or [path for path in present if path.name.startswith(Path(name).name)]
     if len(matches) != 1:
-        problem = "is ambiguous" if matches else "is not there"
-        raise UsageError(f"{name!r} {problem}. In {folder} are:\n  " + "\n  ".join(path.stem for path in present))
+        problem = "several notebooks match" if matches else "no notebook matches"
+        names = "\n  ".join(path.stem for path in present)
+        raise UsageError(f"{name!r}: {problem}. The notebooks in {folder} are:\n  {names}")
     return matches[0].resolve()
 
 
 @contextlib.contextmanager
 def package() -> Iterator[Any]:
-    """Import `bertedu` and yield it; the errors that it raises for a user's mistake become a `UsageError`."""
+    """Import `bertedu` and yield it; turn the errors that it raises for wrong input into a `UsageError`."""
     try:
         import bertedu
     except ImportError as error:
-        raise UsageError(f"the package does not import ({error}); `bertedu doctor` says more") from None
+        raise UsageError(f"the package cannot be imported ({error}). Run: bertedu doctor") from None
     try:
         yield bertedu
     except ModuleNotFoundError as error:
-        raise UsageError(f'{error}: it comes with the course. Run: pip install -e ".[course]"') from None
+        raise UsageError(f'{error}. It is part of the course. Run: pip install -e ".[course]"') from None
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         raise UsageError(str(error)) from None

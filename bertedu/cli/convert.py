@@ -8,15 +8,15 @@ from .common import CHECKPOINT, package
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of `bertedu convert`."""
     parser.add_argument("source", help=CHECKPOINT)
-    parser.add_argument("target", help="the directory to write, or for --format keras a file that ends in .keras")
+    parser.add_argument("target", help="directory to write; for --format keras, a file that ends in .keras")
     formats = "bertedu, huggingface, keras, saved_model, or preprocessor for the tokenizer alone (default: %(default)s)"
     parser.add_argument("--format", default="bertedu", help=formats)
     parser.add_argument("--dtype", help="float32, float16, bfloat16 or float64 (default: the checkpoint's own)")
-    parser.add_argument("--overwrite", action="store_true", help="replace the checkpoint that is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing checkpoint")
 
 
 def run(options: Namespace) -> int:
-    """Convert, and print what the new format has no place for."""
+    """Convert, and print the tensors and settings that the new format cannot hold."""
     with package() as bertedu:
         settings = {"dtype": options.dtype, "overwrite": options.overwrite}
         left_behind = bertedu.convert(options.source, options.target, options.format, **settings)

@@ -1,4 +1,4 @@
-"""Say what is installed, what is wrong and what to do."""
+"""Check the installation, and say how to repair it."""
 
 import json
 from argparse import ArgumentParser, Namespace
@@ -7,12 +7,12 @@ from typing import Any
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of `bertedu doctor`."""
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: Namespace) -> int:
     """Print the report; return 1 if there is a problem, else 0."""
-    from . import checks  # imports what `bertedu --help` need not wait for
+    from . import checks  # slow to import, so not at the top
 
     findings = checks.run_all()
     print(json.dumps([finding._asdict() for finding in findings], indent=2) if options.json else as_table(findings))
@@ -20,7 +20,7 @@ def run(options: Namespace) -> int:
 
 
 def as_table(findings: list[Any]) -> str:
-    """Return the findings as lines of text: mark, subject, detail, and below them what to do."""
+    """Return the findings as text: mark, subject and detail in a line, and the advice below it."""
     width = max(len(finding.subject) for finding in findings)
     lines = []
     for mark, subject, detail, advice in findings:

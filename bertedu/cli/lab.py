@@ -14,35 +14,35 @@ JUPYTER_DEFAULTS = Path(__file__).resolve().parents[1] / "assets" / "jupyter"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of `bertedu lab`."""
-    parser.add_argument("notebook", nargs="?", help="a path, a name, or a number like 03 (default: the first chapter)")
-    parser.add_argument("--port", type=int, help="the port to begin looking from (default: 8888)")
-    parser.add_argument("--no-browser", action="store_true", help="only print the address")
-    parser.add_argument("--dir", help="look for notebooks in this folder instead of the course's")
+    parser.add_argument("notebook", nargs="?", help="path, name, or number such as 03 (default: the first chapter)")
+    parser.add_argument("--port", type=int, help="first port to try (default: 8888)")
+    parser.add_argument("--no-browser", action="store_true", help="print the address, without opening a browser")
+    parser.add_argument("--dir", help="folder of the notebooks (default: the course's)")
 
 
 def run(options: Namespace) -> int:
-    """Start JupyterLab and stay until it is stopped."""
+    """Run JupyterLab until it is stopped."""
     folder = Path(options.dir).resolve() if options.dir else common.NOTEBOOKS
     if options.dir and not folder.is_dir():
-        raise common.UsageError(f"--dir: {options.dir} is not a folder")
+        raise common.UsageError(f"--dir: expected a folder, got {options.dir}")
     notebook = common.find_notebook(options.notebook, folder)
     if not common.is_installed("jupyterlab"):
         raise common.UsageError('JupyterLab is not installed here. Run: pip install -e ".[course]"')
-    # The whole checkout is the root, so that a chapter's module can be opened beside it.
-    root = next((place for place in (common.CHECKOUT, folder) if notebook.is_relative_to(place)), notebook.parent)
+    # The root is the whole checkout, so that the package's source can be opened too.
+    root = next((path for path in (common.CHECKOUT, folder) if notebook.is_relative_to(path)), notebook.parent)
     open_browser = not options.no_browser and can_open_browser()
     print(f"JupyterLab on {notebook.name}; Ctrl-C stops it.", flush=True)
     if not open_browser:
-        print("Open the address below, the one with the token, in a browser on this machine.", flush=True)
+        print("Open the address with the token, below, in a browser on this machine.", flush=True)
     command = command_line(notebook, root, options.port, open_browser)
     if os.name != "posix":
         return subprocess.run(command, env=environment()).returncode
-    # Becoming JupyterLab, instead of waiting for it, lets Ctrl-C and signals reach it directly.
+    # Replacing this process by JupyterLab lets Ctrl-C and signals reach it directly.
     return os.execve(command[0], command, environment())
 
 
 def can_open_browser() -> bool:
-    """Return whether a browser window could appear; a text browser in the terminal does not count."""
+    """Return whether a graphical browser can be opened."""
     on_linux = sys.platform.startswith("linux")
     if on_linux and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return False
@@ -54,31 +54,31 @@ def can_open_browser() -> bool:
 
 
 def command_line(notebook: Path, root: Path, port: int | None, open_browser: bool) -> list[str]:
-    """Return the command line that starts JupyterLab on a notebook below `root`."""
+    """Return the command that starts JupyterLab on a notebook below `root`."""
     command = [
         sys.executable,
         "-m",
         "jupyterlab",
-        "--ServerApp.ip=127.0.0.1",  # this machine only, whatever a personal configuration says; the token stays on
+        "--ServerApp.ip=127.0.0.1",  # this machine only, even if the user's configuration differs; the token stays on
         f"--ServerApp.root_dir={root}",
         f"--LabApp.default_url=/lab/tree/{notebook.relative_to(root).as_posix()}",
-        "--ServerApp.log_level=WARN",  # leaves the address as the one thing printed
+        "--ServerApp.log_level=WARN",  # prints only the address
         "--LabApp.log_level=WARN",
     ]
     if port is not None:
-        command.append(f"--ServerApp.port={port}")  # if it is taken, JupyterLab tries the next
+        command.append(f"--ServerApp.port={port}")  # if it is in use, JupyterLab tries the next
     if not open_browser:
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        command.append("--allow-root")  # containers; it listens on this machine only, behind a token
+        command.append("--allow-root")  # as in containers; it listens on this machine only and requires a token
     return command
 
 
 def environment() -> dict[str, str]:
-    """Return environment variables that add our defaults to JupyterLab's: no question about news, no check for updates.
+    """Return environment variables with which JupyterLab neither asks about news nor checks for updates.
 
-    A file of defaults, because JupyterLab 4.6 asks whatever its option `news_url` says; a learner's own settings take
-    precedence.
+    They name a file of defaults, because JupyterLab 4.6 ignores its option `news_url`. The user's settings take
+    precedence over it.
     """
     paths = [str(JUPYTER_DEFAULTS), os.environ.get("JUPYTER_CONFIG_PATH", "")]
     return {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, paths))}

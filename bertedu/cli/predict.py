@@ -1,4 +1,4 @@
-"""Classify the texts of a file as in the training."""
+"""Classify the texts of a file with a fine-tuned model."""
 
 from argparse import ArgumentParser, Namespace
 
@@ -7,10 +7,10 @@ from .common import package
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of `bertedu predict`."""
-    parser.add_argument("run_dir", help="the folder that `bertedu finetune` wrote")
-    parser.add_argument("file", help="a table as for finetune; or .txt: one text per line, for pairs two with a tab")
-    parser.add_argument("--text", default="text", help="the column of the texts (default: %(default)s)")
-    parser.add_argument("--pair", help='the column of the second texts (default: "pair" where pairs were trained)')
+    parser.add_argument("run_dir", help="output folder of `bertedu finetune`")
+    parser.add_argument("file", help="table as for finetune, or .txt with one text (or two texts and a tab) per line")
+    parser.add_argument("--text", default="text", help="column of the texts (default: %(default)s)")
+    parser.add_argument("--pair", help='column of the second texts (default: "pair" for a model of text pairs)')
 
 
 def run(options: Namespace) -> int:

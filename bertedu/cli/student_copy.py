@@ -1,17 +1,17 @@
-"""Write the notebooks without solutions, for a class.
+"""Write copies of the notebooks without solutions, for a class.
 
-What is removed: the section "Solutions" at the end, the calls of solution(...), all outputs, and whatever has been
-filled into an exercise. Each check(...) and hint(...) stays, and runs. Links to notebooks that are not handed out
-become plain text. Your own notebooks are not touched: they are the copy with the solutions.
+Removed are the section "Solutions" at the end, the calls of solution(...), all outputs, and any code that was filled
+into an exercise. The calls of check(...) and hint(...) stay and work. Links to notebooks that are not copied become
+plain text. The originals, with their solutions, are not changed.
 
-What to know: the package itself still holds the answers, because check needs them, and solution(...) can still be
-typed. The copies are for learning, not for an exam.
+The package still contains the solutions, because check(...) needs them, and students can call solution(...). The copies
+are for learning, not for exams.
 
 examples:
   bertedu student-copy ~/class                      every chapter
-  bertedu student-copy ~/class --only 03 --only 12  this week's two
-  bertedu student-copy ~/class --force              replace the copies that are there
-  bertedu colab ~/class/03_attention.ipynb          for Colab: one file that carries the package"""
+  bertedu student-copy ~/class --only 03 --only 12  two chapters
+  bertedu student-copy ~/class --force              replace existing copies
+  bertedu colab ~/class/03_attention.ipynb          for Colab: one file that contains the package"""
 
 from argparse import ArgumentParser, Namespace
 
@@ -20,9 +20,9 @@ from .common import find_notebook, package
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of `bertedu student-copy`."""
-    parser.add_argument("folder", metavar="DIR", help="where the copies go; made if need be")
-    parser.add_argument("--only", action="append", metavar="NOTEBOOK", help="this one: a path, a name, or a number")
-    parser.add_argument("--force", action="store_true", help="replace copies that are there")
+    parser.add_argument("folder", metavar="DIR", help="folder for the copies; created if it does not exist")
+    parser.add_argument("--only", action="append", metavar="NOTEBOOK", help="only this notebook: path, name, or number")
+    parser.add_argument("--force", action="store_true", help="replace existing files")
 
 
 def run(options: Namespace) -> int:
@@ -36,5 +36,5 @@ def run(options: Namespace) -> int:
 
         copies = student_copy.write(notebooks, options.folder, force=options.force)
     print("\n".join(map(str, copies)))
-    print(f"Without solutions: {len(copies)}. To look at one: bertedu lab {copies[0]}")
+    print(f"Copies without solutions: {len(copies)}. To open one: bertedu lab {copies[0]}")
     return 0

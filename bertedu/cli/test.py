@@ -1,4 +1,4 @@
-"""Run lint, unit tests, every notebook and the browser test."""
+"""Run lint, unit tests, all notebooks and the browser tests."""
 
 import os
 import subprocess
@@ -8,21 +8,21 @@ from argparse import ArgumentParser, Namespace
 
 from . import common
 
-SECONDS_PER_CELL = 300  # a cell that takes longer has hung: a whole chapter should take less than two minutes
-MAX_PROCESSES = 4  # of unit tests at a time: each takes 2 GB
+SECONDS_PER_CELL = 300  # a whole chapter takes less than two minutes
+MAX_PROCESSES = 4  # of unit tests, each with 2 GB
 TOOLS = ("pytest", "xdist", "nbval", "ruff", "mypy", "coverage", "playwright")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of `bertedu test`."""
-    parser.add_argument("--all", action="store_true", help="run what is slow as well")
-    parser.add_argument("-k", metavar="EXPRESSION", help="only the tests that match, as in pytest; no lint")
-    parser.add_argument("--lint", action="store_true", help="only lint and types")
+    parser.add_argument("--all", action="store_true", help="include slow tests")
+    parser.add_argument("-k", metavar="EXPRESSION", help="run only matching tests, as in pytest, without lint")
+    parser.add_argument("--lint", action="store_true", help="run only lint and type checks")
     parser.add_argument("--coverage", action="store_true", help="measure the branch coverage of the unit tests")
 
 
 def steps(options: Namespace) -> list[tuple[str, list[str]]]:
-    """Return what `bertedu test` runs, as `(name, command)`, cheapest first."""
+    """Return the steps of `bertedu test`, as `(name, command)`, fastest first."""
     python = [sys.executable, "-m"]
     pytest = [*python, "pytest"]
     measured = [*python, "coverage", "run", "-m", "pytest"]
@@ -50,13 +50,13 @@ def steps(options: Namespace) -> list[tuple[str, list[str]]]:
 
 
 def run_step(name: str, command: list[str]) -> tuple[int, str]:
-    """Run one step with its output passed through; return its exit status and its last line."""
+    """Run a step, print its output as it comes, and return its exit status and last line."""
     print(f"\n==> {name}", flush=True)
     last = ""
     with subprocess.Popen(
         command,
         cwd=common.CHECKOUT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},  # Python's own buffering would hold back a long step's progress
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},  # without it, a long step prints nothing until it ends
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -71,9 +71,9 @@ def run_step(name: str, command: list[str]) -> tuple[int, str]:
 
 
 def run(options: Namespace) -> int:
-    """Run every step, and print one line for each at the end."""
+    """Run all steps, then print a line for each."""
     if not (common.CHECKOUT / "tests").is_dir():
-        raise common.UsageError(f"no tests beside the package ({common.CHECKOUT}): the wheel has none")
+        raise common.UsageError(f"{common.CHECKOUT}: expected a checkout with tests, which the wheel does not contain.")
     missing = [name for name in TOOLS if not common.is_installed(name)]
     if missing:
         raise common.UsageError(f'not installed: {", ".join(missing)}. Run: pip install -e ".[course,dev]"')
@@ -81,7 +81,7 @@ def run(options: Namespace) -> int:
     for name, command in steps(options):
         start = time.perf_counter()
         status, last = run_step(name, command)
-        empty = status == 5 and options.k  # pytest's status where no test matches
+        empty = status == 5 and options.k  # pytest's status if no test matches
         word = "none" if empty else "ok" if status == 0 else "FAILED"
         failed |= word == "FAILED"
         summary.append(f"{word:<7} {name:<11} {time.perf_counter() - start:4.0f} s   {last.strip('= ')}")

@@ -1,11 +1,11 @@
-"""The course: exercises that check themselves, copies of notebooks for a class and for Colab.
+"""The course: exercises with automatic checks, and copies of notebooks for a class and for Colab.
 
-exercise     `Exercise`, and what an exercise's judge uses    notebook      notebook files, checked field by field
-exercises/   the exercises, one file per chapter              student_copy  notebooks without solutions
-checking     `check`, `hint`, `solution`                      colab         notebooks that set themselves up in Colab
-source       `show_source`                                    wheel, setup_cell   what such a notebook carries and runs
+exercise     `Exercise`, and helpers to check answers     notebook      notebook files, validated against their schema
+exercises/   the exercises, one file per chapter          student_copy  notebooks without solutions
+checking     `check`, `hint`, `solution`                  colab         notebooks that install the package in Colab
+source       `show_source`                                wheel, setup_cell   package and code in such a notebook
 
-Nothing in the library imports this package.
+The rest of the library does not import this package.
 """
 
 from bertedu.course.checking import check, hint, names, solution

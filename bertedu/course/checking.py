@@ -1,4 +1,4 @@
-"""`check`, `hint` and `solution`: run an exercise by its name, "chapter.task". All chapters."""
+"""`check`, `hint` and `solution` of an exercise, by its name "chapter.task". Used in all chapters."""
 
 import textwrap
 import warnings
@@ -8,22 +8,22 @@ from bertedu.course.exercise import Exercise, WrongAnswer, describe_error, kind
 from bertedu.course.exercises import EXERCISES, OLD_NAMES
 from bertedu.course.source import show_code
 
-WIDTH = 100  # characters that fit on a line of output in JupyterLab's narrow window
+WIDTH = 100  # characters per line of output in a narrow JupyterLab window
 
 _hints_shown: dict[str, int] = {}  # by exercise name, in this process
 
 
 def names() -> list[str]:
-    """Return the names of all exercises, in the order of the course."""
+    """Return the names of all exercises, in course order."""
     return list(EXERCISES)
 
 
 def check(name: str, answer: Any = ...) -> None:
-    """Print "Correct: ..." or "Not yet: ..." with a reason that fits. Never raises, whatever `answer` is or does.
+    """Print "Correct: ..." or "Not yet: ..." with a reason. Never raises, whatever `answer` is.
 
     Args:
         name: str, "chapter.task".
-        answer: what the exercise asks for: a number, a list, an array or tensor, or a function (without brackets).
+        answer: the answer: a number, list, array, tensor, or a function (the function itself, without a call).
 
     Example:
         >>> check("start_here.heads", 12)
@@ -34,46 +34,46 @@ def check(name: str, answer: Any = ...) -> None:
         return
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # NumPy's about NaN: the reason says it better
+            warnings.simplefilter("ignore")  # NumPy's about NaN, which the reason explains
             if answer is ...:
-                raise WrongAnswer("there is nothing in it yet; put your answer where the dots (...) are.")
+                raise WrongAnswer("replace the dots (...) with your answer.")
             exercise.check(answer)
         verdict = f"Correct: {exercise.correct}"
     except WrongAnswer as reason:
         verdict = f"Not yet: {reason}"
     except KeyboardInterrupt:
-        verdict = "Not yet: it was stopped before it came to an end."
-    except BaseException as error:  # an answer may be any object, and may do anything when it is used
-        verdict = f"Not yet: looking at the answer stopped with {describe_error(error)}."
+        verdict = "Not yet: the check was interrupted."
+    except BaseException as error:  # an answer may be any object, with methods that raise anything
+        verdict = f"Not yet: checking the answer raised {describe_error(error)}."
     _print(verdict)
 
 
 def hint(name: str) -> None:
-    """Print the first hint of an exercise, at the next call the second."""
+    """Print the first hint of an exercise; when called again, the second."""
     exercise = _find(name)
     if exercise is None:
         return
     number = _hints_shown[name] = min(_hints_shown.get(name, 0) + 1, len(exercise.hints))
     _print(f"Hint {number} of {len(exercise.hints)}: {exercise.hints[number - 1]}")
     if number == len(exercise.hints):
-        _print(f'(There is no third one. If you are stuck: solution("{name}").)')
+        _print(f'(That was the last hint. If you are stuck: solution("{name}").)')
 
 
 def solution(name: str) -> None:
-    """Show the code of a solution, once both hints have been shown."""
+    """Show the solution of an exercise, after both hints have been shown."""
     exercise = _find(name)
     if exercise is None:
         return
     missing = len(exercise.hints) - _hints_shown.get(name, 0)
     if missing > 0:
         hints = "is one more hint" if missing == 1 else "are two hints"
-        _print(f'There {hints} first, and a try in between is worth more: hint("{name}").')
+        _print(f'There {hints} first. Read it, then try again: hint("{name}").')
         return
     show_code(f"A solution of {name}", list(enumerate(exercise.solution.strip().splitlines(), 1)))
 
 
 def _print(text: str) -> None:
-    """Print `text` in lines that a notebook's window does not break; its own line breaks stay."""
+    """Print `text`, wrapped to `WIDTH`; its own line breaks stay."""
     for line in text.splitlines():
         print(textwrap.fill(line, WIDTH, break_long_words=False, break_on_hyphens=False))
 
@@ -86,5 +86,5 @@ def _find(name: str) -> Exercise | None:
     chapter = name.partition(".")[0] if isinstance(name, str) else ""
     known = [other for other in EXERCISES if other.partition(".")[0] == chapter]
     known = known or list(dict.fromkeys(f"{other.partition('.')[0]}. ..." for other in EXERCISES))
-    print(f"There is no exercise {shown}. There are:", *known, sep="\n  ")
+    print(f"There is no exercise {shown}. The names are:", *known, sep="\n  ")
     return None

@@ -1,6 +1,7 @@
-"""Notebooks for Google Colab: with the package inside the file, or installed from a public repository. `bertedu colab`.
+"""Copies of notebooks for Google Colab, for the command `bertedu colab`.
 
-A copy begins with a setup cell, which is `setup_cell.py` as it stands, the wheel as text, and a call.
+A copy begins with a setup cell: the code of `setup_cell.py`, the package as text (a compressed wheel) or the address of
+a public repository, and a call of `set_up`.
 """
 
 import base64
@@ -21,20 +22,20 @@ from bertedu import files
 from bertedu.course import notebook, setup_cell, student_copy
 from bertedu.course.wheel import PACKAGE, build_wheel
 
-# Bytes of the compressed wheel; a third more as text in a cell. A notebook without its pictures stays below half a
-# megabyte, which Colab, GitHub's preview and an e-mail take; the package with all its formats has 320,000.
+# Bytes of the compressed wheel (now 320,000), which as text take a third more. The copy then has less than half a
+# megabyte without its figures, which Colab, GitHub's preview and e-mail accept.
 MAX_CARRIED = 330_000
-HEAD = PACKAGE / "assets" / "minilm_mlm.safetensors"  # 2 MB: only a chapter that uses fill_mask carries it
-WIDTH = 4000  # characters per line of a carried file
+HEAD = PACKAGE / "assets" / "minilm_mlm.safetensors"  # 2 MB, only in chapters that use fill_mask
+WIDTH = 4000  # characters per line of an embedded file
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 COLAB = "https://colab.research.google.com/github"
-REPOSITORY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]*/(?!\.\.?$)[\w.-]+", re.ASCII)  # GitHub's own rule
-BRANCH = re.compile(r"(?!.*(?:\.\.|\.lock$|\.$))\w[\w.+-]*(?:/\w[\w.+-]*)*", re.ASCII)  # a part of what git allows
+REPOSITORY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]*/(?!\.\.?$)[\w.-]+", re.ASCII)  # GitHub's rule
+BRANCH = re.compile(r"(?!.*(?:\.\.|\.lock$|\.$))\w[\w.+-]*(?:/\w[\w.+-]*)*", re.ASCII)  # a subset of what git allows
 USES_HEAD = re.compile(r"\bbert\.(fill_mask|masked_lm|masked_lm_bert)\b")
 
 SETUP = """\
 # @title Setup: run this cell first (about a minute, once in a session)
-# Installs what is missing here, and moves nothing that is here.
+# Installs the packages that are missing. Installed packages keep their versions.
 {functions}
 {carried}
 set_up({install})"""
@@ -45,12 +46,13 @@ print(put_asset({name!r}, read_carried(HEAD, HEAD_SHA256)))"""
 
 
 class Copy(NamedTuple):
-    """A copy that was written.
+    """A copy of a notebook for Colab.
 
     Args:
-        path: of the file.
-        address: where it opens in Colab; None without a repository.
-        lacks_head: whether it uses the trained masked-LM head, but cannot carry it because it is missing here.
+        path: path of the file.
+        address: address that opens it in Colab; None without a repository.
+        lacks_head: bool, whether it uses the trained masked-LM head but does not contain it, because its file is
+            missing.
     """
 
     path: Path
@@ -65,27 +67,29 @@ def write(
     branch: str = "main",
     force: bool = False,
 ) -> Copy:
-    """Write a notebook's copy for Colab.
+    """Write a copy of a notebook for Colab.
 
     Args:
         source: path of a notebook.
-        target: path of the copy. Defaults to its name with "_colab", in the current folder.
+        target: path of the copy. Defaults to the source's name with "_colab", in the current folder.
         repository, branch: as for `make`.
-        force: bool, replace a file that is there.
+        force: bool, replace an existing file.
 
     Raises:
-        FileExistsError, FileNotFoundError, ValueError: with the way out.
+        FileExistsError: `target` exists, and `force` is False.
+        FileNotFoundError: `source` or the folder of `target` does not exist.
+        ValueError: `target` is `source` or has another suffix; or as for `make`.
     """
     source = Path(source)
     target = Path(target) if target else Path(f"{source.stem}_colab.ipynb")
     if target.suffix != ".ipynb":
         raise ValueError(f"-o: expected a file that ends in .ipynb, got {str(target)!r}.")
     if os.path.realpath(target) == os.path.realpath(source):
-        raise ValueError(f"{target} is the notebook itself; the copy must be another file.")
+        raise ValueError(f"-o: expected another file than the notebook itself, got {str(target)!r}.")
     if target.exists() and not force:
-        raise FileExistsError(f"{target} is there already. To replace it: --force")
+        raise FileExistsError(f"{target} exists already. To replace it: --force")
     if not target.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {target.parent} to write {target.name} in.")
+        raise FileNotFoundError(f"-o: the folder {target.parent} does not exist. Create it, or choose another.")
     path = path_in_repository(target)
     address = None if repository is None else address_of(repository, branch, path)
     original = notebook.read(source)
@@ -96,18 +100,17 @@ def write(
 def make(
     original: dict[str, Any], repository: str | None = None, branch: str = "main", path: str = ""
 ) -> dict[str, Any]:
-    """Return a copy of a notebook for Colab, a new dict.
+    """Return a copy of a notebook for Colab, as a new dict.
 
     Args:
         original: dict, as `notebook.read` returns it.
-        repository: "owner/name" on GitHub, public, with this package in it. Defaults to none: the notebook carries the
-            package.
-        branch: str, a branch, tag or commit there.
-        path: where this copy will be in that repository, for the badge; needed with `repository`.
+        repository: "owner/name" of a public GitHub repository that contains this package. Defaults to None: the
+            copy contains the package.
+        branch: str, branch, tag or commit of the repository.
+        path: path of the copy in the repository, for the badge; required with `repository`.
 
     Raises:
-        ValueError: the repository or the branch has characters that their names cannot have; or the package does not
-            fit into a cell.
+        ValueError: the name of the repository or the branch is invalid, or the package is too large for a cell.
     """
     address = None
     if repository is None:
@@ -116,7 +119,7 @@ def make(
             content = HEAD.read_bytes()
             source = HEAD_SETUP.format(carried=as_text("HEAD", content, lzma.compress(content)), name=HEAD.name)
             cells.append(code_cell(source, "colab-02"))
-        note = "It carries the package itself; only a model is downloaded."
+        note = "It contains the package itself; only a model is downloaded."
         note = f"*This copy is for [Google Colab](https://colab.research.google.com). {note}*"
     else:
         note = f"[![Open in Colab]({BADGE})]({address_of(repository, branch, path)})"
@@ -134,16 +137,16 @@ def make(
             cell["source"] = text.splitlines(keepends=True)
     intro = {"cell_type": "markdown", "id": "colab-00", "metadata": {}, "source": [note]}
     made["cells"] = [intro, *cells, *made["cells"]]
-    notebook.complete_ids(made["cells"])  # a copy of a copy
-    made["metadata"].setdefault("colab", {})["provenance"] = []  # as Colab itself writes for a notebook that is whole
+    notebook.complete_ids(made["cells"])  # the original may be a copy for Colab, with the same ids
+    made["metadata"].setdefault("colab", {})["provenance"] = []  # as Colab writes
     return made
 
 
 def address_of(repository: str, branch: str, path: str) -> str:
-    """Return where Colab opens a file of a repository on GitHub.
+    """Return the address that opens a file of a GitHub repository in Colab.
 
     Raises:
-        ValueError: the repository or the branch has characters that their names cannot have.
+        ValueError: the name of the repository or the branch is invalid.
     """
     if not REPOSITORY.fullmatch(repository):
         raise ValueError(f"--repo: expected owner/name, as in github.com/owner/name, got {repository!r}.")
@@ -153,7 +156,7 @@ def address_of(repository: str, branch: str, path: str) -> str:
 
 
 def path_in_repository(path: str | Path) -> str:
-    """Return a file's path below the checkout it lies in; outside of one, where the course's notebooks are."""
+    """Return the path of a file in its checkout; outside of a checkout, a path in `notebooks/`."""
     path = Path(os.path.realpath(path))
     for folder in path.parents:
         if (folder / ".git").exists():
@@ -162,7 +165,7 @@ def path_in_repository(path: str | Path) -> str:
 
 
 def needs_head(original: dict[str, Any]) -> bool:
-    """Return whether a notebook's code uses the trained masked-LM head."""
+    """Return whether the code of a notebook uses the trained masked-LM head."""
     code = ("".join(cell["source"]) for cell in original["cells"] if cell["cell_type"] == "code")
     return any(map(USES_HEAD.search, code))
 
@@ -171,30 +174,32 @@ def setup(carried: str, install: str) -> dict[str, Any]:
     """Return the setup cell.
 
     Args:
-        carried: Python that defines what the cell carries.
-        install: Python, a function without arguments that installs the package.
+        carried: Python source that defines the embedded files.
+        install: Python source of a function without arguments that installs the package.
     """
     functions = inspect.getsource(setup_cell).split('"""', 2)[2].lstrip()  # without the module's docstring
     return code_cell(SETUP.format(functions=functions, carried=carried, install=install), "colab-01")
 
 
 def code_cell(source: str, name: str) -> dict[str, Any]:
-    """Return a code cell with the id `name`; Colab shows its title and hides its code, and so does JupyterLab."""
+    """Return a code cell with the id `name`, whose code Colab and JupyterLab hide."""
     metadata = {"cellView": "form", "jupyter": {"source_hidden": True}}
     return new_code_cell(source.splitlines(keepends=True), id=name, metadata=metadata)
 
 
 def carried(name: str, content: bytes) -> tuple[str, str]:
-    """Return the arguments of `setup` for a notebook that carries a wheel, its file name and bytes."""
+    """Return the arguments of `setup` for a notebook with an embedded wheel, from its file name and bytes."""
     packed = lzma.compress(content, preset=9 | lzma.PRESET_EXTREME)
     if len(packed) > MAX_CARRIED:
-        raise ValueError(f"the package is {len(packed):,} bytes, compressed; a cell carries up to {MAX_CARRIED:,}.")
+        raise ValueError(
+            f"package: expected at most {MAX_CARRIED:,} compressed bytes, got {len(packed):,}. Use --repo."
+        )
     install = f"lambda: install_package({name!r}, WHEEL_SHA256, read_carried(WHEEL, WHEEL_SHA256))"
     return as_text("WHEEL", content, packed), install
 
 
 def as_text(name: str, content: bytes, packed: bytes) -> str:
-    """Return Python that defines a file as text: its compressed bytes, and the sha256 of what they unpack to."""
+    """Return Python source that defines an embedded file: compressed bytes as text, and the sha256 of its content."""
     text = base64.b64encode(packed).decode("ascii")
     lines = "\n".join(text[start : start + WIDTH] for start in range(0, len(text), WIDTH))
     sha256 = hashlib.sha256(content).hexdigest()

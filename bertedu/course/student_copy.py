@@ -1,7 +1,7 @@
-"""Student copies: the course's notebooks without solutions, to hand out to a class. `bertedu student-copy`.
+"""Student copies: notebooks without solutions, for the command `bertedu student-copy`.
 
-What is removed: the section "Solutions", calls of `solution`, outputs, and whatever was filled into an exercise.
-Everything else stays, word for word.
+Removed are the section "Solutions", calls of `solution`, outputs, and code that was filled into an exercise. The rest
+is unchanged.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ HEADING = re.compile(r"##? ")
 CALLS = re.compile(r"^\s*solution\(.*\)\s*(#.*)?$")
 CHECKED = re.compile(r"^check\(\"([\w.]+)\"", re.MULTILINE)
 SENTENCES = re.compile(r"(?<=[.!?:])(\s+)")
-LINKS = re.compile(  # to files; possessive, and no part goes past the next bracket, so that no character is read twice
+LINKS = re.compile(  # to files; possessive and bounded by brackets, so that matching takes linear time
     r"(?<!!)\[([^\[\]]++)\]\((?![a-zA-Z][a-zA-Z0-9+.-]*+:|#|//)([^()\[\]\s#]++)(?:#[^()\[\]\s]*+)?\)"
 )
 
@@ -31,43 +31,43 @@ def write(paths: Iterable[str | Path], folder: str | Path, force: bool = False) 
     """Write a student copy of each notebook into a folder: all of them, or none.
 
     Args:
-        paths: the notebooks, in one or several folders, no two of the same name.
-        folder: where the copies go; it is made if need be. Other files in it stay as they are.
-        force: bool, replace files of the same names.
+        paths: paths of the notebooks, in one or several folders, with different file names.
+        folder: folder for the copies, created if it does not exist. Other files in it stay.
+        force: bool, replace files with the same names.
 
     Returns:
-        The list of the paths written.
+        list of the paths of the copies.
 
     Raises:
-        ValueError: no notebooks, a file that is not one, one copied onto itself, or two of the same name.
-        FileExistsError: copies are there already and `force` is False; nothing was written.
+        ValueError: no notebook, one that is invalid or in `folder`, or two with the same name.
+        FileExistsError: copies exist and `force` is False; nothing was written.
         NotADirectoryError: `folder` is a file.
     """
     sources, folder = [Path(path) for path in paths], Path(folder)
     names = {path.name for path in sources}
     if not sources or len(names) < len(sources):
-        raise ValueError("there must be at least one notebook, and no two of the same name.")
+        raise ValueError("paths: expected at least one notebook, with different file names.")
     if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file, and should be a folder (or not there yet).")
+        raise NotADirectoryError(f"{folder}: expected a folder, got a file. Choose another.")
     if any(os.path.dirname(os.path.realpath(path)) == os.path.realpath(folder) for path in sources):
-        raise ValueError(f"{folder} holds the notebooks themselves; copies must go to another folder.")
+        raise ValueError(f"{folder} contains the notebooks themselves. Choose another folder for the copies.")
     present = sorted(name for name in names if (folder / name).exists())
     if present and not force:
-        raise FileExistsError(f"{folder} holds {', '.join(present)} already. To replace what is there: --force")
+        raise FileExistsError(f"{folder} contains {', '.join(present)} already. To replace existing files: --force")
     copies = {folder / path.name: notebook.to_text(without_solutions(notebook.read(path), names)) for path in sources}
     folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:  # each copy is complete before the first takes its place, and no part stays
+    with contextlib.ExitStack() as stack:  # all are complete before the first replaces a file
         for path, text in copies.items():
             stack.enter_context(files.replacing(path, overwrite=True)).write_bytes(text.encode())
     return list(copies)
 
 
 def without_solutions(original: dict[str, Any], names: Collection[str] = ()) -> dict[str, Any]:
-    """Return a student's copy of a notebook, a new dict.
+    """Return a copy of a notebook without solutions, as a new dict.
 
     Args:
         original: dict, as `notebook.read` returns it.
-        names: file names that will lie beside the copy; links to other files become plain text.
+        names: names of files in the same folder as the copy; links to other files become plain text.
     """
     made = copy.deepcopy(original)
     made["metadata"] = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
@@ -91,36 +91,36 @@ def without_solutions(original: dict[str, Any], names: Collection[str] = ()) -> 
 
 
 def without_links(text: str, names: Collection[str] = (), address: Callable[[str], str] | None = None) -> str:
-    """Return Markdown with its links to files resolved: kept, made a link into the web, or left as plain text.
+    """Return Markdown whose links to files are unchanged, replaced by web addresses, or plain text.
 
     Args:
         text: str, Markdown.
-        names: file names whose links stay as they are.
-        address: function of a link's target that returns its address in the web. Defaults to plain text.
+        names: names of files whose links are unchanged.
+        address: function that returns the web address of a link's target. Defaults to plain text.
     """
 
-    def replaced(match: re.Match[str]) -> str:
+    def replacement(match: re.Match[str]) -> str:
         label, target = match.groups()
         if unquote(target) in names:
             return match.group()
         return f"[{label}]({address(target)})" if address else label
 
-    return LINKS.sub(replaced, text)
+    return LINKS.sub(replacement, text)
 
 
 def _without_section(text, inside):
-    """Markdown without its part of the section "Solutions", and whether that section goes on in the next cell."""
+    """Markdown without the section "Solutions", and whether that section continues in the next cell."""
     lines, fenced = [], False
     for line in text.splitlines(keepends=True):
         fenced ^= line.lstrip().startswith("```")
-        if HEADING.match(line) and not fenced:  # in code, such a line is a comment
+        if HEADING.match(line) and not fenced:  # not a comment in code
             inside = line.split() == ["##", "Solutions"]
         lines += [] if inside else [line]
     return "".join(lines).rstrip("\n"), inside
 
 
 def _without_mention(text):
-    """Prose that does not promise `solution`: the sentence goes, or its part behind a semicolon."""
+    """Prose without sentences, or their parts after a semicolon, that mention `solution`."""
     if "`solution`" not in text:
         return text
     pieces = []
@@ -134,14 +134,16 @@ def _without_mention(text):
 
 
 def _without_calls(source):
-    """Code without its lines `solution(...)`, and without the import of what is no longer called."""
-    lines = [line for line in source.split("\n") if not CALLS.match(line)]  # `splitlines` would cut strings at U+2028
+    """Code without its calls of `solution`, and without the import of it."""
+    lines = [
+        line for line in source.split("\n") if not CALLS.match(line)
+    ]  # not `splitlines`, which splits at U+2028 too
     imported = re.compile(r"^(from bertedu\.(?:course|exercise) import .*?)(?:, solution\b|\bsolution, )")
     return "\n".join(imported.sub(r"\1", line) for line in lines)
 
 
 def _blank(source):
-    """A cell that checks an exercise as it is handed out; any other cell as it is."""
+    """The blank of an exercise, for a cell that checks one; any other cell unchanged."""
     checked = CHECKED.search(source)
     task = EXERCISES.get(checked.group(1)) if checked else None
     if task is None:

@@ -1,4 +1,4 @@
-"""The package as a wheel, built from the files that run here, without a network or a build tool (PEP 427)."""
+"""Build a wheel (PEP 427) of the installed package, without a network or build tools."""
 
 import base64
 import hashlib
@@ -9,13 +9,13 @@ import zipfile
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
-LARGEST_ASSET = 100_000  # bytes; larger files of `assets/`, such as the trained masked-LM head, are not in the wheel
+LARGEST_ASSET = 100_000  # bytes; the wheel leaves out larger files of `assets/`, such as the trained masked-LM head
 
 
 def build_wheel() -> tuple[str, bytes]:
-    """Return this package as a wheel: its file name and its bytes, the same bytes every time.
+    """Return the file name and the bytes of the wheel; two builds are equal.
 
-    The files are stored, not compressed: a notebook compresses all of them at once, which saves another third.
+    The files in it are not compressed, because a notebook compresses the whole wheel, which saves another third.
     """
     metadata = importlib.metadata.distribution("bertedu").read_text("METADATA") or ""
     metadata = metadata.split("\n\n", 1)[0].rstrip("\n") + "\n"  # without the README
@@ -36,14 +36,14 @@ def build_wheel() -> tuple[str, bytes]:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as wheel:
         for name, content in files.items():
-            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # no time of day, so that two builds are equal
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # a fixed date, so that two builds are equal
             entry.external_attr = 0o644 << 16
             wheel.writestr(entry, content)
     return f"bertedu-{version}-py3-none-any.whl", buffer.getvalue()
 
 
 def package_files() -> dict[str, bytes]:
-    """Return the files of the package: path in the wheel -> bytes."""
+    """Return the files of the package: dict, path in the wheel -> bytes."""
     files = {}
     for path in PACKAGE.rglob("*"):
         name = path.relative_to(PACKAGE)
@@ -52,7 +52,7 @@ def package_files() -> dict[str, bytes]:
         if path.is_file() and not hidden and not large:
             files[f"bertedu/{name.as_posix()}"] = path.read_bytes()
     files["bertedu_command.py"] = (PACKAGE.parent / "bertedu_command.py").read_bytes()
-    data = PACKAGE.parent / "data"  # of a checkout; an installed package has its files in assets/data already
+    data = PACKAGE.parent / "data"  # of a checkout; an installed package has these files in assets/data
     if (PACKAGE.parent / "pyproject.toml").is_file():
         for path in data.rglob("*"):
             if path.suffix in (".tsv", ".md"):

@@ -1,12 +1,12 @@
-"""Fine-tuning: a pretrained encoder learns a task, in minutes, resumable, and with everything written down.
+"""Fine-tuning: train a pretrained encoder on a task, resumable and reproducible.
 
-examples   texts with labels, encoded and checked       history    what happened, and how to do it again
-batches    texts of similar length together             progress   what is shown meanwhile
-schedule   AdamW, warm-up, decay                        run        one training, from where it is to its end
-config     the settings of a training                   seeds      how much of a result is luck
+examples   labelled texts, encoded and checked          history    metrics and settings of a training
+batches    batches of texts of similar length           progress   progress bar and live loss curve
+schedule   AdamW, warm-up, decay                        run        one training, with its checkpoints
+config     the settings of a training                   seeds      repeated trainings with other seeds
 model      precision, loss and optimizer                recipe     `fine_tune`
-callbacks  Keras' own, in many calls of `fit`           evaluation predictions, mistakes, calibration
-state      saved to disk, and resumed
+callbacks  Keras' callbacks in several calls of `fit`   evaluation predictions, mistakes, calibration
+state      training checkpoints
 
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.2. Chapter: notebooks/11_fine_tuning.ipynb.
 """

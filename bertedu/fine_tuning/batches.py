@@ -1,7 +1,7 @@
-"""Batches of texts of similar length, each as long as its longest text: most of what makes fine-tuning fast.
+"""Batches of texts of similar length, padded to their longest text, which makes fine-tuning several times faster.
 
-A batch costs what its longest text costs, for every text in it. Sentences are short and the limit is long, so padding
-all of them to the limit spends most of the time on nothing. Chapter: notebooks/11_fine_tuning.ipynb.
+The time of a batch depends on its padded length. Sentences are short and the limit is long, so padding all of them to
+the limit would waste most of the time. Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from bertedu.fine_tuning.examples import Examples
 from bertedu.text import pack
 
 SIZES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-"""Lengths to pad to where each is compiled anew (JAX, XLA): few, as compiling costs, and close, as padding does."""
+"""Padded lengths where each length is compiled (JAX, XLA): few, to compile rarely, and close, to pad little."""
 
-POOL = 50  # batches whose texts are chosen at random before they are sorted: similar in length, and still a mixture
+POOL = 50  # batches whose texts are sampled at random, then sorted by length
 
 
 def padded_length(length: int, limit: int, sizes: Sequence[int] = SIZES) -> int:
-    """Return the smallest of `sizes` that holds `length` tokens, at most `limit`; without sizes, `length`.
+    """Return the smallest of `sizes` that is at least `length`, or `length` itself without sizes; at most `limit`.
 
     Example:
         >>> padded_length(17, 128), padded_length(120, 125), padded_length(17, 128, sizes=())
@@ -29,12 +29,16 @@ def padded_length(length: int, limit: int, sizes: Sequence[int] = SIZES) -> int:
 
 
 def plan_batches(lengths: Sequence[int], batch_size: int, rng: np.random.Generator | None = None) -> list[np.ndarray]:
-    """Return which texts go together: a list of arrays of indices, one per batch.
+    """Assign texts to batches of similar length.
 
     Args:
-        lengths: tokens of each text.
-        batch_size: int.
-        rng: orders the texts at random. Defaults to all texts sorted by length, as for an evaluation.
+        lengths: list of ints, the number of tokens of each text.
+        batch_size: int, texts per batch.
+        rng: `numpy.random.Generator` that shuffles texts and batches. Defaults to None: all texts are sorted by
+            length, as for an evaluation.
+
+    Returns:
+        list of int arrays, the indices of the texts in each batch.
 
     Example:
         >>> [batch.tolist() for batch in plan_batches([5, 9, 4, 8, 6], batch_size=2)]
@@ -54,17 +58,17 @@ def plan_batches(lengths: Sequence[int], batch_size: int, rng: np.random.Generat
 
 
 class Batches(keras.utils.PyDataset):
-    """Examples as Keras takes them: (inputs, labels, weights) per batch.
+    """Data set for `fit`, `evaluate` and `predict`: (inputs, labels, weights) per batch.
 
-    A batch that is too short is filled up with texts of weight 0, so that there is one shape per length.
+    Short batches are filled up with texts of weight 0, so that there is one shape per padded length.
 
     Args:
         examples: `Examples`.
-        batches: what `plan_batches` returns, or a part of it.
-        batch_size: int.
-        pad_id: int, the tokenizer's.
-        limit: int, the longest that a batch may be.
-        sizes: the lengths to pad to. Defaults to the length of each batch's longest text.
+        batches: list of int arrays, as `plan_batches` returns it, or a part of that list.
+        batch_size: int, texts per batch.
+        pad_id: int, id of the padding token.
+        limit: int, the maximum padded length.
+        sizes: padded lengths. Defaults to the length of each batch's longest text.
     """
 
     def __init__(
@@ -95,12 +99,12 @@ class Batches(keras.utils.PyDataset):
 
     @property
     def weights(self) -> list[float]:
-        """The sum of the weights of the texts in each batch."""
+        """List of floats, the sum of the weights of the texts in each batch."""
         return [self.examples.weights[batch].sum() for batch in self.batches]
 
 
 def _two_lengths_first(batches, lengths):
-    """`batches` with two of different lengths at the front: Keras takes what the first two share for fixed."""
+    """`batches` with two of different lengths first, because Keras takes sizes that are equal in both for fixed."""
     other = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
     if other is not None:
         batches = [batches[0], batches[other], *batches[1:other], *batches[other + 1 :]]

@@ -1,4 +1,4 @@
-"""The settings of a training: every argument of `fine_tune` that its result depends on, checked.
+"""`TrainingConfig`: the arguments of `fine_tune` that the result depends on, checked.
 
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
@@ -17,10 +17,10 @@ WARM_UP = {"linear": 0.1, "constant": 0.0}  # defaults by schedule
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
-    """The settings of a training; their meaning stands at `fine_tune`.
+    """Settings of a training, documented in `fine_tune`.
 
     Raises:
-        ValueError: a value is out of its range.
+        ValueError: a value is out of range.
     """
 
     epochs: int
@@ -52,10 +52,10 @@ class TrainingConfig:
             number(name, getattr(self, name), 0, 1)
 
     def steps_per_epoch(self, num_examples: int) -> int:
-        """Return how many batches so many examples make."""
+        """Return the number of batches in an epoch."""
         return -(-num_examples // self.batch_size)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings as a dict that JSON can hold."""
+        """Return the settings as a dict for JSON."""
         values = dataclasses.asdict(self)
         return {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}

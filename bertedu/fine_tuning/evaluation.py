@@ -1,4 +1,4 @@
-"""Evaluation: what a trained classifier predicts for texts, where it errs, and whether its confidence is justified.
+"""Evaluation of a trained classifier: predictions, mistakes, confusion matrix and calibration.
 
 Calibration after Guo et al. 2017 (https://arxiv.org/abs/1706.04599), section 2.
 Chapter: notebooks/11_fine_tuning.ipynb.
@@ -28,7 +28,7 @@ BINS = 10
 
 
 class Mistake(NamedTuple):
-    """A text that a classifier is wrong about: its index, both labels, and the probability of the predicted one."""
+    """A misclassified text: its index, true label, predicted label, and the probability of the predicted label."""
 
     index: int  # type: ignore[assignment]  # hides `tuple.index`
     text: str
@@ -38,7 +38,7 @@ class Mistake(NamedTuple):
     pair: str | None = None
 
     def read(self, bert: Bert) -> Reading:
-        """Return its `Reading` by a `Bert`, with attention, as `mistake.read(be.load("runs/a/model"))`."""
+        """Return the `Reading` of the text by a `Bert`, as `mistake.read(be.load("runs/a/model"))`."""
         return bert.read(self.text, self.pair)
 
 
@@ -50,29 +50,29 @@ def predict(
     *,
     max_length: int | None = None,
 ) -> np.ndarray:
-    """Return what a classifier predicts for texts; one that was trained here reads them as in its training.
+    """Return the predictions of a classifier, with the precision and the token limit of its training, if known.
 
     Args:
-        classifier: a `BertClassifier`.
+        classifier: `BertClassifier`.
         preprocessor: its `BertPreprocessor`.
-        texts: n strings, or tuples of two: a list, an array or a table's column.
-        pairs: None, or the n second texts.
-        max_length: int, tokens to which texts are cut. Defaults to the training's, or else to what `fine_tune` would
-            take: the preprocessor's `seq_length`, or the encoder's positions.
+        texts: list, array or table column of `n` strings, or of tuples (text, second text).
+        pairs: the `n` second texts. Defaults to None, single texts.
+        max_length: int, maximum number of tokens; longer texts are truncated. Defaults to the training's limit, or else
+            to that of `fine_tune`: the preprocessor's `seq_length`, or the encoder's number of positions.
 
     Returns:
         float32 array `[n, classes]` of probabilities, which for a multi-label classifier are independent of each other;
         `[n]` of numbers for a regression.
 
     Raises:
-        ValueError: pairs where single texts were trained, or the reverse; or an argument of another form.
+        ValueError: pairs for a model of single texts, or the reverse; or an argument has another form.
 
     Example:
         predict(classifier, bert.preprocessor, ["What a film!"]).argmax(axis=-1)
     """
     settings = PREDICTION_SETTINGS.get(classifier, PredictionSettings(None))
-    alone = isinstance(texts, str | bytes)
-    texts, pairs = strings("predict", [texts] if alone else texts, [pairs] if alone and pairs is not None else pairs)
+    single = isinstance(texts, str | bytes)
+    texts, pairs = strings("predict", [texts] if single else texts, [pairs] if single and pairs is not None else pairs)
     if texts and settings.pairs not in (None, pairs is not None):
         kinds = ("single texts", "pairs of texts")
         raise ValueError(f"pairs: expected {kinds[settings.pairs]}, as trained, got {kinds[pairs is not None]}.")
@@ -97,8 +97,8 @@ class TrainedRun(NamedTuple):
     """A finished training, opened from its `output_dir`.
 
     Args:
-        bert: its `Bert`; `bert.classifier` predicts as in the training.
-        names: list of the classes' names, or None.
+        bert: `Bert` with the trained classifier.
+        names: list of the class names, or None.
         settings: `PredictionSettings` of the training.
     """
 
@@ -108,10 +108,10 @@ class TrainedRun(NamedTuple):
 
 
 def open_run(output_dir: str | Path) -> TrainedRun:
-    """Return the `TrainedRun` that a finished `fine_tune` left in its `output_dir`.
+    """Open the `output_dir` of a finished `fine_tune` and return its `TrainedRun`.
 
     Raises:
-        ValueError: there is none, or its history.json is damaged.
+        ValueError: it contains no finished training, or its history.json is damaged.
 
     Example:
         bert, names, _ = open_run("runs/first")
@@ -119,11 +119,11 @@ def open_run(output_dir: str | Path) -> TrainedRun:
     """
     folder = Path(output_dir).expanduser()
     if not (folder / HISTORY).is_file():
-        raise ValueError(f"{folder} holds no finished training ({HISTORY}); `bertedu finetune` makes one.")
+        raise ValueError(f"{folder}: expected a finished training, got no {HISTORY}. Run `bertedu finetune`.")
     run = read_json(folder / HISTORY).get("run")
     bert = load(folder / MODEL)
     try:
-        old = {"max_length": run["arguments"]["max_length"]}  # version 0.1 wrote no more
+        old = {"max_length": run["arguments"]["max_length"]}  # all that version 0.1 wrote
         settings = PredictionSettings(**run.get("prediction", old))
         names = run["names"]
     except (AttributeError, KeyError, TypeError):
@@ -135,18 +135,18 @@ def open_run(output_dir: str | Path) -> TrainedRun:
 
 
 def _checked(labels, probabilities):
-    """Labels as ints `[n]` and probabilities as an array `[n, classes]`, by position."""
+    """Labels as an int array `[n]`, probabilities as an array `[n, classes]`."""
     probabilities = np.asarray(probabilities)
     if probabilities.ndim != 2 or len(probabilities) == 0:
-        raise ValueError(f"probabilities: expected [n, classes], as of predict, got shape {probabilities.shape}.")
+        raise ValueError(f"probabilities: expected shape [n, classes], got {list(probabilities.shape)}.")
     labels = class_labels("labels", column("labels", labels), probabilities.shape[1])
     if len(labels) != len(probabilities):
-        raise ValueError(f"labels: expected {len(probabilities)}, one for each row, got {len(labels)}.")
+        raise ValueError(f"labels: expected {len(probabilities)}, one per row of probabilities, got {len(labels)}.")
     return labels, probabilities
 
 
 def confusion_matrix(labels: Sequence[int], probabilities: np.ndarray) -> np.ndarray:
-    """Return how many texts of each class (rows) got which prediction (columns): int array `[classes, classes]`.
+    """Return the confusion matrix: int array `[true class, predicted class]` of numbers of texts.
 
     Example:
         >>> confusion_matrix([0, 0, 1], np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])).tolist()
@@ -161,7 +161,7 @@ def confusion_matrix(labels: Sequence[int], probabilities: np.ndarray) -> np.nda
 def mistakes(
     texts: Any, labels: Sequence[int], probabilities: np.ndarray, limit: int = 10, pairs: Any = None
 ) -> list[Mistake]:
-    """Return the texts that a classifier is wrong about, at most `limit`, the most confident mistakes first.
+    """Return at most `limit` misclassified texts, as a list of `Mistake`, the most confident first.
 
     Example:
         >>> mistakes(["so good", "so bad"], [1, 0], np.array([[0.9, 0.1], [0.6, 0.4]]))
@@ -170,7 +170,7 @@ def mistakes(
     labels, probabilities = _checked(labels, probabilities)
     texts, pairs = strings("mistakes", texts, pairs)
     if len(texts) != len(labels):
-        raise ValueError(f"texts: expected {len(labels)}, one for each label, got {len(texts)}.")
+        raise ValueError(f"texts: expected {len(labels)}, one per label, got {len(texts)}.")
     predicted, confidence = probabilities.argmax(-1), probabilities.max(-1)
     wrong = [i for i in np.argsort(-confidence, kind="stable") if predicted[i] != labels[i]]
     return [
@@ -180,16 +180,16 @@ def mistakes(
 
 
 def calibration(labels: Sequence[int], probabilities: np.ndarray, bins: int = BINS) -> dict[str, Any]:
-    """Return whether a classifier that is 80 % confident is right 8 times of 10.
+    """Compare the confidence of predictions with their accuracy, bin by bin.
 
     Args:
-        labels: n ints.
-        probabilities: `[n, classes]`.
-        bins: int, into how many equal parts confidence from 0 to 1 is divided.
+        labels: list of `n` ints, the true classes.
+        probabilities: array `[n, classes]`.
+        bins: int, number of equal intervals of confidence, from 0 to 1.
 
     Returns:
-        dict: `confidence` and `accuracy`, their means in each bin that holds texts, `count` of texts there, and
-        `error`, the mean distance of the two over all texts (the expected calibration error).
+        dict: arrays `confidence` and `accuracy`, the means in each bin that is not empty, `count`, its number of texts,
+        and float `error`, the expected calibration error: the mean difference of the two over all texts.
 
     Example:
         >>> calibration([0, 0, 1, 1], np.array([[0.9, 0.1]] * 2 + [[0.8, 0.2]] * 2))["error"]

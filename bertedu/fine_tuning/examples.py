@@ -1,4 +1,4 @@
-"""Examples: texts with labels, encoded and checked before any training begins.
+"""Examples: labelled texts, encoded and checked before the training starts.
 
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
@@ -20,16 +20,16 @@ AS_LIST = ("tolist", "to_list", "to_pylist", "numpy")  # of NumPy, pandas and to
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """Texts as a classifier takes them.
+    """Encoded texts with labels and weights.
 
     Args:
-        rows: list of n `text.Encoded`.
+        rows: list of `n` `text.Encoded`.
         labels: int32 array `[n]`, or float32 `[n, 1]` for a regression.
         weights: float32 array `[n]`.
-        truncated: how many of the texts were cut.
-        digest: sha256 of texts and labels, by which a run recognises its data.
-        names: list of the classes' names, or None.
-        pairs: whether each example is a pair of texts.
+        truncated: int, number of truncated texts.
+        digest: str, sha256 of texts and labels; a training resumes only with the same data.
+        names: list of the class names, or None.
+        pairs: bool, whether each example is a pair of texts.
     """
 
     rows: list[Encoded]
@@ -41,7 +41,7 @@ class Examples:
     pairs: bool = False
 
     def describe(self) -> dict[str, Any]:
-        """Return sizes and digest, as a dict that JSON can hold."""
+        """Return sizes and digest as a dict for JSON."""
         return {"texts": len(self.rows), "cut": self.truncated, "sha256": self.digest}
 
     @property
@@ -58,25 +58,26 @@ def prepare(
     max_length: int,
     names: Iterable[str] | None = None,
 ) -> Examples:
-    """Encode and check what a user passed as examples.
+    """Check and encode labelled texts.
 
     Args:
         name: "train" or "validation", for messages.
         data: (texts, labels), (texts, pairs, labels), or an object with `texts`, `pairs` and `labels`. A text may be a
-            tuple of two. Lists, arrays and table columns are read by position.
-        preprocessor: a `BertPreprocessor`.
-        num_classes: int, of the classifier; 1 for a regression.
-        max_length: int, tokens to which a text is cut.
-        names: names of the classifier's classes in their order. Data with names of their own are matched by name.
+            tuple (text, second text). Lists, arrays and table columns are read by position.
+        preprocessor: `BertPreprocessor`.
+        num_classes: int, number of classes; 1 for a regression.
+        max_length: int, maximum number of tokens; longer texts are truncated.
+        names: class names in the order of the classifier's outputs. The classes of `data`, if they have names, are
+            matched with these by name.
 
     Raises:
-        ValueError: data of another form, of different lengths, none at all, or labels that do not fit.
+        ValueError: `data` is empty or has another form, different lengths, or invalid labels.
     """
     texts, pairs, labels = _parts(name, data)
     if len(texts) == 0:
-        raise ValueError(f"{name} is empty: at least one text with its label is needed.")
+        raise ValueError(f"{name}: expected at least one text with its label, got none.")
     if len(labels) != len(texts):
-        raise ValueError(f"{name} has {len(texts)} texts, but {len(labels)} labels: each text needs one.")
+        raise ValueError(f"{name}: expected a label for each of {len(texts)} texts, got {len(labels)} labels.")
     own_names = getattr(data, "names", None)
     own_names = None if own_names is None else [str(own) for own in own_names]
     if num_classes > 1 and own_names is not None:
@@ -86,54 +87,58 @@ def prepare(
     else:
         labels = class_labels(name, labels, num_classes)  # [n]
     if name == "train" and num_classes > 1 and len(np.unique(labels)) < 2:
-        raise ValueError(f"train holds texts of one class only, {labels[0]}: there is nothing to tell apart.")
+        raise ValueError(f"train: expected texts of at least two classes, got only class {labels[0]}.")
     rows = preprocessor.encode_batch(texts, pairs, max_length=max_length)
     names = own_names if names is None else list(names)
     weights = np.ones(len(rows), "float32")  # [n]
-    content = json.dumps([texts, pairs, labels.tolist()], default=str)
-    digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+    digest = sha256([texts, pairs, labels.tolist()])
     return Examples(rows, labels, weights, sum(row.truncated > 0 for row in rows), digest, names, pairs is not None)
 
 
+def sha256(content: Any) -> str:
+    """Return the SHA-256 of `content`, written as JSON."""
+    return hashlib.sha256(json.dumps(content, default=str).encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def column(name: str, values: Any) -> list[Any]:
-    """Return the values of a list, an array or a table's column as a list, by position.
+    """Return the values of a list, an array or a table column as a list, by position.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: `values` has another type.
     """
     for method in AS_LIST:
         if hasattr(values, method):
             values = getattr(values, method)()
-    is_table = hasattr(values, "columns")  # which would be read as the names of its columns
+    is_table = hasattr(values, "columns")  # whose iterator returns the names of its columns
     if is_table or isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise ValueError(f"{name}: expected a list, an array or one column of a table, got {reprlib.repr(values)}.")
     return list(values)
 
 
 def strings(name: str, texts: Any, pairs: Any = None) -> tuple[list[str], list[str] | None]:
-    """Return texts and second texts as lists of strings; the second is None where there are no pairs.
+    """Return texts and second texts as lists of strings; the latter is None for single texts.
 
     Args:
-        name: of the argument, for messages.
-        texts: strings, or tuples of two; in any form that `column` takes.
-        pairs: None, or the second texts.
+        name: name of the argument, for messages.
+        texts: strings, or tuples (text, second text), in any form that `column` accepts.
+        pairs: the second texts, or None.
 
     Raises:
-        ValueError: something that is no string, or a different number of texts and pairs.
+        ValueError: a value is not a string, or the numbers of texts and pairs differ.
     """
     texts = column(f"{name}: texts", texts)
     if pairs is None and texts and all(isinstance(text, tuple | list) for text in texts):
         if any(len(text) != 2 for text in texts):
-            raise ValueError(f"{name}: a text may be a tuple of two, the pair; there is one of another length.")
+            raise ValueError(f"{name}: expected tuples of two texts, got one of another length.")
         texts, pairs = map(list, zip(*texts, strict=True))
     if pairs is not None:
         pairs = column(f"{name}: pairs", pairs)
         if len(pairs) != len(texts):
-            raise ValueError(f"{name} has {len(texts)} texts, but {len(pairs)} pairs: each text needs one.")
+            raise ValueError(f"{name}: expected a second text for each of {len(texts)} texts, got {len(pairs)} pairs.")
     for kind, values in (("text", texts), ("pair", pairs or ())):
         for i, value in enumerate(values):
             if not isinstance(value, str | bytes):
-                raise ValueError(f"{name}: expected strings, but {kind} {i} is {reprlib.repr(value)}.")
+                raise ValueError(f"{name}: expected strings, got {reprlib.repr(value)} as {kind} {i}.")
     return texts, pairs
 
 
@@ -143,38 +148,38 @@ def _parts(name, data):
     elif isinstance(data, tuple | list) and len(data) in (2, 3):
         texts, pairs, labels = data if len(data) == 3 else (data[0], None, data[1])
     else:
-        raise ValueError(f"{name} must be (texts, labels) or (texts, pairs, labels), got {reprlib.repr(data)}.")
+        raise ValueError(f"{name}: expected (texts, labels) or (texts, pairs, labels), got {reprlib.repr(data)}.")
     if isinstance(texts, str) or isinstance(labels, str):
-        raise ValueError(f"{name} must hold a list of texts and a list of labels, got one string.")
+        raise ValueError(f"{name}: expected a list of texts and a list of labels, got one string.")
     if labels is None:
-        raise ValueError(f"{name} has no labels: each text needs one.")
+        raise ValueError(f"{name}: expected a label for each text, got no labels.")
     return *strings(name, texts, pairs), column(f"{name}: labels", labels)
 
 
 def _numbers(name, labels, hint=""):
-    """Return labels as float64 `[n]`, each within float32's range."""
+    """Return labels as a float64 array `[n]`, each within the range of float32."""
     values = np.array([_number(label) for label in labels])
     for i in np.flatnonzero(~(np.abs(values) <= np.finfo("float32").max)):
-        raise ValueError(f"{name}: labels must be a list of numbers, but label {i} is {_shown(labels[i])}.{hint}")
+        raise ValueError(f"{name}: expected numbers as labels, got {_shown(labels[i])} as label {i}.{hint}")
     return values
 
 
 def class_labels(name: str, labels: Any, num_classes: int) -> np.ndarray:
-    """Return labels as int32 `[n]`, each from 0 to `num_classes` - 1."""
-    values = _numbers(name, labels, " Rows of 0 and 1 become numbers by argmax(-1).")
+    """Return labels as an int32 array `[n]`, each from 0 to `num_classes` - 1."""
+    values = _numbers(name, labels, " Convert one-hot rows with argmax(-1).")
     for i in np.flatnonzero((values % 1 != 0) | (values < 0) | (values >= num_classes)):
-        expected = f"expected a class from 0 to {num_classes - 1} (or a regression, num_classes=1)"
-        raise ValueError(f"{name}: label {i} is {_shown(labels[i])}; {expected}.")
+        expected = f"expected labels from 0 to {num_classes - 1} (or num_classes=1, a regression)"
+        raise ValueError(f"{name}: {expected}, got {_shown(labels[i])} as label {i}.")
     return values.astype("int32")
 
 
 def _number(label):
-    """Return a label as a float; NaN where it is no number."""
+    """Return a label as a float, NaN if it is not a number."""
     if isinstance(label, str | bytes | list | tuple | np.ndarray):
         return np.nan
     try:
         return float(label)
-    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last is torch's
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # RuntimeError: torch
         return np.nan
 
 
@@ -183,7 +188,7 @@ def _shown(label):
 
 
 def _matched(name, labels, own_names, names, num_classes):
-    """Return `labels`, numbers of classes as `own_names` orders them, as numbers in the order of `names`."""
+    """Return `labels`, indices into `own_names`, as indices into `names`."""
     if names is None:
         if name == "train" or len(own_names) == num_classes:
             return labels
@@ -197,34 +202,34 @@ def _matched(name, labels, own_names, names, num_classes):
 
 
 def weights_of_classes(class_weights: Any, train: Examples, num_classes: int) -> list[float]:
-    """Return the weight of each class, a list of floats.
+    """Return the weights of all classes, a list of floats.
 
     Args:
-        class_weights: "balanced", a weight for each class, or a dict from the name or the number of a class to its
-            weight, 1 for those that are not in it.
-        train: `Examples` of the training.
-        num_classes: int.
+        class_weights: "balanced"; a list of weights; or a dict, class name or number -> weight, where missing classes
+            have weight 1.
+        train: `Examples` of the training set.
+        num_classes: int, number of classes.
 
     Raises:
-        ValueError: another form, a class that there is not, or a weight below 0.
+        ValueError: another form, an unknown class, or a negative weight.
     """
     if num_classes == 1:
-        raise ValueError("class_weights are for classes, and a regression has none.")
+        raise ValueError("class_weights: expected None for a regression, which has no classes.")
     if isinstance(class_weights, str) and class_weights == "balanced":
         counts = np.maximum(np.bincount(train.labels, minlength=num_classes), 1)
         return (len(train.labels) / num_classes / counts).tolist()
-    expected = f'class_weights must be "balanced", {num_classes} numbers from 0 on, or a dict of them'
-    if hasattr(class_weights, "to_dict"):  # a column of a table, whose index says which class
+    expected = f'class_weights: expected "balanced", {num_classes} numbers of at least 0, or a dict of them'
+    if hasattr(class_weights, "to_dict"):  # a table column, indexed by class
         class_weights = class_weights.to_dict()
     if isinstance(class_weights, Mapping):
         values = _weights_by_name(class_weights, num_classes, train.names)
     elif isinstance(class_weights, str | bytes) or np.ndim(class_weights) != 1:
-        raise ValueError(f"{expected}; got {class_weights!r}.")
+        raise ValueError(f"{expected}, got {class_weights!r}.")
     else:
         values = [_number(weight) for weight in class_weights]
     weights = np.array(values, "float64")
     if weights.shape != (num_classes,) or not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
-        raise ValueError(f"{expected}; got {class_weights!r}.")
+        raise ValueError(f"{expected}, got {class_weights!r}.")
     return weights.tolist()
 
 
@@ -238,9 +243,9 @@ def _weights_by_name(class_weights, num_classes, names):
             number = int(key) if isinstance(key, int | np.integer) and not isinstance(key, bool) else None
         if number is None or not 0 <= number < num_classes:
             known = f"0 to {num_classes - 1}" + (f", or by name {', '.join(map(repr, names))}" if names else "")
-            raise ValueError(f"class_weights: there is no class {key!r}, only {known}.")
+            raise ValueError(f"class_weights: expected classes {known}, got {key!r}.")
         if number in weights:
-            raise ValueError(f"class_weights: the class {key!r} is there twice, by name and by number.")
+            raise ValueError(f"class_weights: expected each class once, got {key!r} twice, by name and by number.")
         weights[number] = _number(weight)
     if not weights:
         raise ValueError("class_weights: expected at least one class, got an empty dict.")

@@ -1,4 +1,4 @@
-"""History: what happened in a fine-tuning, and everything that is needed to do it again.
+"""`History`: the metrics of a training, and all settings that are needed to repeat it.
 
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
@@ -13,7 +13,10 @@ from typing import Any
 
 from bertedu import files
 from bertedu.backend import devices
+from bertedu.fields import shown
 
+NOT_IN_0_1 = ("prediction", "frozen", "dropout", "tokenizer")
+NOT_COMPARED = ("arguments", "prediction", "surroundings")  # as a whole
 PACKAGES = ("bertedu", "keras", "tensorflow", "jax", "torch", "numpy", "tokenizers")
 
 
@@ -24,15 +27,17 @@ def metrics_of(epoch: dict[str, Any]) -> dict[str, float]:
 
 @dataclasses.dataclass
 class History:
-    """What `fine_tune` returns.
+    """Metrics and settings of a training, returned by `fine_tune`.
 
     Attributes:
-        epochs: list of dicts, one per epoch: loss, metrics, those of the validation ("val_loss", ...), seconds.
-        segments: list of dicts, one per stretch of steps: step, loss, metrics.
-        run: dict, all that the result depends on: arguments, data, sizes, seed, versions.
-        best_epoch: int, counted from 0, the epoch with the lowest validation loss, or the best of an EarlyStopping
-            that restores it; the classifier has its weights unless restore_best=False. None without either.
-        finished: whether it came to its end.
+        epochs: list of dicts, one per epoch: loss, metrics, validation metrics ("val_loss", ...), seconds.
+        segments: list of dicts, one per segment, the steps between two training checkpoints: step, loss, metrics.
+        run: dict, everything that the result depends on: arguments, data, sizes, seed; versions and machine are those
+            of the process that started the training.
+        best_epoch: int, counted from 0, the epoch with the lowest validation loss (the later of equal ones), or the
+            best of an EarlyStopping that restores it. The classifier has its weights, unless restore_best=False. None
+            without validation and EarlyStopping.
+        finished: bool, whether the training is complete.
     """
 
     epochs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
@@ -43,12 +48,12 @@ class History:
 
     @property
     def steps(self) -> int:
-        """The number of steps so far."""
+        """int, the number of steps so far."""
         return self.segments[-1]["step"] if self.segments else 0
 
     @property
     def final(self) -> dict[str, Any]:
-        """The losses and metrics of the epoch that counts: the best, or the last without a best one; {} before any."""
+        """dict, losses and metrics of the best epoch, or of the last one without `best_epoch`; {} before the first."""
         return metrics_of(self.epochs[-1 if self.best_epoch is None else self.best_epoch]) if self.epochs else {}
 
     def __repr__(self) -> str:
@@ -57,34 +62,37 @@ class History:
         return f"History({len(self.epochs)} epochs{which}: {numbers})"
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as a dict that JSON can hold."""
+        """Return the history as a dict for JSON."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "History":
-        """Return the history that `to_json` returned as `content`."""
+        """Return the history that a dict of `to_json` describes."""
         return cls(**content)
 
     def save(self, path: str | Path) -> Path:
-        """Write `to_json` to a file and return its path."""
+        """Write `to_json` to a JSON file and return its path."""
         files.write_text(path, json.dumps(self.to_json(), indent=2) + "\n")
         return Path(path)
 
     def plot(self, metric: str = "loss") -> Any:
-        """Plot a metric by epoch, in training and validation.
+        """Plot a metric of training and validation by epoch.
+
+        Args:
+            metric: str, name of the metric without "val_". Defaults to "loss".
 
         Returns:
-            Axes.
+            matplotlib Axes.
 
         Raises:
-            ValueError: no such metric, or no epoch yet.
+            ValueError: unknown metric, or no epoch yet.
         """
         from bertedu import plots
 
         names = [name for name in (metric, f"val_{metric}") if self.epochs and name in self.epochs[0]]
         if not names:
             known = sorted({name.removeprefix("val_") for name in self.final})
-            raise ValueError(f"metric must be one of {known}, got {metric!r}.")
+            raise ValueError(f"metric: expected one of {known}, got {metric!r}.")
         values = [[epoch[name] for epoch in self.epochs] for name in names]
         labels = ["validation" if name.startswith("val_") else "training" for name in names]
         numbers = range(1, len(self.epochs) + 1)
@@ -92,7 +100,7 @@ class History:
 
 
 def environment() -> dict[str, str]:
-    """Return versions and machine, as far as a result may depend on them."""
+    """Return the versions and the machine that a result may depend on."""
     versions = {}
     for package in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
@@ -107,14 +115,22 @@ def environment() -> dict[str, str]:
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return the names of what differs between two descriptions of a training and must be the same to resume it.
+    """Return the settings, as a list of strings, that must be equal to resume a training and are not.
 
-    Versions and machine may differ, and what version 0.1 did not write down yet.
+    Versions and machine may differ, and settings that version 0.1 did not save.
+
+    Args:
+        before: `History.run` of the saved training.
+        now: `History.run` of the call.
     """
-    new, old = (json.loads(json.dumps(run)) for run in (now, {"prediction": None} | before))
+    old, new = (json.loads(json.dumps(run)) for run in ({key: now[key] for key in NOT_IN_0_1} | before, now))
     old["arguments"] = {"schedule": "linear"} | old["arguments"]
-    if old["prediction"] is None:
-        old["prediction"] = dict(new["prediction"])
-    for run in (new, old):
-        run["prediction"].pop("precision", None)  # what "auto" stands for may differ
-    return [key for key in new if key != "surroundings" and new[key] != old.get(key)]
+    for run in (old, new):
+        if before.get("prediction"):  # the effective limit
+            run["arguments"]["max_length"] = run["prediction"]["max_length"]
+    arguments = [
+        f"{name} ({shown(old['arguments'].get(name))} -> {shown(value)})"
+        for name, value in new["arguments"].items()
+        if value != old["arguments"].get(name)
+    ]
+    return arguments + [key for key in new if key not in NOT_COMPARED and new[key] != old.get(key)]

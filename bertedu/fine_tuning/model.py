@@ -1,6 +1,6 @@
-"""What is trained: the classifier itself, or a copy in another precision, with loss and optimizer; on which examples.
+"""The model and the settings of a training, and the settings that predictions must repeat.
 
-And what prediction must know of a training to repeat it. Chapter: notebooks/11_fine_tuning.ipynb.
+Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
 import dataclasses
@@ -13,19 +13,20 @@ from bertedu.backend import devices
 from bertedu.checks import whole_number
 from bertedu.classifier import BertClassifier, copy_encoder, copy_settings
 from bertedu.fine_tuning.config import TrainingConfig
-from bertedu.fine_tuning.examples import Examples
+from bertedu.fine_tuning.examples import Examples, sha256
 from bertedu.fine_tuning.history import environment
 from bertedu.fine_tuning.schedule import optimizer
+from bertedu.fine_tuning.state import named
 from bertedu.text import BertPreprocessor
 
 
 class PredictionSettings(NamedTuple):
-    """What a prediction must repeat of a training.
+    """Settings of a training that predictions must repeat.
 
     Args:
-        max_length: int, tokens to which texts are cut.
+        max_length: int, maximum number of tokens; None if unknown.
         pairs: bool, whether the examples are pairs of texts; None if unknown.
-        precision: name of the dtype policy; None for the classifier's own.
+        precision: str, name of the dtype policy. Defaults to None, that of the classifier.
     """
 
     max_length: int | None
@@ -34,22 +35,22 @@ class PredictionSettings(NamedTuple):
 
 
 PREDICTION_SETTINGS: weakref.WeakKeyDictionary[BertClassifier, PredictionSettings] = weakref.WeakKeyDictionary()
-"""`PredictionSettings` by classifier, of those that were trained or opened by `open_run` in this process."""
+"""`PredictionSettings` of the classifiers that were trained, or opened by `open_run`, in this process."""
 
 _COPIES: weakref.WeakKeyDictionary[BertClassifier, BertClassifier] = weakref.WeakKeyDictionary()
-# Of classifiers that predict in another precision than their own.
+# classifier -> its copy in another precision, for predictions
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """What is trained, on which examples, and how.
+    """Model, data and settings of a training.
 
     Args:
-        classifier: `BertClassifier`; gets the trained weights at the end.
+        classifier: `BertClassifier` that gets the trained weights.
         preprocessor: its `BertPreprocessor`.
-        train: `Examples`.
-        validation: `Examples`, or None.
-        max_length: int, tokens to which texts are cut.
+        train: `Examples` of the training set.
+        validation: `Examples` of the validation set, or None.
+        max_length: int, maximum number of tokens.
         config: `TrainingConfig`.
     """
 
@@ -61,7 +62,8 @@ class Training:
     config: TrainingConfig
 
     def describe(self) -> dict[str, Any]:
-        """Return everything that the result depends on, as a dict that JSON can hold."""
+        """Return everything that the result depends on, as a dict for JSON."""
+        layers = self.classifier._flatten_layers()
         settings = PredictionSettings(self.max_length, self.train.pairs, policy_of(self.config.precision))
         return {
             "arguments": self.config.to_json(),
@@ -71,22 +73,25 @@ class Training:
             "parameters": self.classifier.count_params(),
             "train": self.train.describe(),
             "validation": self.validation and self.validation.describe(),
+            "tokenizer": sha256(self.preprocessor.tokenizer.get_config()),
+            "frozen": [path for path, weight in named(self.classifier).items() if not weight.trainable],
+            "dropout": [layer.rate for layer in layers if isinstance(layer, keras.layers.Dropout)],
             "surroundings": environment(),
         }
 
 
 def compiled(classifier: BertClassifier, config: TrainingConfig, num_examples: int) -> BertClassifier:
-    """Return the classifier itself, or a copy that computes in the configured precision, with loss and optimizer.
+    """Return the classifier, or a copy in the configured precision, compiled with loss and optimizer.
 
-    It serves any number of runs with other seeds, so that the step is traced (which takes seconds) only once.
+    Trainings with several seeds use the same model, so that it is traced (which takes seconds) only once.
 
     Raises:
-        ValueError: every weight is frozen.
+        ValueError: all weights are frozen.
     """
     model = with_policy(classifier, policy_of(config.precision))
     if not model.trainable_variables:
-        raise ValueError("classifier: every weight is frozen (trainable=False), so there is nothing to train.")
-    # Dividing by the sum of the weights keeps a batch that was filled up from counting less.
+        raise ValueError("classifier: expected trainable weights, got only frozen ones. Set trainable=True.")
+    # The mean is over the sum of the weights, which does not depend on how a batch was filled up.
     reduction = "mean_with_sample_weight"
     if classifier.num_classes == 1:
         loss = keras.losses.MeanSquaredError(reduction=reduction)
@@ -108,18 +113,19 @@ def compiled(classifier: BertClassifier, config: TrainingConfig, num_examples: i
 
 
 def policy_of(precision: str) -> str:
-    """Return the name of the dtype policy that `precision` stands for on this machine."""
+    """Return the dtype policy of the argument `precision`; "auto" depends on this machine."""
     if precision != "auto":
         return precision
     return "mixed_bfloat16" if devices.has_accelerator() else "float32"
 
 
 def with_policy(classifier: BertClassifier, policy: str) -> BertClassifier:
-    """Return the classifier itself if it computes as `policy` says, or else a copy that does."""
+    """Return the classifier if its dtype policy is `policy`, otherwise a copy with that policy."""
     if classifier.network.dtype_policy.name == policy:
         return classifier
     if classifier.cls_head is not None:
-        raise ValueError(f"precision={policy!r} cannot be given to a classifier with a cls_head of its own.")
+        own = classifier.network.dtype_policy.name
+        raise ValueError(f"precision: expected {own!r} for a classifier with its own cls_head, got {policy!r}.")
     config = {name: value for name, value in classifier.get_config().items() if name not in ("network", "cls_head")}
     copy = BertClassifier(copy_encoder(classifier.network, policy), **config)
     copy.set_weights(classifier.get_weights())
@@ -128,7 +134,7 @@ def with_policy(classifier: BertClassifier, policy: str) -> BertClassifier:
 
 
 def predicting(classifier: BertClassifier, policy: str | None) -> BertClassifier:
-    """Return the classifier, or a copy with the same weights that computes in the precision `policy`."""
+    """Return the classifier, or a copy with its current weights, with the dtype policy `policy`."""
     if policy is None or classifier.network.dtype_policy.name == policy:
         return classifier
     copy = _COPIES.get(classifier)
@@ -139,12 +145,12 @@ def predicting(classifier: BertClassifier, policy: str | None) -> BertClassifier
 
 
 def limit_of(classifier: BertClassifier, preprocessor: BertPreprocessor, max_length: int | None) -> int:
-    """Return the tokens to which texts are cut, in training and prediction: `max_length`, or the preprocessor's limit.
+    """Return the maximum number of tokens: `max_length`, by default the limit of preprocessor and encoder.
 
     Raises:
-        ValueError: `max_length` is beyond the encoder's positions.
+        ValueError: `max_length` is greater than the encoder's number of positions.
     """
-    most = classifier.network.max_sequence_length
+    positions = classifier.network.max_sequence_length
     if max_length is None:
-        return min(preprocessor.seq_length or most, most)
-    return whole_number("max_length", max_length, 3, most, "The encoder has no more positions.")
+        return min(preprocessor.seq_length or positions, positions)
+    return whole_number("max_length", max_length, 3, positions, "The encoder has no more positions.")

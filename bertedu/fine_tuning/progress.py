@@ -1,4 +1,4 @@
-"""Progress: what is shown of a training while it runs, in a terminal and in a notebook.
+"""Progress of a training: a bar in a terminal, a live loss curve in a notebook.
 
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
@@ -13,18 +13,18 @@ from tqdm import tqdm
 from bertedu.fine_tuning.history import History, metrics_of
 from bertedu.terminal import in_notebook
 
-LEAST_SECONDS = 1.0  # between two plots
-MAX_TIME_FRACTION = 0.05  # that drawing may take
+MIN_SECONDS = 1.0  # between two plots
+MAX_TIME_FRACTION = 0.05  # of the training, for plots
 
 
 def progress(steps: int, steps_per_epoch: int, history: History, shown: bool = True) -> "Bar | Curves":
-    """Return the callback that shows a training: `Curves` in a notebook, else a `Bar`.
+    """Return the callback that shows the progress: `Curves` in a notebook, otherwise a `Bar`.
 
     Args:
-        steps: int, all steps of the training.
-        steps_per_epoch: int.
-        history: `History`; of a resumed run, with what was done before.
-        shown: bool.
+        steps: int, total steps of the training.
+        steps_per_epoch: int, steps of an epoch.
+        history: `History`, with the epochs and segments so far if the training resumes.
+        shown: bool, whether to show anything.
     """
     if shown and in_notebook():
         return Curves(steps, steps_per_epoch, history)
@@ -32,13 +32,13 @@ def progress(steps: int, steps_per_epoch: int, history: History, shown: bool = T
 
 
 def numbers_of(epoch: dict[str, Any]) -> str:
-    """Return an epoch's losses and metrics in one line."""
+    """Return the losses and metrics of an epoch as one line."""
     numbers = ", ".join(f"{key} {value:.4f}" for key, value in metrics_of(epoch).items())
     return f"epoch {epoch['epoch'] + 1}: {numbers}"
 
 
 class Bar(keras.callbacks.Callback):
-    """One bar for the whole training, and a line per epoch. The arguments are those of `progress`."""
+    """A progress bar, and a line per epoch. Arguments as for `progress`."""
 
     def __init__(self, steps: int, history: History, shown: bool = True):
         super().__init__()
@@ -58,14 +58,14 @@ class Bar(keras.callbacks.Callback):
             self.bar.write(f"{numbers_of(last)} ({last['seconds']:.0f} s)")
 
     def close(self) -> None:
-        """End, for better or worse."""
+        """End the display, also after an error."""
         self.bar.close()
 
 
 class Curves(keras.callbacks.Callback):
-    """The curve of the loss, drawn again and again, and a line per epoch. The arguments are those of `progress`.
+    """A plot of the loss that is updated during training, and a line per epoch. Arguments as for `progress`.
 
-    It is one image and no widget, so that it is still there when the notebook is saved and opened again.
+    It is an image, not a widget, so that it stays visible when the notebook is saved and reopened.
     """
 
     def __init__(self, steps: int, steps_per_epoch: int, history: History):
@@ -79,7 +79,7 @@ class Curves(keras.callbacks.Callback):
         self._draw(f"Step {self.done} of {steps}. The first takes longest")
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """A segment begins, and with it the running mean that Keras keeps."""
+        """Reset the sum of losses: Keras' running mean starts again with each segment."""
         self.sum = 0.0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -95,12 +95,12 @@ class Curves(keras.callbacks.Callback):
             self._draw(f"Epoch {epoch}, step {self.done} of {self.steps}{self._left(now)}")
 
     def epoch_done(self) -> None:
-        """Print the epoch's line and draw the point of its validation."""
+        """Print the epoch's line and plot its validation loss."""
         print(numbers_of(self.history.epochs[-1]))
         self._draw(f"Step {self.done} of {self.steps}")
 
     def close(self) -> None:
-        """End, for better or worse."""
+        """End the display, also after an error."""
         stopped = "" if self.done == self.steps else f", stopped after {self.done}"
         self._draw(f"Fine-tuning, {self.steps} steps{stopped}")
 
@@ -132,4 +132,4 @@ class Curves(keras.callbacks.Callback):
         else:
             self.handle.update(data, metadata=metadata, raw=True)
         now = time.perf_counter()
-        self.next = now + max(LEAST_SECONDS, (now - started) / MAX_TIME_FRACTION)
+        self.next = now + max(MIN_SECONDS, (now - started) / MAX_TIME_FRACTION)

@@ -1,4 +1,4 @@
-"""The recipe: a pretrained encoder and a new head, trained together on texts with labels.
+"""`fine_tune`: train a pretrained encoder and a new head together on labelled texts.
 
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.2 and appendix A.3.
 Chapter: notebooks/11_fine_tuning.ipynb.
@@ -49,45 +49,48 @@ def fine_tune(
     progress: bool = True,
     callbacks: Iterable[keras.callbacks.Callback] | None = (),
 ) -> History | Runs:
-    """Train a classifier, its encoder included, and return what happened.
+    """Fine-tune a classifier, including its encoder.
 
     Args:
-        classifier: a `BertClassifier`; it is trained itself, as in Keras. `bert.classifier_for(n)` makes one on a copy.
-        preprocessor: its `BertPreprocessor`: `bert.preprocessor`.
-        train: (texts, labels), (texts, pairs, labels), or what `load_texts` returns. Labels are whole numbers from 0,
-            or any numbers for a regression (`num_classes=1`).
-        validation: the same, or None; evaluated after each epoch. Where both have `names`, classes are matched by name.
+        classifier: `BertClassifier`, which is trained in place, as in Keras. `bert.classifier_for(n)` creates one with
+            a copy of the encoder.
+        preprocessor: its `BertPreprocessor`, as `bert.preprocessor`.
+        train: training set: (texts, labels), (texts, pairs, labels), or a result of `load_texts`. Labels are whole
+            numbers from 0, or any numbers for a regression (`num_classes=1`).
+        validation: validation set, in the same form, evaluated after each epoch. Defaults to None. If both sets have
+            `names`, classes are matched by name.
         epochs: int, passes over the training set.
         batch_size: int, texts per step.
-        learning_rate: float, the peak.
-        schedule: "linear": the learning rate rises to its peak and decays to 0; or "constant", which callbacks may
-            change.
-        warm_up: float, the part of the steps in which the rate rises. Defaults to 0.1; a constant rate has none.
-        weight_decay: float, of AdamW; biases and LayerNorm do not decay.
-        clip_norm: float or None, the norm to which the gradient of all weights together is clipped.
-        max_length: int, tokens to which texts are cut, here and in `predict`. Defaults to the preprocessor's
-            `seq_length`, or else to the encoder's positions.
-        class_weights: None, "balanced", a weight for each class, or a dict of weights by a class's name or number.
-        seed: int; the same seed, data and arguments give the same result on the same machine.
-        seeds: None, or a list of ints: train once for each, from the same weights with a new head; see `Runs`.
-        output_dir: None, or a folder in which the training is saved: killed at any moment, the same call resumes from
-            there; at its end it holds the model, which `be.load` opens, and history.json.
-        precision: "float32", "mixed_bfloat16", "mixed_float16", or "auto": half precision where an accelerator has it.
-        jit_compile: bool, or "auto": compile with XLA on accelerators, but not on a CPU, where it does not pay off.
-        restore_best: bool, end with the weights of the epoch with the lowest validation loss.
-        progress: bool, show a bar in a terminal, in a notebook the curve of the loss.
-        callbacks: list of Keras callbacks. Their methods are called as by one `fit`, with the metrics of the validation
-            at each epoch's end; `stop_training` is obeyed. Those that set the learning rate need schedule="constant".
-            A resumed training continues EarlyStopping, ModelCheckpoint, ReduceLROnPlateau and TensorBoard where they
-            were; another callback that keeps something is named in a warning.
+        learning_rate: float, the peak learning rate.
+        schedule: "linear" (warm-up, then decay to 0), or "constant", which callbacks may change.
+        warm_up: float, fraction of the steps with a rising rate. Defaults to 0.1, or to 0 for a constant rate.
+        weight_decay: float, weight decay of AdamW; not for biases and layer normalization.
+        clip_norm: float, maximum norm of the gradient of all weights together, or None.
+        max_length: int, maximum number of tokens, here and in `predict`; longer texts are truncated. Defaults to the
+            preprocessor's `seq_length`, or else to the encoder's number of positions.
+        class_weights: "balanced", a list of weights, or a dict, class name or number -> weight. Defaults to None, equal
+            weights.
+        seed: int, random seed. The same seed, data and arguments give the same result on the same machine (CPU).
+        seeds: list of ints: train once per seed, from the same encoder weights with a new head; see `Runs`. Defaults to
+            None, one training with `seed`.
+        output_dir: folder for training checkpoints, saved every 100 steps and after each epoch; the same call resumes a
+            training that was killed. In the end it also contains `model/`, for `be.load`, and history.json. Defaults to
+            None: nothing is saved.
+        precision: "float32", "mixed_bfloat16", "mixed_float16", or "auto": mixed_bfloat16 on accelerators.
+        jit_compile: bool, or "auto": compile with XLA on accelerators, but not on a CPU, where it is not worth it.
+        restore_best: bool, whether to end with the weights of the epoch with the lowest validation loss.
+        progress: bool, whether to show a progress bar, or in a notebook a live plot of the loss.
+        callbacks: list of Keras callbacks, called as by a single `fit`. Those that set the learning rate need
+            schedule="constant". When a training resumes, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau and
+            TensorBoard continue where they were, so pass the same callbacks again; a warning names others with state.
 
     Returns:
-        a `History`; for several `seeds`, `Runs`.
+        `History`, or `Runs` for several `seeds`.
 
     Raises:
-        TypeError, ValueError: an argument, a callback or the data do not fit; before the training starts.
-        FloatingPointError: the loss is NaN or infinite; the last saved state stays.
-        OSError: `output_dir` cannot be written.
+        TypeError, ValueError: an invalid argument, before the training starts.
+        FloatingPointError: the loss is NaN or infinite; the last training checkpoint stays.
+        OSError: `output_dir` cannot be written, or another process is training in it.
 
     Example:
         classifier = bert.classifier_for(num_classes=2)
@@ -116,7 +119,7 @@ def fine_tune(
 
     def train_with(seed: int, folder: Path | None) -> History:
         config = dataclasses.replace(training.config, seed=seed)
-        return Run(dataclasses.replace(training, config=config), model, folder).go(progress, callbacks)
+        return Run(dataclasses.replace(training, config=config), model, folder).train(progress, callbacks)
 
     if seeds is None:
         return train_with(seed, folder)
@@ -124,35 +127,37 @@ def fine_tune(
 
 
 def _check(classifier, preprocessor):
-    instance("classifier", classifier, BertClassifier, "as bert.classifier_for(2) makes one")
+    instance("classifier", classifier, BertClassifier, "such as bert.classifier_for(2)")
     if classifier.multi_label:
-        raise ValueError("classifier: expected one class per text, got multi_label=True, which cannot be trained yet.")
+        raise ValueError("classifier: expected multi_label=False, got True, which fine_tune does not support.")
     instance("preprocessor", preprocessor, BertPreprocessor, "such as bert.preprocessor")
     if preprocessor.tokenizer.vocab_size > classifier.network.vocab_size:
-        raise ValueError("preprocessor and classifier do not belong together: the vocabulary is larger than the table.")
+        sizes = f"{classifier.network.vocab_size:,} tokens, got {preprocessor.tokenizer.vocab_size:,}"
+        raise ValueError(f"preprocessor: expected the classifier's vocabulary, of at most {sizes}.")
 
 
 def _prepare(classifier, preprocessor, train, validation, config):
-    """The `Training`: examples encoded and checked, class weights in the one form that JSON keeps."""
+    """The `Training`, with encoded examples, and class weights as a list."""
     limit = limit_of(classifier, preprocessor, config.max_length)
     encoding = (preprocessor, classifier.num_classes, limit)
     prepared = examples.prepare("train", train, *encoding, _names(classifier, train))
-    evaluated = None
+    validation_examples = None
     if validation is not None:
-        evaluated = examples.prepare("validation", validation, *encoding, prepared.names)
-        if evaluated.pairs != prepared.pairs:
+        validation_examples = examples.prepare("validation", validation, *encoding, prepared.names)
+        if validation_examples.pairs != prepared.pairs:
             kinds = ("single texts", "pairs")
-            raise ValueError(f"validation holds {kinds[evaluated.pairs]}, but train {kinds[prepared.pairs]}.")
+            expected, actual = kinds[prepared.pairs], kinds[validation_examples.pairs]
+            raise ValueError(f"validation: expected {expected}, as in train, got {actual}.")
     if config.class_weights is not None:
         weights = examples.weights_of_classes(config.class_weights, prepared, classifier.num_classes)
         prepared = dataclasses.replace(prepared, weights=np.array(weights, "float32")[prepared.labels])
         if not isinstance(config.class_weights, str):
             config = dataclasses.replace(config, class_weights=weights)
-    return Training(classifier, preprocessor, prepared, evaluated, limit, config)
+    return Training(classifier, preprocessor, prepared, validation_examples, limit, config)
 
 
 def _names(classifier, train):
-    """The names of the classes in the order of the classifier's outputs, if it knows all those of the data."""
+    """The class names in the order of the classifier's outputs, if it has all those of the data."""
     names, known = getattr(train, "names", None), getattr(classifier, "class_names", None)
     if names is None or known is None:
         return None

@@ -1,9 +1,18 @@
-"""A run: one training, the folder it is saved in, and how far it is.
+"""A run: one training, with its training checkpoints in a folder.
 
-It is Keras' own `fit`, in segments of `SEGMENT` steps; after each the training is saved to disk, so that a run that was
-killed resumes where it was. What happens in an epoch depends on the seed and the number of the epoch alone, so it
-happens again in the same way. Callbacks see one training all the same: `callbacks` passes the segments on to them.
-Chapter: notebooks/11_fine_tuning.ipynb.
+Keras' `fit` is called for segments of `SEGMENT` steps. After each segment a training checkpoint is saved, from which a
+run that was killed resumes. The order of the texts depends on the seed and the number of the epoch alone, and weights,
+optimizer and random states are restored, so that the remaining steps are the same.
+
+    state.safetensors  training checkpoint: weights, optimizer, random states, history   `state.save`, `state.restore`
+    best.safetensors   weights of the best epoch                                         `state.save`, `state.restore`
+    .lock              held during training                                              `state.locked`
+    model/             trained model, for `be.load`                                      `save_checkpoint`
+    history.json       metrics and settings                                              `History.save`
+
+All are replaced in one step of the file system (`files.replacing`). `history.differences` compares the settings of
+checkpoint and call, `model.Training.describe` lists them, and `callbacks` forwards the segments to the user's callbacks
+as one training. Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
 import time
@@ -18,24 +27,30 @@ from bertedu.backend import devices
 from bertedu.bert import Bert
 from bertedu.checkpoints import save_checkpoint
 from bertedu.classifier import BertClassifier
-from bertedu.fine_tuning import callbacks as passing_on
+from bertedu.fields import shown
+from bertedu.fine_tuning import callbacks as callback_tools
 from bertedu.fine_tuning import state
 from bertedu.fine_tuning.batches import SIZES, Batches, plan_batches
 from bertedu.fine_tuning.history import History, differences, metrics_of
 from bertedu.fine_tuning.model import PREDICTION_SETTINGS, PredictionSettings, Training
 from bertedu.fine_tuning.progress import progress as progress_of
 
-SEGMENT = 100  # steps between two saved states
+SEGMENT = 100
+"""Steps between two training checkpoints. Another value orders batches differently (`batches.Batches` puts two lengths
+first), so a run saved under the old value does not end with the same bits."""
+
+NOT_SAVED = "their state was not saved, so they start again"
+LEFT_OUT = "the saved training had them; pass the same callbacks again"
 STATE, BEST, MODEL, HISTORY = "state.safetensors", "best.safetensors", "model", "history.json"
 
 
 class Run:
-    """One training with its model, its folder and its history so far.
+    """One training: model, folder and history so far.
 
     Args:
         training: `Training`.
-        model: `compiled(classifier, ...)`, the model that `fit` trains.
-        folder: where it is saved; None for nowhere.
+        model: `BertClassifier` to train, as returned by `compiled`.
+        folder: folder for training checkpoints and results; None to save nothing.
     """
 
     def __init__(self, training: Training, model: BertClassifier, folder: Path | None):
@@ -46,79 +61,100 @@ class Run:
         self.best: list[np.ndarray] | None = None
         self.ended = False
 
-    def go(self, progress: bool, callbacks: Sequence[keras.callbacks.Callback]) -> History:
-        """Train from where the run is to its end, and return its `History`."""
-        saved = self._read_state()
+    def train(self, progress: bool, callbacks: Sequence[keras.callbacks.Callback]) -> History:
+        """Start or resume the training, complete it, and return its `History`."""
+        with state.locked(self.folder):
+            return self._train(progress, callbacks)
+
+    def _train(self, progress, callbacks):
+        saved = self._read_checkpoint()
         epochs = self.config.epochs
+        if saved is not None:
+            self.history = saved["history"]
+            if self.config.restore_best and self.history.best_epoch is not None and not self.history.finished:
+                # Or the weights of the next epoch, which is repeated, if the process was killed between the two files.
+                self._check_best([self.history.best_epoch, len(self.history.epochs)])
         self.callbacks = callbacks
-        self.listeners = keras.callbacks.CallbackList(
+        self.callback_list = keras.callbacks.CallbackList(
             callbacks, model=self.model, verbose=0, epochs=epochs, steps=self.steps_per_epoch
         )
-        if self.history.finished:  # its callbacks have ended too, but another seed's training may follow
+        if self.history.finished:  # restore weights and callbacks only, so that `seeds` can compare the results
             self._restore(saved)
             return self.history
         self._begin(saved)
-        shown = progress_of(epochs * self.steps_per_epoch, self.steps_per_epoch, self.history, progress)
+        display = progress_of(epochs * self.steps_per_epoch, self.steps_per_epoch, self.history, progress)
         try:
             while len(self.history.epochs) < epochs and not self.ended:
-                self._epoch(shown)
-                shown.epoch_done()
+                self._epoch(display)
+                display.epoch_done()
         finally:
-            shown.close()
+            display.close()
         self._finish()
         return self.history
 
-    # ---- saved and resumed ----------------------------------------------------------------------
+    # ---- training checkpoints -------------------------------------------------------------------
 
-    def _read_state(self):
-        """What is saved beside the history, None without a saved state; the saved history becomes this run's."""
+    def _read_checkpoint(self):
+        """Return the checkpoint's metadata, a dict of "history", "callbacks" and "stopped"; None without one."""
         if self.folder is None:
             return None
-        state.make_folder(self.folder)
         content = state.read_metadata(self.folder / STATE)
         if content is None:
+            if (self.folder / MODEL).is_file() or any((self.folder / MODEL).glob("*")):
+                problem = f"expected a new folder or a saved training, got a {MODEL!r} without {STATE}"
+                raise FileExistsError(f"output_dir={str(self.folder)!r}: {problem}. Choose another folder.")
             return None
         saved = {name: content.pop(name, None) for name in ("callbacks", "stopped")}
         try:
-            before = History.from_json(content)
-            different = differences(before.run, self.history.run)
+            history = History.from_json(content)
+            different = differences(history.run, self.history.run)
         except (AttributeError, KeyError, TypeError):
             raise state.damaged(self.folder / STATE) from None
         if different:
-            other = f"another training (with other {', '.join(different)})"
-            raise ValueError(f"output_dir={str(self.folder)!r} holds {other}: choose another folder, or delete it.")
-        before.run = {"prediction": self.history.run["prediction"]} | before.run
-        self.history = before
-        return saved
+            other = f"expected this training, got another one, which differs in {', '.join(different)}"
+            advice = "Choose another folder, or delete the folder."
+            raise ValueError(f"output_dir={str(self.folder)!r}: {other}. {advice}")
+        history.run = self.history.run | history.run
+        return saved | {"history": history}
+
+    def _check_best(self, epochs):
+        """Raise a ValueError unless best.safetensors holds the weights of one of `epochs`."""
+        content = state.read_metadata(self.folder / BEST)
+        if content is None or content.get("epoch") not in epochs:
+            actual = "no file" if content is None else f"those of epoch {shown(content.get('epoch'))}"
+            expected = f"the weights of epoch {epochs[0]}, the best (counted from 0)"
+            raise ValueError(f"{self.folder / BEST}: expected {expected}, got {actual}. Choose another output_dir.")
 
     def _begin(self, saved):
         self.model.stop_training = False
         if saved is None:
             self._reset()
-        self.listeners.on_train_begin()
+        self.callback_list.on_train_begin()
         if saved is None:
-            self._save()  # now, so that a folder that cannot be written is known before an hour of work
+            self._save()  # fails now, not after an hour, if the folder cannot be written
             return
-        if self._batches_done():
-            self.listeners.on_epoch_begin(len(self.history.epochs))
-        self._restore(saved)  # after these calls, which may have set the learning rate or forgotten what was best
+        if self._batches_done() > 0:  # below 0 where a callback stopped an epoch half-way
+            self.callback_list.on_epoch_begin(len(self.history.epochs))
+        self._restore(saved)  # after these calls, in which callbacks may reset the learning rate and their state
 
     def _restore(self, saved):
         arrays = state.restore(self.folder / STATE, state.named(self.model, self.model.optimizer))
-        lost = passing_on.set_state(self.callbacks, saved["callbacks"] or [], arrays)
-        if lost and self.history.segments and not self.history.finished:
-            warnings.warn(f"Callbacks whose state was not saved begin anew: {', '.join(lost)}.", stacklevel=5)
+        lost, left_out = callback_tools.set_state(self.callbacks, saved["callbacks"] or [], arrays)
+        if self.history.segments and not self.history.finished:
+            for names, problem in ((lost, NOT_SAVED), (left_out, LEFT_OUT)):
+                if names:
+                    warnings.warn(f"callbacks: {', '.join(names)}: {problem}.", stacklevel=7)
         self.model.stop_training = self.ended = bool(saved["stopped"])
         self._update_classifier()
 
     def _reset(self):
-        """Set weights, optimizer and random states to the start; another seed's training may have used them."""
+        """Initialize weights, optimizer and random states, which the training of another seed may have changed."""
         if self.model is not self.classifier:
             self.model.set_weights(self.classifier.get_weights())
-        first = {"learning_rate": self.config.learning_rate}
-        first["dynamic_scale"] = getattr(self.model.optimizer, "initial_scale", 0.0)  # of mixed_float16
+        initial = {"learning_rate": self.config.learning_rate}
+        initial["dynamic_scale"] = getattr(self.model.optimizer, "initial_scale", 0.0)  # of mixed_float16
         for variable in self.model.optimizer.variables:
-            variable.assign(np.full(variable.shape, first.get(variable.name, 0.0)))
+            variable.assign(np.full(variable.shape, initial.get(variable.name, 0.0)))
         weights = {id(variable) for variable in self.model.weights}
         rng = np.random.default_rng(self.config.seed)
         for variable in self.model.variables:
@@ -127,31 +163,31 @@ class Run:
 
     def _save(self):
         if self.folder is not None:
-            callbacks, arrays = passing_on.state_of(self.callbacks)
+            callbacks, arrays = callback_tools.state_of(self.callbacks)
             content = self.history.to_json() | {"callbacks": callbacks, "stopped": bool(self.model.stop_training)}
             state.save(self.folder / STATE, state.named(self.model, self.model.optimizer), content, arrays)
 
-    # ---- trained ----------------------------------------------------------------------------------
+    # ---- training -------------------------------------------------------------------------------
 
     def _batches_done(self):
-        """The number of batches of the current epoch that are done."""
+        """The number of completed batches of the current epoch."""
         return self.history.steps - len(self.history.epochs) * self.steps_per_epoch
 
     def _segments(self, epoch):
         return [segment for segment in self.history.segments if segment["epoch"] == epoch]
 
-    def _epoch(self, shown):
+    def _epoch(self, display):
         number = len(self.history.epochs)
         rng = np.random.default_rng([self.config.seed, number])
         batches = plan_batches(self.training.train.lengths, self.config.batch_size, rng)
         done = self._batches_done()
         if not done:
-            self.listeners.on_epoch_begin(number)
+            self.callback_list.on_epoch_begin(number)
         for start in range(done, len(batches), SEGMENT):
-            self._segment(number, start, batches[start : start + SEGMENT], shown)
+            self._segment(number, start, batches[start : start + SEGMENT], display)
             if self.model.stop_training:
                 break
-        metrics = passing_on.mean(self._segments(number)) | self._evaluate()
+        metrics = callback_tools.mean(self._segments(number)) | self._evaluate()
         seconds = sum(segment["seconds"] for segment in self._segments(number))
         self.history.epochs.append({"epoch": number, **metrics, "seconds": seconds})
         if "val_loss" in metrics and metrics["val_loss"] <= min(epoch["val_loss"] for epoch in self.history.epochs):
@@ -159,30 +195,33 @@ class Run:
             self.best = self.model.get_weights()
             if self.folder is not None:
                 state.save(self.folder / BEST, state.named(self.model), {"epoch": number})
-        self.listeners.on_epoch_end(number, metrics)
+        self.callback_list.on_epoch_end(number, metrics)
         self.ended = bool(self.model.stop_training)
         self._save()
 
-    def _segment(self, epoch, first, batches, shown):
+    def _segment(self, epoch, first, batches, display):
         started = time.perf_counter()
         data = self._data(self.training.train, batches)
         before = self._segments(epoch)
-        passed_on = passing_on.Batches(self.listeners, data.weights, before, first, self.model.stop_training)
+        forwarder = callback_tools.BatchForwarder(
+            self.callback_list, data.weights, before, first, self.model.stop_training
+        )
         seed = keras.callbacks.LambdaCallback(on_train_begin=self._seed_torch)
-        fitted = self.model.fit(data, verbose=0, shuffle=False, callbacks=[seed, shown, passed_on])
+        fitted = self.model.fit(data, verbose=0, shuffle=False, callbacks=[seed, display, forwarder])
         metrics = {name: float(values[-1]) for name, values in fitted.history.items()}
-        step = self.history.steps + len(passed_on.losses)
+        step = self.history.steps + len(forwarder.losses)
         if not np.isfinite(metrics["loss"]):
             advice = f"a lower learning_rate than {self.config.learning_rate:g}, or clip_norm=1.0"
+            advice += " and another output_dir" if self.folder else ""
             raise FloatingPointError(f"The loss is {metrics['loss']} at step {step}. Train again with {advice}.")
         seconds = time.perf_counter() - started
-        segment = {"epoch": epoch, "step": step, **metrics, "weight": passed_on.weight, "seconds": seconds}
+        segment = {"epoch": epoch, "step": step, **metrics, "weight": forwarder.weight, "seconds": seconds}
         self.history.segments.append(segment)
         if step % self.steps_per_epoch and not self.model.stop_training:
-            self._save()  # at the end of an epoch this happens after the validation
+            self._save()  # at the end of an epoch, `_epoch` saves after the validation
 
     def _seed_torch(self, logs=None):
-        """On torch, all dropout shares one generator instead of the layers' own: seed it anew for each segment."""
+        """Seed torch's global generator for each segment: there, dropout does not use the generators of the layers."""
         if devices.backend() == "torch":
             rng = np.random.default_rng([self.config.seed, self.history.steps])
             keras.utils.set_random_seed(int(rng.integers(2**31)))
@@ -197,24 +236,25 @@ class Run:
         if examples is None:
             return {}
         data = self._data(examples, plan_batches(examples.lengths, self.config.batch_size))
-        passed_on = passing_on.Batches(self.listeners, data.weights)
-        self.listeners.on_test_begin()
-        metrics = self.model.evaluate(data, verbose=0, return_dict=True, callbacks=[passed_on])
+        forwarder = callback_tools.BatchForwarder(self.callback_list, data.weights)
+        self.callback_list.on_test_begin()
+        metrics = self.model.evaluate(data, verbose=0, return_dict=True, callbacks=[forwarder])
         if len(set(data.weights)) > 1:
-            metrics["loss"] = passed_on.loss
-        self.listeners.on_test_end(metrics)
+            metrics["loss"] = forwarder.loss
+        self.callback_list.on_test_end(metrics)
         return {f"val_{name}": float(value) for name, value in metrics.items()}
 
-    # ---- finished ---------------------------------------------------------------------------------
+    # ---- end ------------------------------------------------------------------------------------
 
     def _finish(self):
         if self.config.restore_best and self.history.best_epoch is not None:
             if self.best is not None:
                 self.model.set_weights(self.best)
-            else:  # it was resumed after its best epoch
+            else:  # the training was resumed after its best epoch
+                self._check_best([self.history.best_epoch])
                 state.restore(self.folder / BEST, state.named(self.model))
-        self.listeners.on_train_end(metrics_of(self.history.epochs[-1]))
-        for callback in self.callbacks:  # whose choice of the best epoch comes last, and so stands
+        self.callback_list.on_train_end(metrics_of(self.history.epochs[-1]))
+        for callback in self.callbacks:  # `on_train_end` of EarlyStopping may have restored another epoch
             if isinstance(callback, keras.callbacks.EarlyStopping) and callback.best_weights is not None:
                 self.history.best_epoch = int(callback.best_epoch)
         self._update_classifier()
@@ -229,7 +269,7 @@ class Run:
             self._save()
 
     def _update_classifier(self):
-        """Give the classifier the trained weights, its class names and the conditions of its training."""
+        """Set the weights, class names and `PredictionSettings` of the classifier."""
         names = self.training.train.names
         if names and len(names) == self.classifier.num_classes:
             self.classifier.class_names = names
@@ -238,5 +278,7 @@ class Run:
             return
         for weight, trained in zip(self.classifier.weights, self.model.weights, strict=True):
             old, new = keras.ops.convert_to_numpy(weight), keras.ops.convert_to_numpy(trained)
-            if not np.array_equal(old.astype(new.dtype), new):  # what is frozen keeps the bits that a cast would lose
+            if not np.array_equal(
+                old.astype(new.dtype), new
+            ):  # frozen weights keep all bits, which a cast could change
                 weight.assign(new)

@@ -1,10 +1,10 @@
 """The optimizer of BERT's fine-tuning: AdamW with linear warm-up and linear decay.
 
     rate(t) = peak * t / w             for t < w       (w: steps of warm-up)
-    rate(t) = peak * (n - t) / (n - w)  from then on    (n: all steps)
+    rate(t) = peak * (n - t) / (n - w)  for t >= w      (n: total steps)
 
-Adam with bias correction: without it, the first steps are far too large, and fine-tuning on small sets fails now and
-then (Mosbach et al. 2021, https://arxiv.org/abs/2006.04884; Zhang et al. 2021, https://arxiv.org/abs/2006.05987).
+Adam has bias correction: without it, the first steps are far too large, and fine-tuning on small sets sometimes fails
+(Mosbach et al. 2021, https://arxiv.org/abs/2006.04884; Zhang et al. 2021, https://arxiv.org/abs/2006.05987).
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), appendix A.3. Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
@@ -16,17 +16,17 @@ from keras import ops
 from bertedu.backend.devices import backend
 
 NO_DECAY = ("bias", "gamma", "beta")
-"""Names of the weights that do not decay: pulling an offset or a scale towards zero regularises nothing."""
+"""Names of weights without decay: pulling offsets and scales towards zero does not regularize."""
 
 
 @keras.saving.register_keras_serializable(package="bertedu")
 class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that rises linearly from 0 to `peak` and decays linearly to 0 again.
+    """Learning rate schedule with linear warm-up to `peak` and linear decay to 0.
 
     Args:
-        peak: float.
-        warm_up: int, the steps until the peak.
-        steps: int, all steps.
+        peak: float, the peak learning rate.
+        warm_up: int, the number of warm-up steps.
+        steps: int, the total number of steps.
 
     Example:
         >>> rate = WarmUpAndDecay(1.0, warm_up=2, steps=6)
@@ -39,7 +39,7 @@ class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         step = ops.cast(step, "float32")
-        rising = (step + 1) / max(self.warm_up, 1)  # the first step moves the weights, too
+        rising = (step + 1) / max(self.warm_up, 1)  # + 1: the first step is not 0
         falling = (self.steps - step) / max(self.steps - self.warm_up, 1)
         return self.peak * ops.maximum(ops.minimum(ops.minimum(rising, falling), 1.0), 0.0)
 
@@ -49,26 +49,26 @@ class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 @keras.saving.register_keras_serializable(package="bertedu")
 class AdamW(keras.optimizers.AdamW):
-    """Keras' AdamW, right for tables, the same on several devices, and fast on TensorFlow.
+    """Keras' AdamW, corrected for embedding tables and for several devices, and faster on TensorFlow.
 
-    **Tables.** TensorFlow gives the gradient of a table as rows, one per position in the text, so that a token that
-    occurs twice has two. Keras (3.15) clips and squares these one by one, and (a + b)^2 is not a^2 + b^2; here they are
-    added up first.
+    **Embedding tables.** TensorFlow returns the gradient of a table as rows, one per position in the text, so a token
+    that occurs twice has two. Keras (3.15) clips and squares them separately, but (a + b)^2 is not a^2 + b^2. Here they
+    are summed first.
 
-    **Several devices.** Under `tf.distribute`, Keras clips the gradient of each device's part of the batch; here that
-    of the whole batch is clipped, so that two devices take the steps of one.
+    **Several devices.** Under `tf.distribute`, Keras clips the gradient of each device's part of the batch. Here the
+    gradient of the whole batch is clipped, so that the result does not depend on the number of devices.
 
-    **Fast.** Keras updates a weight by a dozen operations, each of which reads and writes it all; TensorFlow has the
-    same equation as one. On a short batch that is a tenth of the whole step.
+    **Speed.** Keras updates a weight with a dozen operations, each of which reads and writes the whole array;
+    TensorFlow has a single one for the same equation. With short batches it saves a tenth of the step.
     """
 
     global_clipnorm: float | None
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
-        """Update the variables, after the rows of each table and the parts of the batch are added up and clipped."""
+        """Update the variables, with table rows and parts of the batch summed before clipping."""
         if backend() != "tensorflow":
             return super().apply(grads, trainable_variables)
-        grads = _one_as_rows(_whole(grads, self.global_clipnorm))
+        grads = _with_one_sparse(_summed_and_clipped(grads, self.global_clipnorm))
         clip_norm, self.global_clipnorm = self.global_clipnorm, None
         try:
             super().apply(grads, trainable_variables)
@@ -97,8 +97,8 @@ class AdamW(keras.optimizers.AdamW):
         )
 
 
-def _whole(grads, clip_norm):
-    """Clipped gradients, the rows of each table added up; on several devices, each one's part of the clipped sum."""
+def _summed_and_clipped(grads, clip_norm):
+    """Clipped gradients with the rows of tables summed; on several devices, this device's part of the clipped sum."""
     import tensorflow as tf
 
     dense = [tf.convert_to_tensor(gradient) for gradient in grads if gradient is not None]
@@ -111,18 +111,18 @@ def _whole(grads, clip_norm):
     return [None if gradient is None else next(rest) for gradient in grads]
 
 
-def _one_as_rows(grads):
-    """`grads` with the smallest of them as rows of a table, so that TensorFlow can forget the graph of the step.
+def _with_one_sparse(grads):
+    """`grads` with the smallest one as `IndexedSlices`, so that TensorFlow can free the graph of the step.
 
-    Keras sums gradients over the devices, even over one. Where all are dense, TensorFlow (2.21) makes a gradient of
-    this sum and registers it for good under a new name, and with it the graph: 300 MB for each training of MiniLM.
+    Keras sums gradients over devices, even over one. If all of them are dense, TensorFlow (2.21) registers a gradient
+    of this sum permanently, and with it the graph: 300 MB per training of MiniLM.
     """
     import tensorflow as tf
 
     known = [i for i, gradient in enumerate(grads) if gradient is not None]
     if not known or tf.distribute.get_strategy().num_replicas_in_sync > 1:
         return grads
-    # Of the fewest axes and rows that are known: under loss scaling, some are not.
+    # Smallest by known rank and size: with loss scaling, some are unknown.
     smallest = min(known, key=lambda i: (grads[i].shape.rank or 9, grads[i].shape.num_elements() or 1 << 40))
     gradient = grads[smallest]
     rows = tf.IndexedSlices(gradient, tf.range(tf.shape(gradient)[0]), tf.shape(gradient))
@@ -140,21 +140,21 @@ def optimizer(
     clip_norm: float | None = 1.0,
     schedule: str = "linear",
 ) -> AdamW:
-    """Return AdamW for `steps` steps.
+    """Return AdamW with a learning rate schedule for `steps` steps.
 
     Args:
-        learning_rate: float, the peak.
-        steps: int, all steps of the training.
-        warm_up: float, the fraction of them in which the rate rises.
-        weight_decay: float; not for biases, nor for the weights of LayerNorm.
-        clip_norm: float or None, the norm to which the gradient of all weights together is clipped.
-        schedule: "linear", or "constant": the rate stays what it is, unless a callback sets it.
+        learning_rate: float, the peak learning rate.
+        steps: int, total steps of the training.
+        warm_up: float, fraction of the steps with a rising rate.
+        weight_decay: float; not for biases and layer normalization.
+        clip_norm: float, maximum norm of the gradient of all weights together, or None.
+        schedule: "linear" (warm-up, then decay to 0) or "constant".
     """
     constant = schedule == "constant"
     adam = AdamW(
         learning_rate if constant else WarmUpAndDecay(learning_rate, round(warm_up * steps), steps),
         weight_decay=weight_decay,
-        epsilon=1e-6,  # as in the release
+        epsilon=1e-6,  # as in google-research/bert
         global_clipnorm=clip_norm,
     )
     adam.exclude_from_weight_decay(var_names=list(NO_DECAY))

@@ -1,7 +1,7 @@
-"""Several seeds: the same training from other initial heads, in another order; how much of a result is luck.
+"""Trainings with several seeds, which determine the initial head and the order of the texts.
 
-On small sets, two trainings that differ in their seed alone can end several percent apart (Dodge et al. 2020,
-https://arxiv.org/abs/2002.06305), so one number is not a result. Chapter: notebooks/11_fine_tuning.ipynb.
+On small sets, results of trainings that differ only in their seed can vary by several percent (Dodge et al. 2020,
+https://arxiv.org/abs/2002.06305), so report the mean of several. Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
 import dataclasses
@@ -16,12 +16,12 @@ from bertedu.fine_tuning.history import History
 
 @dataclasses.dataclass
 class Runs:
-    """What `fine_tune` returns for several seeds.
+    """Results of trainings with several seeds, returned by `fine_tune`.
 
     Attributes:
         histories: dict, seed -> `History`.
-        failed: dict, seed -> why that training failed.
-        best: the seed whose weights the classifier has; None if all failed.
+        failed: dict, seed -> reason why its training failed.
+        best: int, the seed with the lowest loss, whose weights the classifier has; None if all failed.
     """
 
     histories: dict[int, History]
@@ -29,29 +29,29 @@ class Runs:
     best: int | None = None
 
     def values(self, metric: str | None = None) -> dict[int, float]:
-        """Return a metric at the end of each training that did not fail: dict, seed -> float.
+        """Return the final value of a metric: dict, seed -> float, without failed trainings.
 
         Args:
-            metric: name in `history.epochs`. Defaults to `Runs.metric`.
+            metric: str, a name in `history.epochs`. Defaults to `Runs.metric`.
         """
         metric = metric or self.metric
         return {seed: history.final[metric] for seed, history in self.histories.items()}
 
     @property
     def metric(self) -> str:
-        """The default metric: accuracy (or the mean absolute error), of the validation if there was one."""
+        """str, the default metric: accuracy or mean absolute error, of the validation if there was one."""
         known = next(iter(self.histories.values())).final if self.histories else {}
         names = [name for name in known if not name.endswith("loss")]
         return max(names, key=lambda name: name.startswith("val_"), default="loss")
 
     @property
     def mean(self) -> float:
-        """The mean of `values`."""
+        """float, the mean of `values`."""
         return float(np.mean(list(self.values().values())))
 
     @property
     def standard_deviation(self) -> float:
-        """The standard deviation of `values`, as of a sample; NaN for a single one."""
+        """float, the sample standard deviation of `values`; NaN for a single one."""
         values = list(self.values().values())
         return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
@@ -63,7 +63,7 @@ class Runs:
         return f"Runs({len(self.histories)} seeds{failed}: {result}, best seed {self.best})"
 
     def plot(self, metric: str | None = None) -> Any:
-        """Plot a metric by epoch, one line per seed; return the Axes."""
+        """Plot a metric by epoch, one line per seed, and return the matplotlib Axes."""
         from bertedu import plots
 
         metric = metric or self.metric
@@ -74,43 +74,43 @@ class Runs:
 
 
 def each(classifier: BertClassifier, seeds: Sequence[int], train: Callable[[int], History]) -> Runs:
-    """Train `classifier` once per seed, each time from the weights it has now with a new head.
+    """Train a classifier once per seed, each time from its current weights with a new head.
 
     Args:
-        classifier: a `BertClassifier`; it ends with the weights of the best training.
+        classifier: `BertClassifier`, which ends with the weights of the best training.
         seeds: list of different ints.
         train: function of a seed that trains the classifier and returns its `History`.
 
     Raises:
-        ValueError: no seed, or one twice.
+        ValueError: no seeds, or one of them twice.
     """
     if len(seeds) == 0 or len(set(seeds)) != len(seeds):
-        raise ValueError(f"seeds must be different whole numbers, at least one; got {list(seeds)!r}.")
-    first = classifier.get_weights()
+        raise ValueError(f"seeds: expected different whole numbers, at least one, got {list(seeds)!r}.")
+    initial = classifier.get_weights()
     runs, best = Runs({}, {}), None
     for seed in seeds:
-        classifier.set_weights(first)
+        classifier.set_weights(initial)
         new_head(classifier, seed)
         try:
             runs.histories[seed] = train(seed)
-        except FloatingPointError as error:  # one that diverged is a result, and the others go on
+        except FloatingPointError as error:  # a training that diverged is reported; the others continue
             runs.failed[seed] = str(error)
             continue
         final = runs.histories[seed].final
         loss = final.get("val_loss", final["loss"])
         if best is None or loss < best[0]:
             best, runs.best = (loss, classifier.get_weights()), seed
-    classifier.set_weights(first if best is None else best[1])
+    classifier.set_weights(initial if best is None else best[1])
     return runs
 
 
 def new_head(classifier: BertClassifier, seed: int) -> None:
-    """Initialise the head's weights again from `seed`; those that are frozen stay."""
+    """Initialize the trainable weights of the head from `seed`."""
     config = classifier.initializer.get_config()
     rng = np.random.default_rng(seed)
     for variable in classifier.classifier.trainable_weights if classifier.trainable else ():
         if len(variable.shape) < 2:
             variable.assign(np.zeros(variable.shape))
             continue
-        own = config | ({"seed": int(rng.integers(2**31))} if "seed" in config else {})
-        variable.assign(type(classifier.initializer).from_config(own)(variable.shape, dtype=variable.dtype))
+        seeded = config | ({"seed": int(rng.integers(2**31))} if "seed" in config else {})
+        variable.assign(type(classifier.initializer).from_config(seeded)(variable.shape, dtype=variable.dtype))

@@ -1,14 +1,16 @@
-"""State: a training saved to disk at a moment, whole or not at all, and resumed.
+"""Training checkpoints: the state of a training, saved to a file and restored.
 
-What a training is at a moment: the weights, the states of dropout's random numbers, the optimizer's moments, what its
-callbacks remember, and the history so far. All of it stands in one safetensors file, which replaces the one before in a
-single step of the file system: whenever the process is killed, one whole file is there. Arrays stand under their
-variables' paths; version 0.1 numbered them. Chapter: notebooks/11_fine_tuning.ipynb.
+A checkpoint contains the weights, the states of dropout's random generators, the optimizer's variables, the state of
+callbacks, and the history so far. It is one safetensors file, which replaces the previous one in a single step of the
+file system, so that there is always a complete file when the process is killed. Arrays are named by the paths of their
+variables; in version 0.1, by numbers. Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
+import contextlib
 import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,38 +19,79 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from bertedu import files
+from bertedu import files, temporaries
 from bertedu.classifier import BertClassifier
+from bertedu.terminal import escape
 
-NUMBERED = re.compile(r"(?!layer_\d)(.+)_\d+")  # Keras' automatic names, "dense_3"; `layer_3` is an encoder's own
+FORMAT = 2
+"""Version of the file format; files without a version are of format 1."""
+
+LOCK = ".lock"
+NUMBERED = re.compile(
+    r"(?!layer_\d)(.+)_\d+"
+)  # automatic names of Keras, as "dense_3"; but "layer_3" is a name of the encoder
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder of a training.
+    """Create the folder of a training.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise type(error)(f"output_dir={str(path)!r}: {error.strerror}; choose another folder.") from None
+        raise type(error)(f"output_dir={str(path)!r}: {error.strerror}. Choose another folder.") from None
+
+
+@contextlib.contextmanager
+def locked(folder: Path | None) -> Iterator[None]:
+    """Create the folder of a training and hold its lock. The system releases it when the process ends.
+
+    Args:
+        folder: path of the folder; None for no lock.
+
+    Raises:
+        BlockingIOError: another training holds the lock.
+        OSError: the folder cannot be created.
+    """
+    if folder is None:
+        yield
+        return
+    make_folder(folder)
+    handle, path = None, folder / LOCK
+    try:
+        handle = temporaries.lock(path)
+    except (BlockingIOError, FileNotFoundError):
+        busy = "another process is training in this folder"
+        raise BlockingIOError(f"output_dir={str(folder)!r}: {busy}. Wait for it, or choose another folder.") from None
+    except OSError:
+        pass  # the folder is read-only, which is enough for a finished training
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # Windows does not remove open files
+            path.unlink()
+        if handle is not None:
+            os.close(handle)
 
 
 def damaged(path: Path, reason: object = "") -> ValueError:
-    """Return the error of a file that is not a state."""
-    return ValueError(f"{path} is no state of a training{reason and f' ({reason})'}: delete it to begin anew.")
+    """Return the error for a file that is not a valid training checkpoint."""
+    expected = f"expected a training checkpoint, got a damaged file{reason and f' ({escape(reason)})'}"
+    return ValueError(f"{path}: {expected}. To start again, delete it and create a new classifier.")
 
 
 def named(model: BertClassifier, optimizer: keras.optimizers.Optimizer | None = None) -> dict[str, keras.Variable]:
-    """Return all variables of a model by path: the same names in every process.
+    """Return the variables of a model by path. The paths are the same in every process.
 
     Args:
-        model: a `BertClassifier`.
-        optimizer: its optimizer, built, to have its variables too; None for the model's weights alone.
+        model: `BertClassifier`.
+        optimizer: its built optimizer, to include the optimizer's variables and random states. Defaults to None: only
+            the weights.
 
     Returns:
-        dict, path -> variable; "encoder/layer_0/self_attention/query/kernel", "optimizer/<path>/momentum".
+        dict, path -> variable, as "encoder/layer_0/self_attention/query/kernel" and "optimizer/<path>/momentum".
     """
     paths = {id(variable): variable.path for variable in model.variables}
     for prefix, part in (("encoder", model.network), ("head", model.classifier)):
@@ -62,7 +105,7 @@ def named(model: BertClassifier, optimizer: keras.optimizers.Optimizer | None = 
 
 
 def _slot(variable, flat):
-    """The path of an optimizer's variable: Keras puts that of the weight it belongs to in front, with underscores."""
+    """The path of an optimizer variable, whose name starts with that of its weight; `flat` maps names to paths."""
     weight = max((path for path in flat if variable.name.startswith(path)), key=len, default=None)
     if weight is None:
         return f"optimizer/{variable.path.rpartition('/')[2]}"
@@ -70,8 +113,8 @@ def _slot(variable, flat):
 
 
 def _unique(variables):
-    """A dict of (path, variable): automatic numbers, which depend on what else the process made, are counted anew."""
-    found, counts = {}, {}
+    """Dict, path -> variable, without Keras' automatic numbers, which depend on earlier models of the process."""
+    unique, counts = {}, {}
     for path, variable in variables:
         parts = []
         for part in path.split("/"):
@@ -80,10 +123,10 @@ def _unique(variables):
             number = known.setdefault(part, len(known))
             parts.append(f"{plain}_{number}" if number else plain)
         name = "/".join(parts)
-        while name in found:
+        while name in unique:
             name += "_"
-        found[name] = variable
-    return found
+        unique[name] = variable
+    return unique
 
 
 def save(
@@ -95,24 +138,25 @@ def save(
     """Write variables and metadata.
 
     Args:
-        path: of the file; what is there is replaced once the new one is whole.
+        path: path of the file; an existing file is replaced when the new one is complete.
         variables: dict, path -> Keras variable.
-        metadata: dict that JSON can hold.
-        arrays: dict, name -> array, or None: further arrays, with names that no path of a variable has.
+        metadata: dict for JSON.
+        arrays: dict, name -> array, with names other than the paths in `variables`. Defaults to no more arrays.
 
     Raises:
-        OSError: it cannot be written, as on a full disk; what stood there before is untouched.
+        OSError: the file cannot be written, as on a full disk; an existing file is unchanged.
     """
     tensors = {name: keras.ops.convert_to_numpy(variable) for name, variable in variables.items()}
     with files.replacing(path, overwrite=True) as new:
-        save_file(tensors | dict(arrays or {}), new, metadata={"state": json.dumps(metadata)})
+        content = json.dumps(metadata | {"format": FORMAT})
+        save_file(tensors | dict(arrays or {}), new, metadata={"state": content})
 
 
 def read_metadata(path: Path) -> dict[str, Any] | None:
-    """Return the metadata in a file that `save` wrote, None without a file.
+    """Return the metadata of a file that `save` wrote; None if there is no file.
 
     Raises:
-        ValueError: it is damaged, or not a file of ours.
+        ValueError: the file is damaged, not a training checkpoint, or of a newer version.
     """
     if not path.is_file():
         return None
@@ -123,18 +167,24 @@ def read_metadata(path: Path) -> dict[str, Any] | None:
         raise damaged(path, error) from None
     if not isinstance(metadata, dict):
         raise damaged(path)
+    written = metadata.pop("format", 1)
+    if not isinstance(written, int):
+        raise damaged(path)
+    if written > FORMAT:
+        newer = f"expected a training checkpoint of format {FORMAT} at most, got {written} from a newer bertedu"
+        raise ValueError(f"{path}: {newer}. Upgrade bertedu, or choose another output_dir.")
     return metadata
 
 
 def restore(path: Path, variables: Mapping[str, keras.Variable]) -> dict[str, np.ndarray]:
-    """Assign the arrays of a file that `save` wrote to `variables`, and return those that belong to none of them.
+    """Assign the arrays of a file that `save` wrote to `variables`, and return the remaining arrays.
 
     Raises:
-        ValueError: the file is of another model.
+        ValueError: the file is from another model.
     """
     with safe_open(path, framework="numpy") as file:
         names = set(file.keys())
-        if names == {str(i) for i in range(len(variables))}:  # version 0.1's, by position
+        if names == {str(i) for i in range(len(variables))}:  # of version 0.1, by position
             variables = dict(zip(map(str, range(len(variables))), variables.values(), strict=True))
         wrong = [
             name
@@ -142,7 +192,9 @@ def restore(path: Path, variables: Mapping[str, keras.Variable]) -> dict[str, np
             if name not in names or tuple(file.get_slice(name).get_shape()) != tuple(variable.shape)
         ]
         if wrong:
-            raise ValueError(f"{path} is of another model (it differs in {wrong[0]}): choose another output_dir.")
+            difference = "other weights are trainable" if wrong[0].startswith("optimizer/") else wrong[0]
+            expected = f"expected a checkpoint of the same model, got another one ({difference})"
+            raise ValueError(f"{path}: {expected}. Choose another output_dir.")
         for name, variable in variables.items():
             variable.assign(file.get_tensor(name))
         return {name: file.get_tensor(name) for name in names - variables.keys()}

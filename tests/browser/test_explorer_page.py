@@ -342,7 +342,7 @@ def test_typed_into_in_jupyterlab(browser, artifacts, tmp_path):
             view.get_by_label("Text", exact=True).fill("the cat")
         expect(page.get_by_text("The kernel has stopped. Run the cell again")).to_have_count(1)
         expect(page.locator(".bertedu-figure-hidden")).to_have_count(0)  # the figure is visible again
-        assert min(lab_browser.pictures(page)[0]) > 100
+        assert min(lab_browser.image_sizes(page)[0]) > 100
         page.screenshot(path=artifacts / "explorer-after-restart.png")
         assert page_errors == []
         page.close()

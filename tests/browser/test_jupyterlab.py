@@ -5,8 +5,8 @@ from lab_browser import (
     browser_page,
     choose_another,
     error_outputs,
+    image_sizes,
     open_notebook,
-    pictures,
     run_all,
     running_lab,
     whole_notebook,
@@ -28,7 +28,7 @@ def test_first_notebook_runs_and_is_drawn(chromium, notebooks, artifacts, tmp_pa
         assert error_outputs(page) == []
         assert left_out == 0
         assert "Traceback" not in page.inner_text(".jp-NotebookPanel")
-        sizes = pictures(page)
+        sizes = image_sizes(page)
         assert len(sizes) >= 3
         assert all(width > 0 and height > 0 for width, height in sizes), sizes
 

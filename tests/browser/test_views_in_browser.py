@@ -443,6 +443,6 @@ def test_live_views_in_jupyterlab(browser, artifacts, tmp_path):
         page.wait_for_selector(lab_browser.CODE_CELL)
         page.wait_for_timeout(1500)
         page.screenshot(path=artifacts / "views-without-kernel.png")
-        assert len([size for size in lab_browser.pictures(page) if min(size) > 100]) == 3
+        assert len([size for size in lab_browser.image_sizes(page) if min(size) > 100]) == 3
         assert page_errors == []
         page.close()
