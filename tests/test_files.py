@@ -450,10 +450,11 @@ def test_errors_about_something_else_stay_what_they_are(tmp_path):
 FULL_DISK = """
 import contextlib, json, os, resource, sys
 from pathlib import Path
-from bertedu import cli
+from bertedu import checkpoints, cli
 from tools.kill_writers import WRITERS
 
 FORMATS = {"our directory": "bertedu", "Hugging Face": "huggingface", ".keras": "keras", "SavedModel": "saved_model"}
+assert set(FORMATS.values()) == {*checkpoints.WRITERS, "saved_model"}
 place, kind, names = Path(sys.argv[1]), sys.argv[2], sys.argv[3].split(",")
 source = str(place / "our_directory" / "bert")
 
@@ -509,7 +510,7 @@ def fill_the_disk(place, kind, *writers):
         assert is_old and listing == [Path(path).name], name
     said = done.stderr.splitlines()
     answers = [said[i + 1] for i, line in enumerate(said) if line == f"{place}/copy.keras:"]
-    assert answers and all(line.startswith(f"bertedu: {place}/copy.keras: could not be written") for line in answers)
+    assert answers and all(line.startswith(f"bertedu: {place}/copy.keras: cannot be written") for line in answers)
     assert "Traceback" not in done.stderr
 
 
@@ -584,7 +585,7 @@ def test_every_writer_writes_whole_files(name, tmp_path, monkeypatch):
     path = tmp_path / "folder" / name
     path.parent.mkdir()
     path.write_text("old")
-    monkeypatch.setattr(temporaries, "place", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    monkeypatch.setattr(temporaries, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
     with pytest.raises(OSError, match="room") as caught:
         WRITERS[name](path)
     assert str(path) in str(caught.value) and path.read_text() == "old" and names(path.parent) == [name]

@@ -605,7 +605,7 @@ def read_transformers(tmp_path_factory):
         (directory / "vocab.txt").write_text("\n".join(words))
         bert = load(directory)
         assert bert.has_pooler
-        unread = [tensor.name for tensor in huggingface.tensors(directory) if tensor.ours is None]
+        unread = [tensor.name for tensor in huggingface.tensors(directory) if tensor.weight_path is None]
         assert set(unread) == set(HF_NSP_HEAD)
         encoder = bert.encoder
         table, epsilon = encoder.get_embedding_layer(), encoder.layer_norm_epsilon

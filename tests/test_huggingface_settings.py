@@ -482,7 +482,7 @@ def test_a_transformer_in_a_folder_of_its_own(tmp_path):
     put(whole, modules=modules(*MODULES, transformer="0_Transformer"), **{"0_Transformer__sentence_bert_config": {}})
     assert huggingface.recognises(whole)
     np.testing.assert_array_equal(be.load(whole).embed("the cat"), expected)
-    assert all(tensor.ours for tensor in be.inspect(whole).tensors)
+    assert all(tensor.weight_path for tensor in be.inspect(whole).tensors)
 
 
 def test_prompts_that_are_not_the_default_are_reported(tmp_path):

@@ -147,8 +147,8 @@ def test_what_is_left_aside(of):
     expected = {CLASSIFIER: slots, MLM: [f"task.weights.h5/{key}" for key in steps], BARE: steps, HALF: []}
     for folder, names in expected.items():
         listed, bert = keras_hub.tensors(of(folder)), keras_hub.read(of(folder))
-        assert sorted(t.name for t in listed if t.ours is None) == sorted(names)
-        assert {t.ours for t in listed} - {None} == set(weights(bert.encoder, bert.masked_lm, bert.classifier))
+        assert sorted(t.name for t in listed if t.weight_path is None) == sorted(names)
+        assert {t.weight_path for t in listed} - {None} == set(weights(bert.encoder, bert.masked_lm, bert.classifier))
 
 
 @pytest.mark.parametrize("folder", [MLM, CLASSIFIER, EMBEDDER])
@@ -237,7 +237,7 @@ def test_a_bare_file_s_vocabulary(of):
 def test_weights_without_a_vocabulary(folder, of):
     directory = of(folder)
     (directory / "vocab.txt").unlink()
-    with pytest.raises(FileNotFoundError, match="comes without its vocabulary: put its vocab.txt beside it"):
+    with pytest.raises(FileNotFoundError, match="expected a vocabulary, got none. Put its vocab.txt beside it"):
         keras_hub.read(directory)
 
 
@@ -267,7 +267,7 @@ def test_paths_of_older_keras(of):
     contents = keras_hub.read(directory)
     assert_outputs(contents, expected_of(directory))
     seeds = [t for t in keras_hub.tensors(directory) if "seed_generator" in t.name]
-    assert len(seeds) == 1 and seeds[0].known and seeds[0].ours is None
+    assert len(seeds) == 1 and seeds[0].known and seeds[0].weight_path is None
 
 
 def test_tensors_without_a_model(of):
@@ -275,12 +275,12 @@ def test_tensors_without_a_model(of):
     assert len(infos) == 39 + 2 + 84
     query = infos[QUERY]
     assert query[1:5] == ((21, 3, 7), "float32", "layer_1/self_attention/query/kernel", True)
-    assert infos["layers/dense/vars/0"].ours == "pooler_transform/kernel"
-    assert infos["task.weights.h5/layers/dense/vars/0"].ours == "classifier/logits/kernel"
+    assert infos["layers/dense/vars/0"].weight_path == "pooler_transform/kernel"
+    assert infos["task.weights.h5/layers/dense/vars/0"].weight_path == "classifier/logits/kernel"
     slot = infos["task.weights.h5/optimizer/vars/2"]
-    assert slot.ours is None and slot.known
+    assert slot.weight_path is None and slot.known
     assert {info.dtype for info in keras_hub.tensors(of(EMBEDDER))} == {"bfloat16"}
-    bare = {info.ours for info in keras_hub.tensors(of(BARE))} - {None}
+    bare = {info.weight_path for info in keras_hub.tensors(of(BARE))} - {None}
     assert len(bare) == 39 + 5 and {"masked_lm/output_bias", "embeddings/type_embeddings/embeddings"} <= bare
 
 
@@ -289,7 +289,7 @@ def test_tensors_of_another_architecture(of):
     change_top(directory / "config.json", class_name="RobertaBackbone")
     assert keras_hub.recognises(directory)
     infos = keras_hub.tensors(directory)
-    assert len(infos) == 39 and not any(info.known or info.ours for info in infos)
+    assert len(infos) == 39 and not any(info.known or info.weight_path for info in infos)
 
 
 # -- what can be wrong -------------------------------------------------------------------------------------------------
@@ -349,7 +349,7 @@ def rewrite(path, edit):
 FILES = {  # what is done to a copy of a folder: the folder, a function, the error's kind and words in it
     "no weights": (
         *(HALF, lambda d: (d / "model.weights.h5").unlink(), FileNotFoundError),
-        "holds neither model.weights.h5 nor model.weights.json",
+        "expected model.weights.h5 or model.weights.json",
     ),
     "a shard missing": (
         *(MLM, lambda d: (d / SHARD).unlink(), FileNotFoundError),
@@ -365,24 +365,24 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
     ),
     "cut off": (
         *(HALF, lambda d: shorten(d / "model.weights.h5"), ValueError),
-        "model.weights.h5 is damaged or cut off",
+        "model.weights.h5 is damaged or truncated",
     ),
-    "a shard cut off": (*(MLM, lambda d: shorten(d / SHARD), ValueError), f"{SHARD} is damaged or cut off"),
+    "a shard cut off": (*(MLM, lambda d: shorten(d / SHARD), ValueError), f"{SHARD} is damaged or truncated"),
     "a head cut off": (
         *(MLM, lambda d: shorten(d / "task.weights.h5"), ValueError),
-        "task.weights.h5 is damaged or cut off",
+        "task.weights.h5 is damaged or truncated",
     ),
     "a bare file cut off": (
         *(BARE, lambda d: shorten(d / "bert.weights.h5"), ValueError),
-        "bert.weights.h5 is damaged or cut off",
+        "bert.weights.h5 is damaged or truncated",
     ),
     "not HDF5": (
         *(BARE, lambda d: (d / "bert.weights.h5").write_bytes(b"nothing"), ValueError),
-        "bert.weights.h5 is damaged or cut off",
+        "bert.weights.h5 is damaged or truncated",
     ),
     "empty": (
         *(HALF, lambda d: (d / "model.weights.h5").write_bytes(b""), ValueError),
-        "model.weights.h5 is damaged or cut off",
+        "model.weights.h5 is damaged or truncated",
     ),
     "no bare file": (
         *(BARE, lambda d: (d / "bert.weights.h5").unlink(), FileNotFoundError),
@@ -398,15 +398,15 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
     ),
     "a config without arguments": (
         *(HALF, lambda d: change_top(d / "config.json", config=None), ValueError),
-        "config.json has no field 'config'",
+        "config.json: expected the field 'config'",
     ),
     "a config without a field": (
         *(HALF, lambda d: change(d / "config.json", num_heads=None), ValueError),
-        "config.json has no field 'num_heads'",
+        "config.json: expected the field 'num_heads'",
     ),
     "a field that is no number": (
         *(HALF, lambda d: change(d / "config.json", num_layers="two"), ValueError),
-        "config.json: num_layers must be a whole number from 1 to 1,000; got 'two'",
+        "config.json: num_layers: expected a whole number from 1 to 1,000, got 'two'",
     ),
     "heads that do not divide": (
         *(HALF, lambda d: change(d / "config.json", num_heads=4), ValueError),
@@ -458,15 +458,15 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
     ),
     "another tokenizer's argument": (
         *(MLM, lambda d: change(d / "tokenizer.json", suffix_indicator="@@"), ValueError),
-        "tokenizer.json: suffix_indicator must be '##', as nothing else is supported; got '@@'",
+        "tokenizer.json: suffix_indicator: expected '##' and nothing else, got '@@'",
     ),
     "no length": (
         *(MLM, lambda d: change(d / "preprocessor.json", sequence_length=None), ValueError),
-        "preprocessor.json has no field 'sequence_length'",
+        "preprocessor.json: expected the field 'sequence_length'",
     ),
     "another pooling": (
         *(EMBEDDER, lambda d: change(d / "task.json", pooling_mode="sum"), ValueError),
-        "task.json: pooling_mode must be one of 'mean', 'cls', 'max'; got 'sum'",
+        "task.json: pooling_mode: expected one of 'mean', 'cls', 'max', got 'sum'",
     ),
 }
 
@@ -560,15 +560,15 @@ TENSORS = {  # what is done to the tensors of a file: folder, file, a function, 
     ),
     "whole numbers": (
         *(HALF, "model.weights.h5", put(QUERY, np.zeros((21, 3, 7), "int8"))),
-        f"the tensor '{QUERY}' must be of float32, float16, bfloat16, float64; got int8",
+        f"the tensor '{QUERY}': expected a dtype among float32, float16, bfloat16, float64, got int8",
     ),
     "two bytes of nothing": (
         *(HALF, "model.weights.h5", put(QUERY, np.zeros((21, 3, 7), "V2"))),
-        f"the tensor '{QUERY}' must be of float32, float16, bfloat16, float64; got |V2",
+        f"the tensor '{QUERY}': expected a dtype among float32, float16, bfloat16, float64, got |V2",
     ),
     "words": (
         *(HALF, "model.weights.h5", put(QUERY, "cat")),
-        f"the tensor '{QUERY}' must be of float32, float16, bfloat16, float64; got object",
+        f"the tensor '{QUERY}': expected a dtype among float32, float16, bfloat16, float64, got object",
     ),
 }
 
@@ -681,7 +681,7 @@ def test_a_head_that_is_unknown_leaves_the_encoder(head, of):
     assert len(caught) == 1 and bert.classifier is None and bert.masked_lm is None
     expected = expected_of(directory)
     assert_outputs(bert, {name: value for name, value in expected.items() if name != "logits"})
-    aside = {t.name for t in keras_hub.tensors(directory) if t.known and t.ours is None}
+    aside = {t.name for t in keras_hub.tensors(directory) if t.known and t.weight_path is None}
     assert "task.weights.h5/layers/dense/vars/0" in aside
 
 

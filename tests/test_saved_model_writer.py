@@ -286,7 +286,7 @@ def test_what_was_written_is_read_bit_for_bit(written):
     expected, found = model(inputs), again(inputs)
     for name in ("sequence_output", "mlm_logits") if bert.masked_lm else ("sequence_output", "pooled_output"):
         np.testing.assert_array_equal(numpy(found[name]), numpy(expected[name]), err_msg=name)
-    assert [tensor.name for tensor in saved_model.tensors(path) if tensor.ours is None] == ["do_lower_case"]
+    assert [tensor.name for tensor in saved_model.tensors(path) if tensor.weight_path is None] == ["do_lower_case"]
     assert contents.tokenizer.get_config() == bert.tokenizer.get_config()
 
 
@@ -316,8 +316,8 @@ def test_tensors_are_listed_unread(tmp_path):
     bert = a_bert(masked_lm=True)
     listed = saved_model.tensors(export_saved_model(bert, tmp_path / "saved"))
     shapes = {ours: tuple(variable.shape) for ours, variable in weights(bert.encoder, bert.masked_lm).items()}
-    assert {tensor.ours: tensor.shape for tensor in listed if tensor.ours} == shapes
-    assert [tensor.name for tensor in listed if not tensor.ours] == ["do_lower_case"]
+    assert {tensor.weight_path: tensor.shape for tensor in listed if tensor.weight_path} == shapes
+    assert [tensor.name for tensor in listed if not tensor.weight_path] == ["do_lower_case"]
     assert all(tensor.known for tensor in listed)
 
 
@@ -334,7 +334,7 @@ def test_an_unknown_activation_of_a_head_is_refused(tmp_path):
     path = export_saved_model(a_bert(masked_lm=True, mlm_activation=None), tmp_path / "saved")
     config = path / "variables" / "bert_config.json"
     config.write_text(config.read_text(encoding="utf-8").replace('"linear"', '"swoosh"'), encoding="utf-8")
-    with pytest.raises(ValueError, match="mlm_hidden_act must be one of 'gelu', .*; got 'swoosh'"):
+    with pytest.raises(ValueError, match="mlm_hidden_act: expected one of 'gelu', .*, got 'swoosh'"):
         saved_model.read(path)
 
 

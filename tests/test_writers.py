@@ -39,12 +39,9 @@ def strong(model):
     return model
 
 
-def a_bert(masked_lm=False, classifier=False, has_pooler=True, head={}, **options):  # noqa: B006
+def a_bert(masked_lm=False, classifier=False, has_pooler=True, head={}, tokenizer={}, **options):  # noqa: B006
     encoder = strong(be.BertEncoder(**{**SIZES, "name": "bert", **options}))
-    tokenizer = be.BertTokenizer(
-        small_world.VOCABULARY,
-        lowercase=True,
-    )
+    tokenizer = be.BertTokenizer(small_world.VOCABULARY, **{"lowercase": True, **tokenizer})
     return be.Bert(
         tokenizer,
         encoder,
@@ -67,6 +64,7 @@ KINDS = {
     "bfloat16": {"dtype": "bfloat16", "classifier": True},
     "talking heads": {"attention_cls": be.TalkingHeadsAttention, "feedforward_cls": be.GatedFeedforward},
     "norm first, narrow": {"norm_first": True, "embedding_width": 5, "masked_lm": True},
+    "tokenizer settings": {"tokenizer": {"strip_accents": False, "added_tokens": ["[NEW]"]}, "vocab_size": 21},
     "own pooler": {"classifier": True, "head": {"use_encoder_pooler": False, "dropout_rate": 0.2}},
 }
 UNSPEAKABLE = {  # what a format has no words for, and what its error says
@@ -105,6 +103,10 @@ def assert_same(bert, copy):
         np.testing.assert_array_equal(
             *(ops.convert_to_numpy(ops.cast(b.classifier(inputs), "float32")) for b in (bert, copy))
         )
+
+
+def test_every_writer_is_tested():
+    assert NAMES.keys() == checkpoints.WRITERS.keys()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -158,7 +160,7 @@ def test_what_was_there_stays(form, tmp_path):
 
 def test_a_folder_that_is_no_checkpoint_is_never_replaced(tmp_path):
     (tmp_path / "diary.txt").write_text("mine")
-    with pytest.raises(FileNotFoundError, match="no BERT in a format that is known"):
+    with pytest.raises(FileNotFoundError, match="expected a BERT checkpoint"):
         be.save_checkpoint(a_bert(), tmp_path, overwrite=True)
     assert (tmp_path / "diary.txt").read_text() == "mine"
 
@@ -182,12 +184,12 @@ def test_a_failure_half_way_leaves_nothing_and_keeps_the_old(form, tmp_path, mon
 
 def test_wrong_arguments(tmp_path):
     bert = a_bert(classifier=True)
-    with pytest.raises(ValueError, match=r"format must be one of 'bertedu', 'huggingface', 'keras', got 'onnx'"):
+    with pytest.raises(ValueError, match=r"format: expected one of 'bertedu', 'huggingface', 'keras', got 'onnx'"):
         be.save_checkpoint(bert, tmp_path / "a", "onnx")
     with pytest.raises(ValueError, match=r'path must end in "\.keras"'):
         be.save_checkpoint(a_bert(), tmp_path / "a", "keras")
     bert.classifier = bert.classifier_for(2)
-    with pytest.raises(ValueError, match="classifier has another encoder"):
+    with pytest.raises(ValueError, match="classifier: expected the model"):
         be.save_checkpoint(bert, tmp_path / "a")
     assert not list(tmp_path.iterdir())
 
@@ -300,7 +302,7 @@ SPOILED = {
         ValueError,
         "output/bias' .*I8",
     ),
-    "cut weights": (cut("model.safetensors"), ValueError, "model.safetensors is damaged or cut off"),
+    "cut weights": (cut("model.safetensors"), ValueError, "model.safetensors is damaged or truncated"),
     "cut words": (cut("bertedu.json"), ValueError, r"bertedu\.json: expected JSON"),
     "a later format": (change_json("bertedu.json", lambda c: c.update(format=3)), ValueError, "format.*3.*[Uu]pgrade"),
     "no sizes": (change_json("bertedu.json", lambda c: c.pop("encoder")), ValueError, "no field 'encoder'"),
@@ -331,7 +333,7 @@ def test_keras_files_that_are_spoiled(tmp_path):
     path = be.save_checkpoint(a_bert(), tmp_path / "bert.keras", "keras")
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match=r"bert\.keras is damaged or cut off"):
+    with pytest.raises(ValueError, match=r"bert\.keras is damaged or truncated"):
         be.load(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", json.dumps({"module": "os", "class_name": "popen", "config": {}}))

@@ -32,8 +32,9 @@ OURS = (
 
 def encoder(family, tree):
     """Return the encoder's arguments as the files state them: a dict, empty where they can't be read."""
+    reader = READERS[family]  # outside the try: a family without a reader is an error
     try:
-        return {name: value for name, value in READERS[family](tree).items() if value is not None}
+        return {name: value for name, value in reader(tree).items() if value is not None}
     except (
         LookupError,
         TypeError,
