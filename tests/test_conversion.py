@@ -59,10 +59,10 @@ def test_every_format_to_every_other(source, form, tmp_path):
     be.convert(source, path, form)
     copy = be.load(path)
     assert checkpoints.recognise(path) == form
-    mine, theirs = (weights(b.encoder, b.masked_lm) for b in (bert, copy))
-    assert mine.keys() == theirs.keys()
-    for name in mine:
-        np.testing.assert_array_equal(*(ops.convert_to_numpy(w[name]) for w in (mine, theirs)), err_msg=name)
+    expected, converted = (weights(b.encoder, b.masked_lm) for b in (bert, copy))
+    assert expected.keys() == converted.keys()
+    for name in expected:
+        np.testing.assert_array_equal(*(ops.convert_to_numpy(w[name]) for w in (expected, converted)), err_msg=name)
     np.testing.assert_array_equal(bert.read("the cat").attention, copy.read("the cat").attention)
     assert bert.tokenizer.get_config() == copy.tokenizer.get_config()
     if head:
@@ -71,25 +71,25 @@ def test_every_format_to_every_other(source, form, tmp_path):
 
 @pytest.mark.parametrize("source", SOURCES, indirect=True)
 def test_inspection_names_every_tensor(source):
-    found = be.inspect(source)
-    assert found.problem is None and found.format == checkpoints.recognise(source)
-    assert all(tensor.known for tensor in found.tensors)
-    filled = {tensor.weight_path for tensor in found.tensors if tensor.weight_path}
-    assert filled == set(weights(found.bert.encoder, found.bert.masked_lm, found.bert.classifier))
-    text = str(found)
-    assert f"{found.bert.encoder.count_params():,} in the encoder" in text
+    inspection = be.inspect(source)
+    assert inspection.problem is None and inspection.format == checkpoints.recognise(source)
+    assert all(tensor.known for tensor in inspection.tensors)
+    filled = {tensor.weight_path for tensor in inspection.tensors if tensor.weight_path}
+    assert filled == set(weights(inspection.bert.encoder, inspection.bert.masked_lm, inspection.bert.classifier))
+    text = str(inspection)
+    assert f"{inspection.bert.encoder.count_params():,} in the encoder" in text
     assert text.count("layer_*/self_attention/query/kernel") <= 2  # not a line for each layer
-    assert json.loads(json.dumps(found.to_json()))["sizes"]["num_layers"] == found.bert.encoder.num_layers
+    assert json.loads(json.dumps(inspection.to_json()))["sizes"]["num_layers"] == inspection.bert.encoder.num_layers
 
 
-def test_a_checkpoint_that_does_not_load_can_still_be_looked_into(tmp_path, capsys):
+def test_a_checkpoint_that_does_not_load_can_still_be_inspected(tmp_path, capsys):
     folder = tiny_bert.write(tmp_path / "model")
     tensors = load_file(folder / "model.safetensors")
     tensors["something.else"] = tensors.pop("pooler.dense.weight")
     save_file(tensors, folder / "model.safetensors")
-    found = be.inspect(folder)
-    assert found.bert is None and "Missing: pooler.dense.weight. Unknown: something.else." in found.problem
-    assert "something.else" in str(found) and "(unknown)" in str(found)
+    inspection = be.inspect(folder)
+    assert inspection.bert is None and "Missing: pooler.dense.weight. Unknown: something.else." in inspection.problem
+    assert "something.else" in str(inspection) and "(unknown)" in str(inspection)
     assert cli.main(["inspect", str(folder)]) == 1
     assert "problem" in capsys.readouterr().out
 
@@ -113,7 +113,7 @@ def test_the_commands(tmp_path, capsys):
     assert "There is no directory" in capsys.readouterr().err
 
 
-def test_what_is_left_behind_is_told(tmp_path, capsys):
+def test_what_is_left_behind_is_reported(tmp_path, capsys):
     folder = tiny_bert.write(tmp_path / "model")
     tensors = load_file(folder / "model.safetensors")
     tensors["cls.seq_relationship.weight"] = np.ones((2, tiny_bert.D), "float32")
@@ -123,7 +123,7 @@ def test_what_is_left_behind_is_told(tmp_path, capsys):
     assert "cls.seq_relationship.weight." in capsys.readouterr().out
 
 
-def test_what_a_saved_model_has_no_place_for_is_told(tmp_path):
+def test_what_a_saved_model_cannot_hold_is_reported(tmp_path):
     tensor, cut, embeds = be.convert("minilm", tmp_path / "saved", "saved_model")
     assert tensor == "embeddings.position_ids" and "longest_first" in cut
     assert all(part in embeds for part in ("mean", "normalize=True", "256"))
@@ -131,15 +131,15 @@ def test_what_a_saved_model_has_no_place_for_is_told(tmp_path):
     assert "longest_first; now round_robin" in be.convert("minilm", tmp_path / "preprocessor", "preprocessor")[0]
 
 
-def test_what_the_preprocessor_and_the_classifier_lose_is_told(tmp_path):
+def test_losses_of_the_preprocessor_and_the_classifier_are_reported(tmp_path):
     bert = be.load(tiny_bert.write(tmp_path / "model"))
     bert.preprocessor = be.BertPreprocessor(bert.tokenizer, 7)  # cuts pairs in turn
     bert.classifier = be.BertClassifier(bert.encoder, 2, class_names=["good", "bad"])
-    be.save_checkpoint(bert, tmp_path / "ours")
-    assert be.convert(tmp_path / "ours", tmp_path / "bert.keras", "keras") == []
-    cut, length = be.convert(tmp_path / "ours", tmp_path / "hf", "huggingface")
+    be.save_checkpoint(bert, tmp_path / "bertedu")
+    assert be.convert(tmp_path / "bertedu", tmp_path / "bert.keras", "keras") == []
+    cut, length = be.convert(tmp_path / "bertedu", tmp_path / "hf", "huggingface")
     assert "round_robin" in cut and "seq_length (7;" in length
-    left = be.convert(tmp_path / "ours", tmp_path / "saved", "saved_model")
+    left = be.convert(tmp_path / "bertedu", tmp_path / "saved", "saved_model")
     assert any("good, bad" in part for part in left)
 
 
@@ -169,8 +169,10 @@ def test_the_real_model_through_every_format_and_back_without_a_changed_bit(tmp_
         path = target_of(form, tmp_path / form)
         be.export_saved_model(copy, path) if form == "saved_model" else be.save_checkpoint(copy, path, form)
         copy = be.load(path)
-    for mine, theirs in zip(bert.encoder.weights, copy.encoder.weights, strict=True):
-        np.testing.assert_array_equal(ops.convert_to_numpy(mine), ops.convert_to_numpy(theirs), err_msg=mine.path)
+    for expected, converted in zip(bert.encoder.weights, copy.encoder.weights, strict=True):
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(expected), ops.convert_to_numpy(converted), err_msg=expected.path
+        )
     assert copy.tokenizer.get_config() == bert.tokenizer.get_config()
 
 

@@ -544,11 +544,11 @@ def hub():
 
 def ask(name, endpoint, home, **environment):
     """What `load_texts` says in a process of its own: the Hub's client reads its address when it is imported."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
     settings = {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     done = subprocess.run(
         [sys.executable, "-c", READER, name],
-        env=kept | settings | environment,
+        env=environ | settings | environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

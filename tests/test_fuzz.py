@@ -14,9 +14,9 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="me
 def test_every_planted_fault_is_found(tmp_path):
     fuzzing = run.Run(["planted"], len(planted.FAULTS), 0, tmp_path)
     fuzzing.go()
-    found = {result["index"]: result for result in fuzzing.results()}
+    results = {result["index"]: result for result in fuzzing.results()}
     for number, (reader, expected) in enumerate(planted.FAULTS.items()):
-        assert expected in (found[number]["outcome"], found[number].get("kind")), (reader.__name__, found[number])
+        assert expected in (results[number]["outcome"], results[number].get("kind")), (reader.__name__, results[number])
 
 
 def test_the_sizes_of_every_checkpoint_are_checked():

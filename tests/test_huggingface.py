@@ -58,15 +58,15 @@ def assert_equal_outputs(bert, model, pooled=True):
         names = dict(
             zip(("input_ids", "attention_mask", "token_type_ids"), map(torch.from_numpy, example()), strict=True)
         )
-        theirs = model(**names, output_hidden_states=True, output_attentions=True)
+        hf_outputs = model(**names, output_hidden_states=True, output_attentions=True)
     inputs = {"input_word_ids": ids, "input_mask": mask, "input_type_ids": types}
-    ours = bert.encoder(inputs, return_attention_scores=True, return_embedding_output=True)
-    pairs = {"embedding": (ours["embedding_output"], theirs.hidden_states[0])}
+    outputs = bert.encoder(inputs, return_attention_scores=True, return_embedding_output=True)
+    pairs = {"embedding": (outputs["embedding_output"], hf_outputs.hidden_states[0])}
     for i in range(tiny_bert.L):
-        pairs[f"layer {i}"] = ours["encoder_outputs"][i], theirs.hidden_states[i + 1]
-        pairs[f"attention {i}"] = ours["attention_scores"][i], theirs.attentions[i]
+        pairs[f"layer {i}"] = outputs["encoder_outputs"][i], hf_outputs.hidden_states[i + 1]
+        pairs[f"attention {i}"] = outputs["attention_scores"][i], hf_outputs.attentions[i]
     if pooled:
-        pairs["pooled"] = ours["pooled_output"], theirs.pooler_output
+        pairs["pooled"] = outputs["pooled_output"], hf_outputs.pooler_output
     for name, (our, their) in pairs.items():
         our, their = keras.ops.convert_to_numpy(our), their.numpy()
         assert np.isfinite(our).all() and np.ptp(their) > 0.1, name
@@ -393,7 +393,7 @@ SPOILED = {
         "gelu_new",
     ),
     "heads that do not fit": (change_config(num_attention_heads=5), ValueError, "config.json: hidden_size", "5", "22"),
-    "a size in words": (change_config(hidden_size="many"), ValueError, "config.json: hidden_size", "'many'"),
+    "a size as text": (change_config(hidden_size="many"), ValueError, "config.json: hidden_size", "'many'"),
     "a size below one": (
         change_config(num_hidden_layers=0),
         ValueError,

@@ -69,19 +69,19 @@ def inputs_of(expected):
 
 def assert_outputs(contents, expected, within=WITHIN, prefix=""):
     inputs = inputs_of(expected)
-    ours = dict(contents.encoder(inputs))
+    outputs = dict(contents.encoder(inputs))
     if contents.masked_lm is not None:
-        ours |= contents.masked_lm(inputs | {"masked_lm_positions": expected["mask_positions"]})
+        outputs |= contents.masked_lm(inputs | {"masked_lm_positions": expected["mask_positions"]})
     if contents.classifier is not None:
-        ours["logits"] = contents.classifier(inputs)
+        outputs["logits"] = contents.classifier(inputs)
     names = {"sequence_output", "pooled_output", "mlm_logits", "logits"} & {
         name.removeprefix(prefix) for name in expected
     }
     assert {"sequence_output", "pooled_output"} <= names
     for name in names:
-        theirs = expected[prefix + name]
-        assert np.isfinite(theirs).all() and np.ptp(theirs) > 0.1, name
-        np.testing.assert_allclose(numpy(ours[name]), theirs, rtol=0, atol=within, err_msg=name)
+        peer_output = expected[prefix + name]
+        assert np.isfinite(peer_output).all() and np.ptp(peer_output) > 0.1, name
+        np.testing.assert_allclose(numpy(outputs[name]), peer_output, rtol=0, atol=within, err_msg=name)
     return names
 
 
@@ -157,9 +157,9 @@ def test_the_preprocessor_is_keras_hub_s(folder, of):
     expected = expected_of(of(folder))
     assert (preprocessor.seq_length, preprocessor.truncation) == (11, "round_robin")
     texts, (first, second) = expected["texts"].tolist(), expected["pairs"].T.tolist()
-    for kind, ours in {"texts": preprocessor(texts), "pairs": preprocessor(first, second)}.items():
+    for kind, inputs in {"texts": preprocessor(texts), "pairs": preprocessor(first, second)}.items():
         for our, their in zip(DIALECTS["tf-models"], DIALECTS["KerasHub"], strict=True):
-            np.testing.assert_array_equal(ours[our], expected[f"{kind}_{their}"], err_msg=f"{kind} {their}")
+            np.testing.assert_array_equal(inputs[our], expected[f"{kind}_{their}"], err_msg=f"{kind} {their}")
 
 
 def test_case_and_accents(of):
@@ -194,10 +194,10 @@ def test_what_is_recognised(of, tmp_path):
     for folder in FOLDERS:
         assert keras_hub.recognises(of(folder)), folder
     assert keras_hub.recognises(of(BARE) / "bert.weights.h5")
-    theirs = tiny_bert.write(tmp_path / "theirs")
-    assert not keras_hub.recognises(theirs) and huggingface.recognises(theirs)
-    shutil.copy(of(BARE) / "bert.weights.h5", theirs)
-    assert not keras_hub.recognises(theirs)
+    hf_directory = tiny_bert.write(tmp_path / "hf")
+    assert not keras_hub.recognises(hf_directory) and huggingface.recognises(hf_directory)
+    shutil.copy(of(BARE) / "bert.weights.h5", hf_directory)
+    assert not keras_hub.recognises(hf_directory)
     assert not keras_hub.recognises(tmp_path) and not keras_hub.recognises(tmp_path / "nowhere")
     (of(HALF) / "config.json").write_text("{")
     assert keras_hub.recognises(tmp_path / HALF)
@@ -218,8 +218,8 @@ def test_bare_shards(of):
         (directory / name).unlink()
     for path in (directory, directory / "model.weights.json"):
         assert keras_hub.recognises(path)
-        ours = keras_hub.read(path).encoder(inputs_of(expected))["sequence_output"]
-        np.testing.assert_allclose(numpy(ours), expected["sequence_output"], rtol=0, atol=WITHIN)
+        output = keras_hub.read(path).encoder(inputs_of(expected))["sequence_output"]
+        np.testing.assert_allclose(numpy(output), expected["sequence_output"], rtol=0, atol=WITHIN)
 
 
 def test_a_bare_file_s_vocabulary(of):
@@ -258,10 +258,10 @@ def test_paths_of_older_keras(of):
         return name.replace("/query_dense", "/_query_dense").replace("masked_lm_head/_", "masked_lm_head/")
 
     def rename(tensors):
-        found = {old(name): value for name, value in tensors.items()}
-        found["_layer_checkpoint_dependencies/dropout/seed_generator/vars/0"] = np.zeros(2, "uint32")
+        old_tensors = {old(name): value for name, value in tensors.items()}
+        old_tensors["_layer_checkpoint_dependencies/dropout/seed_generator/vars/0"] = np.zeros(2, "uint32")
         tensors.clear()
-        tensors.update(found)
+        tensors.update(old_tensors)
 
     rewrite(directory / "bert.weights.h5", rename)
     contents = keras_hub.read(directory)
@@ -336,7 +336,7 @@ def shorten(path, share=0.5):
 
 
 def rewrite(path, edit):
-    """Writes an HDF5 file anew, after `edit` has changed the dict of its tensors."""
+    """Rewrite an HDF5 file after `edit` has changed the dict of its tensors."""
     tensors = {}
     with h5py.File(path) as file:
         file.visititems(lambda n, item: tensors.update({n: item[()]}) if isinstance(item, h5py.Dataset) else None)
@@ -359,7 +359,7 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
         *(MLM, lambda d: (d / "model.weights.json").write_text("{}"), ValueError),
         "model.weights.json: weight_map must name 1 to 1,000 files, got 0",
     ),
-    "an index that is none": (
+    "an invalid index": (
         *(MLM, lambda d: (d / "model.weights.json").write_text('{"weight_map": {"a": 3}}'), ValueError),
         "model.weights.json: weight_map must name files beside it, got '3'",
     ),
@@ -392,7 +392,7 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
         *(BARE, lambda d: shutil.copy(d / "bert.weights.h5", d / "other.weights.h5"), ValueError),
         "several files of weights: name one of bert.weights.h5, other.weights.h5, as in",
     ),
-    "a config that is none": (
+    "an invalid config": (
         *(HALF, lambda d: (d / "config.json").write_text("{"), ValueError),
         "config.json: expected JSON",
     ),
@@ -616,12 +616,12 @@ def test_nothing_in_a_preset_is_built(of, monkeypatch):
 
 
 def test_changed_bytes_never_end_in_a_dependency_s_error(of):
-    """Damage within a file is an error of ours, or changes only numbers: tried at a hundred places."""
+    """Damage within a file is an error of ours, or changes only numbers: at a hundred positions."""
     file = of(HALF) / "model.weights.h5"
     content = file.read_bytes()
     damaged = 0
-    for place in np.random.default_rng(5).integers(0, len(content), 100):
-        file.write_bytes(content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :])
+    for position in np.random.default_rng(5).integers(0, len(content), 100):
+        file.write_bytes(content[:position] + bytes([content[position] ^ 255]) + content[position + 1 :])
         try:
             keras_hub.tensors(file)
         except ValueError as error:
@@ -843,8 +843,8 @@ def test_against_keras_hub_itself(of):
     peers = pytest.importorskip("keras_hub")
     directory = of(MLM)
     expected = expected_of(directory)
-    theirs = peers.models.BertMaskedLM.from_preset(str(directory))
+    peer_model = peers.models.BertMaskedLM.from_preset(str(directory))
     inputs = inputs_of(expected)
-    logits = numpy(theirs(inputs | {"mask_positions": expected["mask_positions"]}))
-    ours = keras_hub.read(directory).masked_lm(inputs | {"masked_lm_positions": expected["mask_positions"]})
-    np.testing.assert_allclose(numpy(ours["mlm_logits"]), logits, rtol=0, atol=WITHIN)
+    logits = numpy(peer_model(inputs | {"mask_positions": expected["mask_positions"]}))
+    outputs = keras_hub.read(directory).masked_lm(inputs | {"masked_lm_positions": expected["mask_positions"]})
+    np.testing.assert_allclose(numpy(outputs["mlm_logits"]), logits, rtol=0, atol=WITHIN)

@@ -115,9 +115,9 @@ def test_in_a_session_as_tensorflow_s_servers_run_it(exported):
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         signature = tf.compat.v1.saved_model.load(session, ["serve"], str(path)).signature_def["serving_default"]
         outputs = {name: tensor.name for name, tensor in signature.outputs.items()}
-        found = session.run(outputs, {signature.inputs["sentences"].name: TEXTS})
+        outputs = session.run(outputs, {signature.inputs["sentences"].name: TEXTS})
     for key, value in preprocessor(TEXTS).items():
-        np.testing.assert_array_equal(found[key], value)
+        np.testing.assert_array_equal(outputs[key], value)
 
 
 def test_it_runs_without_us(exported):
@@ -141,8 +141,8 @@ def test_where_tensorflow_text_differs(tmp_path):
     loaded = tf.saved_model.load(str(export_preprocessor(preprocessor, tmp_path / "text")))
 
     def both(text):
-        theirs = loaded.tokenize(tf.constant([text])).flat_values.numpy()
-        return preprocessor.tokenizer.tokenize(text), [words[i] for i in theirs]
+        peer_ids = loaded.tokenize(tf.constant([text])).flat_values.numpy()
+        return preprocessor.tokenizer.tokenize(text), [words[i] for i in peer_ids]
 
     assert both("[MASK]") == (["[MASK]"], ["[", "mask", "]"])
     assert both("a\u00ada") == (["a", "##a"], ["a", "##a"])  # folding has removed it already

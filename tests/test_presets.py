@@ -138,10 +138,10 @@ def test_keras_hubs_counts_and_names():
         "bert_large_en": 333579264,
         "all_minilm_l6_v2_en": 22713216,
     }
-    ours = {
+    actual = {
         p.sources["KerasHub"].split("/")[-2]: p.parameters for p in presets.PRESETS.values() if "KerasHub" in p.sources
     }
-    assert ours == published
+    assert actual == published
     with pytest.raises(ValueError, match="did you mean 'bert_en_tiny_uncased'"):
         be.load("bert_tiny_en_uncased")
 
@@ -205,7 +205,7 @@ def test_presets_are_described():
         (["config.json", "pytorch_model-00001-of-00002.bin"], [], ["config.json", "pytorch_model-00001-of-00002.bin"]),
     ],
 )
-def test_one_format_of_a_repository_is_wanted(files, needed, left):
+def test_one_format_of_a_repository_is_downloaded(files, needed, left):
     left = [left] if isinstance(left, str) else left or []
     patterns = client.download_patterns(files)
     chosen = {file for file in files if any(fnmatch.fnmatchcase(file, pattern) for pattern in patterns)}
@@ -397,11 +397,11 @@ class Reader:
     """A process that evaluates lines of Python with bertedu, pointed at a Hub and a cache of its own."""
 
     def __init__(self, endpoint, home, **environment):
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
         settings = {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
         self.process = subprocess.Popen(
             [sys.executable, "-c", READER],
-            env=kept | settings | environment,
+            env=environ | settings | environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -482,7 +482,7 @@ def test_the_hub_is_read_and_then_the_cache(world):
 
     before = len(asked)
     world["online"]("be.load('hf://tiny/bert')")
-    assert len(asked) == before  # nobody is asked again
+    assert len(asked) == before  # no second request
 
     answer = world["online"](first_weight(f"hf://tiny/bert@{OTHER}"))
     assert float(answer["value"]) == expected_weight(2)
@@ -509,8 +509,8 @@ def test_no_network_is_said_at_once(world, source):
             assert lines[1].startswith("  the cache ") and str(world["home"]) in lines[1]
             assert lines[2].startswith(f"  the Hub: {reason}")
             assert lines[3].startswith("With a network, try again. By hand")
-            place = f"https://huggingface.co/tiny/absent/tree/{source.partition('@')[2] or 'main'}"
-            assert lines[4].startswith(f"  Hugging Face: {place} (put model.safetensors, vocab.txt, config.json")
+            url = f"https://huggingface.co/tiny/absent/tree/{source.partition('@')[2] or 'main'}"
+            assert lines[4].startswith(f"  Hugging Face: {url} (put model.safetensors, vocab.txt, config.json")
             assert 'be.load("minilm") works offline' in lines[5] and len(lines) == 6
 
 
@@ -635,5 +635,5 @@ def test_time_to_wait_is_bounded(monkeypatch):
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", model_info)
     with pytest.raises(ConnectionError, match="the Hub: TimeoutError, no answer"):
-        client.download_model("nobody/nothing", MAIN)
+        client.download_model("absent/nothing", MAIN)
     assert len(limits) == 1 and 0 < limits[0] <= 10

@@ -99,10 +99,10 @@ def assert_peer_s_outputs(bert, expected):
     if "mlm_logits" in expected:
         outputs["mlm_logits"] = bert.masked_lm(INPUTS)["mlm_logits"]
     assert {"sequence_output", "pooled_output", "encoder_outputs"} <= set(expected)
-    for name, theirs in expected.items():
-        ours = numpy(outputs[name])
-        assert np.isfinite(ours).all() and np.ptp(theirs) > 0.1, name
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=WITHIN, err_msg=name)
+    for name, peer_output in expected.items():
+        output = numpy(outputs[name])
+        assert np.isfinite(output).all() and np.ptp(peer_output) > 0.1, name
+        np.testing.assert_allclose(output, peer_output, rtol=0, atol=WITHIN, err_msg=name)
 
 
 def expected_of(folder):
@@ -188,7 +188,7 @@ def test_an_encoder_of_a_checkpoint_is_an_ordinary_one(of):
     assert np.ptp(numpy(fresh.get_embedding_table())) > 0  # zeros are for reading only
 
 
-def test_the_head_shares_the_encoder_s_table():
+def test_the_head_uses_the_encoder_s_table():
     bert = read(CHECKPOINTS / "hub_mlm")
     assert bert.masked_lm.encoder_network is bert.encoder
     assert bert.masked_lm.masked_lm.embedding_table is bert.encoder.get_embedding_layer()
@@ -198,11 +198,11 @@ def test_the_head_shares_the_encoder_s_table():
 @pytest.mark.parametrize("form", ["TF1", "TF2"])
 def test_names_lead_there_and_back(form):
     paths = list(weights(read(CHECKPOINTS / TF1).encoder))
-    theirs = [names.NAMES[form].name(path) for path in paths]
-    assert [names.our_path(name, form) for name in theirs] == paths
-    assert len(set(theirs)) == len(paths) == 39
+    tf_names = [names.NAMES[form].name(path) for path in paths]
+    assert [names.our_path(name, form) for name in tf_names] == paths
+    assert len(set(tf_names)) == len(paths) == 39
     keys = tf.train.load_checkpoint(str(prefix_of(CHECKPOINTS / TF1))).get_variable_to_shape_map()
-    assert form == "TF2" or set(theirs) <= set(keys)
+    assert form == "TF2" or set(tf_names) <= set(keys)
 
 
 @pytest.mark.parametrize("folder", ["v2_pretrainer", "v2_narrow", "tf2_encoder", "v1_classifier", "talking_heads"])
@@ -333,11 +333,11 @@ def test_a_saved_model_says_its_case(folder):
     )
 
 
-@pytest.mark.parametrize("place", [".", "variables"])
-def test_two_files_that_disagree_about_case_are_refused(place, of):
+@pytest.mark.parametrize("folder", [".", "variables"])
+def test_two_files_that_disagree_about_case_are_refused(folder, of):
     directory = of("hub_mlm")
-    (directory / place / "bert_config.json").write_text('{"do_lower_case": true}', encoding="utf-8")
-    with pytest.raises(ValueError, match="the variable do_lower_case and .*bert_config.json contradict") as caught:
+    (directory / folder / "bert_config.json").write_text('{"do_lower_case": true}', encoding="utf-8")
+    with pytest.raises(ValueError, match="the variable do_lower_case.*bert_config.json") as caught:
         saved_model.read(directory)
     assert_one_error(caught.value)
 
@@ -397,9 +397,9 @@ def shorten(path, share):
     path.write_bytes(content[: int(share * len(content))])
 
 
-def change_byte(path, place):
+def change_byte(path, position):
     content = bytearray(path.read_bytes())
-    content[place] ^= 255
+    content[position] ^= 255
     path.write_bytes(content)
 
 
@@ -453,7 +453,7 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
         *(TF1, lambda d: (d / "bert_config.json").unlink()),
         *(ValueError, "set num_attention_heads in "),
     ),
-    "bert_config.json that is none": (
+    "an invalid bert_config.json": (
         *(TF1, lambda d: (d / "bert_config.json").write_text("{")),
         *(ValueError, "bert_config.json: expected JSON"),
     ),
@@ -530,7 +530,7 @@ TENSORS = {  # what is done to the tensors of a checkpoint: the checkpoint, a fu
         *("v2_encoder", transpose(f"{V2_LAYER}_output_dense/kernel{VALUE}")),
         "transformer/layer_1/output/kernel' has shape (21, 31), but the rest of it makes it (31, 21)",
     ),
-    "heads in another place": (
+    "heads on another axis": (
         *("v2_encoder", transpose(f"{V2_LAYER}_attention_layer/_query_dense/kernel{VALUE}")),
         "has shape (7, 3, 21), but the rest of it makes it (21, 3, 7)",
     ),
@@ -540,7 +540,7 @@ TENSORS = {  # what is done to the tensors of a checkpoint: the checkpoint, a fu
     ),
     "whole numbers": (
         *(TF1, put("bert/encoder/layer_0/output/dense/bias", np.zeros(21, "int8"))),
-        "'bert/encoder/layer_0/output/dense/bias': expected a dtype among float32, float16, bfloat16, float64, got int8",
+        "output/dense/bias': expected a dtype among float32, float16, bfloat16, float64, got int8",
     ),
     "two of them": (
         *(TF1, put("student/bert/pooler/dense/bias", np.zeros(21, "float32"))),
@@ -763,8 +763,8 @@ def write_index(prefix, entries, restarts=None):
     )
     others = block([])
     index = block([(b"\xff", number(0) + number(len(data) - 5))])
-    places = (len(data), len(others) - 5, len(data) + len(others), len(index) - 5)
-    footer = b"".join(map(number, places)).ljust(40, b"\0") + struct.pack("<Q", 0xDB4775248B80FB57)
+    handles = (len(data), len(others) - 5, len(data) + len(others), len(index) - 5)
+    footer = b"".join(map(number, handles)).ljust(40, b"\0") + struct.pack("<Q", 0xDB4775248B80FB57)
     Path(f"{prefix}.index").write_bytes(data + others + index + footer)
 
 
@@ -839,12 +839,12 @@ def test_what_is_written_by_hand_here_is_what_tensorflow_reads(tmp_path):
 
 @pytest.mark.parametrize("folder", ["v2_encoder", TF1])
 def test_changed_bytes_of_an_index_are_refused_or_harmless(folder, of):
-    """Damage within an index is an error of ours, or of no consequence: tried at a hundred places."""
+    """Damage within an index is an error of ours, or of no consequence: at a hundred positions."""
     directory = of(folder)
     file = next(directory.glob("*.index"))
     content, refused = file.read_bytes(), 0
-    for place in np.random.default_rng(5).integers(0, len(content), 100):
-        file.write_bytes(content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :])
+    for position in np.random.default_rng(5).integers(0, len(content), 100):
+        file.write_bytes(content[:position] + bytes([content[position] ^ 255]) + content[position + 1 :])
         try:
             tensorflow.tensors(directory)
         except ValueError as error:

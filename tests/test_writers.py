@@ -67,7 +67,7 @@ KINDS = {
     "tokenizer settings": {"tokenizer": {"strip_accents": False, "added_tokens": ["[NEW]"]}, "vocab_size": 21},
     "own pooler": {"classifier": True, "head": {"use_encoder_pooler": False, "dropout_rate": 0.2}},
 }
-UNSPEAKABLE = {  # what a format has no words for, and what its error says
+INEXPRESSIBLE = {  # (format, kind) that a format cannot express -> part of the error
     ("huggingface", "talking heads"): "TalkingHeadsAttention",
     ("huggingface", "norm first, narrow"): "norm_first",
     ("huggingface", "own pooler"): "use_encoder_pooler",
@@ -77,14 +77,14 @@ UNSPEAKABLE = {  # what a format has no words for, and what its error says
 
 def assert_same(bert, copy):
     """All weights to the bit, all settings, and what the model does."""
-    ours, theirs = (weights(b.encoder, b.masked_lm, b.classifier) for b in (bert, copy))
-    assert ours.keys() == theirs.keys()
-    for path in ours:
+    expected, actual = (weights(b.encoder, b.masked_lm, b.classifier) for b in (bert, copy))
+    assert expected.keys() == actual.keys()
+    for path in expected:
         if "pooler_transform" in path and not bert.has_pooler:
             continue
-        assert ours[path].dtype == theirs[path].dtype, path
+        assert expected[path].dtype == actual[path].dtype, path
         np.testing.assert_array_equal(
-            *(ops.convert_to_numpy(ops.cast(w[path], "float32")) for w in (ours, theirs)), err_msg=path
+            *(ops.convert_to_numpy(ops.cast(w[path], "float32")) for w in (expected, actual)), err_msg=path
         )
     for attribute in ("has_pooler", "embed_settings", "max_length"):
         assert getattr(bert, attribute) == getattr(copy, attribute), attribute
@@ -114,8 +114,8 @@ def test_every_writer_is_tested():
 def test_what_is_written_is_read_back_to_the_bit(form, kind, tmp_path):
     bert = a_bert(**KINDS[kind])
     target = tmp_path / "new" / NAMES[form]
-    if (form, kind) in UNSPEAKABLE:
-        with pytest.raises(ValueError, match=UNSPEAKABLE[form, kind]) as error:
+    if (form, kind) in INEXPRESSIBLE:
+        with pytest.raises(ValueError, match=INEXPRESSIBLE[form, kind]) as error:
             be.save_checkpoint(bert, target, form)
         assert 'format="bertedu"' in str(error.value)
         assert not list((tmp_path / "new").iterdir())
@@ -141,8 +141,8 @@ def test_another_dtype_when_it_is_asked_for(tmp_path):
         copy = be.load(tmp_path / form / name, dtype="float32")
         assert {str(v.dtype) for v in copy.masked_lm.weights} == {"float32"}
         half, full = (w(b.encoder) for w, b in ((weights, bert), (weights, copy)))
-        for ours in half:
-            np.testing.assert_array_equal(ops.convert_to_numpy(half[ours]), ops.convert_to_numpy(full[ours]))
+        for path in half:
+            np.testing.assert_array_equal(ops.convert_to_numpy(half[path]), ops.convert_to_numpy(full[path]))
 
 
 @pytest.mark.parametrize("form", NAMES)
@@ -218,7 +218,7 @@ def test_a_keras_file_that_model_save_made(tmp_path):
 
 
 @pytest.mark.peers
-def test_transformers_opens_ours(tmp_path):
+def test_transformers_opens_a_saved_model(tmp_path):
     transformers = pytest.importorskip("transformers")
     torch = pytest.importorskip("torch")
     openers = {
@@ -235,22 +235,25 @@ def test_transformers_opens_ours(tmp_path):
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         batch = tokenizer(TEXTS, TEXTS[::-1], padding=True, truncation="longest_first", max_length=11)
         inputs = bert.preprocessor(TEXTS, TEXTS[::-1])
-        for theirs, ours in (("input_ids", "input_word_ids"), ("token_type_ids", "input_type_ids")):
-            np.testing.assert_array_equal(batch[theirs], inputs[ours])
+        for hf_name, name in (("input_ids", "input_word_ids"), ("token_type_ids", "input_type_ids")):
+            np.testing.assert_array_equal(batch[hf_name], inputs[name])
         with torch.no_grad():
             outputs = model.eval()(**{k: torch.tensor(v) for k, v in batch.items()})
         if opener == "AutoModel":
-            ours, theirs = bert.encoder(inputs)["sequence_output"], outputs.last_hidden_state
+            output, peer_output = bert.encoder(inputs)["sequence_output"], outputs.last_hidden_state
         elif opener == "AutoModelForMaskedLM":
             positions = np.tile(np.arange(11), (3, 1))
-            ours, theirs = bert.masked_lm(inputs | {"masked_lm_positions": positions})["mlm_logits"], outputs.logits
+            output, peer_output = (
+                bert.masked_lm(inputs | {"masked_lm_positions": positions})["mlm_logits"],
+                outputs.logits,
+            )
         else:
-            ours, theirs = bert.classifier(inputs), outputs.logits
-        np.testing.assert_allclose(ops.convert_to_numpy(ours), theirs.numpy(), rtol=1e-4, atol=1e-4)
+            output, peer_output = bert.classifier(inputs), outputs.logits
+        np.testing.assert_allclose(ops.convert_to_numpy(output), peer_output.numpy(), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.peers
-def test_sentence_transformers_opens_ours(tmp_path):
+def test_sentence_transformers_opens_a_saved_model(tmp_path):
     sentence_transformers = pytest.importorskip("sentence_transformers")
     bert = a_bert()
     folder = be.save_checkpoint(bert, tmp_path / "bert", "huggingface")
@@ -303,7 +306,7 @@ SPOILED = {
         "output/bias' .*I8",
     ),
     "cut weights": (cut("model.safetensors"), ValueError, "model.safetensors is damaged or truncated"),
-    "cut words": (cut("bertedu.json"), ValueError, r"bertedu\.json: expected JSON"),
+    "cut configuration": (cut("bertedu.json"), ValueError, r"bertedu\.json: expected JSON"),
     "a later format": (change_json("bertedu.json", lambda c: c.update(format=3)), ValueError, "format.*3.*[Uu]pgrade"),
     "no sizes": (change_json("bertedu.json", lambda c: c.pop("encoder")), ValueError, "no field 'encoder'"),
     "unknown argument": (
@@ -320,7 +323,7 @@ SPOILED = {
 
 
 @pytest.mark.parametrize("spoil", SPOILED)
-def test_a_directory_of_ours_that_is_spoiled(spoil, tmp_path):
+def test_damaged_directories_are_refused(spoil, tmp_path):
     change, kind, words = SPOILED[spoil]
     folder = be.save_checkpoint(a_bert(), tmp_path / "bert")
     change(folder)
@@ -329,7 +332,7 @@ def test_a_directory_of_ours_that_is_spoiled(spoil, tmp_path):
     assert str(folder) in str(error.value)
 
 
-def test_keras_files_that_are_spoiled(tmp_path):
+def test_damaged_keras_files_are_refused(tmp_path):
     path = be.save_checkpoint(a_bert(), tmp_path / "bert.keras", "keras")
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
