@@ -312,7 +312,7 @@ SPOILED = {
     "a layer short": (change_config(num_hidden_layers=4), ValueError, "Missing: encoder.layer.3.", "and 12 more"),
     "transposed": (
         change_tensors(lambda w: swap(w, INNER, np.transpose)),
-        *(ValueError, "model.safetensors", f"{INNER!r} has shape (22, 31), but config.json makes it (31, 22)"),
+        *(ValueError, "model.safetensors", f"{INNER!r}: expected shape (31, 22), as in config.json, got (22, 31)"),
     ),
     "transposed table": (change_tensors(lambda w: swap(w, WORDS, np.transpose)), ValueError, WORDS, "(22, 23)"),
     "other vocab_size": (change_config(vocab_size=24), ValueError, WORDS, "(23, 22)", "(24, 22)"),
@@ -361,7 +361,7 @@ SPOILED = {
         "save_pretrained",
     ),
     "an index without a map": (broken_index, ValueError, "model.safetensors.index.json", "weight_map"),
-    "no config": (lambda d: (d / "config.json").unlink(), FileNotFoundError, "holds no config.json"),
+    "no config": (lambda d: (d / "config.json").unlink(), FileNotFoundError, "expected config.json"),
     "config is no JSON": (overwrite("config.json", b'{"vocab_size": 3'), ValueError, "config.json: expected JSON"),
     "config is no text": (overwrite("config.json", b"\xff\xfe\x00"), ValueError, "config.json: expected JSON"),
     "config is empty": (overwrite("config.json", b""), ValueError, "config.json: expected JSON"),
@@ -383,7 +383,7 @@ SPOILED = {
     "a decoder": (change_config(is_decoder=True), ValueError, "config.json: is_decoder", "True"),
     "relative positions": (
         change_config(position_embedding_type="relative_key"),
-        *(ValueError, "config.json: position_embedding_type must be 'absolute'", "'relative_key'"),
+        *(ValueError, "config.json: position_embedding_type: expected 'absolute'", "'relative_key'"),
     ),
     "unknown activation": (
         change_config(hidden_act="mish"),
@@ -420,7 +420,7 @@ SPOILED = {
     ),
     "modules without a Transformer": (
         lambda d: (d / "modules.json").write_text('[{"type": "sentence_transformers.Pooling", "path": "1_Pooling"}]'),
-        *(ValueError, "modules.json: the first module must be a Transformer", "'Pooling'"),
+        *(ValueError, "modules.json: expected a Transformer as first module", "'Pooling'"),
     ),
 }
 
@@ -451,7 +451,7 @@ def test_what_is_not_there_is_said(tmp_path):
         be.load(tmp_path / "nowhere")
     assert_one_error(caught.value)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match="empty holds no BERT"):
+    with pytest.raises(FileNotFoundError, match="empty: expected a BERT"):
         be.load(tmp_path / "empty")
 
 

@@ -415,7 +415,7 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
     ),
     "data without index": (
         *("v2_encoder", lambda d: (d / "ckpt-1.index").unlink()),
-        *(FileNotFoundError, "v2_encoder holds no checkpoint: a file that ends in .index is needed"),
+        *(FileNotFoundError, "v2_encoder: expected a checkpoint"),
     ),
     "truncated data": (
         *("v2_encoder", lambda d: shorten(d / "ckpt-1.data-00000-of-00001", 0.5)),
@@ -524,19 +524,19 @@ TENSORS = {  # what is done to the tensors of a checkpoint: the checkpoint, a fu
     ),
     "transposed in TF1": (
         *(TF1, transpose("bert/encoder/layer_0/intermediate/dense/kernel")),
-        "'bert/encoder/layer_0/intermediate/dense/kernel' has shape (31, 21), but the rest of it makes it (21, 31)",
+        "intermediate/dense/kernel': expected shape (21, 31), as in the other tensors, got (31, 21)",
     ),
     "transposed in TF2": (
         *("v2_encoder", transpose(f"{V2_LAYER}_output_dense/kernel{VALUE}")),
-        "transformer/layer_1/output/kernel' has shape (21, 31), but the rest of it makes it (31, 21)",
+        "transformer/layer_1/output/kernel': expected shape (31, 21), as in the other tensors, got (21, 31)",
     ),
     "heads on another axis": (
         *("v2_encoder", transpose(f"{V2_LAYER}_attention_layer/_query_dense/kernel{VALUE}")),
-        "has shape (7, 3, 21), but the rest of it makes it (21, 3, 7)",
+        "expected shape (21, 3, 7), as in the other tensors, got (7, 3, 21)",
     ),
     "transposed word table": (
         *(TF1, transpose("bert/embeddings/word_embeddings")),
-        "'bert/embeddings/word_embeddings' has shape (21, 23), but the rest of it makes it (21, 21)",
+        "'bert/embeddings/word_embeddings': expected shape (21, 21), as in the other tensors, got (21, 23)",
     ),
     "whole numbers": (
         *(TF1, put("bert/encoder/layer_0/output/dense/bias", np.zeros(21, "int8"))),
@@ -604,7 +604,7 @@ def test_another_architecture_is_named(architecture, tmp_path):
 
 
 CONFIGS = {
-    "heads": ({"num_attention_heads": 4}, "hidden_size 21 must be a multiple of num_attention_heads 4"),
+    "heads": ({"num_attention_heads": 4}, "hidden_size: expected a multiple of 4 attention heads, got 21"),
     "layers": ({"num_hidden_layers": 3}, "says num_hidden_layers 3, but the tensors of"),
     "width": ({"hidden_size": 22}, "says hidden_size 22, but the tensors of"),
     "activation": (
@@ -612,7 +612,7 @@ CONFIGS = {
         "hidden_act: expected one of 'gelu', 'gelu_exact', 'relu', 'silu', 'tanh', 'linear', got 'swishy'",
     ),
     "embedding": ({"embedding_size": 20}, "says embedding_size 20, but the tensors of"),
-    "direction": ({"directionality": "left"}, "directionality must be 'bidi'"),
+    "direction": ({"directionality": "left"}, "directionality: expected 'bidi'"),
 }
 NUMBERS = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 NUMBERS += ("max_position_embeddings", "type_vocab_size", "hidden_dropout_prob", "attention_probs_dropout_prob")
@@ -625,7 +625,7 @@ def test_each_number_of_a_config_is_checked(value, of):
     before = (directory / "bert_config.json").read_bytes()
     for field in NUMBERS:
         change_config(directory, **{field: value})
-        with pytest.raises(ValueError, match=rf"bert_config.json: {field} must be a (whole )?number") as caught:
+        with pytest.raises(ValueError, match=rf"bert_config.json: {field}: expected a (whole )?number") as caught:
             tensorflow.read(directory)
         assert_one_error(caught.value)
         (directory / "bert_config.json").write_bytes(before)

@@ -291,14 +291,14 @@ def cut(name, share=0.5):
 BIAS = "layer_1/feedforward/output/bias"
 EVIL = {"module": "os", "class_name": "function", "config": "system", "registered_name": "function"}
 SPOILED = {
-    "no weights": (lambda d: (d / "model.safetensors").unlink(), FileNotFoundError, "no model.safetensors"),
+    "no weights": (lambda d: (d / "model.safetensors").unlink(), FileNotFoundError, "expected model.safetensors"),
     "no tokenizer": (lambda d: (d / "tokenizer.json").unlink(), FileNotFoundError, "tokenizer.json"),
     "a tensor missing": (change_tensors(lambda t: t.pop(BIAS)), ValueError, f"Missing: {BIAS}"),
     "a tensor more": (change_tensors(lambda t: t.update(more=t[BIAS])), ValueError, "Unknown: more"),
     "transposed": (
         change_tensors(lambda t: t.update({BIAS: t[BIAS][None]})),
         ValueError,
-        r"layer_1/feedforward/output/bias' has shape \(1, 22\)",
+        r"layer_1/feedforward/output/bias'.* got \(1, 22\)",
     ),
     "integers": (
         change_tensors(lambda t: t.update({BIAS: t[BIAS].astype("int8")})),
@@ -308,7 +308,7 @@ SPOILED = {
     "cut weights": (cut("model.safetensors"), ValueError, "model.safetensors is damaged or truncated"),
     "cut configuration": (cut("bertedu.json"), ValueError, r"bertedu\.json: expected JSON"),
     "a later format": (change_json("bertedu.json", lambda c: c.update(format=3)), ValueError, "format.*3.*[Uu]pgrade"),
-    "no sizes": (change_json("bertedu.json", lambda c: c.pop("encoder")), ValueError, "no field 'encoder'"),
+    "no sizes": (change_json("bertedu.json", lambda c: c.pop("encoder")), ValueError, "expected the field 'encoder'"),
     "unknown argument": (
         change_json("bertedu.json", lambda c: c["encoder"].update(x=1)),
         ValueError,
@@ -317,7 +317,7 @@ SPOILED = {
     "foreign code": (
         change_json("bertedu.json", lambda c: c["encoder"].update(inner_activation=EVIL)),
         ValueError,
-        "inner_activation is 'system'",
+        "inner_activation: .* got 'system'",
     ),
 }
 

@@ -145,15 +145,14 @@ def check(stored: Stored, shapes: dict[str, Shape], others: Sequence[str] = ()) 
         unknown += [tensor.name for tensor in candidates[fits:]]
     if missing or unknown:
         tensors = f"Missing: {shortened(list(map(stored.name, missing)))}. Unknown: {shortened(sorted(unknown))}."
-        raise ValueError(f"{stored.source}: expected the tensors that {stored.described_by} describes. {tensors}")
+        raise ValueError(f"{stored.source}: expected one tensor per weight, as in {stored.described_by}. {tensors}")
     for path, (tensor,) in by_path.items():
         subject, dtype = f"{stored.source}: the tensor {tensor.name[:LONGEST_NAME]!r}", tensor.dtype
         if dtype not in FLOATS:
             raise ValueError(f"{subject}: expected a dtype among {', '.join(FLOATS)}, got {escape(dtype)[:40]}.")
         expected = stored.shape(path, shapes[path]) if path in shapes else tensor.shape
         if tensor.shape != expected:
-            described = f"expected shape {expected}, as {stored.described_by} describes, got {tensor.shape}"
-            raise ValueError(f"{subject}: {described}.")
+            raise ValueError(f"{subject}: expected shape {expected}, as in {stored.described_by}, got {tensor.shape}.")
 
 
 def fill(stored: Stored, variables: dict[str, Any]) -> bool:

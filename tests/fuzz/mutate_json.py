@@ -189,7 +189,7 @@ def mutate_lines(data, rng, donor=b""):
     if rng.random() < 0.15:
         return reform(data, rng)
     name = rng.choice(list(operations))
-    return b"\n".join(operations[name]()), f"{name}: {text[:40]!r}" if "place" in name else name
+    return b"\n".join(operations[name]()), f"{name}: {text[:40]!r}" if "replaced" in name else name
 
 
 def mutate_json_lines(data, rng, donor=b""):

@@ -65,7 +65,7 @@ def describe(checkpoint: Checkpoint, preset: Preset, dtype: str | None = None) -
     arguments |= {"embedding_width": sizes["hidden_size"], "trainable": fields.get("trainable", True)}
     heads = heads_of(shapes, preset, dtype, checkpoint.directory)
     path = checkpoint.path
-    described_by = f"{CONFIG} with {TASK}" if preset.task else CONFIG if fields else "the rest of it"
+    described_by = f"{CONFIG} with {TASK}" if preset.task else CONFIG if fields else "the other tensors"
     name = functools.partial(hub_name, prefix=checkpoint.prefix)
     stored = strict.Stored(checkpoint.tensors, read_tensor, path, described_by, name=name)
     return assembly.Description(arguments, heads, path / CONFIG if fields else path, stored)

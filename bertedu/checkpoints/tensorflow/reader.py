@@ -76,7 +76,7 @@ def describe(checkpoint: Checkpoint, dtype: str | None = None) -> assembly.Descr
     def read(tensor):
         return read_value(reader(), tensor.location, prefix)
 
-    stored = strict.Stored(checkpoint.tensors, read, prefix, "the rest of it", shape, name=NAMES[form].name)
+    stored = strict.Stored(checkpoint.tensors, read, prefix, "the other tensors", shape, name=NAMES[form].name)
     return assembly.Description(arguments, heads(checkpoint, arguments), prefix, stored)
 
 
