@@ -116,10 +116,10 @@ def test_names_fix_the_order_and_one_class_of_several_is_enough(write):
 
 def test_numbers(write):
     path = write("a.csv", "text,label\na,0.5\nb,-3e2\nc, 4\n")
-    result = load_texts(path, numbers=True)
+    result = load_texts(path, regression=True)
     assert result.labels.dtype == np.float32 and result.labels.tolist() == [0.5, -300, 4] and result.names is None
     path = write("a.jsonl", '{"text": "a", "label": 0.25}\n{"text": "b", "label": "1"}\n')
-    assert load_texts(path, numbers=True).labels.tolist() == [0.25, 1]
+    assert load_texts(path, regression=True).labels.tolist() == [0.25, 1]
 
 
 def test_parquet_needs_pyarrow_and_says_so(write, monkeypatch):
@@ -386,10 +386,10 @@ def test_labels_against_names(write):
 @pytest.mark.parametrize("value", ["x", "", "nan", "inf", "1e39", "1,5"])
 def test_labels_that_are_no_numbers(write, value):
     path = write("a.tsv", f"text\tlabel\na\t1\nb\t{value}\n")
-    assert error(path, numbers=True) == f", line 3, column 'label': expected a number as label, got {value!r}."
+    assert error(path, regression=True) == f", line 3, column 'label': expected a number as label, got {value!r}."
     for wrong in ("true", "null", "NaN", "[1]", "1e999"):
         path = write("a.jsonl", f'{{"text": "a", "label": {wrong}}}')
-        assert "line 1, column 'label': expected a number as label" in error(path, numbers=True)
+        assert "line 1, column 'label': expected a number as label" in error(path, regression=True)
 
 
 def test_positions_are_checked(write):
