@@ -7,8 +7,8 @@
 all-MiniLM-L6-v2 was published without BERT's masked-LM head, and its last layer was fine-tuned for sentence embeddings.
 This script trains the head (a dense layer, GELU, LayerNorm, the tied word table, a bias), a low-rank update `down @ up`
 for every matrix of the encoder's layers (LoRA; Hu et al. 2021, https://arxiv.org/abs/2106.09685), and updates of their
-biases and LayerNorms. The texts come with every Python: `pydoc_data.topics` and the docstrings of the standard library. The datasheet, with every figure, is
-bertedu/assets/minilm_mlm.md.
+biases and LayerNorms. The texts come with every Python: `pydoc_data.topics` and the docstrings of the standard library.
+The datasheet, with every figure, is bertedu/assets/minilm_mlm.md.
 """
 
 import argparse

@@ -55,19 +55,19 @@ def sentences(row):
 
 
 def problems(name, rows):
-    """What breaks a rule, in words: a list, empty where all is well."""
+    """Descriptions of all broken rules: a list."""
     return [*_in_rows(name, rows), *_in_counts(name, rows), *_between_rows(name, rows)]
 
 
 def _in_rows(name, rows):
-    fewest, most = WORDS[name]
+    shortest, longest = WORDS[name]
     for row in rows:
         where = f"{name}/{row['split']}.tsv, line {row['line']}"
         for sentence in sentences(row):
             if sentence != " ".join(sentence.split()) or not sentence.isprintable():
                 yield f"{where}: white space that is not one blank between words"
-            if not fewest <= len(sentence.split()) <= most:
-                yield f"{where}: {len(sentence.split())} words, not {fewest} to {most}"
+            if not shortest <= len(sentence.split()) <= longest:
+                yield f"{where}: {len(sentence.split())} words, not {shortest} to {longest}"
             if sentence[-1:] not in '.?!"' or not sentence[:1].isupper():
                 yield f"{where}: no sentence from its capital to its stop"
 
@@ -94,7 +94,8 @@ def _between_rows(name, rows):
     for one, other in combinations(rows, 2):
         shared = overlap(" ".join(sentences(one)), " ".join(sentences(other)))
         if shared >= (TWINS if one["split"] == other["split"] else MAX_OVERLAP):
-            yield f"{name}: {shared:.2f} similar: {one['split']} {sentences(one)} and {other['split']} {sentences(other)}"
+            pair = f"{one['split']} {sentences(one)} and {other['split']} {sentences(other)}"
+            yield f"{name}: {shared:.2f} similar: {pair}"
 
 
 def naive_bayes(rows):

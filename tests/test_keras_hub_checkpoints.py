@@ -357,11 +357,11 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
     ),
     "an index without a map": (
         *(MLM, lambda d: (d / "model.weights.json").write_text("{}"), ValueError),
-        "model.weights.json: weight_map must name 1 to 1,000 files, got 0",
+        "model.weights.json: weight_map: expected 1 to 1,000 files, got 0",
     ),
     "an invalid index": (
         *(MLM, lambda d: (d / "model.weights.json").write_text('{"weight_map": {"a": 3}}'), ValueError),
-        "model.weights.json: weight_map must name files beside it, got '3'",
+        "model.weights.json: weight_map: expected files beside it, got '3'",
     ),
     "cut off": (
         *(HALF, lambda d: shorten(d / "model.weights.h5"), ValueError),
@@ -780,7 +780,7 @@ def test_an_index_names_files_beside_it_only(name, of, tmp_path):
     named = name.format(SHARD, folder=tmp_path)
     text = (directory / "model.weights.json").read_text(encoding="utf-8")
     (directory / "model.weights.json").write_text(text.replace(SHARD, json.dumps(named)[1:-1]), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"model\.weights\.json: weight_map must name files beside it, got "):
+    with pytest.raises(ValueError, match=r"model\.weights\.json: weight_map: expected files beside it, got "):
         keras_hub.read(directory)
 
 
@@ -788,7 +788,7 @@ def test_an_index_of_too_many_files(of):
     directory = of(MLM)
     names = {f"a{i}": f"model_{i:05}.weights.h5" for i in range(common.MAX_SHARDS + 1)}
     (directory / "model.weights.json").write_text(json.dumps({"weight_map": names}))
-    with pytest.raises(ValueError, match="weight_map must name 1 to 1,000 files, got 1,001"):
+    with pytest.raises(ValueError, match="weight_map: expected 1 to 1,000 files, got 1,001"):
         keras_hub.read(directory)
 
 

@@ -154,10 +154,10 @@ def shard_files(index: Path) -> list[Path]:
         for name in entry if isinstance(entry, list) else [entry]:
             if not isinstance(name, str) or name in ("", ".", "..") or re.search(r"[/\\:\0]", name):
                 last = escape(name)[-LONGEST_NAME:]
-                raise ValueError(f"{index}: weight_map must name files beside it, got {last!r}.")
+                raise ValueError(f"{index}: weight_map: expected files beside it, got {last!r}.")
             names.add(name)
     if not 1 <= len(names) <= MAX_SHARDS:
-        raise ValueError(f"{index}: weight_map must name 1 to {MAX_SHARDS:,} files, got {len(names):,}.")
+        raise ValueError(f"{index}: weight_map: expected 1 to {MAX_SHARDS:,} files, got {len(names):,}.")
     absent = [name for name in sorted(names) if not (index.parent / name).is_file()]
     if absent:
         raise FileNotFoundError(f"{index}: expected {shortened(absent)} beside it, got no file. Download it again.")

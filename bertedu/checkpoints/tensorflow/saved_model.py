@@ -87,7 +87,7 @@ def read_tokenizer(path: Path, checkpoint: files.Checkpoint | None = None) -> Be
     }
     lowercase_of = {source: value for source, value in lowercase_of.items() if value is not None}
     if len(set(lowercase_of.values())) > 1:
-        raise ValueError(f"{path}: expected the same lower case everywhere, got {lowercase_of}.")
+        raise ValueError(f"{path}: expected the same do_lower_case everywhere, got {lowercase_of}.")
     if tokenizer is not None:
         return tokenizer
     lowercase = next(iter(lowercase_of.values())) if lowercase_of else lowercase_of_graph(path)
