@@ -62,14 +62,14 @@ def test_a_hugging_face_directory(tmp_path):
     assert be.load(tmp_path).preprocessor.truncation == "longest_first"
 
 
-def test_nothing_known_lists_what_was_looked_for(tmp_path):
+def test_an_unknown_format_lists_the_known_ones(tmp_path):
     (tmp_path / "model.onnx").touch()
     with pytest.raises(FileNotFoundError, match="expected a BERT checkpoint") as error:
         be.load(tmp_path)
     assert all(file in str(error.value) for file in ("config.json", "saved_model.pb", "bert_config.json"))
 
 
-def test_a_checkpoint_without_a_vocabulary_says_so():
+def test_a_checkpoint_without_a_vocabulary_is_an_error():
     with pytest.raises(FileNotFoundError, match=r"v2_encoder: expected a vocabulary.*vocab\.txt"):
         be.load(WRITTEN / "v2_encoder")
 
@@ -85,7 +85,7 @@ def two_versions(folder):
 
 
 @pytest.mark.parametrize("times", [1, 100])
-def test_a_directory_that_is_replaced_while_it_is_read_is_never_two_versions(times, tmp_path, monkeypatch):
+def test_a_directory_that_is_replaced_while_it_is_read_is_never_a_mixture(times, tmp_path, monkeypatch):
     first, second = two_versions(tmp_path)
     reads = []
 

@@ -57,7 +57,7 @@ def names(folder):
 
 @pytest.mark.parametrize("new", ["file", {"a": "new", "b": "new"}, {}], ids=["file", "folder", "empty folder"])
 @pytest.mark.parametrize("old", [None, "old", {"a": "old", "c": "old"}, {}], ids=str)
-def test_anything_takes_the_place_of_anything(old, new, system, tmp_path):
+def test_anything_can_replace_anything(old, new, system, tmp_path):
     target = tmp_path / "folder" / "model.keras"
     if old is not None:
         target.parent.mkdir()
@@ -70,7 +70,7 @@ def test_anything_takes_the_place_of_anything(old, new, system, tmp_path):
 
 
 @pytest.mark.parametrize("old", ["old", {"a": "old"}], ids=["file", "folder"])
-def test_what_exists_is_replaced_only_with_overwrite(old, tmp_path):
+def test_an_existing_target_is_replaced_only_with_overwrite(old, tmp_path):
     write(tmp_path / "model", old)
     with pytest.raises(FileExistsError, match=r"model .*overwrite=True"), files.replacing(tmp_path / "model"):
         pytest.fail("refused before anything is written")
@@ -403,7 +403,7 @@ def test_several_writers_at_once(system, tmp_path):
 
 
 @pytest.mark.parametrize("code", [*files.NO_ROOM, *files.READ_ONLY], ids=errno.errorcode.get)
-def test_the_system_s_errors_come_in_our_words(code, tmp_path):
+def test_errors_of_the_system_are_explained(code, tmp_path):
     (tmp_path / "model").write_text("old")
     error = OSError(code, os.strerror(code))
     with pytest.raises(type(error)) as caught, files.replacing(tmp_path / "model", overwrite=True) as path:

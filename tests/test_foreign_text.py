@@ -163,7 +163,7 @@ def test_a_plot_of_hostile_texts_is_saved_and_they_do_not_reach_it_raw(kind, tmp
     plots.close(axes)
 
 
-def test_a_description_of_one_s_own_is_escaped(tmp_path):
+def test_a_custom_description_is_escaped(tmp_path):
     axes = plots.head([[1.0]], ["a"])
     axes.figure.alt = HOSTILE
     assert axes.figure.alt == WRITTEN

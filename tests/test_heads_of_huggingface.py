@@ -86,7 +86,7 @@ def test_a_head_with_a_tensor_missing_is_refused(tmp_path):
         be.load(tmp_path)
 
 
-def test_training_a_classifier_of_one_s_own_leaves_the_model_alone(tmp_path):
+def test_training_another_classifier_leaves_the_model_unchanged(tmp_path):
     saved(transformers.BertModel, tmp_path)
     bert = be.load(tmp_path)
     with pytest.raises(ValueError, match="without a masked-LM head"):

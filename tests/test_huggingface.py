@@ -129,7 +129,7 @@ def test_what_config_says_is_done(changes, tmp_path):
     assert_equal_outputs(be.load(saved(model, tmp_path)), model)
 
 
-def test_the_two_gelus_are_not_one(tmp_path):
+def test_the_two_gelus_differ(tmp_path):
     ids, mask, types = example()
     inputs = {"input_word_ids": ids, "input_mask": mask, "input_type_ids": types}
     exact, tanh = (
@@ -247,7 +247,7 @@ def test_sources_are_strings_or_paths_and_give_the_name(tmp_path, monkeypatch):
     assert be.load(directory, name="mine").name == "mine"
 
 
-# What can be wrong: (how it is spoiled, the error's type, what its message must say)
+# What can be wrong: (how it is damaged, the error's type, what its message must say)
 
 
 def change_config(**fields):
@@ -255,30 +255,30 @@ def change_config(**fields):
 
 
 def without_field(name):
-    def spoil(directory):
+    def damage(directory):
         config = {key: value for key, value in tiny_bert.CONFIG.items() if key != name}
         (directory / "config.json").write_text(json.dumps(config))
 
-    return spoil
+    return damage
 
 
 def change_tensors(change):
-    def spoil(directory):
+    def damage(directory):
         weights = tiny_bert.tensors()
         change(weights)
         save_file(
             {name: np.ascontiguousarray(array) for name, array in weights.items()}, directory / "model.safetensors"
         )
 
-    return spoil
+    return damage
 
 
 def overwrite(name, content):
-    def spoil(directory):
+    def damage(directory):
         old = (directory / name).read_bytes()
         (directory / name).write_bytes(content(old) if callable(content) else content)
 
-    return spoil
+    return damage
 
 
 def only_a_pickle(directory):
@@ -299,7 +299,7 @@ QUERY, WORDS, INNER = (
     "embeddings.word_embeddings.weight",
     "encoder.layer.2.intermediate.dense.weight",
 )
-SPOILED = {
+DAMAGED = {
     "missing tensor": (change_tensors(lambda w: w.pop(QUERY)), ValueError, f"Missing: {QUERY}. Unknown: nothing"),
     "half a pooler": (change_tensors(lambda w: w.pop("pooler.dense.bias")), ValueError, "Missing: pooler.dense.bias"),
     "extra tensor": (change_tensors(lambda w: w.update({"lora.A": w[WORDS]})), ValueError, "Unknown: lora.A."),
@@ -431,9 +431,9 @@ def assert_one_error(error):
     assert error.__context__ is None or error.__suppress_context__
 
 
-@pytest.mark.parametrize("spoil", SPOILED)
-def test_what_is_wrong_is_said(spoil, tmp_path):
-    change, kind, *sayings = SPOILED[spoil]
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_errors_name_file_and_field(damage, tmp_path):
+    change, kind, *sayings = DAMAGED[damage]
     directory = tiny_bert.write(tmp_path / "model")
     change(directory)
     with pytest.raises(kind) as caught:
@@ -446,7 +446,7 @@ def test_what_is_wrong_is_said(spoil, tmp_path):
     assert len(str(caught.value)) < 600
 
 
-def test_what_is_not_there_is_said(tmp_path):
+def test_missing_files_are_reported(tmp_path):
     with pytest.raises(FileNotFoundError, match="There is no directory") as caught:
         be.load(tmp_path / "nowhere")
     assert_one_error(caught.value)
@@ -465,7 +465,7 @@ def test_a_pickle_is_never_opened(tmp_path):
         be.load(directory)
 
 
-def test_an_encoder_of_a_checkpoint_is_an_ordinary_one(tmp_path):
+def test_a_loaded_encoder_is_an_ordinary_encoder(tmp_path):
     encoder = be.load(tiny_bert.write(tmp_path)).encoder
     path = tmp_path / "model.keras"
     inputs = encoder.inputs

@@ -472,7 +472,7 @@ def test_embeddings_equal_those_of_sentence_transformers_and_survive_being_writt
     assert be.load(tmp_path / "copy").embed_settings == bert.embed_settings
 
 
-def test_a_transformer_in_a_folder_of_its_own(tmp_path):
+def test_a_transformer_module_in_a_folder(tmp_path):
     whole = sentence_model(tmp_path)
     expected = be.load(whole).embed("the cat")
     inner = whole / "0_Transformer"

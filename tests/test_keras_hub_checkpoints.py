@@ -169,7 +169,7 @@ def test_case_and_accents(of):
     assert masked_lm.vocabulary == VOCABULARY
 
 
-def test_accents_are_stripped_where_a_preset_says_so(of):
+def test_accents_are_stripped_as_the_preset_configures(of):
     directory = of(MLM)
     change_everywhere(directory, "BertTokenizer", strip_accents=True)
     assert keras_hub.read(directory).tokenizer.tokenize("The cät") == ["the", "cat"]
@@ -471,9 +471,9 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
 }
 
 
-@pytest.mark.parametrize("spoil", FILES)
-def test_spoiled_files(spoil, of):
-    folder, edit, kind, words = FILES[spoil]
+@pytest.mark.parametrize("damage", FILES)
+def test_damaged_files(damage, of):
+    folder, edit, kind, words = FILES[damage]
     directory = of(folder)
     edit(directory)
     with pytest.raises((ValueError, FileNotFoundError)) as caught:
@@ -573,9 +573,9 @@ TENSORS = {  # what is done to the tensors of a file: folder, file, a function, 
 }
 
 
-@pytest.mark.parametrize("spoil", TENSORS)
-def test_spoiled_tensors(spoil, of):
-    folder, file, edit, words = TENSORS[spoil]
+@pytest.mark.parametrize("damage", TENSORS)
+def test_damaged_tensors(damage, of):
+    folder, file, edit, words = TENSORS[damage]
     directory = of(folder)
     rewrite(directory / file, edit)
     with pytest.raises(ValueError) as caught:
@@ -806,7 +806,7 @@ def test_a_type_that_an_array_does_not_have(of):
     assert_one_error(caught.value)
 
 
-def test_weights_that_are_not_finite_are_said(of):
+def test_weights_that_are_not_finite_are_reported(of):
     directory = of(HALF)
     rewrite(directory / "model.weights.h5", put(QUERY, np.full((21, 3, 7), np.inf, "float16")))
     with pytest.warns(UserWarning, match=f"{QUERY} hold NaN or infinity"):

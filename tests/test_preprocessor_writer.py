@@ -120,7 +120,7 @@ def test_in_a_session_as_tensorflow_s_servers_run_it(exported):
         np.testing.assert_array_equal(outputs[key], value)
 
 
-def test_it_runs_without_us(exported):
+def test_it_runs_without_bertedu(exported):
     preprocessor, path, _ = exported
     program = f"""
 import json, sys
@@ -159,7 +159,7 @@ def test_where_tensorflow_text_differs(tmp_path):
 # -- what cannot be written --------------------------------------------------------------------------------------------
 
 
-def test_longest_first_has_to_be_given_up_in_words(tmp_path):
+def test_longest_first_needs_an_explicit_truncation(tmp_path):
     preprocessor = preprocessor_of(truncation="longest_first")
     with pytest.raises(ValueError, match='longest_first.*pass truncation="round_robin"'):
         export_preprocessor(preprocessor, tmp_path / "text")

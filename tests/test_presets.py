@@ -497,7 +497,7 @@ def test_the_hub_is_read_and_then_the_cache(world):
 
 
 @pytest.mark.parametrize("source", ["hf://tiny/absent", f"hf://tiny/absent@{OTHER}"])
-def test_no_network_is_said_at_once(world, source):
+def test_a_missing_network_is_reported_quickly(world, source):
     """A commit too: left to itself the Hub's client asks for it six times, for 23 seconds."""
     with no_hub(world):
         for reader, reason in (("online", "ConnectError"), ("offline", "OfflineModeIsEnabled")):
@@ -514,7 +514,7 @@ def test_no_network_is_said_at_once(world, source):
             assert 'be.load("minilm") works offline' in lines[5] and len(lines) == 6
 
 
-def test_what_the_hub_does_not_have_is_said(world):
+def test_missing_repositories_are_reported(world):
     for source, reason in {
         "hf://tiny/absent": "RepositoryNotFoundError",
         "hf://tiny/bert@v9": "RevisionNotFoundError",

@@ -423,7 +423,7 @@ def test_a_head_of_another_class_is_refused(tmp_path):
         export_saved_model(bert, tmp_path / "saved")
 
 
-def test_other_backends_are_told(tmp_path, monkeypatch):
+def test_other_backends_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ValueError, match="Keras runs on 'jax': .*KERAS_BACKEND=tensorflow"):
         export_saved_model(None, tmp_path / "saved")

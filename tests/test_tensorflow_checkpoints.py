@@ -182,7 +182,7 @@ def test_sizes(folder, of):
     assert encoder.inner_activation is be.defaults.gelu_tanh
 
 
-def test_an_encoder_of_a_checkpoint_is_an_ordinary_one(of):
+def test_a_loaded_encoder_is_an_ordinary_encoder(of):
     encoder = read(of("v2_encoder")).encoder
     fresh = be.BertEncoder.from_config(encoder.get_config())
     assert np.ptp(numpy(fresh.get_embedding_table())) > 0  # zeros are for reading only
@@ -284,7 +284,7 @@ def test_recognises(tmp_path):
 
 
 @pytest.mark.parametrize("folder, lowercase", [("hub_preprocessor_lower", True), ("hub_preprocessor_as_is", False)])
-def test_a_preprocessor_is_told_apart_and_the_way_out_works(folder, lowercase):
+def test_a_preprocessor_is_recognised_and_the_suggestion_works(folder, lowercase):
     with pytest.raises(ValueError) as caught:
         be.load(CHECKPOINTS / folder)
     message = str(caught.value)
@@ -468,9 +468,9 @@ FILES = {  # what is done to a copy of a folder: the folder, a function, the err
 }
 
 
-@pytest.mark.parametrize("spoil", FILES)
-def test_spoiled_files(spoil, of):
-    folder, change, kind, words = FILES[spoil]
+@pytest.mark.parametrize("damage", FILES)
+def test_damaged_files(damage, of):
+    folder, change, kind, words = FILES[damage]
     directory = of(folder)
     module = reader_of(directory)
     change(directory)
@@ -562,9 +562,9 @@ TENSORS = {  # what is done to the tensors of a checkpoint: the checkpoint, a fu
 }
 
 
-@pytest.mark.parametrize("spoil", TENSORS)
-def test_spoiled_tensors(spoil, tmp_path):
-    folder, change, words = TENSORS[spoil]
+@pytest.mark.parametrize("damage", TENSORS)
+def test_damaged_tensors(damage, tmp_path):
+    folder, change, words = TENSORS[damage]
     prefix = rewritten(folder, tmp_path, change)
     with pytest.raises(ValueError) as caught:
         tensorflow.read(prefix)
@@ -690,7 +690,7 @@ def test_a_program_that_is_too_large_is_not_parsed(of, monkeypatch):
         saved_model.read_tokenizer(of("hub_preprocessor_lower"))
 
 
-def test_what_is_not_there_is_said(tmp_path):
+def test_missing_files_are_reported(tmp_path):
     for module in (tensorflow, saved_model):
         for path in (tmp_path, tmp_path / "nowhere"):
             with pytest.raises(FileNotFoundError) as caught:
@@ -699,7 +699,7 @@ def test_what_is_not_there_is_said(tmp_path):
             assert_one_error(caught.value)
 
 
-def test_without_tensorflow_it_is_said(monkeypatch):
+def test_tensorflow_is_required(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     for folder in (TF1, "hub_encoder"):
         with pytest.raises(ImportError, match="TensorFlow has to be installed: pip install tensorflow") as caught:
@@ -714,7 +714,7 @@ def test_a_directory_is_left_as_it_was(of):
     assert {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()} == before
 
 
-def test_weights_that_are_not_finite_are_said(tmp_path):
+def test_weights_that_are_not_finite_are_reported(tmp_path):
     prefix = rewritten(TF1, tmp_path, put("bert/encoder/layer_0/output/dense/bias", np.full(21, np.nan, "float32")))
     with pytest.warns(UserWarning, match="bert/encoder/layer_0/output/dense/bias hold NaN"):
         tensorflow.read(prefix)

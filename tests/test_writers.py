@@ -158,7 +158,7 @@ def test_what_was_there_stays(form, tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_folder_that_is_no_checkpoint_is_never_replaced(tmp_path):
+def test_a_folder_without_a_checkpoint_is_never_replaced(tmp_path):
     (tmp_path / "diary.txt").write_text("mine")
     with pytest.raises(FileNotFoundError, match="expected a BERT checkpoint"):
         be.save_checkpoint(a_bert(), tmp_path, overwrite=True)
@@ -263,34 +263,34 @@ def test_sentence_transformers_opens_a_saved_model(tmp_path):
 
 
 def change_json(name, change):
-    def spoil(folder):
+    def damage(folder):
         content = json.loads((folder / name).read_text())
         change(content)
         (folder / name).write_text(json.dumps(content))
 
-    return spoil
+    return damage
 
 
 def change_tensors(change):
-    def spoil(folder):
+    def damage(folder):
         tensors = load_file(folder / "model.safetensors")
         change(tensors)
         save_file(tensors, folder / "model.safetensors")
 
-    return spoil
+    return damage
 
 
 def cut(name, share=0.5):
-    def spoil(folder):
+    def damage(folder):
         content = (folder / name).read_bytes()
         (folder / name).write_bytes(content[: int(len(content) * share)])
 
-    return spoil
+    return damage
 
 
 BIAS = "layer_1/feedforward/output/bias"
 EVIL = {"module": "os", "class_name": "function", "config": "system", "registered_name": "function"}
-SPOILED = {
+DAMAGED = {
     "no weights": (lambda d: (d / "model.safetensors").unlink(), FileNotFoundError, "expected model.safetensors"),
     "no tokenizer": (lambda d: (d / "tokenizer.json").unlink(), FileNotFoundError, "tokenizer.json"),
     "a tensor missing": (change_tensors(lambda t: t.pop(BIAS)), ValueError, f"Missing: {BIAS}"),
@@ -322,9 +322,9 @@ SPOILED = {
 }
 
 
-@pytest.mark.parametrize("spoil", SPOILED)
-def test_damaged_directories_are_refused(spoil, tmp_path):
-    change, kind, words = SPOILED[spoil]
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_damaged_directories_are_refused(damage, tmp_path):
+    change, kind, words = DAMAGED[damage]
     folder = be.save_checkpoint(a_bert(), tmp_path / "bert")
     change(folder)
     with pytest.raises(kind, match=words) as error:
