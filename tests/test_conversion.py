@@ -110,7 +110,7 @@ def test_the_commands(tmp_path, capsys):
     assert cli.main(["convert", str(folder), str(target), "--overwrite", "--format", "huggingface"]) == 0
     assert checkpoints.recognise(target) == "huggingface"
     assert cli.main(["convert", str(tmp_path / "nowhere"), str(tmp_path / "x")]) == 1
-    assert "There is no directory" in capsys.readouterr().err
+    assert "expected a directory, file or prefix" in capsys.readouterr().err
 
 
 def test_what_is_left_behind_is_reported(tmp_path, capsys):

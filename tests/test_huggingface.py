@@ -447,7 +447,7 @@ def test_errors_name_file_and_field(damage, tmp_path):
 
 
 def test_missing_files_are_reported(tmp_path):
-    with pytest.raises(FileNotFoundError, match="There is no directory") as caught:
+    with pytest.raises(FileNotFoundError, match="expected a directory, file or prefix") as caught:
         be.load(tmp_path / "nowhere")
     assert_one_error(caught.value)
     (tmp_path / "empty").mkdir()

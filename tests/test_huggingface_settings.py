@@ -142,7 +142,7 @@ def test_a_classifier_is_read_only_as_what_config_json_says_it_is(architecture, 
     assert bert.classifier is None and bert.read("the cat").pooled_output is not None
 
 
-@pytest.mark.filterwarnings("ignore:.*is read as an encoder alone")
+@pytest.mark.filterwarnings("ignore:.*is read as an encoder")
 def test_what_an_unread_head_leaves_behind_is_reported(tmp_path):
     directory = with_head(tmp_path, "BertForTokenClassification", CLASSIFIER, id2label=LABELS)
     left = " ".join(be.convert(directory, tmp_path / "copy", "huggingface"))

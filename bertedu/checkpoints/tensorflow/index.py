@@ -61,7 +61,7 @@ def read_index(prefix: Path) -> dict[str, Entry]:
     sizes = data_sizes(prefix, header.num_shards)
     entries = {key: checked_entry(proto, sizes, f"{source}: {key!r}") for key, proto in protos.items()}
     if sum(entry.size for entry in entries.values()) > sum(sizes.values()):
-        raise ValueError(f"{source}: its tensors are larger than its data files. Download it again.")
+        raise ValueError(f"{source}: its tensors together are larger than its data. Download it again.")
     return entries
 
 
