@@ -149,7 +149,7 @@ def test_shards(tmp_path):
     assert len(shards) > 3 and not (directory / "model.safetensors").exists()
     assert_equal_outputs(be.load(directory), model.bert)
     shards[1].unlink()
-    with pytest.raises(FileNotFoundError, match=f"index.json names {shards[1].name}") as caught:
+    with pytest.raises(FileNotFoundError, match=f"index.json: expected {shards[1].name} beside it") as caught:
         be.load(directory)
     assert_one_error(caught.value)
 

@@ -85,7 +85,7 @@ def read(path):
     """Read a checkpoint; a fine-tuned head is left aside, and said."""
     if "classifier" not in str(path):
         return reader_of(path).read(path)
-    with pytest.warns(UserWarning, match="head of a fine-tuned model is not read \(sentence_prediction/logits"):
+    with pytest.warns(UserWarning, match=r"head of a fine-tuned model is not read \(sentence_prediction/logits"):
         return reader_of(path).read(path)
 
 
