@@ -75,7 +75,7 @@ REFUSED = {
 @pytest.mark.parametrize("field", REFUSED)
 def test_a_value_of_config_json_that_cannot_be_followed_is_refused_by_field(field, tmp_path):
     directory = tiny_bert.write(tmp_path, config={field: REFUSED[field]})
-    with pytest.raises(ValueError, match=rf"config\.json: {field} must"):
+    with pytest.raises(ValueError, match=rf"config\.json: {field}: expected"):
         be.load(directory)
 
 
@@ -195,7 +195,7 @@ def test_class_names_that_name_no_class_are_refused(fields, tmp_path):
 
 
 def test_another_number_of_classes_than_the_tensor_has(tmp_path):
-    with pytest.raises(ValueError, match=r"classifier\.bias.*\(3,\).*config\.json.*\(2,\)"):
+    with pytest.raises(ValueError, match=r"classifier\.bias.*\(2,\).*config\.json.*\(3,\)"):
         be.load(with_head(tmp_path, SENTENCES, CLASSIFIER))  # transformers takes two where nothing is said
 
 
