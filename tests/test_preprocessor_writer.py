@@ -161,7 +161,7 @@ def test_where_tensorflow_text_differs(tmp_path):
 
 def test_longest_first_needs_an_explicit_truncation(tmp_path):
     preprocessor = preprocessor_of(truncation="longest_first")
-    with pytest.raises(ValueError, match='longest_first.*pass truncation="round_robin"'):
+    with pytest.raises(ValueError, match='longest_first.*Pass truncation="round_robin"'):
         export_preprocessor(preprocessor, tmp_path / "text")
     preprocessor_writer.check(preprocessor, "round_robin")
     with pytest.raises(ValueError, match="truncation: expected None or 'round_robin'.*'longest_first'"):
@@ -185,7 +185,7 @@ def test_what_a_graph_cannot_do_is_refused(options, message, tmp_path):
 
 
 def test_something_else_is_refused(tmp_path):
-    with pytest.raises(TypeError, match="expected a BertPreprocessor, as in bert.preprocessor"):
+    with pytest.raises(TypeError, match="expected a BertPreprocessor, such as bert.preprocessor"):
         export_preprocessor(preprocessor_of().tokenizer, tmp_path / "text")
 
 

@@ -425,7 +425,7 @@ def test_a_head_of_another_class_is_refused(tmp_path):
 
 def test_other_backends_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(ValueError, match="Keras runs on 'jax': .*KERAS_BACKEND=tensorflow"):
+    with pytest.raises(ValueError, match="TensorFlow backend, got 'jax'.*KERAS_BACKEND=tensorflow"):
         export_saved_model(None, tmp_path / "saved")
 
 
