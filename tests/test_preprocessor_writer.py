@@ -171,7 +171,7 @@ def test_longest_first_needs_an_explicit_truncation(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seq_length": None}, "seq_length=None"),
+        ({"seq_length": None}, "expected a seq_length, got None"),
         ({"strip_accents": False}, "strip_accents=False"),
         ({"lowercase": False, "strip_accents": True}, "strip_accents=True"),
         ({"tokenize_chinese_chars": False}, "tokenize_chinese_chars=False"),
