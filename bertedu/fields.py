@@ -1,10 +1,10 @@
-"""Fields of a configuration, checked one by one: names, types and ranges, before anything is made of them.
+"""Check the fields of a configuration: names, types and ranges.
 
-A table says for every field that the writers of a format are known to write how it is treated:
+A table has a rule for every field that the writers of a format are known to write:
 
-    whole(1, 100), number(0, 1), FLAG, TEXT, ...   follow it: the value is checked and returned
-    only("absolute")                               refuse any other value, which we would not follow
-    IGNORED                                        nothing that it can say changes the numbers
+    whole(1, 100), number(0, 1), FLAG, text(), ... check and return the value
+    only("absolute")                               refuse any other value, because it is not supported
+    IGNORED                                        accept any value, because it does not change the numbers
     **for_all("one another", FLAG)                 several fields with the same rule
 
 Chapter: notebooks/10_checkpoints.ipynb.
@@ -19,12 +19,12 @@ from bertedu.terminal import escape
 
 
 class Rule(NamedTuple):
-    """How a field is treated.
+    """The rule for a field.
 
     Args:
-        expected: description of the values that are accepted, for messages.
-        accepts: function of its value.
-        followed: whether the value is returned by `read_fields`.
+        expected: string, description of the accepted values, for messages.
+        accepts: function of a value that returns whether it is accepted.
+        followed: bool, whether `read_fields` returns the value. Defaults to True.
     """
 
     expected: str
@@ -33,41 +33,41 @@ class Rule(NamedTuple):
 
 
 def whole(low: int, high: int) -> Rule:
-    """Follow a whole number from `low` to `high`."""
+    """Accept a whole number from `low` to `high`."""
     return Rule(f"a whole number from {low:,} to {high:,}", lambda value: type(value) is int and low <= value <= high)
 
 
 def number(low: float, high: float) -> Rule:
-    """Follow a finite number from `low` to `high`."""
+    """Accept a finite number from `low` to `high`."""
     return Rule(f"a number from {low:g} to {high:g}", lambda v: type(v) in (int, float) and low <= v <= high)
 
 
 def text(longest: int = 1000) -> Rule:
-    """Follow a string of at most `longest` characters."""
+    """Accept a string of at most `longest` characters."""
     return Rule(f"a string of at most {longest:,} characters", lambda v: isinstance(v, str) and len(v) <= longest)
 
 
 def one_of(names: Collection[str]) -> Rule:
-    """Follow one of the strings `names`."""
+    """Accept one of the strings `names`."""
     return Rule(f"one of {', '.join(map(repr, names))}", lambda value: isinstance(value, str) and value in names)
 
 
 def optional(rule: Rule) -> Rule:
-    """Follow null as well as what `rule` follows."""
+    """Accept null and the values that `rule` accepts."""
     return Rule(f"null or {rule.expected}", lambda value: value is None or rule.accepts(value), rule.followed)
 
 
 def only(*values: Any) -> Rule:
-    """Refuse everything but `values`, which say what we do anyway."""
+    """Accept only `values`, the supported ones, and do not return them."""
     return Rule(
-        f"{' or '.join(map(repr, values))}, as nothing else is supported",
+        f"{' or '.join(map(repr, values))} and nothing else",
         lambda value: any(type(value) is type(known) and value == known for known in values),
         followed=False,
     )
 
 
 def for_all(names: str, rule: Any) -> dict[str, Any]:
-    """Return a table in which all of `names`, a string, separated by blanks, have the same rule."""
+    """Return a table with the same rule for all `names`, a string separated by blanks."""
     return dict.fromkeys(names.split(), rule)
 
 
@@ -79,39 +79,40 @@ IGNORED = Rule("anything", lambda value: True, followed=False)
 def read_fields(
     config: Any, table: dict[str, Rule], source: object, required: Collection[str] = (), unknown: str = "refuse"
 ) -> dict[str, Any]:
-    """Return the followed fields of a configuration, checked.
+    """Check a configuration and return the fields that matter.
 
     Args:
-        config: content of a file, which has to be a dict.
+        config: dict, the content of a file.
         table: dict, field -> `Rule`.
         source: the file, for messages.
-        required: names of fields that must be there.
-        unknown: treatment of fields that are not in `table`: "refuse", "warn" (one warning lists them), or "ignore".
+        required: names of required fields. Defaults to none.
+        unknown: what to do with fields that are not in `table`: "refuse", "warn" (one warning lists them) or "ignore".
+            Defaults to "refuse".
 
     Returns:
-        dict, the fields that are there and followed.
+        dict, the fields whose rule is `followed`.
 
     Raises:
-        ValueError: no dict, a field missing, unknown, of another type or out of its range; names file and field.
+        ValueError: `config` is not a dict, or a field is missing, unknown, of another type or out of range.
     """
     if not isinstance(config, dict):
         raise ValueError(f"{source}: expected an object with fields, got {shown(config)}.")
     missing = [field for field in required if field not in config]
     if missing:
-        raise ValueError(f"{source} has no field {missing[0]!r}, which every such file has: download it again.")
-    surplus = [shown(field) for field in config if field not in table]
-    if surplus and unknown == "refuse":
-        raise ValueError(f"{source}: the field {surplus[0]} is unknown here, so that it cannot be followed.")
-    if surplus and unknown == "warn":
-        names = ", ".join(surplus[:20])
-        warnings.warn(f"{source} has fields that are unknown here and not followed: {names}.", stacklevel=2)
+        raise ValueError(f"{source}: expected the field {missing[0]!r}, got none. Download it again.")
+    extra = [shown(field) for field in config if field not in table]
+    if extra and unknown == "refuse":
+        raise ValueError(f"{source}: the field {extra[0]} is unknown. A newer version of bertedu may support it.")
+    if extra and unknown == "warn":
+        names = ", ".join(extra[:20])
+        warnings.warn(f"{source}: unknown fields are ignored: {names}.", stacklevel=2)
     known = {field: value for field, value in config.items() if field in table}
     for field, value in known.items():
         if not table[field].accepts(value):
-            raise ValueError(f"{source}: {field} must be {table[field].expected}; got {shown(value)}.")
+            raise ValueError(f"{source}: {field}: expected {table[field].expected}, got {shown(value)}.")
     return {field: value for field, value in known.items() if table[field].followed}
 
 
 def shown(value: object) -> str:
-    """Return a value from a file as a message may show it: short, and with nothing in it that steers a terminal."""
+    """Return a value from a file for a message: shortened, with control characters escaped."""
     return escape(reprlib.repr(value))

@@ -1,7 +1,6 @@
-"""Files: read within bounds, written whole or not at all.
+"""Read files with a size limit, and write them atomically.
 
-Every JSON file that comes from outside is parsed here, and whatever the package writes to a path of the user's goes
-through `replacing`.
+Every JSON file from outside is parsed here, and everything written to a path of the user goes through `replacing`.
 """
 
 import contextlib
@@ -17,14 +16,14 @@ from bertedu import temporaries
 from bertedu.terminal import escape
 
 JSON_LIMIT = 8_000_000
-"""Bytes of a configuration; the index of a model with thousands of shards has 1 MB."""
+"""Maximum bytes of a configuration. The index of a model with thousands of shards has 1 MB."""
 
 VOCABULARY_LIMIT = 64_000_000
-"""Bytes of a tokenizer.json or vocab.txt; the largest published vocabularies (500,000 tokens) have 17 MB."""
+"""Maximum bytes of a tokenizer.json or vocab.txt. The largest published vocabularies (500,000 tokens) have 17 MB."""
 
-ATTEMPTS = 100  # to take a place that other writers take at the same moment; each failure is another one's success
+ATTEMPTS = 100  # to replace a target that other writers replace concurrently; each failure is another's success
 TAKEN = (errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDIR)
-"""What a rename fails with when another writer has just changed what is at the target."""
+"""Errors of a rename when another writer has just changed the target."""
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -34,12 +33,12 @@ def read_bytes(path: str | Path, limit: int = JSON_LIMIT) -> bytes:
     """Return the content of a file of at most `limit` bytes.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         ValueError: it is larger than `limit`.
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path.parent} holds no {path.name}: is it the directory of a whole model?")
+        raise FileNotFoundError(f"{path.parent}: expected {path.name}, got no such file. Is it a model's directory?")
     with open(path, "rb") as file:
         content = file.read(limit + 1)
     if len(content) > limit:
@@ -51,19 +50,19 @@ def read_json(path: str | Path, kind: type = dict, limit: int = JSON_LIMIT) -> A
     """Return the content of a JSON file.
 
     Args:
-        path: the file.
-        kind: `dict` or `list`, the type that its top level must have.
-        limit: int, the largest size in bytes that is read.
+        path: path of the file.
+        kind: `dict` or `list`, the required type of the content. Defaults to `dict`.
+        limit: int, the maximum size in bytes. Defaults to `JSON_LIMIT`.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is too large, not JSON, nested too deeply, or of another kind; the message names the file.
+        FileNotFoundError: the file does not exist.
+        ValueError: it is too large, not JSON, nested too deeply, or of another type.
     """
     return parse_json(read_bytes(path, limit), path, kind)
 
 
 def parse_json(content: bytes | str, source: object, kind: type = dict) -> Any:
-    """Return the parsed JSON `content`; `source` names it in messages. Raises as `read_json`."""
+    """Parse JSON `content` from `source`, which is named in errors. Raises as `read_json`."""
     try:
         parsed = json.loads(content)
     except RecursionError:
@@ -84,19 +83,21 @@ def write_json(path: str | Path, content: Any) -> None:
 
 @contextlib.contextmanager
 def replacing(target: str | Path, overwrite: bool = False) -> Iterator[Path]:
-    """Yield a new path to write a file or folder to; it takes the place of `target` when the block ends.
+    """Write a file or directory atomically: yield a temporary path that replaces `target` when the block ends.
 
-    If the block or the last step fails, nothing new stays and `target` is what it was. After a kill at any moment
-    `target` is the old or the new content, whole, and the next write to its folder removes what the killed one left
-    there. Links are followed, and a file keeps the permissions of the one it replaces, as with `open`.
+    If anything fails, `target` is unchanged and nothing else remains. If the process is killed at any moment, `target`
+    has either the complete old or the complete new content, and the next write to its directory cleans up. Links are
+    followed, and a file keeps the permissions of the one it replaces, as with `open`.
 
     Args:
-        target: path; its folder is made if need be. The new path has the same name, in a temporary folder beside it.
-        overwrite: bool, whether `target` may exist (an empty folder always may). Of two writers the later one wins.
+        target: path; its directory is created if necessary. The temporary path has the same name, in a directory beside
+            it.
+        overwrite: bool, whether `target` may exist (an empty directory always may). Of two writers the later one wins.
+            Defaults to False.
 
     Raises:
-        FileExistsError: `target` exists, or is neither a file nor a folder.
-        OSError: the disk is full; PermissionError: writing is not allowed. The message names `target`.
+        FileExistsError: `target` exists, or is neither a file nor a directory.
+        OSError: the disk is full, or as PermissionError: writing is not allowed.
 
     Example:
         >>> import tempfile
@@ -117,34 +118,33 @@ def replacing(target: str | Path, overwrite: bool = False) -> Iterator[Path]:
             new = own / temporaries.NEW / path.name
             new.parent.mkdir()
             yield new
-            _place(new, path, overwrite)
+            _replace_target(new, path, overwrite)
         finally:
             temporaries.remove(own, lock)
 
 
 def recover(target: str | Path) -> bool:
-    """Return whether `target` exists, after putting back the content that a killed writer moved away.
+    """Return whether `target` exists, after restoring content that a killed writer had moved away.
 
-    Only where a folder cannot be replaced in one step can a kill leave it without its name. Where `target` exists,
-    nothing is read or changed.
+    This can only happen on systems that cannot replace a directory in one step. An existing `target` is not changed.
     """
     path = _resolve(target)
     if not path.exists():
         for folder, handle in temporaries.abandoned(path.parent):
-            with contextlib.suppress(OSError):  # without permission to write here, a reader finds nothing
+            with contextlib.suppress(OSError):  # no permission to write here
                 temporaries.put_back(folder)
             os.close(handle)
     return path.exists()
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
-    """Write `content` to the file `path`, whole or not at all, with the permissions that `open` would give it."""
+    """Write `content` to the file `path` atomically, with the permissions that `open` would give it."""
     with replacing(path, overwrite=True) as new:
         new.write_bytes(content)
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write `text` in UTF-8, as `write_bytes` does; lone surrogates are written out, as in JSON."""
+    """Write `text` in UTF-8, as `write_bytes` does. Lone surrogates are escaped, as in JSON."""
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
@@ -157,20 +157,20 @@ def _check_free(target, overwrite):
         mode = target.stat().st_mode
         if stat.S_ISDIR(mode) and not any(target.iterdir()):
             return
-    except FileNotFoundError:  # it is not there, or another writer is between its two renames
+    except FileNotFoundError:  # it does not exist, or another writer is between its two renames
         return
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise FileExistsError(f"{target}: expected a file or folder, got a device or pipe. Choose another path.")
     if not overwrite:
-        raise FileExistsError(f"{target} is there already: choose another path, or replace it with overwrite=True.")
+        raise FileExistsError(f"{target} exists. Choose another path, or replace it with overwrite=True.")
 
 
-def _place(new, target, overwrite):
+def _replace_target(new, target, overwrite):
     for attempt in range(ATTEMPTS):
         _check_free(target, overwrite)
         try:
             if overwrite or target.exists() or not temporaries.rename(new, target, temporaries.RENAME_NOREPLACE):
-                temporaries.place(new, target)
+                temporaries.replace(new, target)
             return
         except OSError as error:
             if error.errno not in TAKEN or not new.exists() or attempt == ATTEMPTS - 1:
@@ -179,7 +179,7 @@ def _place(new, target, overwrite):
 
 @contextlib.contextmanager
 def _explain(target):
-    """Turn the errors of a full disk or a missing permission into an OSError that names `target` and the way out."""
+    """Turn errors of a full disk or a missing permission into an OSError that names `target` and the remedy."""
     try:
         yield
     except Exception as error:
@@ -187,19 +187,19 @@ def _explain(target):
         if code is None:
             raise
         way_out = "Make room there" if code in NO_ROOM else f"Allow writing in {target.parent}"
-        reason = f"{target}: could not be written ({os.strerror(code)}), and nothing was changed."
+        reason = f"{target}: cannot be written ({os.strerror(code)}); nothing was changed."
         explained = type(OSError(code, ""))(f"{reason} {way_out}, or choose another path.")
         explained.errno = code
         raise explained from None
 
 
 def _code_of(error, folder):
-    """Return the error code of a full disk, or of a missing permission in `folder`, that `error` is about, or None."""
+    """Return the error code if `error` is about a full disk or a missing permission in `folder`, else None."""
     if isinstance(error, OSError) and error.errno in READ_ONLY:
         elsewhere = isinstance(error.filename, str) and not Path(error.filename).is_relative_to(folder)
         return None if elsewhere else error.errno
     while error is not None:
-        for code in NO_ROOM:  # safetensors, h5py and TensorFlow have errors of their own, with the system's words
+        for code in NO_ROOM:  # safetensors, h5py and TensorFlow raise their own errors, with the system's message
             if getattr(error, "errno", None) == code or os.strerror(code) in str(error):
                 return code
         error = error.__cause__ or error.__context__

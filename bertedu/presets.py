@@ -1,7 +1,7 @@
-"""Presets: a table of the published BERTs by a short name.
+"""Presets: published BERTs by short names.
 
-A preset is found, in this order, in a Python package that carries it, in the Hugging Face cache, or on the Hub at a
-pinned revision (see `hub`); `print(be.presets.describe())` lists them. Chapter: notebooks/10_checkpoints.ipynb.
+A preset is loaded from an installed Python package, the Hugging Face cache, or the Hub at a pinned revision, in this
+order (see `hub`). `print(be.presets.describe())` lists all presets. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
 import dataclasses
@@ -20,17 +20,17 @@ class Preset:
     """One published model.
 
     Args:
-        name: what `be.load` calls it.
-        hub: its repository on the Hugging Face Hub, "organisation/name"; None where none is readable here.
-        revision: the commit of it to read; None if unverified, so that "main" is read.
-        sha256: of its `model.safetensors`, computed from the bytes; None if unverified.
-        description: a few words for people.
-        distribution: a Python distribution that carries the files, or None.
-        sizes: the arguments of its `BertEncoder`.
-        parameters: number of parameters of its encoder, pooler included.
-        other_sources: dict, kind of source (see `hub.BY_HAND`) -> address of the same model for a manual download.
-        masked_lm: a file in bertedu/assets with a masked-LM head that was trained here, and the changes of the encoder
-            that go with it; None where the model was published with a head, or has none.
+        name: string, its name for `be.load`.
+        hub: its repository on the Hugging Face Hub, "organisation/name". Defaults to None: not on the Hub.
+        revision: commit of the repository. Defaults to None: unverified, "main" is used.
+        sha256: SHA-256 of its `model.safetensors`. Defaults to None: unverified.
+        description: string, a short description.
+        distribution: name of a Python distribution with the files. Defaults to None.
+        sizes: dict, arguments of its `BertEncoder`.
+        parameters: int, number of parameters of the encoder, including the pooler.
+        other_sources: dict, kind of source (see `hub.BY_HAND`) -> URL of the same model for a manual download.
+        masked_lm: name of a file in bertedu/assets with a masked-LM head trained by this project, and with the changes
+            to the encoder that it needs. Defaults to None: the published head, if any.
     """
 
     name: str
@@ -48,18 +48,18 @@ class Preset:
 
     @property
     def sources(self) -> dict[str, str]:
-        """All public sources: dict, kind -> address."""
+        """All public sources: dict, kind -> URL."""
         return ({"Hugging Face": hub.page(self.hub, self.revision)} if self.hub else {}) | self.other_sources
 
 
 def sizes(layers: int, hidden: int, heads: int, vocabulary: int = 30522, **options: Any) -> dict[str, Any]:
-    """Return the arguments of a published BERT's encoder: those that all of them share, and its own."""
-    shared = {"max_sequence_length": 512, "type_vocab_size": 2, "inner_dim": 4 * hidden}
+    """Return the arguments of a published BERT's encoder."""
+    common = {"max_sequence_length": 512, "type_vocab_size": 2, "inner_dim": 4 * hidden}
     own = {"vocab_size": vocabulary, "hidden_size": hidden, "num_layers": layers, "num_attention_heads": heads}
-    return own | shared | options
+    return own | common | options
 
 
-GOOGLE = {  # name: (size, layers, hidden, heads, parameters, commit on the Hub, None where none could be checked)
+GOOGLE = {  # name: (size, layers, hidden, heads, parameters, verified commit on the Hub or None)
     "bert_en_uncased": ("Base", 12, 768, 12, 109_482_240, "86b5e0934494bd15c9632b12f734a8a67f723594"),
     "bert_en_cased": ("Base", 12, 768, 12, 108_310_272, "cd5ef92a9fb2f889e972770a36d4ed042daf221e"),
     "bert_en_large_uncased": ("Large", 24, 1024, 16, 335_141_888, "6da4b6a26a1877e173fca3225479512db81a5e5b"),
@@ -73,15 +73,15 @@ GOOGLE = {  # name: (size, layers, hidden, heads, parameters, commit on the Hub,
 }
 """google-research/bert's English models; the last four are its miniatures (arXiv:1908.08962).
 
-Whether mini, small and medium hold safetensors on the Hub is unverified: the download checks, and says where else.
+It is unverified whether mini, small and medium have safetensors on the Hub. The download checks this.
 """
 
 ON_KAGGLE = {f"bert_en_{kind}" for kind in ("uncased", "cased", "large_uncased", "tiny_uncased", "mini_uncased")}
-"""Where the addresses of TensorFlow Hub are known to lead today; the others lead to Kaggle Models too."""
+"""Models whose page on Kaggle is known; TensorFlow Hub redirects the others to Kaggle too."""
 
 
 def google(name: str) -> Preset:
-    """Return the preset of a model of google-research/bert, its addresses derived from its name and size."""
+    """Return the preset of a model of google-research/bert, with URLs derived from its name and size."""
     size, layers, hidden, heads, parameters, revision = GOOGLE[name]
     start = name.removeprefix("bert_en_").removeprefix(f"{size.lower()}_")
     miniature, whole_words, case = size not in ("Base", "Large"), "wwm" in start, start.removeprefix("wwm_")
@@ -112,7 +112,7 @@ def google(name: str) -> Preset:
 
 
 def talking_heads(name: str, kind: str, parameters: int, *size: int) -> Preset:
-    """Return the preset of a model with talking heads and gated GELU; only TensorFlow Hub has them."""
+    """Return the preset of a model with talking heads and gated GELU, from TensorFlow Hub."""
     return Preset(
         name,
         description=f"{kind}, uncased, with talking heads and gated GELU",
@@ -143,11 +143,14 @@ PRESETS = {
         talking_heads("talkheads_ggelu_bert_en_large", "BERT-Large", 435_915_776, 24, 1024, 16),
     )
 }
-"""All of them Apache-2.0."""
+"""Name -> `Preset`. All models are licensed under Apache-2.0."""
 
 
 def describe(name: str | None = None) -> str:
-    """Return a table of all presets, or with `name` everything about one, manual downloads included.
+    """Describe all presets in a table, or one preset with its sources for a manual download.
+
+    Args:
+        name: name of a preset. Defaults to None: all presets.
 
     Example:
         >>> print(describe("talkheads_ggelu_bert_en_base").splitlines()[0])
@@ -157,10 +160,10 @@ def describe(name: str | None = None) -> str:
         return "\n".join(f"{p.name:29} {p.parameters:>11,}  {p.description}" for p in PRESETS.values())
     preset = get(name)
     sizes = preset.sizes
-    pinned = f"at commit {preset.revision}" if preset.revision else "at main: not pinned, no commit could be checked"
+    pinned = f"at commit {preset.revision}" if preset.revision else "at main: no commit is verified"
     lines = [
         f"{preset.name}: {preset.description}",
-        f"{sizes['num_layers']} layers, {sizes['hidden_size']} wide, {sizes['num_attention_heads']} heads, "
+        f"{sizes['num_layers']} layers, hidden size {sizes['hidden_size']}, {sizes['num_attention_heads']} heads, "
         f"{preset.parameters:,} parameters, Apache-2.0",
         f"Downloaded by be.load from {preset.hub}, {pinned}." if preset.hub else "be.load cannot download it.",
         f"Its sha256 is checked against {preset.sha256}." if preset.sha256 else "Its sha256 is unverified.",
@@ -174,23 +177,24 @@ def get(name: str) -> Preset:
     """Return the `Preset` called `name`.
 
     Raises:
-        ValueError: there is none; lists those that there are.
+        ValueError: there is none.
     """
     if name in PRESETS:
         return PRESETS[name]
-    words = sorted(str(name).split("_"))  # KerasHub has them in another order
+    words = sorted(str(name).split("_"))  # KerasHub's names have another order
     close = [known for known in PRESETS if sorted(known.split("_")) == words]
     close = close or difflib.get_close_matches(str(name), PRESETS, n=1)
-    unknown = f"Unknown preset {name!r}{f'; did you mean {close[0]!r}?' if close else '.'}"
-    raise ValueError(f"{unknown} Presets: {', '.join(PRESETS)}. A directory or 'hf://organisation/name' works too.")
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    expected = f"expected a directory, 'hf://organisation/name' or one of {', '.join(PRESETS)}"
+    raise ValueError(f"Unknown preset {name!r}: {expected}.{hint}")
 
 
 def find(preset: Preset) -> Path:
-    """Return the directory with the files of `preset`: installed, cached or downloaded.
+    """Return the directory of a preset's files: installed, cached or downloaded.
 
     Raises:
-        ConnectionError: it is not on this machine and cannot be downloaded; says what was tried.
-        ValueError: its weights are not the published bytes.
+        ConnectionError: the model is not on this machine and cannot be downloaded.
+        ValueError: its weights do not have the published SHA-256.
     """
     directory = hub.installed_directory(preset.distribution)
     if directory is None:
@@ -204,5 +208,5 @@ def find(preset: Preset) -> Path:
 
 
 def offline_model_directory() -> Path | None:
-    """Return the directory of the default model, where it is installed; it needs no network."""
+    """Return the directory of the default model if its distribution is installed, else None."""
     return hub.installed_directory(MINILM.distribution)

@@ -1,10 +1,10 @@
-"""Temporary folders that the lock of a living writer holds, and renames that replace a folder in one step.
+"""Temporary folders with a lock of their writer, and atomic renames, for `files.replacing`.
 
-    .bertedu-writing-k2x8d0qa/lock                  locked while the writer lives
-    .bertedu-writing-k2x8d0qa/new/<target's name>   what is being written
-    .bertedu-writing-k2x8d0qa/old/<target's name>   the target, between the two renames of a system without exchange
+    .bertedu-writing-k2x8d0qa/lock                  locked while the writer is alive
+    .bertedu-writing-k2x8d0qa/new/<target's name>   the new content
+    .bertedu-writing-k2x8d0qa/old/<target's name>   the old content, between two renames on systems without exchange
 
-The lock is the system's, so it ends with its process however that ends. `files.replacing` is what the package calls.
+The operating system releases the lock when the process ends for any reason.
 """
 
 import contextlib
@@ -27,24 +27,24 @@ PREFIX = ".bertedu-writing-"
 LOCK, NEW, OLD = "lock", "new", "old"
 AT_FDCWD, RENAME_NOREPLACE, RENAME_EXCHANGE = -100, 1, 2  # linux/fcntl.h, linux/fs.h
 UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM)
-"""What renameat2 fails with where the kernel or the file system lacks a flag."""
+"""Errors of renameat2 if the kernel or the file system lacks a flag."""
 
 
 def create(parent: Path) -> tuple[Path, int | None]:
-    """Make and lock a temporary folder in `parent`; return its path, and its lock as from `lock`."""
+    """Create and lock a temporary folder in `parent`. Return its path and its lock, as from `lock`."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         try:
             return folder, lock(folder / LOCK)
-        except (BlockingIOError, FileNotFoundError):  # another writer saw it unlocked, and is removing it
+        except (BlockingIOError, FileNotFoundError):  # another writer found it unlocked and removes it
             continue
-        except OSError:  # no room even for that
+        except OSError:  # the disk is full
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
 
 def abandoned(parent: Path) -> Iterator[tuple[Path, int]]:
-    """Yield each temporary folder in `parent` whose writer is dead, and its lock, which is held from now on."""
+    """Yield each temporary folder in `parent` whose writer is dead, and its lock, which this process then holds."""
     for folder in parent.glob(f"{PREFIX}*"):
         try:
             status = folder.lstat()
@@ -57,11 +57,11 @@ def abandoned(parent: Path) -> Iterator[tuple[Path, int]]:
 
 
 def lock(path: Path) -> int | None:
-    """Lock a file, which is made if need be, and return its descriptor; None where the file system has no locks.
+    """Lock a file, created if necessary, and return its descriptor, or None if the file system has no locks.
 
     Raises:
         BlockingIOError: another writer holds it.
-        FileNotFoundError: another writer removed it at this moment.
+        FileNotFoundError: another writer has just removed it.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -73,7 +73,7 @@ def lock(path: Path) -> int | None:
             raise FileNotFoundError(path)
     except OSError as error:
         os.close(handle)
-        if os.name == "nt" and isinstance(error, PermissionError):  # what a lock that is held looks like there
+        if os.name == "nt" and isinstance(error, PermissionError):  # the error of a held lock there
             raise BlockingIOError from None
         if isinstance(error, BlockingIOError | FileNotFoundError):
             raise
@@ -83,11 +83,11 @@ def lock(path: Path) -> int | None:
 
 def remove(folder: Path, handle: int | None) -> None:
     """Call `put_back`, remove a temporary folder, its lock last, and release the lock."""
-    with contextlib.suppress(OSError):  # what cannot be removed now stays recognisable for the next write
+    with contextlib.suppress(OSError):  # the next write removes the rest
         put_back(folder)
         for part in (NEW, OLD):
             shutil.rmtree(folder / part, ignore_errors=True)
-        if os.name == "nt" and handle is not None:  # Windows removes no open file, and so no lock of a writer
+        if os.name == "nt" and handle is not None:  # Windows cannot remove open files
             os.close(handle)
             handle = None
         (folder / LOCK).unlink(missing_ok=True)
@@ -97,19 +97,18 @@ def remove(folder: Path, handle: int | None) -> None:
 
 
 def put_back(folder: Path) -> None:
-    """Rename the target back that a writer moved into its temporary folder without completing the second rename."""
+    """Restore a target that a writer moved into its temporary folder before it was killed."""
     for old in (folder / OLD).glob("*"):
         target = folder.parent / old.name
         if (folder / NEW / old.name).exists() and not os.path.lexists(target):
             os.rename(old, target)
 
 
-def place(new: Path, target: Path) -> None:
-    """Give `new` the name of `target`, a file or folder that may exist: in one step where the system can, else in two.
+def replace(new: Path, target: Path) -> None:
+    """Rename `new` to `target`, a file or folder that may exist, in one step if the system supports it, else in two.
 
     Raises:
-        OSError: as `os.replace`; FileNotFoundError, FileExistsError or "not empty" if another writer changed `target`
-            meanwhile.
+        OSError: as `os.replace`, also if another writer changed `target` meanwhile.
     """
     if target.is_file() and new.is_file():
         with contextlib.suppress(OSError):
@@ -119,15 +118,15 @@ def place(new: Path, target: Path) -> None:
         os.replace(new, target)
     elif not rename(new, target, RENAME_EXCHANGE):
         old = new.parent.with_name(OLD) / target.name
-        shutil.rmtree(old.parent, ignore_errors=True)  # out of date since another writer was faster than this one
+        shutil.rmtree(old.parent, ignore_errors=True)  # outdated: another writer was faster
         old.parent.mkdir()
-        new.stat()  # before anything is moved
+        new.stat()  # fail before anything is moved
         os.rename(target, old)
         os.rename(new, target)
 
 
 def rename(source: Path, target: Path, flag: int) -> bool:
-    """Rename with a flag of Linux' `renameat2`; return whether kernel, C library and file system have it."""
+    """Rename with a flag of Linux' `renameat2`. Return whether the system supports the flag."""
     function = renameat2()
     if function is None:
         return False
@@ -141,7 +140,7 @@ def rename(source: Path, target: Path, flag: int) -> bool:
 
 @functools.cache
 def renameat2() -> Callable | None:
-    """Return the C library's function, None on other systems and in C libraries before 2018."""
+    """Return the C library's `renameat2`, or None on other systems and in C libraries before 2018."""
     try:
         function = ctypes.CDLL(None, use_errno=True).renameat2
     except (AttributeError, OSError, TypeError):

@@ -1,15 +1,14 @@
-"""Trains the offline model's masked-LM head on CPython's documentation: bertedu/assets/minilm_mlm.safetensors.
+"""Train the offline model's masked-LM head on CPython's documentation: bertedu/assets/minilm_mlm.safetensors.
 
-    python data/build_mlm_head.py                # takes up a training that was killed, or begins one; about an hour
-    python data/build_mlm_head.py --minutes 5    # so long by the clock, whatever else the machine does
-    python data/build_mlm_head.py --judge        # no training: the figures of the datasheet, of the file that is there
+    python data/build_mlm_head.py                # start or resume a training; about an hour
+    python data/build_mlm_head.py --minutes 5    # stop after this time
+    python data/build_mlm_head.py --evaluate     # no training: only the figures of the datasheet, of the existing file
 
-all-MiniLM-L6-v2 was published without the head that BERT is pretrained with, and its last layer was turned to vectors
-of sentences. What is trained here: BERT's head (a dense layer, GELU, LayerNorm, the word table once more, a bias); for
-every matrix of the encoder's layers a difference of low rank, `down @ up` (Hu et al. 2021,
-https://arxiv.org/abs/2106.09685); and plain differences for their biases and LayerNorms. The texts are what every
-Python brings: `pydoc_data.topics` and the docstrings of the standard library. The datasheet, with every figure, is
-bertedu/assets/minilm_mlm.md.
+all-MiniLM-L6-v2 was published without BERT's masked-LM head, and its last layer was fine-tuned for sentence embeddings.
+This script trains the head (a dense layer, GELU, LayerNorm, the tied word table, a bias), a low-rank update `down @ up`
+for every matrix of the encoder's layers (LoRA; Hu et al. 2021, https://arxiv.org/abs/2106.09685), and updates of their
+biases and LayerNorms. The texts come with every Python: `pydoc_data.topics` and the docstrings of the standard library.
+The datasheet, with every figure, is bertedu/assets/minilm_mlm.md.
 """
 
 import argparse
@@ -41,14 +40,14 @@ SEED = 0
 LENGTH = 64  # tokens a window, [CLS] and [SEP] included
 BATCH = 32
 RANK = 24
-RATE = 0.15  # of a text's tokens are hidden when the head is judged, as in the paper,
-TRAINING_RATE = 0.2  # and a few more in training: more to learn from each step
+RATE = 0.15  # fraction of tokens that are hidden in the evaluation, as in the paper,
+TRAINING_RATE = 0.2  # and in training, to learn more from each step
 STEPS = 600
 WARM_UP = 100
 LEARNING_RATE = 2e-3
 SEGMENT = 10  # steps between two states on disk
-JUDGED_EVERY = 200
-HELD_OUT = 16  # one document of so many is kept from training
+EVALUATION_STEPS = 200
+HELD_OUT = 16  # one in so many documents is held out
 LEFT_OUT = ("test", "tests", "idle_test", "lib2to3", "idlelib", "site-packages", "turtledemo", "pydoc_data")
 IN_C = ("builtins", "math", "itertools", "_collections", "_functools", "time", "sys", "_struct", "_socket", "_io", "re")
 STOP_WORDS = re.findall(
@@ -75,21 +74,21 @@ PYTHON = platform.python_version()
 def documents():
     """dict, name -> list of paragraphs. A topic is a document, and so is a module or package with all its docstrings.
 
-    A paragraph that was there before, word for word, is left out: so no document knows another's.
+    Duplicate paragraphs are left out, so that documents do not overlap.
     """
-    found = {f"topic {name}": [text] for name, text in sorted(pydoc_data.topics.topics.items())}
+    texts_of = {f"topic {name}": [text] for name, text in sorted(pydoc_data.topics.topics.items())}
     library = Path(sysconfig.get_paths()["stdlib"])
     for path in sorted(library.rglob("*.py"), key=lambda path: path.relative_to(library).parts):
         parts = path.relative_to(library).with_suffix("").parts
         if not any(part in LEFT_OUT or part.startswith(("lib-", "config-")) for part in parts):
-            found.setdefault(f"module {parts[0]}", []).extend(docstrings(path))
+            texts_of.setdefault(f"module {parts[0]}", []).extend(docstrings(path))
     for name in IN_C:
-        found.setdefault(f"module {name}", []).extend(docstrings_in_c(name))
+        texts_of.setdefault(f"module {name}", []).extend(docstrings_in_c(name))
     seen, unique = set(), {}
-    for name, texts in found.items():
-        kept = [p for text in texts for p in paragraphs(text) if p not in seen and not seen.add(p)]
-        if kept:
-            unique[name] = kept
+    for name, texts in texts_of.items():
+        new = [p for text in texts for p in paragraphs(text) if p not in seen and not seen.add(p)]
+        if new:
+            unique[name] = new
     return unique
 
 
@@ -193,14 +192,14 @@ class Adapted(keras.Model):
         return self.head(outputs["sequence_output"], positions)  # [B, M, V]
 
     def tensors(self):
-        """dict, name -> float16 array: what goes into the file."""
-        found = {}
+        """The content of the file: dict, name -> float16 array."""
+        variables = {}
         for path, parts in self.differences.items():
             names = [path] if len(parts) == 1 else [f"{path}/down", f"{path}/up"]
-            found |= dict(zip(names, parts, strict=True))
+            variables |= dict(zip(names, parts, strict=True))
         for variable in self.head.trainable_variables:
-            found["masked_lm/" + variable.path.partition("masked_lm/")[2]] = variable
-        return {name: ops.convert_to_numpy(variable).astype("float16") for name, variable in found.items()}
+            variables["masked_lm/" + variable.path.partition("masked_lm/")[2]] = variable
+        return {name: ops.convert_to_numpy(variable).astype("float16") for name, variable in variables.items()}
 
 
 # The training
@@ -270,65 +269,64 @@ def train(model, rows, sample, tokenizer, minutes=None):
         print(
             f"step {words['done']}: loss {loss:.3f}, right {right:.1%}, {words['seconds'] / 60:.1f} minutes", flush=True
         )
-        if words["done"] % JUDGED_EVERY == 0:
+        if words["done"] % EVALUATION_STEPS == 0:
             inputs, answers, marks = sample
             held_out = model.evaluate(inputs, answers, BATCH, sample_weight=marks, verbose=0)[1]
             print(f"step {words['done']}: held out, a sample: {held_out:.1%} right", flush=True)
 
 
-# What it can
+# Evaluation
 
 
-def judge(guesser, rows, counts):
-    """The figures of the datasheet: dict, what is asked -> (places, accuracy, first five, always the likeliest word).
+def evaluate(bert, rows, counts):
+    """The figures of the datasheet: dict, kind of hidden token -> (positions, accuracy, top-5 accuracy, baseline).
 
-    The last is what comes of always answering with the token that is the most frequent one in training among those
-    that are asked for here.
+    The baseline always predicts the hidden token that is the most frequent one in training.
     """
-    inputs, answers, marks = hidden(rows, guesser.tokenizer, RATE, SEED)
+    inputs, answers, marks = hidden(rows, bert.tokenizer, RATE, SEED)
     right, among_five = np.zeros(answers.shape, bool), np.zeros(answers.shape, bool)  # [B, M]
     for start in range(0, len(rows), BATCH):
         batch = {name: array[start : start + BATCH] for name, array in inputs.items()}
-        logits = ops.convert_to_numpy(guesser.masked_lm(batch)["mlm_logits"])  # [B, M, V]
-        wanted = answers[start : start + BATCH, :, None]
-        better = (logits > np.take_along_axis(logits, wanted, -1)).sum(-1)  # [B, M], tokens before the right one
+        logits = ops.convert_to_numpy(bert.masked_lm(batch)["mlm_logits"])  # [B, M, V]
+        labels = answers[start : start + BATCH, :, None]
+        better = (logits > np.take_along_axis(logits, labels, -1)).sum(-1)  # [B, M], tokens with a higher logit
         right[start : start + BATCH], among_five[start : start + BATCH] = better == 0, better < 5
-    shown = np.take_along_axis(inputs["input_word_ids"], inputs["masked_lm_positions"], 1) == guesser.tokenizer.mask_id
+    shown = np.take_along_axis(inputs["input_word_ids"], inputs["masked_lm_positions"], 1) == bert.tokenizer.mask_id
     real = marks > 0
-    content = real & shown & is_content_word(rows, inputs["masked_lm_positions"], answers, guesser.tokenizer)
-    found = {}
+    content = real & shown & is_content_word(rows, inputs["masked_lm_positions"], answers, bert.tokenizer)
+    figures = {}
     for name, chosen in {"all": real, "as [MASK]": real & shown, "content words": content}.items():
         asked = np.unique(answers[chosen])
         likeliest = asked[counts[asked].argmax()]
-        found[name] = (
+        figures[name] = (
             int(chosen.sum()),
             float(right[chosen].mean()),
             float(among_five[chosen].mean()),
             float((answers[chosen] == likeliest).mean()),
         )
-    return found
+    return figures
 
 
 def is_content_word(rows, positions, answers, tokenizer):
     """`[B, M]`: a whole word that is one token of two or more letters, and no stop word."""
     words = np.array([w.isalpha() and len(w) > 1 and w not in STOP_WORDS for w in tokenizer.vocabulary])
     continues = np.array([token.startswith("##") for token in tokenizer.vocabulary])
-    found = words[answers]  # [B, M]
+    is_content = words[answers]  # [B, M]
     for b, row in enumerate(rows):
         for m, position in enumerate(positions[b]):  # the row's own tokens begin at position 1
-            found[b, m] &= not (position < len(row) and continues[row[position]])
-    return found
+            is_content[b, m] &= not (position < len(row) and continues[row[position]])
+    return is_content
 
 
-def write_figures(found):
-    """Prints the figures, and puts them into the datasheet between its two marks."""
+def write_figures(figures):
+    """Print the figures, and write them into the datasheet between its two marks."""
     lines = [
-        "| asked for | places | right | among the first five | always the most frequent |",
+        "| hidden tokens | positions | accuracy | top-5 accuracy | most frequent token |",
         "|---|---|---|---|---|",
     ]
     lines += [
-        f"| {WORDS[name]} | {places:,} | {right:.1%} | {five:.1%} | {baseline:.1%} |"
-        for name, (places, right, five, baseline) in found.items()
+        f"| {WORDS[name]} | {positions:,} | {right:.1%} | {five:.1%} | {baseline:.1%} |"
+        for name, (positions, right, five, baseline) in figures.items()
     ]
     print("\n".join(lines))
     if DATASHEET.is_file():
@@ -338,10 +336,10 @@ def write_figures(found):
 
 
 def main():
-    """Trains, writes the file, and prints its figures."""
+    """Train, write the file, and print its figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--minutes", type=float, help=f"how long, by the clock (without: {STEPS} steps)")
-    parser.add_argument("--judge", action="store_true", help="do not train; only the figures of the file that is there")
+    parser.add_argument("--minutes", type=float, help=f"duration of the training (default: {STEPS} steps)")
+    parser.add_argument("--evaluate", action="store_true", help="do not train; only evaluate the existing file")
     arguments = parser.parse_args()
     keras.utils.set_random_seed(SEED)
     bert = be.load("minilm")
@@ -350,12 +348,12 @@ def main():
         split[is_held_out(name)] += windows(texts, bert.tokenizer)
     train_rows, held_rows = split[False], split[True]
     counts = np.bincount(np.concatenate(train_rows), minlength=bert.tokenizer.vocab_size)
-    if not arguments.judge:
+    if not arguments.evaluate:
         model = Adapted(bert.encoder, RANK, (counts + 0.1) / (counts + 0.1).sum())
         sample = hidden(held_rows[::4], bert.tokenizer, RATE, SEED)
         train(model, train_rows, sample, bert.tokenizer, arguments.minutes)
         save_file(model.tensors(), ASSET, metadata={"base": be.presets.get("minilm").sha256, "python": PYTHON})
-    write_figures(judge(be.load("minilm").masked_lm_bert, held_rows, counts))
+    write_figures(evaluate(be.load("minilm").masked_lm_bert, held_rows, counts))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Checks the hand-written sets: counts, balance, that no split knows another, and what simple baselines get.
+"""Check the hand-written sets: counts, balance, no overlap between splits, and the accuracy of simple baselines.
 
-python data/check.py           # every rule, and the figures of data/README.md; ends with 1 where a rule is broken
-python data/check.py --model   # and the most alike sentences of different splits, to the default model (be.load)
+python data/check.py           # all rules, and the figures of data/README.md; exit status 1 if a rule is broken
+python data/check.py --model   # also the most similar sentences of different splits, by the default model (be.load)
 """
 
 import argparse
@@ -16,9 +16,9 @@ HERE = Path(__file__).resolve().parent
 SPLITS = ("train", "validation", "test")
 HEADERS = {"reviews": ["text", "label", "kind"], "pairs": ["text", "pair", "label", "kind"]}
 SIZES = {"reviews": (560, 80, 160), "pairs": (190, 38, 76)}
-WORDS = {"reviews": (5, 35), "pairs": (3, 20)}  # fewest and most in a sentence
+WORDS = {"reviews": (5, 35), "pairs": (3, 20)}  # minimum and maximum per sentence
 PLAIN_IN_TRAINING = 160  # plain reviews that only the training split has more of
-ALIKE = 0.5  # words shared, of all words of both: as much or more is a near-duplicate, forbidden across splits
+MAX_OVERLAP = 0.5  # fraction of common words; as much or more is a near-duplicate, forbidden across splits
 TWINS = 0.75  # the same, within a split, where minimal contrasts ("Better than the book ...") are wanted
 
 
@@ -55,19 +55,19 @@ def sentences(row):
 
 
 def problems(name, rows):
-    """What breaks a rule, in words: a list, empty where all is well."""
+    """Descriptions of all broken rules: a list."""
     return [*_in_rows(name, rows), *_in_counts(name, rows), *_between_rows(name, rows)]
 
 
 def _in_rows(name, rows):
-    fewest, most = WORDS[name]
+    shortest, longest = WORDS[name]
     for row in rows:
         where = f"{name}/{row['split']}.tsv, line {row['line']}"
         for sentence in sentences(row):
             if sentence != " ".join(sentence.split()) or not sentence.isprintable():
                 yield f"{where}: white space that is not one blank between words"
-            if not fewest <= len(sentence.split()) <= most:
-                yield f"{where}: {len(sentence.split())} words, not {fewest} to {most}"
+            if not shortest <= len(sentence.split()) <= longest:
+                yield f"{where}: {len(sentence.split())} words, not {shortest} to {longest}"
             if sentence[-1:] not in '.?!"' or not sentence[:1].isupper():
                 yield f"{where}: no sentence from its capital to its stop"
 
@@ -93,8 +93,9 @@ def _in_counts(name, rows):
 def _between_rows(name, rows):
     for one, other in combinations(rows, 2):
         shared = overlap(" ".join(sentences(one)), " ".join(sentences(other)))
-        if shared >= (TWINS if one["split"] == other["split"] else ALIKE):
-            yield f"{name}: {shared:.2f} alike: {one['split']} {sentences(one)} and {other['split']} {sentences(other)}"
+        if shared >= (TWINS if one["split"] == other["split"] else MAX_OVERLAP):
+            pair = f"{one['split']} {sentences(one)} and {other['split']} {sentences(other)}"
+            yield f"{name}: {shared:.2f} similar: {pair}"
 
 
 def naive_bayes(rows):
@@ -136,8 +137,8 @@ def report(name, rows):
         print(f"{kind:12}{counts['train']:8}{counts['validation']:12}{counts['test']:6}  {sum(right) / len(right):.2f}")
 
 
-def most_alike(name, rows, n=5):
-    """Prints the `n` pairs of rows of different splits that the default model finds most alike."""
+def print_most_similar(name, rows, n=5):
+    """Print the `n` pairs of rows of different splits with the highest cosine similarity."""
     import bertedu as be
 
     vectors = be.load("minilm").embed([" ".join(sentences(row)) for row in rows], normalize=True)  # [n, D]
@@ -152,19 +153,19 @@ def most_alike(name, rows, n=5):
 
 
 def main():
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", action="store_true", help="the most alike sentences of different splits")
+    parser.add_argument("--model", action="store_true", help="print the most similar sentences of different splits")
     options = parser.parse_args()
-    found = []
+    broken = []
     for name in HEADERS:
         rows = read(name)
-        found += problems(name, rows)
+        broken += problems(name, rows)
         report(name, rows)
         if options.model:
-            most_alike(name, rows)
-    print("\n" + ("\n".join(found) if found else "Every rule is kept."))
-    return bool(found)
+            print_most_similar(name, rows)
+    print("\n" + ("\n".join(broken) if broken else "No rule is broken."))
+    return bool(broken)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What hostile files need: harmless effects that can be observed, and valid files to change in one place.
+"""For hostile files: harmless effects that can be observed, and valid files to change in one spot.
 
 Every effect stays inside a temporary folder or is a setting of Keras that `Trap.reset` restores.
 """
@@ -96,12 +96,12 @@ class Trap:
         """Arm the trap again."""
         self.marker.unlink(missing_ok=True)
         Probe.constructed = 0
-        floatx, epsilon, *most = self.settings
+        floatx, epsilon, *limits = self.settings
         keras.config.set_floatx(floatx)
         keras.config.set_epsilon(epsilon)
-        if most:  # Keras 3.10 has no such limits
-            keras.config.set_max_epochs(most[0])
-            keras.config.set_max_steps_per_epoch(most[1])
+        if limits:  # Keras 3.10 has no such limits
+            keras.config.set_max_epochs(limits[0])
+            keras.config.set_max_steps_per_epoch(limits[1])
         for module in MODULES:
             sys.modules.pop(module, None)
         importlib.invalidate_caches()
@@ -171,7 +171,7 @@ def write_program(path, marker):
     tf.saved_model.save(module, str(path))
 
 
-# -- valid files, changed in one place ---------------------------------------------------------------------------------
+# -- valid files, changed in one spot ----------------------------------------------------------------------------------
 
 
 def keras_file(folder, config=None, *, source="encoder", weights=None, members=()):
@@ -216,9 +216,9 @@ def edited_h5(folder, content, edit):
 
 def first_vector(opened):
     """Return the name of the first dataset of one axis in an open HDF5 file."""
-    found = []
-    opened.visititems(lambda key, item: found.append(key) if getattr(item, "shape", ()) and item.ndim == 1 else None)
-    return found[0]
+    vectors = []
+    opened.visititems(lambda key, item: vectors.append(key) if getattr(item, "shape", ()) and item.ndim == 1 else None)
+    return vectors[0]
 
 
 def directory(folder, source, changes=()):

@@ -19,7 +19,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from hostile_base import Trap, saved_bytes
-from hostile_folders import FOLDERS, HF, HUB, OURS
+from hostile_folders import BERTEDU, FOLDERS, HF, HUB
 from hostile_keras import TABLE
 from hostile_sizes import BOUNDED
 
@@ -122,19 +122,19 @@ def table():
         trap = Trap(Path(folder) / "trap")
         sys.path.insert(0, str(trap.folder / "modules"))
         for i, case in enumerate(GADGETS):
-            place = Path(folder) / str(i)
-            place.mkdir()
-            path = case.write(place, trap)
+            work = Path(folder) / str(i)
+            work.mkdir()
+            path = case.write(work, trap)
             trap.reset()
-            theirs = "–"
+            keras_outcome = "–"
             if path.suffix == ".keras":
                 try:
-                    theirs = (trap.sprung(keras_own(path)) or ["no effect"])[0]
+                    keras_outcome = (trap.sprung(keras_own(path)) or ["no effect"])[0]
                 except TimeoutError:
-                    theirs = f"does not end in {SECONDS_LIMIT} s"
+                    keras_outcome = f"does not end in {SECONDS_LIMIT} s"
                 trap.reset()
-            seen, error = attempt(load, path, place)
-            print(f"| {case.name} | {theirs} | {outcome(trap.sprung(seen), error)} |", flush=True)
+            seen, error = attempt(load, path, work)
+            print(f"| {case.name} | {keras_outcome} | {outcome(trap.sprung(seen), error)} |", flush=True)
             trap.reset()
 
 
@@ -148,7 +148,7 @@ def peak():
 
 
 def reset_peak():
-    """Start to measure the peak of resident memory anew and return where it starts."""
+    """Reset the peak of resident memory, and return its current value."""
     Path("/proc/self/clear_refs").write_text("5")
     return peak()
 
@@ -177,20 +177,20 @@ def limit_address_space():
 
 def bounded(first=0):
     """Open the bounded files from number `first` on; print a line of JSON before and after each."""
-    sources = (OURS, HF, HUB, "v0_1/encoder/saved_model", "v0_1/encoder/model.keras")
+    sources = (BERTEDU, HF, HUB, "v0_1/encoder/saved_model", "v0_1/encoder/model.keras")
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "trap").mkdir()
         trap = Trap(Path(folder) / "trap")
         warm_up(Path(folder), sources)
         for i, case in enumerate(BOUNDED[first:], first):
-            place = Path(folder) / str(i)
-            place.mkdir()
-            path = case.write(place, trap)
+            work = Path(folder) / str(i)
+            work.mkdir()
+            path = case.write(work, trap)
             limit_address_space()
             signal.setitimer(signal.ITIMER_PROF, SECONDS_LIMIT)
             signal.alarm(SECONDS_ASLEEP)
             print(json.dumps({"started": i}), flush=True)
-            calls = {reader.__name__: measured(reader, path, place) for reader in (load, inspect)}
+            calls = {reader.__name__: measured(reader, path, work) for reader in (load, inspect)}
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
             print(json.dumps({"name": case.name, "path": str(path), "calls": calls}), flush=True)
@@ -201,10 +201,10 @@ def warm_up(folder, sources):
     from hostile_base import GOLDEN, directory
 
     for i, source in enumerate(sources):
-        place = folder / f"warm{i}"
-        place.mkdir()
-        path = GOLDEN / source if source.endswith(".keras") else directory(place, source)
-        inspect(path, place)
+        work = folder / f"warm{i}"
+        work.mkdir()
+        path = GOLDEN / source if source.endswith(".keras") else directory(work, source)
+        inspect(path, work)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from hostile_base import GOLDEN, WEIGHTS, Hostile, Trap, canary_array, directory
 from hostile_keras import HDF5, function, saved_model_layer
 from safetensors.numpy import load_file, save_file
 
-HF, OURS = "v0_1/encoder/huggingface", "v0_1/encoder/bertedu"
+HF, BERTEDU = "v0_1/encoder/huggingface", "v0_1/encoder/bertedu"
 HUB, SHARDS = "checkpoints/keras_hub_classifier.zip", "checkpoints/keras_hub_masked_lm.zip"
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 TOKENIZER, VOCABULARY = "tokenizer.json", "vocab.txt"
@@ -191,7 +191,7 @@ def absolute(path, outside):
 
 REMOTE_CODE = {"AutoModel": "trap_module.Evil", "AutoConfig": "trap_module.Evil"}
 FOLDERS = [
-    Hostile("bertedu: vocab is a path", vocab_path(OURS), ("vocab",)),
+    Hostile("bertedu: vocab is a path", vocab_path(BERTEDU), ("vocab",)),
     Hostile("Hugging Face: vocab is a path", vocab_path(HF), ("vocab",)),
     Hostile("Hugging Face: vocab is a path to another text", vocab_path(HF, text="repeated"), ("vocab",)),
     Hostile(

@@ -178,7 +178,7 @@ def with_head(make):
     return lambda folder, trap: keras_file(folder, set_at("config", "cls_head", make(trap)), source="classifier")
 
 
-def ours(*keys, make, source="classifier"):
+def in_model(*keys, make, source="classifier"):
     """Return a writer of a directory of ours with an odd value at `keys` of bertedu.json."""
     return lambda folder, trap: directory(folder, f"v0_1/{source}/bertedu", {"bertedu.json": set_at(*keys, make(trap))})
 
@@ -203,14 +203,14 @@ def external_link(file, name, trap):
 
 
 def soft_link(file, name, trap):
-    """Make a dataset a link to another place in the same file."""
+    """Make a dataset a link to another dataset in the same file."""
     file.copy(name, "elsewhere")
     del file[name]
     file[name] = h5py.SoftLink("/elsewhere")
 
 
 def linked_group(file, name, trap):
-    """Make the group of a dataset a link to another place in the same file."""
+    """Make the group of a dataset a link to another dataset in the same file."""
     group = name.rpartition("/")[0]
     file.move(group, "elsewhere")
     file[group] = h5py.SoftLink("/elsewhere")
@@ -285,14 +285,14 @@ def dense_heads():
         )
         yield Hostile(
             f"bertedu.json: Dense head: {field}",
-            ours("classifier", *keys, field, make=set_field, source=source),
+            in_model("classifier", *keys, field, make=set_field, source=source),
             (field,),
         )
 
 
 def registered_names():
     """Return files in which a part of ours has the registered name of other code."""
-    places = {
+    locations = {
         "model": ("classifier",),
         "encoder": ("classifier", "config", "network"),
         "Dense head": ("classifier_with_a_dense_head", "config", "cls_head"),
@@ -303,7 +303,7 @@ def registered_names():
         "encoder of a functional model": ("from_texts", "config", "layers", 2),
         "functional model": ("encoder",),
     }
-    for part, (source, *keys) in places.items():
+    for part, (source, *keys) in locations.items():
         yield Hostile(
             f".keras: registered_name of other code: {part}",
             lambda folder, trap, source=source, keys=keys: keras_file(
@@ -325,7 +325,7 @@ def pretrainers():
         )
     for field in ("activation", "initializer", "dtype"):
         make = lambda trap: values(trap)[REGISTERED]  # noqa: E731
-        write = ours("masked_lm", field, make=make, source="masked_lm")
+        write = in_model("masked_lm", field, make=make, source="masked_lm")
         yield Hostile(f"bertedu.json: masked LM: {field}", write, (field,))
 
 
@@ -339,7 +339,7 @@ TABLE = [
     *(
         Hostile(
             f"bertedu.json: head: {name}",
-            ours("classifier", "cls_head", make=head_of(make)),
+            in_model("classifier", "cls_head", make=head_of(make)),
             ("cls_head", *CLASS_NAMES),
         )
         for name, make in LAYERS.items()
@@ -348,7 +348,7 @@ TABLE = [
     *(
         Hostile(
             f"bertedu.json: {field}: {value}",
-            ours("encoder", field, make=lambda trap, value=value: values(trap)[value]),
+            in_model("encoder", field, make=lambda trap, value=value: values(trap)[value]),
             (field,),
         )
         for field, value in ODD

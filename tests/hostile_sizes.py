@@ -5,7 +5,7 @@ import struct
 import zipfile
 
 from hostile_base import WEIGHTS, WRITTEN, Hostile, directory, keras_file, set_at
-from hostile_folders import HF, HUB, OURS, SHARDS, SINGLE, TOKENIZER
+from hostile_folders import BERTEDU, HF, HUB, SHARDS, SINGLE, TOKENIZER
 from hostile_keras import encoder_of
 
 MANY = 10**9
@@ -75,7 +75,7 @@ def offsets(begin, end, shape):
 
 SETTINGS = {"has_pooler": True, "embed": {}, "preprocessor": {"seq_length": 10**12, "truncation": "round_robin"}}
 JSON_FILES = {
-    OURS: ("bertedu.json", TOKENIZER),
+    BERTEDU: ("bertedu.json", TOKENIZER),
     HF: (
         "config.json",
         TOKENIZER,
@@ -104,7 +104,7 @@ def sizes():
     for field, value in {"num_layers": 10**6, **dict.fromkeys(fields, MANY)}.items():
         yield Hostile(f".keras: {field} {value:,}", in_encoder(field, value), (field, "shape"))
         yield Hostile(
-            f"bertedu: {field} {value:,}", edit(OURS, "bertedu.json", "encoder", field, value), (field, "shape")
+            f"bertedu: {field} {value:,}", edit(BERTEDU, "bertedu.json", "encoder", field, value), (field, "shape")
         )
     for field, value in {"vocab_size": MANY, "num_hidden_layers": 10**6, "max_position_embeddings": MANY}.items():
         yield Hostile(f"Hugging Face: {field} {value:,}", edit(HF, "config.json", field, value), (field, "shape"))
@@ -150,7 +150,7 @@ BOUNDED = [
         ),
         Hostile(
             "bertedu: seq_length 10**12",
-            edit(OURS, "bertedu.json", "preprocessor", "seq_length", 10**12),
+            edit(BERTEDU, "bertedu.json", "preprocessor", "seq_length", 10**12),
             ("seq_length",),
         ),
         Hostile(".keras: seq_length 10**12", member("bertedu.json", json.dumps(SETTINGS).encode()), ("seq_length",)),
@@ -166,7 +166,7 @@ BOUNDED = [
             ("max_seq_length",),
             opens=True,
         ),
-        Hostile("bertedu: a token of ten million letters", added_token(OURS), (TOKENIZER,)),
+        Hostile("bertedu: a token of ten million letters", added_token(BERTEDU), (TOKENIZER,)),
         Hostile("Hugging Face: a token of ten million letters", added_token(HF), (TOKENIZER,)),
         Hostile(
             "Hugging Face: vocab.txt of one line", replaced(HF, "vocab.txt", LONG.encode()), ("vocab.txt",), opens=True

@@ -8,6 +8,7 @@ import pytest
 from bertedu import analysis, defaults, fine_tuning, plots, presets
 from bertedu.aliases import also_spelled
 from bertedu.bert import Bert
+from bertedu.checkpoints.common import TensorInfo
 from bertedu.data import load_texts
 from bertedu.reading import Reading
 
@@ -41,6 +42,7 @@ def test_a_module_knows_its_old_names(module, old, new):
         (STATISTICS, "words", "num_tokens"),
         (STATISTICS, "evenness", "normalized_entropy"),
         (presets.get("bert_en_uncased"), "elsewhere", "other_sources"),
+        (TensorInfo("bias", (2,), "float32", "pooler_transform/bias"), "ours", "weight_path"),
     ],
 )
 def test_an_object_knows_its_old_attributes(instance, old, new):

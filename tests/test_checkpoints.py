@@ -9,8 +9,9 @@ import tiny_bert
 from small_world import VOCABULARY
 
 import bertedu as be
-from bertedu import checkpoints
-from bertedu.checkpoints import formats, native, strict
+from bertedu import checkpoints, hub
+from bertedu.checkpoints import assembly, configuration, formats, native, strict
+from bertedu.checkpoints.common import TensorInfo, write_tensors
 from bertedu.checkpoints.huggingface import names as hf_names
 from bertedu.checkpoints.keras_hub import names as hub_names
 from bertedu.checkpoints.safetensors_files import read_tensor
@@ -61,15 +62,15 @@ def test_a_hugging_face_directory(tmp_path):
     assert be.load(tmp_path).preprocessor.truncation == "longest_first"
 
 
-def test_nothing_known_lists_what_was_looked_for(tmp_path):
+def test_an_unknown_format_lists_the_known_ones(tmp_path):
     (tmp_path / "model.onnx").touch()
-    with pytest.raises(FileNotFoundError, match="no BERT in a format that is known") as error:
+    with pytest.raises(FileNotFoundError, match="expected a BERT checkpoint") as error:
         be.load(tmp_path)
     assert all(file in str(error.value) for file in ("config.json", "saved_model.pb", "bert_config.json"))
 
 
-def test_a_checkpoint_without_a_vocabulary_says_so():
-    with pytest.raises(FileNotFoundError, match=r"v2_encoder comes without its vocabulary.*vocab\.txt"):
+def test_a_checkpoint_without_a_vocabulary_is_an_error():
+    with pytest.raises(FileNotFoundError, match=r"v2_encoder: expected a vocabulary.*vocab\.txt"):
         be.load(WRITTEN / "v2_encoder")
 
 
@@ -84,7 +85,7 @@ def two_versions(folder):
 
 
 @pytest.mark.parametrize("times", [1, 100])
-def test_a_directory_that_is_replaced_while_it_is_read_is_never_two_versions(times, tmp_path, monkeypatch):
+def test_a_directory_that_is_replaced_while_it_is_read_is_never_a_mixture(times, tmp_path, monkeypatch):
     first, second = two_versions(tmp_path)
     reads = []
 
@@ -124,6 +125,26 @@ def test_every_format_provides_what_a_format_has_to(name):
         expected = list(inspect.signature(getattr(formats.Format, method)).parameters)[1:]
         assert list(inspect.signature(getattr(form, method)).parameters) == expected
     assert formats.WRITERS.keys() <= formats.FORMATS.keys()
+    assert hub.DOWNLOADS.keys() == formats.FORMATS.keys() - {"keras"}  # a .keras file has no fixed name
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_model_is_filled_in_the_requested_dtype(dtype):
+    sizes = {"vocab_size": 9, "hidden_size": 6, "num_layers": 1, "num_attention_heads": 2, "inner_dim": 7}
+    sizes |= {"max_sequence_length": 5, "type_vocab_size": 2}
+    arguments = sizes | configuration.published_arguments({}, "gelu", "float32")
+    heads = assembly.Heads(assembly.masked_lm_config("gelu", 1e-12, "float32"))
+    shapes, _ = strict.model_shapes(sizes, masked_lm=True)
+    infos = [TensorInfo(path, shape, "float32", path) for path, shape in shapes.items()]
+    stored = strict.Stored(infos, lambda info: np.ones(info.shape, "float32"), "weights", "config.json")
+    parts = assembly.fill(assembly.Description(arguments, heads, "config.json", stored), dtype)
+    assert {str(weight.dtype) for weight in parts["masked_lm"].weights} == {dtype}
+
+
+def test_tensors_are_written_with_the_usual_permissions(tmp_path):
+    write_tensors(tmp_path / "model.safetensors", {"a": np.ones(2, "float32")})
+    (tmp_path / "other").touch()
+    assert (tmp_path / "model.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 @pytest.mark.parametrize("format", ["Hugging Face", "KerasHub", "TF1", "TF2"])
@@ -133,8 +154,8 @@ def test_names_of_weights_are_read_as_they_are_written(format):
     there, back = {
         "Hugging Face": (hf_names.NAMES.name, hf_names.our_path),
         "KerasHub": (
-            lambda path: hub_names.hub_name(path, hub_names.INSIDE),
-            lambda name: hub_names.our_path(name, of_task=True),
+            lambda path: hub_names.hub_name(path, hub_names.BACKBONE_PREFIX),
+            lambda name: hub_names.our_path(name, in_task_file=True),
         ),
         "TF1": (tf_names.NAMES["TF1"].name, lambda name: tf_names.our_path(name, "TF1")),
         "TF2": (tf_names.NAMES["TF2"].name, lambda name: tf_names.our_path(name, "TF2")),

@@ -92,12 +92,12 @@ def test_the_links_of_the_hubs_cache_are_followed(tmp_path):
     snapshot = model / "snapshots" / "0123"
     (model / "blobs").mkdir(parents=True)
     for file in (GOLDEN / HF).rglob("*.*"):
-        place = snapshot / file.relative_to(GOLDEN / HF)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        link = snapshot / file.relative_to(GOLDEN / HF)
+        link.parent.mkdir(parents=True, exist_ok=True)
         blob = model / "blobs" / str(hash(file) % 10**9)
         shutil.copy(file, blob)
-        up = "../" * (len(place.relative_to(model).parts) - 1)
-        place.symlink_to(f"{up}blobs/{blob.name}")
+        up = "../" * (len(link.relative_to(model).parts) - 1)
+        link.symlink_to(f"{up}blobs/{blob.name}")
     assert content_of(be.load(snapshot)) == content_of(be.load(GOLDEN / HF))
 
 
@@ -117,12 +117,12 @@ def open_bounded(first):
 @pytest.fixture(scope="module")
 def outcomes():
     """Return what became of each bounded file, by name; a process that dies is followed by another one."""
-    found, first = {}, 0
+    outcomes, first = {}, 0
     while first < len(BOUNDED):
         lines = open_bounded(first)
-        found |= {line["name"]: line for line in lines if "name" in line}
+        outcomes |= {line["name"]: line for line in lines if "name" in line}
         first = lines[-1].get("started", len(BOUNDED) - 1) + 1
-    return found
+    return outcomes
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak of memory is read from /proc")

@@ -18,7 +18,7 @@ TABLE = {
 RIGHT = {"size": 3, "rate": 0.5, "flag": True, "name": None, "kind": "a", "positions": "absolute", "author": [1]}
 
 
-def test_what_is_followed_is_returned():
+def test_followed_fields_are_returned():
     assert read_fields(RIGHT, TABLE, "file") == {"size": 3, "rate": 0.5, "flag": True, "name": None, "kind": "a"}
     assert read_fields({"rate": 1}, TABLE, "file") == {"rate": 1}
 
@@ -35,7 +35,7 @@ WRONG = [
 
 @pytest.mark.parametrize("field, value", WRONG, ids=str)
 def test_another_value_is_refused_with_file_and_field(field, value):
-    with pytest.raises(ValueError, match=rf"file\.json: {field} must be "):
+    with pytest.raises(ValueError, match=rf"file\.json: {field}: expected "):
         read_fields(RIGHT | {field: value}, TABLE, "file.json")
 
 
@@ -54,7 +54,7 @@ def test_unknown_fields():
 
 
 @pytest.mark.parametrize("content", [None, [], "text", 3])
-def test_what_is_no_object_is_refused(content):
+def test_only_an_object_is_accepted(content):
     with pytest.raises(ValueError, match="file"):
         read_fields(content, TABLE, "file")
 

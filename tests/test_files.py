@@ -57,7 +57,7 @@ def names(folder):
 
 @pytest.mark.parametrize("new", ["file", {"a": "new", "b": "new"}, {}], ids=["file", "folder", "empty folder"])
 @pytest.mark.parametrize("old", [None, "old", {"a": "old", "c": "old"}, {}], ids=str)
-def test_anything_takes_the_place_of_anything(old, new, system, tmp_path):
+def test_anything_can_replace_anything(old, new, system, tmp_path):
     target = tmp_path / "folder" / "model.keras"
     if old is not None:
         target.parent.mkdir()
@@ -70,7 +70,7 @@ def test_anything_takes_the_place_of_anything(old, new, system, tmp_path):
 
 
 @pytest.mark.parametrize("old", ["old", {"a": "old"}], ids=["file", "folder"])
-def test_what_exists_is_replaced_only_with_overwrite(old, tmp_path):
+def test_an_existing_target_is_replaced_only_with_overwrite(old, tmp_path):
     write(tmp_path / "model", old)
     with pytest.raises(FileExistsError, match=r"model .*overwrite=True"), files.replacing(tmp_path / "model"):
         pytest.fail("refused before anything is written")
@@ -295,9 +295,9 @@ def start(program, target, system, *arguments):
 
 
 def output(process):
-    found, _ = process.communicate(timeout=100)
+    report, _ = process.communicate(timeout=100)
     assert process.returncode == 0
-    return json.loads(found)
+    return json.loads(report)
 
 
 EVERY_STEP = """
@@ -330,13 +330,13 @@ print(json.dumps(found))
 
 @posix
 def test_a_kill_before_any_step_leaves_one_content_whole(system, tmp_path):
-    found = output(start(EVERY_STEP, tmp_path / "model", system))
-    assert len(found) > 20
-    contents = [texts for _, _, texts, _ in found]
+    report = output(start(EVERY_STEP, tmp_path / "model", system))
+    assert len(report) > 20
+    contents = [texts for _, _, texts, _ in report]
     assert contents == sorted(contents, reverse=True) and contents[0] == ["old"] and contents[-1] == ["new"]
     assert all(len(texts) == 1 for texts in contents)
-    assert {(files, *listing) for _, files, _, listing in found} == {(3, "model")}
-    assert any(missing for missing, *_ in found) == (system == "two renames")
+    assert {(files, *listing) for _, files, _, listing in report} == {(3, "model")}
+    assert any(missing for missing, *_ in report) == (system == "two renames")
 
 
 KILLED = """
@@ -403,7 +403,7 @@ def test_several_writers_at_once(system, tmp_path):
 
 
 @pytest.mark.parametrize("code", [*files.NO_ROOM, *files.READ_ONLY], ids=errno.errorcode.get)
-def test_the_system_s_errors_come_in_our_words(code, tmp_path):
+def test_errors_of_the_system_are_explained(code, tmp_path):
     (tmp_path / "model").write_text("old")
     error = OSError(code, os.strerror(code))
     with pytest.raises(type(error)) as caught, files.replacing(tmp_path / "model", overwrite=True) as path:
@@ -450,24 +450,25 @@ def test_errors_about_something_else_stay_what_they_are(tmp_path):
 FULL_DISK = """
 import contextlib, json, os, resource, sys
 from pathlib import Path
-from bertedu import cli
+from bertedu import checkpoints, cli
 from tools.kill_writers import WRITERS
 
 FORMATS = {"our directory": "bertedu", "Hugging Face": "huggingface", ".keras": "keras", "SavedModel": "saved_model"}
-place, kind, names = Path(sys.argv[1]), sys.argv[2], sys.argv[3].split(",")
-source = str(place / "our_directory" / "bert")
+assert set(FORMATS.values()) == {*checkpoints.WRITERS, "saved_model"}
+directory, kind, names = Path(sys.argv[1]), sys.argv[2], sys.argv[3].split(",")
+source = str(directory / "our_directory" / "bert")
 
 def fill():
     if kind == "limit":
         resource.setrlimit(resource.RLIMIT_FSIZE, (900, resource.RLIM_INFINITY))
         return
-    with contextlib.suppress(OSError), open(place / "filler", "wb", buffering=0) as file:
+    with contextlib.suppress(OSError), open(directory / "filler", "wb", buffering=0) as file:
         while file.write(bytes(1000)):
             pass
 
 def empty():
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    (place / "filler").unlink(missing_ok=True)
+    (directory / "filler").unlink(missing_ok=True)
 
 def attempt(write):
     fill()
@@ -480,7 +481,7 @@ def attempt(write):
 
 found = {}
 for name in names:
-    writer, path = WRITERS[name], place / name.replace(" ", "_") / WRITERS[name].target
+    writer, path = WRITERS[name], directory / name.replace(" ", "_") / WRITERS[name].target
     path.parent.mkdir()
     writer.write(path, 0)
     outcome = attempt(lambda: writer.write(path, 1))
@@ -488,7 +489,7 @@ for name in names:
     writer.write(path, 1)
     assert writer.holds(path, 1)
     if name in FORMATS:
-        target = str(place / "copy.keras")
+        target = str(directory / "copy.keras")
         print(f"{target}:", file=sys.stderr)
         status = attempt(lambda: cli.main(["convert", source, target, "--format", FORMATS[name]]))
         assert status == 1 and not os.path.exists(target)
@@ -496,20 +497,20 @@ print(json.dumps(found))
 """
 
 
-def fill_the_disk(place, kind, *writers):
+def fill_the_disk(directory, kind, *writers):
     """Let writers write to a full disk; check what they raise and leave, and what `bertedu convert` says."""
-    command = [sys.executable, "-c", FULL_DISK, str(place), kind, ",".join(writers)]
+    command = [sys.executable, "-c", FULL_DISK, str(directory), kind, ",".join(writers)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert list(found) == list(writers)
-    for name, (outcome, is_old, listing, path) in found.items():
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert list(report) == list(writers)
+    for name, (outcome, is_old, listing, path) in report.items():
         assert outcome is not None and outcome[0] == "OSError", (name, outcome)
         assert path in outcome[1] and "room" in outcome[1] and len(outcome[1].splitlines()) == 1, (name, outcome)
         assert is_old and listing == [Path(path).name], name
     said = done.stderr.splitlines()
-    answers = [said[i + 1] for i, line in enumerate(said) if line == f"{place}/copy.keras:"]
-    assert answers and all(line.startswith(f"bertedu: {place}/copy.keras: could not be written") for line in answers)
+    answers = [said[i + 1] for i, line in enumerate(said) if line == f"{directory}/copy.keras:"]
+    assert answers and all(line.startswith(f"bertedu: {directory}/copy.keras: cannot be written") for line in answers)
     assert "Traceback" not in done.stderr
 
 
@@ -584,7 +585,7 @@ def test_every_writer_writes_whole_files(name, tmp_path, monkeypatch):
     path = tmp_path / "folder" / name
     path.parent.mkdir()
     path.write_text("old")
-    monkeypatch.setattr(temporaries, "place", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    monkeypatch.setattr(temporaries, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
     with pytest.raises(OSError, match="room") as caught:
         WRITERS[name](path)
     assert str(path) in str(caught.value) and path.read_text() == "old" and names(path.parent) == [name]

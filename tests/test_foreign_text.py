@@ -1,4 +1,4 @@
-"""Text from foreign files: it steers no terminal, is lost on none, and neither breaks nor enters a picture or page."""
+"""Text from foreign files: it steers no terminal, is lost on none, and neither breaks nor enters a figure or page."""
 
 import html
 import io
@@ -44,8 +44,8 @@ def test_what_steers_a_terminal_is_written_out_and_all_else_stays():
     assert escape(HOSTILE) == WRITTEN
     every = "".join(map(chr, range(0x110000)))
     assert harmless(escape(every))
-    kept = "a\tb\nÄ 猫 😀 \u0301 \\ a\u200db"
-    assert escape(kept) == kept
+    unchanged = "a\tb\nÄ 猫 😀 \u0301 \\ a\u200db"
+    assert escape(unchanged) == unchanged
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_the_installed_command_writes_to_an_ascii_terminal(tmp_path):
     assert rb"n\xe9" in done.stdout
 
 
-# -- pictures and pages ------------------------------------------------------------------------------------------------
+# -- figures and pages -------------------------------------------------------------------------------------------------
 
 ATTENTION = np.random.default_rng(0).dirichlet(np.ones(T), (2, 3, T)).astype("float32")  # [L, N, T, T]
 TITLE = "".join(TOKENS)
@@ -163,7 +163,7 @@ def test_a_plot_of_hostile_texts_is_saved_and_they_do_not_reach_it_raw(kind, tmp
     plots.close(axes)
 
 
-def test_a_description_of_one_s_own_is_escaped(tmp_path):
+def test_a_custom_description_is_escaped(tmp_path):
     axes = plots.head([[1.0]], ["a"])
     axes.figure.alt = HOSTILE
     assert axes.figure.alt == WRITTEN

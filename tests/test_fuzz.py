@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fuzz import mutate, planted, run, seeds
+from fuzz import declared, mutate, planted, run, seeds, targets
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is measured by Linux' /proc")
@@ -14,9 +14,13 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="me
 def test_every_planted_fault_is_found(tmp_path):
     fuzzing = run.Run(["planted"], len(planted.FAULTS), 0, tmp_path)
     fuzzing.go()
-    found = {result["index"]: result for result in fuzzing.results()}
+    results = {result["index"]: result for result in fuzzing.results()}
     for number, (reader, expected) in enumerate(planted.FAULTS.items()):
-        assert expected in (found[number]["outcome"], found[number].get("kind")), (reader.__name__, found[number])
+        assert expected in (results[number]["outcome"], results[number].get("kind")), (reader.__name__, results[number])
+
+
+def test_the_sizes_of_every_checkpoint_are_checked():
+    assert declared.READERS.keys() == seeds.FAMILIES.keys() - targets.TARGETS.keys()
 
 
 def test_a_run_is_continued_where_it_was_interrupted(tmp_path):

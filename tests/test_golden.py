@@ -47,17 +47,17 @@ ATTENTION = {
 TALKING = ATTENTION | {name: name for name in ("pre_softmax_weight", "post_softmax_weight")}
 
 
-def renamed(names, theirs, ours):
+def renamed(names, peer, own):
     """`names` with a prefix on either side."""
-    return {f"{theirs}/{key}": f"{ours}/{value}" for key, value in names.items()}
+    return {f"{peer}/{key}": f"{own}/{value}" for key, value in names.items()}
 
 
-def dense(theirs, ours):
-    return renamed({"kernel": "kernel", "bias": "bias"}, theirs, ours)
+def dense(peer, own):
+    return renamed({"kernel": "kernel", "bias": "bias"}, peer, own)
 
 
-def norm(theirs, ours):
-    return renamed({"gamma": "gamma", "beta": "beta"}, theirs, ours)
+def norm(peer, own):
+    return renamed({"gamma": "gamma", "beta": "beta"}, peer, own)
 
 
 BLOCK = {
@@ -172,12 +172,12 @@ def paths(layer, but=()):
 
 def assign(layer, weights, names, but=()):
     """Copies the peer's weights into ours by name; every one of either side has its counterpart."""
-    ours = paths(layer, but)
+    own = paths(layer, but)
     assert set(weights) == set(names), set(weights) ^ set(names)
-    assert set(ours) == set(names.values()), set(ours) ^ set(names.values())
-    for theirs, name in names.items():
-        assert ours[name].shape == weights[theirs].shape, name
-        ours[name].assign(weights[theirs])
+    assert set(own) == set(names.values()), set(own) ^ set(names.values())
+    for peer, name in names.items():
+        assert own[name].shape == weights[peer].shape, name
+        own[name].assign(weights[peer])
     return layer
 
 
@@ -282,12 +282,12 @@ def test_classifier_gradients_with_a_row_that_sees_nothing(case):
 
     loss, by_variable = loss_and_gradients(classifier, inputs, loss_of)
     assert_equal(loss, expected["loss"], "loss")
-    ours = paths(classifier.network) | paths(classifier.classifier)
-    wanted = {key.removeprefix("gradient "): value for key, value in expected.items() if key.startswith("gradient ")}
-    assert set(wanted) == set(names)
-    for theirs, gradient in wanted.items():
+    own = paths(classifier.network) | paths(classifier.classifier)
+    gradients = {key.removeprefix("gradient "): value for key, value in expected.items() if key.startswith("gradient ")}
+    assert set(gradients) == set(names)
+    for peer, gradient in gradients.items():
         assert np.isfinite(gradient).all()
-        assert_equal(by_variable[id(ours[names[theirs]])], gradient, theirs)
+        assert_equal(by_variable[id(own[names[peer]])], gradient, peer)
 
 
 def loss_and_gradients(model, inputs, loss_of):
@@ -396,10 +396,10 @@ def layer_from(family, settings, names, **options):
 @cases("block")
 def test_block(case):
     settings, inputs, expected = settings_of("block", case)
-    theirs = {"inner_activation": "gelu_tanh", "norm_epsilon": 1e-12} | settings["options"]
-    output_range = theirs.pop("output_range", None)
-    ours = {"inner_activation": "activation", "norm_epsilon": "layer_norm_epsilon", "norm_first": "normalize_first"}
-    layer = layer_from("block", settings, BLOCK, **{ours[key]: value for key, value in theirs.items()})
+    peer = {"inner_activation": "gelu_tanh", "norm_epsilon": 1e-12} | settings["options"]
+    output_range = peer.pop("output_range", None)
+    own = {"inner_activation": "activation", "norm_epsilon": "layer_norm_epsilon", "norm_first": "normalize_first"}
+    layer = layer_from("block", settings, BLOCK, **{own[key]: value for key, value in peer.items()})
     got = layer(
         inputs["x"],
         attention_mask=inputs.get("attention_mask"),
@@ -453,8 +453,8 @@ def scaffold_from(model, activation):
     )
     names = EMBEDDINGS | dense("cls_transform", "pooler_transform")
     for i in range(L):
-        theirs = "transformer_scaffold" + (f"_{i}" if i else "")
-        names |= renamed(scaffold_layer_names(talking, gated), theirs, f"layer_{i}")
+        peer = "transformer_scaffold" + (f"_{i}" if i else "")
+        names |= renamed(scaffold_layer_names(talking, gated), peer, f"layer_{i}")
     return assign(encoder, stored("scaffold", "weights", model), names)
 
 
@@ -605,7 +605,7 @@ def read_transformers(tmp_path_factory):
         (directory / "vocab.txt").write_text("\n".join(words))
         bert = load(directory)
         assert bert.has_pooler
-        unread = [tensor.name for tensor in huggingface.tensors(directory) if tensor.ours is None]
+        unread = [tensor.name for tensor in huggingface.tensors(directory) if tensor.weight_path is None]
         assert set(unread) == set(HF_NSP_HEAD)
         encoder = bert.encoder
         table, epsilon = encoder.get_embedding_layer(), encoder.layer_norm_epsilon

@@ -36,30 +36,30 @@ def saved(cls, directory, **options):
 @pytest.mark.parametrize("kind", ["BertForMaskedLM", "BertForPreTraining"])
 @pytest.mark.parametrize("activation", ["gelu", "gelu_new"])
 def test_masked_lm_equals_transformers(tmp_path, kind, activation):
-    theirs = saved(getattr(transformers, kind), tmp_path, hidden_act=activation, layer_norm_eps=1e-5)
+    peer_model = saved(getattr(transformers, kind), tmp_path, hidden_act=activation, layer_norm_eps=1e-5)
     bert = be.load(tmp_path)
     ids = np.array([[2, 5, 4, 7, 3]], "int32")
     with torch.no_grad():
-        expected = theirs(torch.tensor(ids).long())
+        expected = peer_model(torch.tensor(ids).long())
     expected = getattr(expected, "prediction_logits", None) if kind == "BertForPreTraining" else expected.logits
     inputs = {"input_word_ids": ids, "input_mask": ids * 0 + 1, "input_type_ids": ids * 0}
     outputs = bert.masked_lm(inputs | {"masked_lm_positions": np.arange(5)[None]})
     np.testing.assert_allclose(outputs["mlm_logits"], expected.numpy(), atol=1e-5)
     assert bert.classifier is None and bert.masked_lm.encoder_network is bert.encoder
 
-    chances = torch.softmax(expected[0, 2], -1).numpy()
+    probabilities = torch.softmax(expected[0, 2], -1).numpy()
     [answers] = bert.fill_mask("the [MASK] sat", top_k=3)
-    assert [token for token, _ in answers] == [VOCABULARY[i] for i in chances.argsort()[::-1][:3]]
-    np.testing.assert_allclose([chance for _, chance in answers], np.sort(chances)[::-1][:3], atol=1e-5)
+    assert [token for token, _ in answers] == [VOCABULARY[i] for i in probabilities.argsort()[::-1][:3]]
+    np.testing.assert_allclose([probability for _, probability in answers], np.sort(probabilities)[::-1][:3], atol=1e-5)
 
 
 @pytest.mark.parametrize("labels", [1, 3])
 def test_classifier_equals_transformers(tmp_path, labels):
-    theirs = saved(transformers.BertForSequenceClassification, tmp_path, num_labels=labels, classifier_dropout=0.3)
+    peer_model = saved(transformers.BertForSequenceClassification, tmp_path, num_labels=labels, classifier_dropout=0.3)
     bert = be.load(tmp_path)
     ids = np.array([[2, 5, 6, 7, 3]], "int32")
     with torch.no_grad():
-        expected = theirs(torch.tensor(ids).long()).logits.numpy()
+        expected = peer_model(torch.tensor(ids).long()).logits.numpy()
     inputs = {"input_word_ids": ids, "input_mask": ids * 0 + 1, "input_type_ids": ids * 0}
     np.testing.assert_allclose(ops.convert_to_numpy(bert.classifier(inputs)), expected, atol=1e-5)
     assert bert.classifier.dropout_rate == 0.3 and bert.masked_lm is None
@@ -86,7 +86,7 @@ def test_a_head_with_a_tensor_missing_is_refused(tmp_path):
         be.load(tmp_path)
 
 
-def test_training_a_classifier_of_one_s_own_leaves_the_model_alone(tmp_path):
+def test_training_another_classifier_leaves_the_model_unchanged(tmp_path):
     saved(transformers.BertModel, tmp_path)
     bert = be.load(tmp_path)
     with pytest.raises(ValueError, match="without a masked-LM head"):

@@ -58,15 +58,15 @@ def assert_equal_outputs(bert, model, pooled=True):
         names = dict(
             zip(("input_ids", "attention_mask", "token_type_ids"), map(torch.from_numpy, example()), strict=True)
         )
-        theirs = model(**names, output_hidden_states=True, output_attentions=True)
+        hf_outputs = model(**names, output_hidden_states=True, output_attentions=True)
     inputs = {"input_word_ids": ids, "input_mask": mask, "input_type_ids": types}
-    ours = bert.encoder(inputs, return_attention_scores=True, return_embedding_output=True)
-    pairs = {"embedding": (ours["embedding_output"], theirs.hidden_states[0])}
+    outputs = bert.encoder(inputs, return_attention_scores=True, return_embedding_output=True)
+    pairs = {"embedding": (outputs["embedding_output"], hf_outputs.hidden_states[0])}
     for i in range(tiny_bert.L):
-        pairs[f"layer {i}"] = ours["encoder_outputs"][i], theirs.hidden_states[i + 1]
-        pairs[f"attention {i}"] = ours["attention_scores"][i], theirs.attentions[i]
+        pairs[f"layer {i}"] = outputs["encoder_outputs"][i], hf_outputs.hidden_states[i + 1]
+        pairs[f"attention {i}"] = outputs["attention_scores"][i], hf_outputs.attentions[i]
     if pooled:
-        pairs["pooled"] = ours["pooled_output"], theirs.pooler_output
+        pairs["pooled"] = outputs["pooled_output"], hf_outputs.pooler_output
     for name, (our, their) in pairs.items():
         our, their = keras.ops.convert_to_numpy(our), their.numpy()
         assert np.isfinite(our).all() and np.ptp(their) > 0.1, name
@@ -98,7 +98,7 @@ def test_every_kind_that_transformers_writes(kind, tmp_path):
     options, pooler, head, unread = KINDS[kind]
     model = strong(getattr(transformers, kind.split()[0])(torch_config(), **options))
     directory = saved(model, tmp_path)
-    assert sorted(t.name for t in huggingface.tensors(directory) if t.ours is None) == unread
+    assert sorted(t.name for t in huggingface.tensors(directory) if t.weight_path is None) == unread
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         bert = be.load(directory)
@@ -129,7 +129,7 @@ def test_what_config_says_is_done(changes, tmp_path):
     assert_equal_outputs(be.load(saved(model, tmp_path)), model)
 
 
-def test_the_two_gelus_are_not_one(tmp_path):
+def test_the_two_gelus_differ(tmp_path):
     ids, mask, types = example()
     inputs = {"input_word_ids": ids, "input_mask": mask, "input_type_ids": types}
     exact, tanh = (
@@ -149,7 +149,7 @@ def test_shards(tmp_path):
     assert len(shards) > 3 and not (directory / "model.safetensors").exists()
     assert_equal_outputs(be.load(directory), model.bert)
     shards[1].unlink()
-    with pytest.raises(FileNotFoundError, match=f"index.json names {shards[1].name}") as caught:
+    with pytest.raises(FileNotFoundError, match=f"index.json: expected {shards[1].name} beside it") as caught:
         be.load(directory)
     assert_one_error(caught.value)
 
@@ -167,7 +167,7 @@ def test_names_from_before_2019(tmp_path):
         renamed[name] = array
     renamed["bert.embeddings.position_ids"] = np.arange(tiny_bert.POSITIONS)[None]  # a buffer that was saved then
     save_file(renamed, file)
-    unread = [tensor.name for tensor in huggingface.tensors(tmp_path) if tensor.ours is None]
+    unread = [tensor.name for tensor in huggingface.tensors(tmp_path) if tensor.weight_path is None]
     assert sorted(unread) == ["bert.embeddings.position_ids", *NSP]
     bert = be.load(tmp_path)
     assert bert.masked_lm is not None
@@ -247,7 +247,7 @@ def test_sources_are_strings_or_paths_and_give_the_name(tmp_path, monkeypatch):
     assert be.load(directory, name="mine").name == "mine"
 
 
-# What can be wrong: (how it is spoiled, the error's type, what its message must say)
+# What can be wrong: (how it is damaged, the error's type, what its message must say)
 
 
 def change_config(**fields):
@@ -255,30 +255,30 @@ def change_config(**fields):
 
 
 def without_field(name):
-    def spoil(directory):
+    def damage(directory):
         config = {key: value for key, value in tiny_bert.CONFIG.items() if key != name}
         (directory / "config.json").write_text(json.dumps(config))
 
-    return spoil
+    return damage
 
 
 def change_tensors(change):
-    def spoil(directory):
+    def damage(directory):
         weights = tiny_bert.tensors()
         change(weights)
         save_file(
             {name: np.ascontiguousarray(array) for name, array in weights.items()}, directory / "model.safetensors"
         )
 
-    return spoil
+    return damage
 
 
 def overwrite(name, content):
-    def spoil(directory):
+    def damage(directory):
         old = (directory / name).read_bytes()
         (directory / name).write_bytes(content(old) if callable(content) else content)
 
-    return spoil
+    return damage
 
 
 def only_a_pickle(directory):
@@ -299,7 +299,7 @@ QUERY, WORDS, INNER = (
     "embeddings.word_embeddings.weight",
     "encoder.layer.2.intermediate.dense.weight",
 )
-SPOILED = {
+DAMAGED = {
     "missing tensor": (change_tensors(lambda w: w.pop(QUERY)), ValueError, f"Missing: {QUERY}. Unknown: nothing"),
     "half a pooler": (change_tensors(lambda w: w.pop("pooler.dense.bias")), ValueError, "Missing: pooler.dense.bias"),
     "extra tensor": (change_tensors(lambda w: w.update({"lora.A": w[WORDS]})), ValueError, "Unknown: lora.A."),
@@ -312,7 +312,7 @@ SPOILED = {
     "a layer short": (change_config(num_hidden_layers=4), ValueError, "Missing: encoder.layer.3.", "and 12 more"),
     "transposed": (
         change_tensors(lambda w: swap(w, INNER, np.transpose)),
-        *(ValueError, "model.safetensors", f"{INNER!r} has shape (22, 31), but config.json makes it (31, 22)"),
+        *(ValueError, "model.safetensors", f"{INNER!r}: expected shape (31, 22), as in config.json, got (22, 31)"),
     ),
     "transposed table": (change_tensors(lambda w: swap(w, WORDS, np.transpose)), ValueError, WORDS, "(22, 23)"),
     "other vocab_size": (change_config(vocab_size=24), ValueError, WORDS, "(23, 22)", "(24, 22)"),
@@ -339,7 +339,7 @@ SPOILED = {
     "cut in the length": (overwrite("model.safetensors", lambda b: b[:5]), ValueError, "model.safetensors is damaged"),
     "cut in the middle": (
         overwrite("model.safetensors", lambda b: b[: len(b) // 2]),
-        *(ValueError, "model.safetensors is damaged or cut off", "download it again"),
+        *(ValueError, "model.safetensors is damaged or truncated", "download it again"),
     ),
     "a byte short": (overwrite("model.safetensors", lambda b: b[:-1]), ValueError, "model.safetensors is damaged"),
     "no safetensors": (
@@ -361,7 +361,7 @@ SPOILED = {
         "save_pretrained",
     ),
     "an index without a map": (broken_index, ValueError, "model.safetensors.index.json", "weight_map"),
-    "no config": (lambda d: (d / "config.json").unlink(), FileNotFoundError, "holds no config.json"),
+    "no config": (lambda d: (d / "config.json").unlink(), FileNotFoundError, "expected config.json"),
     "config is no JSON": (overwrite("config.json", b'{"vocab_size": 3'), ValueError, "config.json: expected JSON"),
     "config is no text": (overwrite("config.json", b"\xff\xfe\x00"), ValueError, "config.json: expected JSON"),
     "config is empty": (overwrite("config.json", b""), ValueError, "config.json: expected JSON"),
@@ -372,7 +372,7 @@ SPOILED = {
         "list",
     ),
     **{
-        f"no {field}": (without_field(field), ValueError, f"config.json has no field {field!r}")
+        f"no {field}": (without_field(field), ValueError, f"config.json: expected the field {field!r}")
         for field in tiny_bert.CONFIG
         if field not in ("model_type", "layer_norm_eps")
     },
@@ -383,7 +383,7 @@ SPOILED = {
     "a decoder": (change_config(is_decoder=True), ValueError, "config.json: is_decoder", "True"),
     "relative positions": (
         change_config(position_embedding_type="relative_key"),
-        *(ValueError, "config.json: position_embedding_type must be 'absolute'", "'relative_key'"),
+        *(ValueError, "config.json: position_embedding_type: expected 'absolute'", "'relative_key'"),
     ),
     "unknown activation": (
         change_config(hidden_act="mish"),
@@ -393,7 +393,7 @@ SPOILED = {
         "gelu_new",
     ),
     "heads that do not fit": (change_config(num_attention_heads=5), ValueError, "config.json: hidden_size", "5", "22"),
-    "a size in words": (change_config(hidden_size="many"), ValueError, "config.json: hidden_size", "'many'"),
+    "a size as text": (change_config(hidden_size="many"), ValueError, "config.json: hidden_size", "'many'"),
     "a size below one": (
         change_config(num_hidden_layers=0),
         ValueError,
@@ -407,7 +407,7 @@ SPOILED = {
     "no tokenizer": (
         lambda d: (d / "vocab.txt").unlink(),
         FileNotFoundError,
-        "holds neither tokenizer.json nor vocab.txt",
+        "expected tokenizer.json or vocab.txt",
     ),
     "no tokenizer.json": (
         lambda d: (d / "tokenizer.json").write_text("{"),
@@ -420,7 +420,7 @@ SPOILED = {
     ),
     "modules without a Transformer": (
         lambda d: (d / "modules.json").write_text('[{"type": "sentence_transformers.Pooling", "path": "1_Pooling"}]'),
-        *(ValueError, "modules.json: the first module must be a Transformer", "'Pooling'"),
+        *(ValueError, "modules.json: expected a Transformer as first module", "'Pooling'"),
     ),
 }
 
@@ -431,9 +431,9 @@ def assert_one_error(error):
     assert error.__context__ is None or error.__suppress_context__
 
 
-@pytest.mark.parametrize("spoil", SPOILED)
-def test_what_is_wrong_is_said(spoil, tmp_path):
-    change, kind, *sayings = SPOILED[spoil]
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_errors_name_file_and_field(damage, tmp_path):
+    change, kind, *sayings = DAMAGED[damage]
     directory = tiny_bert.write(tmp_path / "model")
     change(directory)
     with pytest.raises(kind) as caught:
@@ -446,12 +446,12 @@ def test_what_is_wrong_is_said(spoil, tmp_path):
     assert len(str(caught.value)) < 600
 
 
-def test_what_is_not_there_is_said(tmp_path):
-    with pytest.raises(FileNotFoundError, match="There is no directory") as caught:
+def test_missing_files_are_reported(tmp_path):
+    with pytest.raises(FileNotFoundError, match="expected a directory, file or prefix") as caught:
         be.load(tmp_path / "nowhere")
     assert_one_error(caught.value)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match="empty holds no BERT"):
+    with pytest.raises(FileNotFoundError, match="empty: expected a BERT"):
         be.load(tmp_path / "empty")
 
 
@@ -465,7 +465,7 @@ def test_a_pickle_is_never_opened(tmp_path):
         be.load(directory)
 
 
-def test_an_encoder_of_a_checkpoint_is_an_ordinary_one(tmp_path):
+def test_a_loaded_encoder_is_an_ordinary_encoder(tmp_path):
     encoder = be.load(tiny_bert.write(tmp_path)).encoder
     path = tmp_path / "model.keras"
     inputs = encoder.inputs

@@ -87,8 +87,8 @@ def test_what_model_save_writes_opens_with_the_same_weights(kind, tmp_path):
     original = model if isinstance(model, be.BertPretrainer | be.BertClassifier) else inside[0]
     assert type(copy) is type(original)
     assert len(copy.weights) == len(original.weights)
-    for mine, theirs in zip(copy.weights, original.weights, strict=True):
-        np.testing.assert_array_equal(mine, theirs, err_msg=theirs.path)
+    for weight, expected_weight in zip(copy.weights, original.weights, strict=True):
+        np.testing.assert_array_equal(weight, expected_weight, err_msg=expected_weight.path)
     configs = [{k: v for k, v in m.get_config().items() if k not in ("name", "cls_head")} for m in (copy, original)]
     assert json.dumps(configs[0], sort_keys=True) == json.dumps(configs[1], sort_keys=True)
 
@@ -101,11 +101,11 @@ def test_weights_are_found_where_keras_puts_them(kind, tmp_path):
     if not isinstance(model, be.BertPretrainer | be.BertClassifier):
         root = next(layer for layer in model.layers if isinstance(layer, be.BertEncoder | be.BertClassifier))
         prefix = f"layers/{keras_paths.snake_case(type(root).__name__)}"
-    found = keras_paths.stored_paths(root, prefix)
+    stored = keras_paths.stored_paths(root, prefix)
     with zipfile.ZipFile(saved(model, tmp_path)) as archive:
         weights = h5py.File(io.BytesIO(archive.read("model.weights.h5")))
-    assert {id(variable) for variable in found.values()} == {id(variable) for variable in root.weights}
-    for path, variable in found.items():
+    assert {id(variable) for variable in stored.values()} == {id(variable) for variable in root.weights}
+    for path, variable in stored.items():
         np.testing.assert_array_equal(weights[path][()], variable, err_msg=path)
 
 
@@ -117,8 +117,8 @@ def test_a_model_that_was_trained_opens_without_its_optimizer(tmp_path):
         {"input_word_ids": ids, "input_mask": ids * 0 + 1, "input_type_ids": ids * 0}, np.array([0, 1]), verbose=0
     )
     bert = be.load(saved(classifier, tmp_path))
-    for mine, theirs in zip(bert.classifier.weights, classifier.weights, strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+    for weight, expected_weight in zip(bert.classifier.weights, classifier.weights, strict=True):
+        np.testing.assert_array_equal(weight, expected_weight)
 
 
 def rewritten(path, change=None, **members):

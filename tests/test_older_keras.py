@@ -22,7 +22,7 @@ BASE = set(KNOWN["Layer"])
 IDS = np.array([[2, 5, 3]])
 
 
-def ours(name):
+def own_fields(name):
     """Return the fields of one of our classes: those of its constructors, and those of Keras' base class."""
     bases = [
         base for base in getattr(be, name).__mro__ if base.__module__.startswith("bertedu") and "__init__" in vars(base)
@@ -32,21 +32,21 @@ def ours(name):
     } | BASE
 
 
-def newer_fields(state, place="model"):
+def newer_fields(state, location="model"):
     """Yield each field of Keras' records in `state`, a parsed JSON, that Keras 3.10.0 does not know."""
     if isinstance(state, list):
         for item in state:
-            yield from newer_fields(item, place)
+            yield from newer_fields(item, location)
     if not isinstance(state, dict):
         return
     kind, config = state.get("class_name"), state.get("config")
     if isinstance(kind, str) and isinstance(config, dict) and not kind.startswith("__"):  # "__keras_tensor__"
-        known = KNOWN[kind] if kind in KNOWN else ours(kind)
-        yield from (f"{place}: {kind} record {field}" for field in state.keys() - set(KNOWN["record"]))
-        yield from (f"{place}: {kind} {field}" for field in config.keys() - set(known))
+        known = KNOWN[kind] if kind in KNOWN else own_fields(kind)
+        yield from (f"{location}: {kind} record {field}" for field in state.keys() - set(KNOWN["record"]))
+        yield from (f"{location}: {kind} {field}" for field in config.keys() - set(known))
     for field, value in state.items():
         if field not in ("build_config", "compile_config"):  # which are not handed to a constructor
-            yield from newer_fields(value, f"{place}/{field}")
+            yield from newer_fields(value, f"{location}/{field}")
 
 
 def written(model, folder):

@@ -115,12 +115,12 @@ def test_in_a_session_as_tensorflow_s_servers_run_it(exported):
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         signature = tf.compat.v1.saved_model.load(session, ["serve"], str(path)).signature_def["serving_default"]
         outputs = {name: tensor.name for name, tensor in signature.outputs.items()}
-        found = session.run(outputs, {signature.inputs["sentences"].name: TEXTS})
+        outputs = session.run(outputs, {signature.inputs["sentences"].name: TEXTS})
     for key, value in preprocessor(TEXTS).items():
-        np.testing.assert_array_equal(found[key], value)
+        np.testing.assert_array_equal(outputs[key], value)
 
 
-def test_it_runs_without_us(exported):
+def test_it_runs_without_bertedu(exported):
     preprocessor, path, _ = exported
     program = f"""
 import json, sys
@@ -141,8 +141,8 @@ def test_where_tensorflow_text_differs(tmp_path):
     loaded = tf.saved_model.load(str(export_preprocessor(preprocessor, tmp_path / "text")))
 
     def both(text):
-        theirs = loaded.tokenize(tf.constant([text])).flat_values.numpy()
-        return preprocessor.tokenizer.tokenize(text), [words[i] for i in theirs]
+        peer_ids = loaded.tokenize(tf.constant([text])).flat_values.numpy()
+        return preprocessor.tokenizer.tokenize(text), [words[i] for i in peer_ids]
 
     assert both("[MASK]") == (["[MASK]"], ["[", "mask", "]"])
     assert both("a\u00ada") == (["a", "##a"], ["a", "##a"])  # folding has removed it already
@@ -159,9 +159,9 @@ def test_where_tensorflow_text_differs(tmp_path):
 # -- what cannot be written --------------------------------------------------------------------------------------------
 
 
-def test_longest_first_has_to_be_given_up_in_words(tmp_path):
+def test_longest_first_needs_an_explicit_truncation(tmp_path):
     preprocessor = preprocessor_of(truncation="longest_first")
-    with pytest.raises(ValueError, match='longest_first.*pass truncation="round_robin"'):
+    with pytest.raises(ValueError, match='longest_first.*Pass truncation="round_robin"'):
         export_preprocessor(preprocessor, tmp_path / "text")
     preprocessor_writer.check(preprocessor, "round_robin")
     with pytest.raises(ValueError, match="truncation: expected None or 'round_robin'.*'longest_first'"):
@@ -171,7 +171,7 @@ def test_longest_first_has_to_be_given_up_in_words(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seq_length": None}, "seq_length=None"),
+        ({"seq_length": None}, "expected a seq_length, got None"),
         ({"strip_accents": False}, "strip_accents=False"),
         ({"lowercase": False, "strip_accents": True}, "strip_accents=True"),
         ({"tokenize_chinese_chars": False}, "tokenize_chinese_chars=False"),
@@ -185,7 +185,7 @@ def test_what_a_graph_cannot_do_is_refused(options, message, tmp_path):
 
 
 def test_something_else_is_refused(tmp_path):
-    with pytest.raises(TypeError, match="expected a BertPreprocessor, as in bert.preprocessor"):
+    with pytest.raises(TypeError, match="expected a BertPreprocessor, such as bert.preprocessor"):
         export_preprocessor(preprocessor_of().tokenizer, tmp_path / "text")
 
 

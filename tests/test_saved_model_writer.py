@@ -55,10 +55,10 @@ def numpy(value):
 
 
 def assert_outputs(outputs, expected, atol=WITHIN):
-    for name, theirs in expected.items():
-        ours = numpy(outputs[name])
-        assert np.ptp(ours) > 0.1, name
-        np.testing.assert_allclose(ours, numpy(theirs), rtol=0, atol=atol, err_msg=name)
+    for name, peer_output in expected.items():
+        output = numpy(outputs[name])
+        assert np.ptp(output) > 0.1, name
+        np.testing.assert_allclose(output, numpy(peer_output), rtol=0, atol=atol, err_msg=name)
 
 
 @pytest.fixture(scope="module", params=HUB)
@@ -73,25 +73,25 @@ def exported(request, tmp_path_factory):
 
 
 def stored(directory):
-    """Name -> array of every tensor in a SavedModel; numbers of scaffolds, which count on within a process, from 0."""
+    """Name -> array of every tensor in a SavedModel; scaffolds renumbered from 0."""
     prefix = saved_model.find_variables(directory)
     reader = files.open_reader(prefix)
     names = files.variable_names(files.read_index(prefix), prefix)
     pattern = re.compile(r"^transformer_scaffold(?:_(\d+))?/")
-    counts = sorted({int(found[1] or 0) for found in map(pattern.match, names.values()) if found})
+    counts = sorted({int(match[1] or 0) for match in map(pattern.match, names.values()) if match})
 
-    def from_zero(found):
-        return f"transformer_scaffold_{counts.index(int(found[1] or 0))}/".replace("_0/", "/")
+    def from_zero(match):
+        return f"transformer_scaffold_{counts.index(int(match[1] or 0))}/".replace("_0/", "/")
 
     return {pattern.sub(from_zero, name): reader.get_tensor(key) for key, name in names.items()}
 
 
 def test_names_and_values_are_those_that_the_hub_s_exporter_writes(exported):
     folder, _, path, _ = exported
-    ours, theirs = stored(path), stored(CHECKPOINTS / folder)
-    assert ours.keys() == theirs.keys() and len(ours) >= 40
-    for name, value in theirs.items():
-        np.testing.assert_array_equal(ours[name], value, err_msg=name)
+    written, published = stored(path), stored(CHECKPOINTS / folder)
+    assert written.keys() == published.keys() and len(written) >= 40
+    for name, value in published.items():
+        np.testing.assert_array_equal(written[name], value, err_msg=name)
 
 
 def test_the_outputs_are_those_of_tf_models(exported):
@@ -156,8 +156,8 @@ def test_in_a_session_as_tensorflow_s_servers_run_it(exported):
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         signature = tf.compat.v1.saved_model.load(session, ["serve"], str(path)).signature_def["serving_default"]
         inputs = {signature.inputs[name].name: value for name, value in TEXT.items()}
-        found = session.run(signature.outputs["pooled_output"].name, inputs)
-    np.testing.assert_allclose(found, numpy(bert.encoder(TEXT)["pooled_output"]), rtol=0, atol=WITHIN)
+        output = session.run(signature.outputs["pooled_output"].name, inputs)
+    np.testing.assert_allclose(output, numpy(bert.encoder(TEXT)["pooled_output"]), rtol=0, atol=WITHIN)
 
 
 # -- used as people use them -------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def test_no_dropout_of_rate_0():
 
 
 def copies_of(bert):
-    return {ours: tf.Variable(variable.value) for ours, variable in weights(bert.encoder, bert.masked_lm).items()}
+    return {path: tf.Variable(variable.value) for path, variable in weights(bert.encoder, bert.masked_lm).items()}
 
 
 def test_gradients_reach_every_weight(exported):
@@ -212,7 +212,7 @@ def test_in_a_model_of_keras_3(exported):
     model.compile(keras.optimizers.SGD(0.1), "mse")
     model.fit(TEXT, np.ones((len(TEXT["input_word_ids"]), 2)), verbose=0)
     changed = [np.ptp(np.array(new) - old) > 0 for new, old in zip(model.trainable_variables, before, strict=True)]
-    assert sum(changed) >= len(changed) - 2 * bert.encoder.num_layers  # a key's bias moves all logits of a row alike
+    assert sum(changed) >= len(changed) - 2 * bert.encoder.num_layers  # a key's bias moves all logits of a row equally
 
 
 def test_002_masked_language_model_of_the_hub_s_document(exported):
@@ -274,19 +274,22 @@ def written(request, tmp_path_factory):
 def test_what_was_written_is_read_bit_for_bit(written):
     bert, path = written
     contents = saved_model.read(path)
-    ours, theirs = weights(bert.encoder, bert.masked_lm), weights(contents.encoder, contents.masked_lm)
-    assert ours.keys() == theirs.keys() and contents.has_pooler == bert.has_pooler
-    for name, variable in ours.items():
+    expected_weights, loaded_weights = (
+        weights(bert.encoder, bert.masked_lm),
+        weights(contents.encoder, contents.masked_lm),
+    )
+    assert expected_weights.keys() == loaded_weights.keys() and contents.has_pooler == bert.has_pooler
+    for name, variable in expected_weights.items():
         if bert.has_pooler or not name.startswith("pooler_transform/"):
-            np.testing.assert_array_equal(numpy(theirs[name]), numpy(variable), err_msg=name)
-            assert theirs[name].dtype == variable.dtype
+            np.testing.assert_array_equal(numpy(loaded_weights[name]), numpy(variable), err_msg=name)
+            assert loaded_weights[name].dtype == variable.dtype
     assert contents.encoder.get_config() == bert.encoder.get_config() | {"name": "bert"}
     inputs = INPUTS if bert.masked_lm else TEXT
     model, again = (bert.masked_lm, contents.masked_lm) if bert.masked_lm else (bert.encoder, contents.encoder)
-    expected, found = model(inputs), again(inputs)
+    expected, actual = model(inputs), again(inputs)
     for name in ("sequence_output", "mlm_logits") if bert.masked_lm else ("sequence_output", "pooled_output"):
-        np.testing.assert_array_equal(numpy(found[name]), numpy(expected[name]), err_msg=name)
-    assert [tensor.name for tensor in saved_model.tensors(path) if tensor.ours is None] == ["do_lower_case"]
+        np.testing.assert_array_equal(numpy(actual[name]), numpy(expected[name]), err_msg=name)
+    assert [tensor.name for tensor in saved_model.tensors(path) if tensor.weight_path is None] == ["do_lower_case"]
     assert contents.tokenizer.get_config() == bert.tokenizer.get_config()
 
 
@@ -315,9 +318,11 @@ def test_the_tokenizer_is_read_with_everything_it_has(tmp_path):
 def test_tensors_are_listed_unread(tmp_path):
     bert = a_bert(masked_lm=True)
     listed = saved_model.tensors(export_saved_model(bert, tmp_path / "saved"))
-    shapes = {ours: tuple(variable.shape) for ours, variable in weights(bert.encoder, bert.masked_lm).items()}
-    assert {tensor.ours: tensor.shape for tensor in listed if tensor.ours} == shapes
-    assert [tensor.name for tensor in listed if not tensor.ours] == ["do_lower_case"]
+    shapes = {
+        weight_path: tuple(variable.shape) for weight_path, variable in weights(bert.encoder, bert.masked_lm).items()
+    }
+    assert {tensor.weight_path: tensor.shape for tensor in listed if tensor.weight_path} == shapes
+    assert [tensor.name for tensor in listed if not tensor.weight_path] == ["do_lower_case"]
     assert all(tensor.known for tensor in listed)
 
 
@@ -334,7 +339,7 @@ def test_an_unknown_activation_of_a_head_is_refused(tmp_path):
     path = export_saved_model(a_bert(masked_lm=True, mlm_activation=None), tmp_path / "saved")
     config = path / "variables" / "bert_config.json"
     config.write_text(config.read_text(encoding="utf-8").replace('"linear"', '"swoosh"'), encoding="utf-8")
-    with pytest.raises(ValueError, match="mlm_hidden_act must be one of 'gelu', .*; got 'swoosh'"):
+    with pytest.raises(ValueError, match="mlm_hidden_act: expected one of 'gelu', .*, got 'swoosh'"):
         saved_model.read(path)
 
 
@@ -381,7 +386,7 @@ UNREADABLE = {"layer_norm_eps": {"layer_norm_epsilon": 3.0}, "mlm_layer_norm_eps
 
 @pytest.mark.parametrize("why", REFUSED)
 def test_what_no_reader_would_find_is_refused(why, tmp_path):
-    with pytest.raises(ValueError, match=f"has no field for {why}") as caught:
+    with pytest.raises(ValueError, match=f"cannot express {why}") as caught:
         export_saved_model(a_bert(**REFUSED[why]), tmp_path / "saved")
     assert caught.value.__cause__ is None and "keras.Model.export" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
@@ -392,7 +397,7 @@ def test_what_the_reader_would_refuse_is_not_written(field, tmp_path):
     bert = a_bert(**UNREADABLE[field])
     if bert.masked_lm:
         bert.masked_lm.masked_lm.layer_norm.epsilon = float("nan")
-    with pytest.raises(ValueError, match=f"bert_config.json of this model: {field} must be a number"):
+    with pytest.raises(ValueError, match=f"bert_config.json of this model: {field}: expected a number"):
         export_saved_model(bert, tmp_path / "saved")
     assert list(tmp_path.iterdir()) == []
 
@@ -418,9 +423,9 @@ def test_a_head_of_another_class_is_refused(tmp_path):
         export_saved_model(bert, tmp_path / "saved")
 
 
-def test_other_backends_are_told(tmp_path, monkeypatch):
+def test_other_backends_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(ValueError, match="Keras runs on 'jax': .*KERAS_BACKEND=tensorflow"):
+    with pytest.raises(ValueError, match="TensorFlow backend, got 'jax'.*KERAS_BACKEND=tensorflow"):
         export_saved_model(None, tmp_path / "saved")
 
 
@@ -460,6 +465,6 @@ def test_the_peers_open_it(exported):
     script = GOLDEN / "open_saved_model.py"
     done = subprocess.run([sys.executable, script, path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert {"hub.KerasLayer", "weights copied by name"} <= set(found) and max(found.values()) <= 1e-5
-    assert (folder == "hub_mlm") == ("pretrainer copied by name" in found)
+    differences = json.loads(done.stdout.splitlines()[-1])
+    assert {"hub.KerasLayer", "weights copied by name"} <= set(differences) and max(differences.values()) <= 1e-5
+    assert (folder == "hub_mlm") == ("pretrainer copied by name" in differences)

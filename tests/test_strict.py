@@ -32,8 +32,8 @@ def test_the_shapes_of_a_model_are_known_without_making_it(kind):
     encoder = be.BertEncoder(**arguments)
     masked_lm = be.BertPretrainer(encoder)
     classifier = be.BertClassifier(encoder, 3)
-    found, others = strict.model_shapes(arguments, True, strict.dense("logits", 6, 3))
-    assert found == shapes_of(weights(encoder, masked_lm, classifier))
+    shapes, others = strict.model_shapes(arguments, True, strict.dense("logits", 6, 3))
+    assert shapes == shapes_of(weights(encoder, masked_lm, classifier))
     assert others == []
 
 

@@ -42,7 +42,7 @@ def test_a_model_opens_with_equal_outputs(path):
         outputs["logits"] = bert.classifier(INPUTS)
     if "mlm_logits" in expected:
         outputs["mlm_logits"] = bert.masked_lm(INPUTS | {"masked_lm_positions": POSITIONS})["mlm_logits"]
-    if path.name == "saved_model":  # which has no place for how a model embeds
+    if path.name == "saved_model":  # which does not store embed settings
         outputs["embedding"] = bert.embed(TEXTS[:2], "max", True, max_length=7)
     else:
         outputs["embedding"] = bert.embed(TEXTS[:2])
@@ -98,9 +98,9 @@ def test_a_training_that_was_stopped_half_way_resumes(tmp_path):
     history = be.fine_tune(classifier, preprocessor, **data, **options, output_dir=tmp_path / "run", progress=False)
     whole = be.History.from_json(json.loads((WRITTEN / "training" / "history.json").read_text()))
     assert "model" not in before and history.finished and history.best_epoch == whole.best_epoch
-    for ours, theirs in zip(history.epochs, whole.epochs, strict=True):
+    for resumed_epoch, whole_epoch in zip(history.epochs, whole.epochs, strict=True):
         for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
-            assert ours[name] == pytest.approx(theirs[name], abs=1e-5), name
+            assert resumed_epoch[name] == pytest.approx(whole_epoch[name], abs=1e-5), name
     expected = np.load(WRITTEN / "training" / "expected.npz")
     for i, weight in enumerate(classifier.weights):
         np.testing.assert_allclose(weight, expected[str(i)], atol=1e-5, err_msg=weight.path)

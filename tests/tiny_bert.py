@@ -27,7 +27,7 @@ CONFIG = {
 
 def shapes(pooler=True):
     """Every tensor's name and shape; matrices are [out, in], as torch's are."""
-    found = {
+    shapes = {
         "embeddings.word_embeddings.weight": (V, D),
         "embeddings.position_embeddings.weight": (POSITIONS, D),
         "embeddings.token_type_embeddings.weight": (TYPES, D),
@@ -38,10 +38,10 @@ def shapes(pooler=True):
     dense |= {"attention.output.dense": (D, D), "intermediate.dense": (F, D), "output.dense": (D, F)}
     for layer in (f"encoder.layer.{i}" for i in range(L)):
         for name, shape in dense.items():
-            found |= {f"{layer}.{name}.weight": shape, f"{layer}.{name}.bias": shape[:1]}
+            shapes |= {f"{layer}.{name}.weight": shape, f"{layer}.{name}.bias": shape[:1]}
         for name in ("attention.output", "output"):
-            found |= {f"{layer}.{name}.LayerNorm.weight": (D,), f"{layer}.{name}.LayerNorm.bias": (D,)}
-    return found | ({"pooler.dense.weight": (D, D), "pooler.dense.bias": (D,)} if pooler else {})
+            shapes |= {f"{layer}.{name}.LayerNorm.weight": (D,), f"{layer}.{name}.LayerNorm.bias": (D,)}
+    return shapes | ({"pooler.dense.weight": (D, D), "pooler.dense.bias": (D,)} if pooler else {})
 
 
 def tensors(seed=7, pooler=True):

@@ -1,6 +1,6 @@
-"""Checkpoints: published weights, read by name into our layers, and ours written. One file or folder per format.
+"""Reading and writing checkpoints. Each format is a module or package.
 
-`formats` says what a format provides and lists them; `assembly` and `strict` check and fill a model, for all of them.
+`formats` defines their interface and lists them; `assembly` and `strict` check and fill a model, for all formats.
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 

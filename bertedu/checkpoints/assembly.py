@@ -1,4 +1,4 @@
-"""From what a checkpoint says to a model: described, checked, built, and filled by `strict`. The same for all formats.
+"""From a checkpoint's description to a model: check its tensors, build the model and fill it. Shared by all formats.
 
 Chapter: notebooks/10_checkpoints.ipynb.
 """
@@ -19,12 +19,12 @@ from bertedu.serialization import serialize
 
 
 class Heads(NamedTuple):
-    """What a file says of the heads of a model, not checked yet.
+    """Configurations of a model's heads, as the file holds them, not checked yet.
 
     Args:
-        masked_lm: None, or the configuration of a `MaskedLM`.
-        pretrainer: None, or that of a `BertPretrainer`.
-        classifier: None, or that of a `BertClassifier` without its network.
+        masked_lm: dict, configuration of a `MaskedLM`. Defaults to None: no such head.
+        pretrainer: dict, configuration of a `BertPretrainer`. Defaults to None.
+        classifier: dict, configuration of a `BertClassifier` without its network. Defaults to None.
     """
 
     masked_lm: dict | None = None
@@ -33,12 +33,12 @@ class Heads(NamedTuple):
 
 
 class Description(NamedTuple):
-    """What a checkpoint says of its model; nothing of it is allocated yet.
+    """The model in a checkpoint, before anything is allocated.
 
     Args:
-        arguments: of its `BertEncoder`, plain and checked.
+        arguments: dict, checked arguments of its `BertEncoder`.
         heads: its `Heads`.
-        source: the file that says so, for messages.
+        source: the configuration file, for messages.
         stored: its tensors, a `strict.Stored`.
     """
 
@@ -49,7 +49,7 @@ class Description(NamedTuple):
 
 
 def check(described: Description) -> None:
-    """Compare all tensors of a checkpoint with the model that it describes, before the model is built.
+    """Compare all tensors of a checkpoint with the described model, before the model is built.
 
     Raises:
         ValueError: as `strict.check`.
@@ -58,43 +58,49 @@ def check(described: Description) -> None:
 
 
 def fill(described: Description, dtype: str | None = None) -> dict[str, Any]:
-    """Return the parts of a `Bert` that hold weights, read: `encoder`, `masked_lm`, `classifier` and `has_pooler`.
+    """Build the described model and read its weights.
 
     Args:
         described: a `Description`.
-        dtype: name of the precision to use. Defaults to the checkpoint's.
+        dtype: name of the dtype policy. Defaults to the description's.
+
+    Returns:
+        dict of arguments of a `Bert`: `encoder`, `masked_lm`, `classifier` and `has_pooler`.
 
     Raises:
-        ValueError: the configuration describes no model of ours, or as `strict.fill`.
+        ValueError: the configuration is invalid, or as `strict.fill`.
     """
     parts = build(described.arguments, described.heads, described.source, dtype)
     return parts | {"has_pooler": strict.fill(described.stored, weights(**parts))}
 
 
 def model_shapes(arguments: dict, heads: Heads, source: Any) -> tuple[dict[str, tuple[int, ...]], list[str]]:
-    """Return `strict.model_shapes` of a described model. Raises ValueError where its heads do not divide its width."""
-    hidden, attention_heads = arguments["hidden_size"], arguments["num_attention_heads"]
-    if hidden % attention_heads:
-        raise ValueError(f"{source}: hidden_size {hidden} must be a multiple of num_attention_heads {attention_heads}.")
+    """Return `strict.model_shapes` of a described model. Raises ValueError unless the heads divide its width."""
+    hidden, num_heads = arguments["hidden_size"], arguments["num_attention_heads"]
+    if hidden % num_heads:
+        raise ValueError(f"{source}: hidden_size: expected a multiple of {num_heads} attention heads, got {hidden}.")
     classifier = heads.classifier and classifier_shapes(heads.classifier, hidden, source)
     return strict.model_shapes(arguments, (heads.masked_lm, heads.pretrainer) != (None, None), classifier)
 
 
 def build(arguments: dict, heads: Heads, source: Any, dtype: str | None = None) -> dict[str, Any]:
-    """Return the parts of a `Bert` that hold weights, not filled: `encoder`, `masked_lm` and `classifier`.
+    """Build the described model without reading its weights.
 
     Args:
-        arguments: of a `BertEncoder`, as `configuration.encoder_arguments` returns them.
+        arguments: dict, arguments of a `BertEncoder`, as from `configuration.encoder_arguments`.
         heads: `Heads`.
         source: the file, for messages.
-        dtype: name of the precision to use. Defaults to the file's.
+        dtype: name of the dtype policy. Defaults to the file's.
+
+    Returns:
+        dict of arguments of a `Bert`: `encoder`, `masked_lm` and `classifier`.
 
     Raises:
-        ValueError: a configuration describes no model of ours.
+        ValueError: a configuration is invalid.
     """
     try:
-        # Random weights would only be overwritten, and take longer to make than to read.
-        encoder = BertEncoder(**arguments | {"initializer": "zeros"})
+        # Zeros, because initializing at random takes longer than reading the weights.
+        encoder = BertEncoder(**arguments | {"initializer": "zeros", "dtype": dtype or arguments["dtype"]})
         encoder.initializer = arguments["initializer"]
         masked_lm = classifier = None
         if heads.pretrainer is not None:
@@ -105,20 +111,20 @@ def build(arguments: dict, heads: Heads, source: Any, dtype: str | None = None) 
         if heads.classifier is not None:
             classifier = BertClassifier(encoder, **classifier_arguments(heads.classifier, source, dtype))
     except (TypeError, ValueError) as error:
-        message = "" if str(source) in str(error) else f"{source} describes no model of ours: "
+        message = "" if str(source) in str(error) else f"{source}: the configuration is invalid: "
         raise ValueError(f"{message}{error}") from None
     return {"encoder": encoder, "masked_lm": masked_lm, "classifier": classifier}
 
 
 def pretrainer(encoder: BertEncoder, config: Any, source: Any, dtype: str | None = None) -> BertPretrainer:
-    """Return a `BertPretrainer` on `encoder`."""
+    """Build the `BertPretrainer` of a configuration on `encoder`."""
     fields: Any = read_fields(config, conf.PRETRAINER, source, ("classification_heads", "customized_masked_lm"))
     head, heads = fields["customized_masked_lm"], fields["classification_heads"]
     if head is not None:
         _, head = objects.record(head, source, "customized_masked_lm", ("bertedu>MaskedLM",))
         head = masked_lm_head(encoder, head, source, dtype)
     if not isinstance(heads, list):
-        raise ValueError(f"{source}: classification_heads must be a list; got {shown(heads)}.")
+        raise ValueError(f"{source}: classification_heads: expected a list, got {shown(heads)}.")
     return BertPretrainer(
         encoder,
         objects.activation(fields.get("mlm_activation"), source, "mlm_activation"),
@@ -130,12 +136,12 @@ def pretrainer(encoder: BertEncoder, config: Any, source: Any, dtype: str | None
 
 
 def masked_lm_config(activation: str, epsilon: float, dtype: str) -> dict[str, Any]:
-    """Return the configuration of a masked-LM head for `Heads`, for formats that have none.
+    """Return the configuration of a masked-LM head, for formats that do not store one.
 
     Args:
-        activation: its name in `objects.ACTIVATIONS`.
-        epsilon: of its norm.
-        dtype: name of its precision.
+        activation: name of its activation in `objects.ACTIVATIONS`.
+        epsilon: float, epsilon of its layer normalization.
+        dtype: name of its dtype policy.
     """
     return {
         "name": "cls_predictions",
@@ -147,36 +153,36 @@ def masked_lm_config(activation: str, epsilon: float, dtype: str) -> dict[str, A
 
 
 def masked_lm_head(encoder: BertEncoder, config: Any, source: Any, dtype: str | None = None) -> MaskedLM:
-    """Return a `MaskedLM` on the table of `encoder`."""
+    """Build the `MaskedLM` of a configuration on the word table of `encoder`."""
     arguments = objects.read_layer(config, conf.MASKED_LM, f"{source}, masked_lm", dtype=dtype)
     return MaskedLM(encoder.get_embedding_layer(), **arguments)
 
 
 def classifier_arguments(config: Any, source: Any, dtype: str | None = None) -> dict[str, Any]:
-    """Return the arguments of a `BertClassifier`, plain and checked."""
-    place = f"{source}, classifier"
-    arguments = objects.read_layer(config, conf.CLASSIFIER, place, required=("num_classes",))
+    """Return the checked arguments of a `BertClassifier`."""
+    location = f"{source}, classifier"
+    arguments = objects.read_layer(config, conf.CLASSIFIER, location, required=("num_classes",))
     names = arguments.get("class_names")
     if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        raise ValueError(f"{place}: class_names must be null or a list of strings; got {shown(names)}.")
+        raise ValueError(f"{location}: class_names: expected null or a list of strings, got {shown(names)}.")
     if arguments.get("cls_head") is not None:
         arguments["cls_head"] = classification_head(arguments["cls_head"], source, "cls_head", dtype)
     return arguments
 
 
 def classification_head(value: Any, source: Any, field: str, dtype: str | None = None) -> keras.layers.Layer:
-    """Return a `Dense` layer or a `ClassificationHead` from Keras' record of it."""
-    kinds = {
+    """Build a `Dense` layer or a `ClassificationHead` from its serialized form."""
+    classes = {
         "Dense": (keras.layers.Dense, objects.DENSE, ("units",)),
         "bertedu>ClassificationHead": (ClassificationHead, conf.HEAD, ("inner_dim", "num_classes")),
     }
-    name, config = objects.record(value, source, field, tuple(kinds))
-    kind, table, required = kinds[name]
-    return kind(**objects.read_layer(config, table, f"{source}, {field}", required, dtype))
+    name, config = objects.record(value, source, field, tuple(classes))
+    layer_class, table, required = classes[name]
+    return layer_class(**objects.read_layer(config, table, f"{source}, {field}", required, dtype))
 
 
 def classifier_shapes(config: Any, hidden: int, source: Any) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of a classifier's weights by their paths in it, before it is built."""
+    """Return the shapes of a classifier's weights by their paths within it, without building it."""
     arguments = classifier_arguments(config, source)
     head = arguments.get("cls_head")
     if isinstance(head, keras.layers.Dense):

@@ -1,4 +1,4 @@
-"""Configurations of our own models, as bertedu.json and `.keras` files hold them: read as data, field by field.
+"""Configurations of bertedu's own models in bertedu.json and `.keras` files, checked field by field.
 
 Chapter: notebooks/10_checkpoints.ipynb.
 """
@@ -25,7 +25,7 @@ ENCODER = LAYER | {
     **for_all("inner_activation initializer embedding_layer", ANYTHING),
     **for_all("attention_cls feedforward_cls", text()),
 }
-"""The arguments of a `BertEncoder`; those that are ANYTHING here are checked by a function of their own."""
+"""The arguments of a `BertEncoder`. Those with the rule ANYTHING are checked by a function of their own."""
 
 MASKED_LM = LAYER | {
     "embedding_table": only(None),
@@ -62,25 +62,26 @@ GOOGLE_FIELDS = {
     "type_vocab_size": "type_vocab_size",
     "inner_dim": "intermediate_size",
 }
-"""Our argument -> its field in google-research/bert's bert_config.json, and so in Hugging Face's config.json."""
+"""Argument -> its field in google-research/bert's bert_config.json and Hugging Face's config.json."""
 GOOGLE_POOLER = "pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head"
-"""Fields of both that have no effect."""
+"""Fields of both files that have no effect."""
 
 
 def published_arguments(fields: dict[str, Any], activation: str, dtype: str) -> dict[str, Any]:
     """Return the arguments of a published BERT's encoder besides its sizes.
 
     Args:
-        fields: those of its config.json or bert_config.json; what is not there is as in all the published BERTs.
-        activation: its name in `objects.ACTIVATIONS`.
-        dtype: name of its precision.
+        fields: dict, the fields of its config.json or bert_config.json, by Hugging Face's names. Missing ones default
+            to the values of all published BERTs. A format with other names passes {} and overrides the result.
+        activation: name of the activation in `objects.ACTIVATIONS`.
+        dtype: name of the dtype policy.
     """
     return {
         "inner_activation": ACTIVATIONS[activation],
         "output_dropout": fields.get("hidden_dropout_prob", defaults.DROPOUT),
         "attention_dropout": fields.get("attention_probs_dropout_prob", defaults.DROPOUT),
         "layer_norm_epsilon": fields.get("layer_norm_eps", defaults.LAYER_NORM_EPSILON),
-        "initializer": defaults.initializer(),  # what a new head on it, or a fresh copy, starts from
+        "initializer": defaults.initializer(),  # for a new head, or a clone
         "dtype": dtype,
         "name": "bert",
     }
@@ -95,13 +96,13 @@ FIRST_AXES = {
     "inner_dim": "layer_0/feedforward/intermediate/bias",
     "embedding_width": "embeddings/layer_norm/gamma",
 }
-"""Our argument -> the weight whose first axis it is, in formats that store them as our layers hold them."""
+"""Argument -> the weight whose first axis it is, in formats that store weights in the shapes of our layers."""
 
 
 def sizes_from_shapes(shapes: dict[str, tuple[int, ...]]) -> dict[str, int]:
-    """Return the sizes of an encoder by our arguments, from the shapes of its weights by their paths.
+    """Return the sizes of an encoder, a dict by argument, from the shapes of its weights by path.
 
-    A size whose weight is missing is 1: comparing all tensors, which follows, names it.
+    A size whose weight is missing is 1; `strict.check` then reports the weight.
     """
     layers = {path.partition("/")[0] for path in shapes if path.startswith("layer_")}
     sizes = {argument: (*shapes.get(path, ()), 1)[0] or 1 for argument, path in FIRST_AXES.items()}
@@ -109,12 +110,12 @@ def sizes_from_shapes(shapes: dict[str, tuple[int, ...]]) -> dict[str, int]:
 
 
 def encoder_arguments(config: Any, source: Any, dtype: str | None = None) -> dict[str, Any]:
-    """Return the arguments of a `BertEncoder`, plain and checked.
+    """Return the arguments of a `BertEncoder` from its configuration, checked.
 
     Args:
-        config: what the file says of it.
+        config: dict, the content of the file.
         source: the file, for messages.
-        dtype: name of the precision to use. Defaults to the file's.
+        dtype: name of the dtype policy. Defaults to the file's.
     """
     arguments = read_layer(config, ENCODER, source, required=ENCODER.keys() - LAYER.keys())
     arguments |= {
@@ -124,6 +125,6 @@ def encoder_arguments(config: Any, source: Any, dtype: str | None = None) -> dic
     for field, default in (("attention_cls", "MultiHeadAttention"), ("feedforward_cls", "Feedforward")):
         arguments[field] = registered(config[field])
         if not isinstance(arguments[field], type) or not issubclass(arguments[field], keras.layers.Layer):
-            unknown = f"{shown(config[field])}, which is no registered layer, as our {default} is"
-            raise ValueError(f"{source}: {field} is {unknown}. {REGISTER_FIRST}")
+            expected = f"expected {default!r} or another registered layer, got {shown(config[field])}"
+            raise ValueError(f"{source}: {field}: {expected}. {REGISTER_FIRST}")
     return arguments

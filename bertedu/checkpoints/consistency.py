@@ -1,4 +1,4 @@
-"""The files of a checkpoint while it is read: no links that lead out of it, and never two versions mixed.
+"""Reading a checkpoint consistently: no link leads out of its directory, and no two versions are mixed.
 
 Chapter: notebooks/10_checkpoints.ipynb.
 """
@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import TypeVar
 
 MAX_FILES = 10_000
-TRIES = 3  # a directory that is replaced is whole again at once
+TRIES = 3  # a directory is replaced in one step
 
 Result = TypeVar("Result")
 
 
 def read_one_version(path: Path, read: Callable[[Path], Result]) -> Result:
-    """Return `read(path)`, read again if the files at `path` change meanwhile.
+    """Return `read(path)`, repeated if the files at `path` change meanwhile.
 
     Raises:
-        ValueError: another process changes them all the time, or a link leads out of the directory.
+        ValueError: another process keeps changing the files, or a link leads out of the directory.
     """
     check_links(path)
     for _ in range(TRIES):
@@ -31,31 +31,31 @@ def read_one_version(path: Path, read: Callable[[Path], Result]) -> Result:
         except (OSError, ValueError):
             if fingerprint(path) == before:
                 raise
-            continue  # half of it was another version's
+            continue  # the files changed, which may have caused the error
         if fingerprint(path) == before:
             return result
-    raise ValueError(f"{path}: another process changes it while it is read. Load it again once that is done.")
+    raise ValueError(f"{path}: another process keeps changing it. Load it again when that process is done.")
 
 
 def files_at(path: Path) -> list[Path]:
-    """Return the files of the checkpoint at `path`: a directory's, the file itself, or those of a prefix."""
+    """Return a list of the files of the checkpoint at `path`, a directory, a file or a prefix."""
     if path.is_dir():
         return sorted(itertools.islice(path.rglob("*"), MAX_FILES))
     return [path, *sorted(path.parent.glob(f"{glob.escape(path.name)}.*"))]
 
 
 def check_links(path: Path) -> None:
-    """Raise ValueError where a link in a directory leads out of it, but into the store of the Hugging Face cache."""
-    root = Path(os.path.realpath(path))  # which, unlike Path.resolve, accepts links in a circle
-    inside = [root, root.parent.parent / "blobs"] if root.parent.name == "snapshots" else [root]
+    """Raise ValueError if a link in a directory leads out of it, except to the blobs of the Hugging Face cache."""
+    root = Path(os.path.realpath(path))  # unlike Path.resolve, it accepts circular links
+    allowed = [root, root.parent.parent / "blobs"] if root.parent.name == "snapshots" else [root]
     for file in files_at(root) if root.is_dir() else ():
         target = Path(os.path.realpath(file))
-        if file.is_symlink() and not any(target.is_relative_to(place) for place in inside):
-            raise ValueError(f"{file} is a link out of its directory, which is not followed: put a copy there.")
+        if file.is_symlink() and not any(target.is_relative_to(directory) for directory in allowed):
+            raise ValueError(f"{file}: expected a file, got a link out of its directory. Replace it with a copy.")
 
 
 def fingerprint(path: Path) -> list[tuple]:
-    """Return the identity, size and times of each file at `path`, which differ between two versions."""
+    """Return a list of the identity, size and times of each file at `path`, which differ between versions."""
     versions = []
     for file in [path, *files_at(path)]:
         with contextlib.suppress(OSError):

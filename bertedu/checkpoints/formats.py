@@ -1,6 +1,6 @@
-"""The formats of checkpoints: what a format has to provide, and the table of those that there are.
+"""The formats of checkpoints: the interface of a reader, and the tables of all readers and writers.
 
-A new format is a module or folder beside this one that provides what `Format` lists, and a line in `FORMATS`.
+CONTRIBUTING.md ("A format of checkpoints") describes how to add one.
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
@@ -15,26 +15,34 @@ from bertedu.checkpoints.tensorflow import saved_model
 
 
 class Format(Protocol):
-    """What the module of a format provides.
+    """Interface of a module or package that reads a format.
+
+    A module may also have `left_behind(path)`, a list of descriptions of the settings that a `Bert` cannot hold.
 
     Attributes:
-        LOOKED_FOR: str, "Name: the files that it is recognised by", for the message that nothing was recognised.
+        LOOKED_FOR: string, "Name: the files that identify it", for the error that no format was recognised.
     """
 
     LOOKED_FOR: str
 
     def recognises(self, path: Path) -> bool:
-        """Return whether `path`, a directory, file or prefix, seems to be in this format. Opens as little as it can."""
+        """Return whether a checkpoint seems to be in this format.
+
+        Opens as little as possible, and raises nothing for a damaged file.
+
+        Args:
+            path: directory, file, or prefix (the path of a TensorFlow checkpoint without ".index").
+        """
 
     def tensors(self, path: Path) -> list[TensorInfo]:
-        """Return the `TensorInfo` of every tensor in a checkpoint, the path of our weight that it fills included."""
+        """Return a list of the `TensorInfo` of every tensor, each with the path of the weight that it fills."""
 
     def read(self, path: Path, dtype: str | None = None) -> Bert:
         """Return the `Bert` of a checkpoint: describe it (`assembly.Description`), `assembly.check`, `assembly.fill`.
 
         Args:
             path: directory, file or prefix.
-            dtype: name of the type of the weights. Defaults to the one they have there.
+            dtype: name of the weights' dtype. Defaults to the checkpoint's.
         """
 
 
@@ -46,23 +54,24 @@ FORMATS: dict[str, Format] = {
     "saved_model": saved_model,
     "tensorflow": tensorflow,
 }
+"""Format -> its reader. The first that recognises a path reads it."""
 
 WRITERS: dict[str, Callable[[Bert, Path], None]] = {
     "bertedu": native.write,
     "huggingface": huggingface.write,
     "keras": keras_archive.write,
 }
-"""Format -> function that writes a `Bert` to a path that is not there yet. A format need not have one."""
+"""Format -> function that writes a `Bert` to a path that does not exist yet. A format need not have one."""
 
 
 def recognise(path: str | Path) -> str:
-    """Return the name in `FORMATS` of the format of the checkpoint at `path`.
+    """Return the name of the format of the checkpoint at `path`, a key of `FORMATS`.
 
     Raises:
-        FileNotFoundError: none of them; says what was looked for.
+        FileNotFoundError: no format recognises it.
     """
     for name, form in FORMATS.items():
         if form.recognises(Path(path)):
             return name
     looked_for = "\n  ".join(form.LOOKED_FOR for form in FORMATS.values())
-    raise FileNotFoundError(f"{path} holds no BERT in a format that is known here. Looked for:\n  {looked_for}")
+    raise FileNotFoundError(f"{path}: expected a BERT checkpoint in a known format. Looked for:\n  {looked_for}")

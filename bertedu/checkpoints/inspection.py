@@ -1,4 +1,4 @@
-"""`inspect`: a checkpoint described, name by name.
+"""`inspect`: describe a checkpoint, tensor by tensor.
 
     bertedu inspect SOURCE
 
@@ -24,18 +24,19 @@ from bertedu.encoder import BertEncoder
 from bertedu.terminal import escape
 
 LAYER = re.compile(r"^layer_\d+/")
+JSON_FIELDS = ("name", "shape", "dtype", "ours", "known")  # of a `TensorInfo`, in its order
 
 
 @dataclasses.dataclass(frozen=True)
 class Inspection:
-    """The content of a checkpoint; `print` shows it.
+    """The content of a checkpoint. `print` shows it as a table.
 
     Attributes:
-        path: where it is.
-        format: its name in `checkpoints.FORMATS`.
-        tensors: list of `checkpoints.common.TensorInfo`: name, shape, dtype, the path of our weight, known or not.
-        bert: the `Bert` that it loads as, or None.
-        problem: why it does not load, or None.
+        path: `Path` of the checkpoint.
+        format: string, a key of `checkpoints.FORMATS`.
+        tensors: list of `checkpoints.common.TensorInfo`: name, shape, dtype, weight_path, known.
+        bert: the loaded `Bert`, or None if it cannot be loaded.
+        problem: string, the error of loading it, or None.
     """
 
     path: Path
@@ -51,22 +52,22 @@ class Inspection:
         return f"Inspection({str(self.path)!r}: {self.format}, {len(self.tensors)} tensors)"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the same as a dict that JSON can hold."""
+        """Return the same as a JSON-serializable dict."""
         return {
             "path": str(self.path),
             "format": self.format,
             "problem": self.problem,
             "model": self.bert and repr(self.bert),
             "sizes": self.bert and sizes(self.bert.encoder),
-            "tensors": [dict(zip(TensorInfo._fields, tensor[:-1], strict=False)) for tensor in self.tensors],
+            "tensors": [dict(zip(JSON_FIELDS, tensor, strict=False)) for tensor in self.tensors],
         }
 
     def _head(self) -> Iterator[str]:
         yield f"{self.path}"
         yield row("format", f"{self.format} ({FORMATS[self.format].LOOKED_FOR.partition(': ')[2]})")
         types = Counter(tensor.dtype for tensor in self.tensors)
-        numbers = sum(math.prod(tensor.shape) for tensor in self.tensors)
-        yield row("tensors", f"{len(self.tensors)} with {numbers:,} numbers: {', '.join(types)}")
+        elements = sum(math.prod(tensor.shape) for tensor in self.tensors)
+        yield row("tensors", f"{len(self.tensors)} with {elements:,} elements: {', '.join(types)}")
         if self.problem:
             yield row("problem", self.problem)
         if self.bert is not None:
@@ -77,27 +78,27 @@ class Inspection:
         yield row("model", ", ".join(f"{name} {value}" for name, value in sizes(encoder).items()))
         yield row("parameters", f"{encoder.count_params():,} in the encoder")
         heads = {"pooler": bert.has_pooler, "masked-LM head": bert.masked_lm, "classifier": bert.classifier}
-        yield row("heads", ", ".join(name for name, there in heads.items() if there) or "none, nor a pooler")
+        yield row("heads", ", ".join(name for name, head in heads.items() if head) or "none, and no pooler")
         if bert.classifier is not None:
             yield row("classes", describe_classes(bert.classifier))
         yield row("tokenizer", f"{bert.tokenizer.vocab_size:,} tokens, {'un' * bert.tokenizer.lowercase}cased")
         pooling, normalize, limit, prompt = bert.embed_settings
-        normalized, after = ", normalized" * normalize, f", after the prompt {prompt!r}" if prompt else ""
-        yield row("embeds by", f"{pooling}{normalized}, up to {limit or bert.max_length} tokens{after}")
+        normalized, with_prompt = ", normalized" * normalize, f", with the prompt {prompt!r}" if prompt else ""
+        yield row("pooling", f"{pooling}{normalized}, up to {limit or bert.max_length} tokens{with_prompt}")
 
 
 def inspect(source: str | Path) -> Inspection:
-    """Describe a checkpoint: its format, the model that it holds, and which of its tensors is which of our weights.
+    """Describe a checkpoint: its format, its model, and the weight that each tensor fills.
 
     Args:
-        source: as for `load`.
+        source: string or path, as for `load`.
 
     Returns:
-        an `Inspection`, also of a checkpoint that cannot be loaded: its `problem` says why.
+        an `Inspection`. If the checkpoint cannot be loaded, its `problem` is the reason.
 
     Raises:
-        FileNotFoundError, ConnectionError: there is no checkpoint, or none in a format that is known.
-        ValueError: a damaged file.
+        FileNotFoundError, ConnectionError: the checkpoint does not exist, or its format is unknown.
+        ValueError: a file is damaged.
 
     Example:
         >>> inspect("minilm").format
@@ -118,28 +119,28 @@ def describe_classes(classifier: BertClassifier) -> str:
     if classifier.num_classes == 1 and not classifier.multi_label:
         return "a regression"
     names = classifier.class_names or ()
-    named = f": {shortened(names, most=20)}" if names else ", without names"
+    named = f": {shortened(names, limit=20)}" if names else ", without names"
     return f"{classifier.num_classes}{' that may apply together (multi-label)' * classifier.multi_label}{named}"
 
 
 def sizes(encoder: BertEncoder) -> dict[str, int]:
-    """Return the arguments of an encoder that are sizes, by name."""
+    """Return the sizes of an encoder, a dict by argument."""
     names = ("num_layers", "hidden_size", "num_attention_heads", "inner_dim", "vocab_size", "max_sequence_length")
     return {name: getattr(encoder, name) for name in (*names, "type_vocab_size")}
 
 
 def row(label: str, text: str) -> str:
-    """Return a line of the head of a report."""
+    """Return a line of the summary."""
     return f"  {label:12} {text}"
 
 
 def table(tensors: Sequence[TensorInfo]) -> list[str]:
-    """Return the lines of a table of tensors, as our weights follow each other; those of all layers share one."""
+    """Return the lines of a table of tensors in the order of the model, one row for all layers."""
     groups: dict[tuple, list[TensorInfo]] = {}
     for tensor in sorted(tensors, key=sort_key):
-        one_of_many = target(tensor) if tensor.ours else tensor.name
-        groups.setdefault((one_of_many, tensor.shape, tensor.dtype), []).append(tensor)
-    rows = [("name", "shape", "type", "our weight")]
+        group = target(tensor) if tensor.weight_path else tensor.name
+        groups.setdefault((group, tensor.shape, tensor.dtype), []).append(tensor)
+    rows = [("name", "shape", "dtype", "weight")]
     for (_, shape, dtype), members in groups.items():
         times = f"{len(members)} x " if len(members) > 1 else ""
         name = with_star([tensor.name for tensor in members])
@@ -149,22 +150,22 @@ def table(tensors: Sequence[TensorInfo]) -> list[str]:
 
 
 def sort_key(tensor: TensorInfo) -> tuple:
-    """Return what tensors are sorted by: the order in which a text passes through the model, unused tensors last."""
+    """Return the sort key of a tensor: the order of the model's parts, unused tensors last."""
     parts = ("embeddings", "layer_", "pooler_transform", "masked_lm", "classifier")
-    ours = tensor.ours or ""
-    part = next((i for i, part in enumerate(parts) if ours.startswith(part)), len(parts))
-    return part, LAYER.sub("", ours), ours, tensor.name
+    path = tensor.weight_path or ""
+    part = next((i for i, part in enumerate(parts) if path.startswith(part)), len(parts))
+    return part, LAYER.sub("", path), path, tensor.name
 
 
 def target(tensor: TensorInfo) -> str:
-    """Return the name of the weight that a tensor fills, the same for all layers, or why it fills none."""
-    if tensor.ours is not None:
-        return LAYER.sub("layer_*/", tensor.ours)
-    return "(left aside)" if tensor.known else "(unknown)"
+    """Return the path of the weight that a tensor fills, with `layer_*` for its layer, or why it fills none."""
+    if tensor.weight_path is not None:
+        return LAYER.sub("layer_*/", tensor.weight_path)
+    return "(unused)" if tensor.known else "(unknown)"
 
 
 def with_star(names: Sequence[str]) -> str:
-    """Return one name for several that differ in the middle.
+    """Return one name for several, with a star where they differ.
 
     Example:
         >>> with_star(["layer.0.bias", "layer.1.bias", "layer.10.bias"])

@@ -1,4 +1,4 @@
-"""`load` and `build`: a published BERT by its name or place, or one of its size with random weights.
+"""`load` and `build`: a published BERT by name or path, or one of the same size with random weights.
 
 Chapter: notebooks/00_start_here.ipynb.
 """
@@ -23,23 +23,23 @@ ASSETS = Path(__file__).parents[1] / "assets"
 
 
 def load(source: str | Path = "minilm", *, name: str | None = None, dtype: str | None = None) -> Bert:
-    """Open a published BERT.
+    """Load a pretrained BERT.
 
     Args:
-        source: a preset's name (`be.presets.PRESETS`), a directory, a file (.keras, .weights.h5), the prefix of a
-            TensorFlow checkpoint, or "hf://organisation/name", optionally with "@revision" behind it. Its format is
-            recognised from the files: see `bertedu.checkpoints`.
-        name: str, its name in figures and messages. Defaults to `source`, without its folders.
-        dtype: name of a type, as "float32", to compute in and to convert the weights to. Defaults to the one they were
-            saved in; half precision is slow on a CPU.
+        source: name of a preset (`be.presets.PRESETS`), path of a directory or file (.keras, .weights.h5), prefix of a
+            TensorFlow checkpoint, or "hf://organisation/name" with an optional "@revision". The format is recognised
+            from the files: see `bertedu.checkpoints`. Defaults to "minilm".
+        name: string, the model's name in figures and messages. Defaults to the last part of `source`.
+        dtype: name of a dtype ("float32") for computation and weights. Defaults to the dtype of the checkpoint. Half
+            precision is slow on a CPU.
 
     Returns:
         a `Bert`.
 
     Raises:
-        ValueError: an unknown preset, or files that do not describe one BERT completely.
-        FileNotFoundError: no such directory, or a file missing in it.
-        ConnectionError: not on this machine, and not to be downloaded.
+        ValueError: the preset is unknown, or the files do not describe one complete BERT.
+        FileNotFoundError: the directory or one of its files does not exist.
+        ConnectionError: the model is not on this machine and cannot be downloaded.
 
     Example:
         >>> load("minilm")
@@ -59,18 +59,18 @@ def load(source: str | Path = "minilm", *, name: str | None = None, dtype: str |
 
 
 def build(name: str, weights: str | None = None, **options: Any) -> BertEncoder:
-    """Return the encoder of a preset with random weights: the encoder that `load` opens, before it was trained.
+    """Build the encoder of a preset with random weights: the architecture that `load` returns, untrained.
 
     Args:
-        name: a preset's name.
-        weights: None for random ones; "published" for `load(name).encoder`.
-        options: arguments of `BertEncoder` that differ from the preset's.
+        name: name of a preset.
+        weights: None for random weights, or "published" for `load(name).encoder`. Defaults to None.
+        **options: arguments of `BertEncoder` that override the preset's.
 
     Returns:
         a `BertEncoder`.
 
     Raises:
-        ValueError: an unknown preset, other `weights`, or options beside published ones.
+        ValueError: the preset is unknown, or `weights` is another value or "published" with further options.
 
     Example:
         >>> build("minilm", num_layers=1).num_layers
@@ -80,40 +80,40 @@ def build(name: str, weights: str | None = None, **options: Any) -> BertEncoder:
     if weights is None:
         return BertEncoder(**sizes | options)
     if weights != "published" or options:
-        raise ValueError(f'weights must be None, or "published" without further options; got {weights!r}, {options}.')
+        raise ValueError(f'weights: expected None, or "published" without further options, got {weights!r}, {options}.')
     return load(name).encoder
 
 
 def read(path: str | Path, dtype: str | None = None) -> Bert:
-    """Return the `Bert` that the checkpoint at `path` holds.
+    """Return the `Bert` of the checkpoint at `path`.
 
     Args:
         path: directory, file or prefix.
-        dtype: name of the type of the weights. Defaults to the one they have there.
+        dtype: name of the weights' dtype. Defaults to the checkpoint's.
 
     Raises:
         FileNotFoundError, ValueError: a file, field or tensor is missing, unknown, mis-shaped or damaged; or another
-        process changes the files all the time.
+            process keeps changing the files.
     """
     bert = read_one_version(Path(path), lambda path: FORMATS[recognise(path)].read(path, dtype))
-    if not bert.has_pooler:  # a new head will need one to start from, as a new model does
+    if not bert.has_pooler:  # a classifier trained on top needs an initialized pooler
         kernel = bert.encoder.pooler_layer.kernel
         kernel.assign(bert.encoder.initializer(kernel.shape, dtype=kernel.dtype))
     return bert
 
 
 def with_masked_lm(path: Path, changes: Path, dtype: str | None = None) -> Bert:
-    """Return the model at `path` with a masked-LM head, its encoder changed to fit that head.
+    """Return the model at `path` with a masked-LM head and an encoder adapted to it.
 
     Args:
-        path: of the checkpoint. Re-read, because the caller may have modified the encoder that was loaded before.
-        changes: a safetensors file that data/build_mlm_head.py made. "masked_lm/..." are the weights of the head; any
-            other name is a weight of the encoder to which the tensor is added: as it is, or for "name/down" and
-            "name/up" their product, a matrix of low rank (Hu et al. 2021, https://arxiv.org/abs/2106.09685).
+        path: path of the checkpoint. It is read again, because the caller may have modified the encoder.
+        changes: path of a safetensors file from data/build_mlm_head.py. "masked_lm/..." are the head's weights; every
+            other tensor is added to the encoder's weight of its name. "name/down" and "name/up" stand for their
+            product, a low-rank matrix (LoRA; Hu et al. 2021, https://arxiv.org/abs/2106.09685).
         dtype: as for `load`.
 
     Returns:
-        a `Bert`, whose `masked_lm` stands on its own encoder.
+        a `Bert`, with a `masked_lm` on its own encoder.
 
     Raises:
         ValueError: the file belongs to another model.
@@ -124,7 +124,7 @@ def with_masked_lm(path: Path, changes: Path, dtype: str | None = None) -> Bert:
     variables, tensors = weights(encoder, pretrainer), load_file(changes)
     unknown = {name.removesuffix("/down").removesuffix("/up") for name in tensors} - variables.keys()
     if unknown:
-        raise ValueError(f"{changes} is not for {path}, which has no {sorted(unknown)[0]!r}.")
+        raise ValueError(f"{changes}: expected weights of {path}, got {sorted(unknown)[0]!r}.")
     for name, variable in variables.items():
         value = keras.ops.convert_to_numpy(variable).astype("float32")
         if f"{name}/down" in tensors:
@@ -146,7 +146,10 @@ def short_name(source: str) -> str:
 
 
 def locate(source: str) -> Path:
-    """Return the path of `source`: a preset's name, a directory, file or prefix, or "hf://organisation/name[@revision]".
+    """Return the local path of a model, downloaded if necessary.
+
+    Args:
+        source: string, as for `load`.
 
     Raises:
         ValueError, FileNotFoundError, ConnectionError: as `load`.
@@ -154,11 +157,11 @@ def locate(source: str) -> Path:
     if source.startswith("hf://"):
         repository, _, revision = source.removeprefix("hf://").partition("@")
         if repository.count("/") != 1:
-            raise ValueError(f"{source!r} must look like hf://organisation/name, or hf://organisation/name@revision.")
+            raise ValueError(f"source: expected hf://organisation/name, optionally with @revision, got {source!r}.")
         return hub.download_model(repository, revision or None)
     path = Path(source).expanduser()
     if path.exists() or path.with_name(f"{path.name}.index").is_file() or files.recover(path):
         return path
     if source not in presets.PRESETS and (path.is_absolute() or len(path.parts) > 1 or source.startswith(".")):
-        raise FileNotFoundError(f"There is no directory {source!r}.")
+        raise FileNotFoundError(f"source: expected a directory, file or prefix, got {source!r}, which does not exist.")
     return presets.find(presets.get(source))

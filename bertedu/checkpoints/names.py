@@ -1,10 +1,13 @@
-"""Names of weights: each format has one table of them, by our layers, which is read in both directions.
+"""Names of weights: one table for each format, from layers of bertedu to the format's names, used in both directions.
 
-    our layer                   its name there, here in Hugging Face's directories
+    layer                       in Hugging Face's directories
     self_attention/query        attention.self.query
-    and so its weights:
+    and its weights:
     self_attention/query/kernel attention.self.query.weight
     self_attention/query/bias   attention.self.query.bias
+
+The layers are the keys of `GOOGLE`, `GOOGLE_MASKED_LM` and `GOOGLE_LAYER`; `strict.model_shapes` returns the paths of
+all weights. `masked_lm/output_bias` belongs to no layer: add it to `Names` itself.
 
 Chapter: notebooks/10_checkpoints.ipynb.
 """
@@ -33,61 +36,65 @@ GOOGLE_LAYER = {
     "feedforward/output": "output/dense",
     "output_layer_norm": "output/LayerNorm",
 }
-"""Our layers -> google-research/bert's; Hugging Face took the names over, and put dots for the slashes."""
+"""Layer -> its name in google-research/bert. Hugging Face uses the same names, with dots instead of slashes."""
 
 
 class Names:
     """The names of all weights in a format.
 
     Args:
-        outside: dict, path of a weight of ours that is in no transformer layer -> its name.
-        inside: dict, path of a weight within one of our transformer layers -> its name within a layer.
-        layer: function of the number of a transformer layer that returns how the names of its weights begin.
-        layers: pattern of a name within a transformer layer; its groups are the number (None for 0) and the rest.
-        other_outside, other_inside: further names of the same weights, which are read and not written.
+        global_names: dict, path of a weight outside of the transformer layers -> its name.
+        layer_names: dict, path of a weight within a transformer layer -> its name within the layer.
+        layer_prefix: function of the index of a transformer layer that returns the prefix of its weights' names.
+        layer_pattern: regular expression of a name in a transformer layer; its groups are the index (None means 0) and
+            the name within the layer.
+        other_global_names, other_layer_names: further names of the same weights, which are read but not written.
 
     Example:
-        >>> inside = weight_names({"feedforward/output": "output"}, {"kernel": ".w", "bias": ".b"})
-        >>> names = Names({}, inside, "layer.{}.".format, r"layer\\.([0-9]+)\\.(.+)")
+        >>> layer_names = weight_names({"feedforward/output": "output"}, {"kernel": ".w", "bias": ".b"})
+        >>> names = Names({}, layer_names, "layer.{}.".format, r"layer\\.([0-9]+)\\.(.+)")
         >>> names.name("layer_3/feedforward/output/bias"), names.path("layer.3.output.b")
         ('layer.3.output.b', 'layer_3/feedforward/output/bias')
     """
 
     def __init__(
         self,
-        outside: dict[str, str],
-        inside: dict[str, str],
-        layer: Callable[[int], str],
-        layers: str,
-        other_outside: dict[str, str] | None = None,
-        other_inside: dict[str, str] | None = None,
+        global_names: dict[str, str],
+        layer_names: dict[str, str],
+        layer_prefix: Callable[[int], str],
+        layer_pattern: str,
+        other_global_names: dict[str, str] | None = None,
+        other_layer_names: dict[str, str] | None = None,
     ):
-        self.outside, self.inside, self.layer, self.layers = outside, inside, layer, re.compile(layers)
-        self._outside = {name: path for table in (other_outside or {}, outside) for path, name in table.items()}
-        self._inside = {name: path for table in (other_inside or {}, inside) for path, name in table.items()}
+        self.global_names, self.layer_names = global_names, layer_names
+        self.layer_prefix, self.layer_pattern = layer_prefix, re.compile(layer_pattern)
+        self._global_paths = {
+            n: path for names in (other_global_names or {}, global_names) for path, n in names.items()
+        }
+        self._layer_paths = {n: path for names in (other_layer_names or {}, layer_names) for path, n in names.items()}
 
     def name(self, path: str) -> str:
-        """Return the name of a weight of ours; its path if the format has none, as messages need it."""
+        """Return the name of the weight `path`, or `path` itself if the format has none (for error messages)."""
         layer, _, rest = path.partition("/")
         if layer.startswith("layer_"):
-            return self.layer(int(layer.removeprefix("layer_"))) + self.inside.get(rest, rest)
-        return self.outside.get(path, path)
+            return self.layer_prefix(int(layer.removeprefix("layer_"))) + self.layer_names.get(rest, rest)
+        return self.global_names.get(path, path)
 
     def path(self, name: str, first_layer: int = 0) -> str | None:
-        """Return our path of the weight that is called `name`, or None. Layers are counted from `first_layer`."""
-        layer = self.layers.fullmatch(name)
-        if layer is None:
-            return self._outside.get(name)
-        rest = self._inside.get(layer[2])
-        return rest and f"layer_{int(layer[1] or 0) - first_layer}/{rest}"
+        """Return the path of the weight called `name`, or None. `first_layer` is the index of layer 0 in the names."""
+        match = self.layer_pattern.fullmatch(name)
+        if match is None:
+            return self._global_paths.get(name)
+        rest = self._layer_paths.get(match[2])
+        return rest and f"layer_{int(match[1] or 0) - first_layer}/{rest}"
 
 
 def weight_names(layers: dict[str, str], leaves: dict[str, str]) -> dict[str, str]:
-    """Return the names of all weights of some layers: dict, our path -> name.
+    """Return the names of all weights of some layers: dict, path -> name.
 
     Args:
-        layers: dict, path of our layer -> its name.
-        leaves: dict, our name of a weight ("kernel") -> how the format's name of it ends (".weight").
+        layers: dict, path of a layer -> its name in the format.
+        leaves: dict, "kernel", "bias", "gamma", "beta" and "embeddings" -> the end of their names (".weight").
 
     Example:
         >>> weight_names({"classifier/logits": "classifier"}, {"kernel": ".weight", "bias": ".bias"})
@@ -97,7 +104,7 @@ def weight_names(layers: dict[str, str], leaves: dict[str, str]) -> dict[str, st
 
 
 def leaves_of(layer: str) -> tuple[str, ...]:
-    """Return the names of the weights of one of our layers, by its path.
+    """Return the names of the weights of a layer.
 
     Example:
         >>> leaves_of("embeddings/layer_norm"), leaves_of("feedforward/output")

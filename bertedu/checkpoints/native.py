@@ -1,7 +1,7 @@
-"""Our own directories: bertedu.json, model.safetensors and tokenizer.json; every model of ours fits, bit for bit.
+"""bertedu's own format: a directory of bertedu.json, model.safetensors and tokenizer.json, for any model, bit for bit.
 
-bertedu.json says what the model is (the arguments of its parts), the weights lie in model.safetensors under our own
-paths. Nothing that a directory says is executed: see `objects`. Chapter: notebooks/10_checkpoints.ipynb.
+bertedu.json has the arguments of the model's parts, model.safetensors the weights by path. Nothing in a directory is
+executed: see `objects`. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ from bertedu.text import BertPreprocessor, BertTokenizer
 
 LOOKED_FOR = "bertedu: bertedu.json with model.safetensors and tokenizer.json"
 CONFIG, WEIGHTS, TOKENIZER = "bertedu.json", "model.safetensors", "tokenizer.json"
-VERSION = 2  # of the format; goes up when a reader of today could not read tomorrow's files
+VERSION = 2  # of the format; increased when older readers cannot read the new files
 READ = (1, 2)
 
 SETTINGS = {
@@ -39,24 +39,24 @@ SETTINGS = {
         "prompt": text(100_000),
     },
 }
-"""The fields of bertedu.json besides the model, and what each holds."""
+"""The fields of bertedu.json besides the model."""
 FIELDS = dict.fromkeys(("format", "encoder", "masked_lm", "classifier", *SETTINGS), ANYTHING)
 
 
 def recognises(path: Path) -> bool:
-    """Return whether `path` is a directory of ours."""
+    """Return whether `path` is a directory in this format."""
     return (path / CONFIG).is_file()
 
 
 def write(bert: Bert, path: Path) -> None:
-    """Write a `Bert` as a directory of ours.
+    """Write a `Bert` as a directory in this format.
 
     Args:
         bert: a `Bert`.
-        path: a path that is not there yet; see `files.replacing`.
+        path: a path that does not exist yet; see `files.replacing`.
 
     Raises:
-        ValueError: `read` would refuse what it would write.
+        ValueError: `read` would refuse the result.
     """
     config, variables = describe(bert), weights_of(bert)
     check_config(config, f"The {CONFIG} of this model")
@@ -77,23 +77,23 @@ def describe(bert: Bert) -> dict[str, Any]:
     configs: dict[str, Any] = {name: part and dict(part.get_config()) for name, part in parts.items()}
     for head, shared in (("masked_lm", "embedding_table"), ("classifier", "network")):
         if configs[head]:
-            del configs[head][shared]  # the encoder's, which is written once
+            del configs[head][shared]  # written once, with the encoder
     return {"format": VERSION, **configs, **settings(bert)}
 
 
 def settings(bert: Bert) -> dict[str, Any]:
-    """Return what a file says besides the model: how texts are cut, and how they are embedded."""
+    """Return the settings besides the model: those of the preprocessor and of `embed`."""
     preprocessor = {name: getattr(bert.preprocessor, name) for name in SETTINGS["preprocessor"]}
     embed = bert.embed_settings._asdict() | {"pooling": pooling_name(bert.embed_settings.pooling)}
     return {"preprocessor": preprocessor, "embed": embed}
 
 
 def read(path: Path, dtype: str | None = None) -> Bert:
-    """Return the `Bert` of a directory of ours.
+    """Return the `Bert` of a directory in this format.
 
     Args:
         path: the directory.
-        dtype: name of the type of the weights. Defaults to the one they have there.
+        dtype: name of the weights' dtype. Defaults to the checkpoint's.
 
     Raises:
         FileNotFoundError, ValueError: a file, field or tensor is missing, unknown, mis-shaped or damaged.
@@ -104,22 +104,22 @@ def read(path: Path, dtype: str | None = None) -> Bert:
     described = assembly.Description(arguments, heads, source, stored)
     assembly.check(described)
     tokenizer = BertTokenizer.from_file(path / TOKENIZER)
-    of_texts: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "preprocessor": BertPreprocessor(tokenizer, **preprocessor),
         "embed_settings": EmbedSettings(**embed),
     }
-    return Bert(tokenizer, **of_texts, **assembly.fill(described, dtype))
+    return Bert(tokenizer, **settings, **assembly.fill(described, dtype))
 
 
 def check_config(config: Any, source: Path | str, dtype: str | None = None) -> tuple[dict, assembly.Heads, dict, dict]:
-    """Return what bertedu.json says, checked: the encoder's arguments, the `Heads`, and the settings.
+    """Return the checked content of bertedu.json: the encoder's arguments, the `Heads`, and two dicts of settings.
 
     Raises:
-        ValueError: another format, or a field that is missing, unknown or wrong.
+        ValueError: another version of the format, or a field that is missing, unknown or wrong.
     """
     if isinstance(config, dict) and config.get("format") not in READ:
-        version = f"format must be one of {READ}, got {config.get('format')!r:.20}"
-        raise ValueError(f"{source}: {version}. Upgrade (pip install --upgrade bertedu), or save it as before.")
+        version = f"format: expected one of {READ}, got {config.get('format')!r:.20}"
+        raise ValueError(f"{source}: {version}. Upgrade: pip install --upgrade bertedu.")
     fields = read_fields(config, FIELDS, source, required=FIELDS.keys())
     arguments = encoder_arguments(fields["encoder"], f"{source}, encoder", dtype)
     heads = assembly.Heads(masked_lm=fields["masked_lm"], classifier=fields["classifier"])
@@ -128,10 +128,10 @@ def check_config(config: Any, source: Path | str, dtype: str | None = None) -> t
 
 
 def check_settings(fields: dict[str, Any], source: Path | str) -> dict[str, dict[str, Any]]:
-    """Return the settings among some fields, checked."""
+    """Return the checked settings among `fields`."""
     return {name: read_fields(fields[name], SETTINGS[name], f"{source}, {name}") for name in SETTINGS if name in fields}
 
 
 def tensors(path: Path) -> list[TensorInfo]:
-    """Return the `TensorInfo` of every tensor in a directory; their names are our paths."""
-    return [tensor._replace(ours=tensor.name, known=True) for tensor in list_tensors(path / WEIGHTS)]
+    """Return a list of the `TensorInfo` of every tensor in a directory. Their names are the weights' paths."""
+    return [tensor._replace(weight_path=tensor.name, known=True) for tensor in list_tensors(path / WEIGHTS)]

@@ -1,8 +1,8 @@
-"""Keras' own objects in a configuration, read as data: dtype policies, activations, initializers, `Dense`, `Embedding`.
+"""Keras objects in a configuration: dtype policies, activations, initializers, `Dense` and `Embedding`, read as data.
 
-Keras' loader builds whatever object a configuration names. Here nothing is built but the classes below, no name is
-looked up but in the tables below and among the classes and functions that the user registered (`bertedu.register`), and
-all arguments are plain values that have been checked. Chapter: notebooks/10_checkpoints.ipynb.
+Keras' loader builds any object that a configuration names. This module builds only the classes below, looks names up
+only in the tables below and among the user's own (`bertedu.register`), and checks all arguments. Chapter:
+notebooks/10_checkpoints.ipynb.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -14,8 +14,8 @@ from bertedu import defaults
 from bertedu.fields import ANYTHING, FLAG, for_all, number, one_of, only, optional, read_fields, shown, text, whole
 from bertedu.registry import registered
 
-WAY_OUT = "If you trust the file, load it with keras.models.load_model and make a bertedu.Bert of its BertEncoder."
-REGISTER_FIRST = "If it is yours, decorate it with @bertedu.register() and import its module before loading."
+WAY_OUT = "If you trust the file, load it with keras.models.load_model, and pass its BertEncoder to bertedu.Bert."
+REGISTER_FIRST = "If it is your own, decorate it with @bertedu.register() and import its module before loading."
 LARGEST = 10_000_000
 LAYER = {"name": optional(text()), "trainable": FLAG, "dtype": ANYTHING}
 UNUSED = "activity_regularizer quantization_config lora_rank lora_alpha"
@@ -40,7 +40,7 @@ ACTIVATIONS["bertedu>gelu_tanh"] = defaults.gelu_tanh
 SEED = {"seed": optional(whole(-(2**63), 2**63 - 1))}
 ANY_NUMBER = number(-1e9, 1e9)
 SPREAD = SEED | {"mean": ANY_NUMBER, "stddev": number(0, 1e9)}
-FANS = SEED | {"input_axes": only(None), "output_axes": only(None)}  # the axes are written by Keras from 3.14 on
+FANS = SEED | {"input_axes": only(None), "output_axes": only(None)}  # Keras 3.14 and later write the axes
 INITIALIZERS: dict[str, dict[str, Any]] = {
     **for_all("TruncatedNormal RandomNormal", SPREAD),
     "RandomUniform": SEED | for_all("minval maxval", ANY_NUMBER),
@@ -55,8 +55,8 @@ INITIALIZERS: dict[str, dict[str, Any]] = {
     "Constant": {"value": ANY_NUMBER},
     **for_all("Zeros Ones", {}),
 }
-"""Name of a class of Keras -> the arguments that it may have."""
-KINDS = {name: getattr(keras.initializers, name) for name in INITIALIZERS}
+"""Name of a Keras initializer -> the rules of its arguments."""
+INITIALIZER_CLASSES = {name: getattr(keras.initializers, name) for name in INITIALIZERS}
 
 RECORD = {
     "class_name": text(),
@@ -64,41 +64,41 @@ RECORD = {
     **for_all("module registered_name name", optional(text())),
     **for_all("build_config compile_config shared_object_id inbound_nodes", ANYTHING),
 }
-"""Keras' record of an object. Where it was built and how it was compiled says nothing about what it computes."""
+"""A serialized Keras object. Its `build_config` and `compile_config` do not affect what it computes."""
 
 
 def record(value: Any, source: Any, field: str, names: Sequence[str]) -> tuple[str, Any]:
-    """Return the name and the arguments in Keras' record of an object.
+    """Return the name and the configuration of a serialized Keras object.
 
     Args:
-        value: content of the file.
-        source, field: its place, for messages.
-        names: the names that may stand there: a registered name, or for Keras' own classes the class's.
+        value: dict, the serialized object.
+        source, field: the file and the field, for messages.
+        names: tuple of the accepted names: registered names, or names of Keras' own classes.
 
     Raises:
-        ValueError: not a record, or of another object.
+        ValueError: not a serialized object, or one with another name.
     """
     fields = read_fields(value, RECORD, f"{source}, {field}", required=("class_name", "config"))
     module = (fields.get("module") or "keras").partition(".")[0]
     name = fields.get("registered_name") or fields["class_name"]
     if name not in names or (">" not in name and module != "keras"):
         kind = name if ">" in name or module in ("keras", "builtins") else f"{module}>{name}"
-        raise ValueError(f"{source}: {field} must be one of {', '.join(names)}; got {shown(kind)}. {WAY_OUT}")
+        raise ValueError(f"{source}: {field}: expected one of {', '.join(names)}, got {shown(kind)}. {WAY_OUT}")
     return name, fields["config"]
 
 
 def policy(value: Any, source: Any) -> str | None:
-    """Return the name of a dtype policy, from its name or Keras' record of it; None where the file has none."""
+    """Return the name of a dtype policy, from its name or its serialized form; None if `value` is None."""
     if isinstance(value, dict):
         _, config = record(value, source, "dtype", ("DTypePolicy", "FloatDTypePolicy"))
         value = read_fields(config, {"name": text()}, f"{source}, dtype", required=("name",))["name"]
     if value is not None and value not in POLICIES:
-        raise ValueError(f"{source}: dtype must be one of {', '.join(POLICIES)}; got {shown(value)}.")
+        raise ValueError(f"{source}: dtype: expected one of {', '.join(POLICIES)}, got {shown(value)}.")
     return value
 
 
 def activation(value: Any, source: Any, field: str) -> Callable:
-    """Return an activation by its name, from the table above or registered."""
+    """Return an activation by its name, one of `ACTIVATIONS` or a registered function."""
     name = value
     if isinstance(value, dict):
         fields = read_fields(value, RECORD, f"{source}, {field}", required=("class_name", "config"))
@@ -107,8 +107,8 @@ def activation(value: Any, source: Any, field: str) -> Callable:
         return ACTIVATIONS["linear"]
     known = (ACTIVATIONS.get(name) or registered(name)) if isinstance(name, str) else None
     if known is None or isinstance(known, type):
-        unknown = f"{field} is {shown(name)}, which is not registered here"
-        raise ValueError(f"{source}: {unknown}; known are {', '.join(ACTIVATIONS)}. {REGISTER_FIRST}")
+        expected = f"expected a registered function or one of {', '.join(ACTIVATIONS)}, got {shown(name)}"
+        raise ValueError(f"{source}: {field}: {expected}. {REGISTER_FIRST}")
     return known
 
 
@@ -119,37 +119,37 @@ def activation_name(function: Callable, table: dict[str, str]) -> str | None:
         function: the activation.
         table: dict, name in the format -> name in `ACTIVATIONS`.
     """
-    return next((name for name, ours in table.items() if ACTIVATIONS[ours] is function), None)
+    return next((name for name, known in table.items() if ACTIVATIONS[known] is function), None)
 
 
 def initializer(value: Any, source: Any, field: str) -> keras.initializers.Initializer:
-    """Return an initializer, from the table above, by its name or Keras' record of it."""
+    """Return an initializer, one of `INITIALIZERS`, from its name or its serialized form."""
     if isinstance(value, str):
         value = {"class_name": "".join(part.title() for part in value.split("_")), "config": {}}
     name, config = record(value, source, field, tuple(INITIALIZERS))
-    return KINDS[name](**read_fields(config, INITIALIZERS[name], f"{source}, {field}"))
+    return INITIALIZER_CLASSES[name](**read_fields(config, INITIALIZERS[name], f"{source}, {field}"))
 
 
 def embedding(value: Any, source: Any) -> keras.layers.Embedding | None:
-    """Return an `Embedding` to be used as word table, or None where the file has none."""
+    """Return an `Embedding` for the word table from its serialized form; None if `value` is None."""
     if value is None:
         return None
     _, config = record(value, source, "embedding_layer", ("Embedding",))
-    place = f"{source}, embedding_layer"
-    return keras.layers.Embedding(**read_layer(config, EMBEDDING, place, required=("input_dim", "output_dim")))
+    location = f"{source}, embedding_layer"
+    return keras.layers.Embedding(**read_layer(config, EMBEDDING, location, required=("input_dim", "output_dim")))
 
 
 def read_layer(
     config: Any, table: dict, source: Any, required: Collection[str] = (), dtype: str | None = None
 ) -> dict[str, Any]:
-    """Return a layer's arguments, checked, its activations and initializers as objects.
+    """Return the checked arguments of a layer, with activations and initializers as objects.
 
     Args:
-        config: content of the file.
-        table: dict, field -> rule.
+        config: dict, the layer's configuration.
+        table: dict, field -> `fields.Rule`.
         source: the file and field, for messages.
-        required: fields that must be there.
-        dtype: name of the dtype policy to use. Defaults to the file's.
+        required: required fields. Defaults to none.
+        dtype: name of the dtype policy. Defaults to the file's.
     """
     arguments = read_fields(config, table, source, required=required)
     for field, value in arguments.items():

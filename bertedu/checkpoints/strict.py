@@ -1,7 +1,7 @@
-"""Strict filling: every weight of a model from one named tensor, and no tensor left unexplained. For all formats.
+"""Strict loading: every weight gets exactly one tensor, and every tensor is accounted for. Shared by all formats.
 
-A reader lists its tensors (`TensorInfo`), `check` compares names, types and shapes with those of the model that the
-configuration describes, before a byte of that model is allocated, and `fill` reads them into its weights.
+A reader lists its tensors (`TensorInfo`), `check` compares their names, dtypes and shapes with the configured model
+before anything is allocated, and `fill` reads them into the model's weights.
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
@@ -23,16 +23,17 @@ POOLER = "pooler_transform/"
 
 
 class Stored(NamedTuple):
-    """The tensors of a checkpoint, none of them read; the last three are for formats that store weights unlike us.
+    """The tensors of a checkpoint, not read yet.
 
     Args:
-        tensors: list of `TensorInfo`, all that the checkpoint holds.
+        tensors: list of the `TensorInfo` of all tensors in the checkpoint.
         read: function of a `TensorInfo` that returns its array.
         source: the file or directory, for messages.
-        described_by: the file that says which model it is ("config.json"), for messages.
-        shape: function of a weight's path and shape here: its shape in the format.
-        array: function of an array in that shape, the weight's path and its shape here: the array in that shape.
-        name: function of a weight's path: its name in the format, for messages.
+        described_by: name of the configuration file ("config.json"), for messages.
+        shape: function `(path, shape)` that returns the format's shape of a weight. Defaults to the same shape.
+        array: function `(array, path, shape)` that converts the format's array to the weight's shape. Defaults to
+            reshaping.
+        name: function of a weight's path that returns its name in the format, for messages. Defaults to the path.
     """
 
     tensors: Sequence[TensorInfo]
@@ -47,16 +48,16 @@ class Stored(NamedTuple):
 def model_shapes(
     arguments: dict[str, Any], masked_lm: bool = False, classifier: dict[str, Shape] | None = None
 ) -> tuple[dict[str, Shape], list[str]]:
-    """Return the shape of every weight of a model, by its path, without making the model.
+    """Return the shape of every weight of a model by its path, without building the model.
 
     Args:
-        arguments: dict, the arguments of a `BertEncoder`, sizes and classes.
-        masked_lm: bool, with a masked-LM head.
-        classifier: None, or dict: the shapes of its classifier by their paths in it.
+        arguments: dict, the arguments of a `BertEncoder`: sizes and classes.
+        masked_lm: bool, whether it has a masked-LM head. Defaults to False.
+        classifier: dict, the shapes of its classifier by their paths within it. Defaults to None: no classifier.
 
     Returns:
-        shapes: dict, path -> tuple; and the list of prefixes of those parts whose class is not one of ours, of which
-        only the made layer knows the shapes.
+        tuple of a dict, path -> shape, and the list of path prefixes of attention and feed-forward layers of other
+        classes, whose shapes are unknown before they are built.
     """
     hidden, inner, heads = (arguments[name] for name in ("hidden_size", "inner_dim", "num_attention_heads"))
     width = arguments.get("embedding_width") or hidden
@@ -91,12 +92,12 @@ def dense(path: str, width: int, units: int) -> dict[str, Shape]:
 
 
 def norm(path: str, width: int) -> dict[str, Shape]:
-    """Return the shapes of a normalisation by their paths."""
+    """Return the shapes of a layer normalization by their paths."""
     return {f"{path}/gamma": (width,), f"{path}/beta": (width,)}
 
 
 def attention_shapes(attention_cls: type, hidden: int, heads: int) -> dict[str, Shape] | None:
-    """Return the shapes of an attention layer by their paths in it; None for a class that is not ours."""
+    """Return the shapes of an attention layer by their paths within it; None for a class of another package."""
     if attention_cls not in (MultiHeadAttention, TalkingHeadsAttention):
         return None
     size = hidden // heads
@@ -109,7 +110,7 @@ def attention_shapes(attention_cls: type, hidden: int, heads: int) -> dict[str, 
 
 
 def feedforward_shapes(feedforward_cls: type, hidden: int, inner: int) -> dict[str, Shape] | None:
-    """Return the shapes of a feed-forward network by their paths in it; None for a class that is not ours."""
+    """Return the shapes of a feed-forward network by their paths within it; None for a class of another package."""
     if feedforward_cls not in (Feedforward, GatedFeedforward):
         return None
     gate = dense("gate", hidden, inner) if feedforward_cls is GatedFeedforward else {}
@@ -117,8 +118,8 @@ def feedforward_shapes(feedforward_cls: type, hidden: int, inner: int) -> dict[s
 
 
 def has_pooler(tensors: Iterable[TensorInfo]) -> bool:
-    """Return whether a pooler is among the tensors; many checkpoints for embeddings have none."""
-    return any((tensor.ours or "").startswith(POOLER) for tensor in tensors)
+    """Return whether the tensors include a pooler; many checkpoints of sentence embeddings have none."""
+    return any((tensor.weight_path or "").startswith(POOLER) for tensor in tensors)
 
 
 def check(stored: Stored, shapes: dict[str, Shape], others: Sequence[str] = ()) -> None:
@@ -126,16 +127,16 @@ def check(stored: Stored, shapes: dict[str, Shape], others: Sequence[str] = ()) 
 
     Args:
         stored: the `Stored` tensors.
-        shapes: dict, the path of a weight -> its shape, as `model_shapes` gives them.
-        others: prefixes of parts that are not in `shapes` and are not checked yet.
+        shapes: dict, path of a weight -> its shape, as from `model_shapes`.
+        others: list of path prefixes whose tensors may have any shape. Defaults to none.
 
     Raises:
-        ValueError: a weight has no tensor (a whole pooler may be absent), or two; a tensor is unknown, is no array of
+        ValueError: a weight has no tensor (a complete pooler may be absent) or two; a tensor is unknown, is not of
             floats, or has another shape.
     """
     by_path: dict[Any, list[TensorInfo]] = {}
     for tensor in stored.tensors:
-        by_path.setdefault(tensor.ours, []).append(tensor)
+        by_path.setdefault(tensor.weight_path, []).append(tensor)
     optional = () if has_pooler(stored.tensors) else POOLER
     missing = [path for path in shapes if path not in by_path and not path.startswith(optional)]
     unknown = [tensor.name for tensor in by_path.pop(None, ()) if not tensor.known]
@@ -144,25 +145,25 @@ def check(stored: Stored, shapes: dict[str, Shape], others: Sequence[str] = ()) 
         unknown += [tensor.name for tensor in candidates[fits:]]
     if missing or unknown:
         tensors = f"Missing: {shortened(list(map(stored.name, missing)))}. Unknown: {shortened(sorted(unknown))}."
-        raise ValueError(f"{stored.source} does not hold the BERT that {stored.described_by} describes. {tensors}")
+        raise ValueError(f"{stored.source}: expected one tensor per weight, as in {stored.described_by}. {tensors}")
     for path, (tensor,) in by_path.items():
-        place, dtype = f"{stored.source}: the tensor {tensor.name[:LONGEST_NAME]!r}", tensor.dtype
+        subject, dtype = f"{stored.source}: the tensor {tensor.name[:LONGEST_NAME]!r}", tensor.dtype
         if dtype not in FLOATS:
-            raise ValueError(f"{place} must be of {', '.join(FLOATS)}; got {escape(dtype)[:40]}.")
+            raise ValueError(f"{subject}: expected a dtype among {', '.join(FLOATS)}, got {escape(dtype)[:40]}.")
         expected = stored.shape(path, shapes[path]) if path in shapes else tensor.shape
         if tensor.shape != expected:
-            raise ValueError(f"{place} has shape {tensor.shape}, but {stored.described_by} makes it {expected}.")
+            raise ValueError(f"{subject}: expected shape {expected}, as in {stored.described_by}, got {tensor.shape}.")
 
 
 def fill(stored: Stored, variables: dict[str, Any]) -> bool:
-    """Check all tensors against a model's weights, and read them into it.
+    """Check all tensors against a model's weights, and read them into the weights.
 
     Args:
         stored: the `Stored` tensors.
-        variables: dict, path -> variable, as `common.weights` gives them.
+        variables: dict, path -> variable, as from `common.weights`.
 
     Returns:
-        whether the checkpoint has a pooler.
+        bool, whether the checkpoint has a pooler.
 
     Raises:
         ValueError: as `check`.
@@ -170,19 +171,19 @@ def fill(stored: Stored, variables: dict[str, Any]) -> bool:
     check(stored, {path: tuple(variable.shape) for path, variable in variables.items()})
     not_finite = []
     for tensor in stored.tensors:
-        if tensor.ours is None:
+        if tensor.weight_path is None:
             continue
-        variable, array = variables[tensor.ours], stored.read(tensor)
+        variable, array = variables[tensor.weight_path], stored.read(tensor)
         if not is_finite(array):
             not_finite.append(tensor.name)
-        variable.assign(stored.array(array, tensor.ours, tuple(variable.shape)))
+        variable.assign(stored.array(array, tensor.weight_path, tuple(variable.shape)))
     if not_finite:
-        warnings.warn(f"{stored.source}: {shortened(not_finite)} hold NaN or infinity.", stacklevel=2)
+        warnings.warn(f"{stored.source}: {shortened(not_finite)} contain NaN or infinity.", stacklevel=2)
     return has_pooler(stored.tensors)
 
 
 def is_finite(array: np.ndarray) -> bool:
-    """Return whether all elements are finite; their sum tells at a fifth of the cost of looking at each."""
+    """Return whether all elements are finite. Their sum is checked first, at a fifth of the cost of `np.isfinite`."""
     with np.errstate(over="ignore", invalid="ignore"):
         total = float(np.sum(array, dtype="float32"))
     return math.isfinite(total) or bool(np.isfinite(array.astype("float32", copy=False)).all())

@@ -1,4 +1,4 @@
-"""Texts with labels: from TSV, CSV, JSONL and Parquet files, our own small sets (data/README.md), and public ones."""
+"""Texts with labels: from TSV, CSV, JSONL and Parquet files, bertedu's small sets (data/README.md), and public sets."""
 
 from bertedu.data.texts import Texts, load_texts, load_unlabelled
 

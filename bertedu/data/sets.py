@@ -1,4 +1,4 @@
-"""Data sets by name: our own, in data/ or in the wheel, and public ones on the Hugging Face Hub."""
+"""Data sets by name: bertedu's own, in data/ or in the wheel, and public ones on the Hugging Face Hub."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -10,13 +10,14 @@ FOLDERS = (PACKAGE / "assets" / "data", PACKAGE.parent / "data")  # in the wheel
 
 
 class Set(NamedTuple):
-    """A data set: a file for each split, its columns of texts, and for a public one its place on the Hub.
+    """A data set: the files of its splits, its text columns, and for a public set its repository.
 
     Args:
         files: dict, split -> name of its file.
-        text, pair: columns.
-        names: of the classes, where the file has only their numbers.
-        repository, revision: on the Hub, and the commit that is read.
+        text: name of the text column. Defaults to "text".
+        pair: name of the column of second texts. Defaults to None: single texts.
+        names: tuple of the classes' names, if the file has only numbers. Defaults to ().
+        repository, revision: repository on the Hub, and the commit to read. Defaults to "": one of bertedu's own sets.
     """
 
     files: dict[str, str]
@@ -39,7 +40,7 @@ SETS = {
     "reviews": Set(_own("reviews")),
     "pairs": Set(_own("pairs"), pair="pair"),
     "sst2": Set(
-        _parquet("data", "train", "validation"),  # the test's labels were never published
+        _parquet("data", "train", "validation"),  # the labels of the test set are not public
         text="sentence",
         names=("negative", "positive"),
         repository="stanfordnlp/sst2",
@@ -58,7 +59,7 @@ SETS = {
         revision="e6281661ce1c48d982bc483cf8a173c1bbeb5d31",
     ),
 }
-"""Public sets are downloaded on request and never kept here; their pages on the Hub say whose they are."""
+"""Public sets are downloaded on request. Their authors and licences are on their pages on the Hub."""
 
 NAMES = tuple(SETS)
 
@@ -67,18 +68,18 @@ def find(name: str, split: str | None) -> tuple[Path, Set]:
     """Return the path of a split's file, and the `Set`. Raises ValueError, FileNotFoundError or ConnectionError."""
     data = SETS[name]
     if split not in data.files:
-        raise ValueError(f"split: the set {name!r} has {', '.join(map(repr, data.files))}, got {split!r}")
+        raise ValueError(f"split: expected one of {', '.join(map(repr, data.files))} for {name!r}, got {split!r}.")
     file = data.files[split]
     if data.repository:
         address = f"https://huggingface.co/datasets/{data.repository}/resolve/{data.revision}/{file}"
         column = "" if data.text == "text" else f", text={data.text!r}"
         classes = dict(enumerate(data.names))
         otherwise = (
-            f'By hand: {address}\n  and then load_texts("that/file"{column}); its classes are {classes}.\n'
-            'Without one: load_texts("reviews", split="train") and load_texts("pairs", split="train") are always here.'
+            f'Or download {address}\n  and call load_texts("that/file"{column}); its classes are {classes}.\n'
+            'Offline, load_texts("reviews", split="train") and load_texts("pairs", split="train") always work.'
         )
         return hub.download_data(data.repository, file, data.revision, name=name, otherwise=otherwise), data
     for folder in FOLDERS:
         if (folder / file).is_file():
             return folder / file, data
-    raise FileNotFoundError(f"{file} is neither in {' nor in '.join(map(str, FOLDERS))}; install bertedu again")
+    raise FileNotFoundError(f"{file}: expected it in {' or '.join(map(str, FOLDERS))}. Install bertedu again.")

@@ -23,7 +23,7 @@ KERAS_HUB = {
     "max_sequence_length": "max_sequence_length",
     "num_segments": "type_vocab_size",
 }
-OURS = (
+ARGUMENTS = (
     *("vocab_size", "hidden_size", "num_layers", "num_attention_heads", "max_sequence_length", "type_vocab_size"),
     *("inner_dim", "output_dropout", "attention_dropout", "output_range", "embedding_width", "norm_first"),
     *("with_dense_inputs", "layer_norm_epsilon"),
@@ -32,8 +32,9 @@ OURS = (
 
 def encoder(family, tree):
     """Return the encoder's arguments as the files state them: a dict, empty where they can't be read."""
+    reader = READERS[family]  # outside the try: a family without a reader is an error
     try:
-        return {name: value for name, value in READERS[family](tree).items() if value is not None}
+        return {name: value for name, value in reader(tree).items() if value is not None}
     except (
         LookupError,
         TypeError,
@@ -53,7 +54,7 @@ def _parsed(content):
 
 def _bertedu(tree):
     config = _parsed(tree["bertedu.json"])["encoder"]
-    return {name: config[name] for name in OURS if name in config}
+    return {name: config[name] for name in ARGUMENTS if name in config}
 
 
 def _huggingface(tree):
@@ -61,18 +62,18 @@ def _huggingface(tree):
     if "modules.json" in tree:
         folder = next(m["path"] for m in _parsed(tree["modules.json"]) if m["type"].endswith(".Transformer"))
     config = _parsed(tree[f"{folder}/config.json" if folder else "config.json"])
-    return {ours: config[theirs] for theirs, ours in HUGGINGFACE.items() if theirs in config}
+    return {argument: config[field] for field, argument in HUGGINGFACE.items() if field in config}
 
 
 def _tensorflow(tree):
     name = next(name for name in tree if name.endswith("bert_config.json"))
     config = _parsed(tree[name])
-    return {ours: config[theirs] for theirs, ours in HUGGINGFACE.items() if theirs in config}
+    return {argument: config[field] for field, argument in HUGGINGFACE.items() if field in config}
 
 
 def _keras_hub(tree):
     config = _parsed(tree["config.json"])["config"]
-    return {ours: config[theirs] for theirs, ours in KERAS_HUB.items() if theirs in config}
+    return {argument: config[field] for field, argument in KERAS_HUB.items() if field in config}
 
 
 def _keras(tree):
@@ -80,8 +81,8 @@ def _keras(tree):
         if opened.getinfo("config.json").file_size > 10**7:
             return {}
         document = json.loads(opened.read("config.json"))
-    found = list(_objects(document, "bertedu>BertEncoder"))
-    return {name: found[0][name] for name in OURS if name in found[0]} if len(found) == 1 else {}
+    encoders = list(_objects(document, "bertedu>BertEncoder"))
+    return {name: encoders[0][name] for name in ARGUMENTS if name in encoders[0]} if len(encoders) == 1 else {}
 
 
 def _objects(value, registered_name):

@@ -40,14 +40,14 @@ class Guard:
     def _opened(self, path, mode, flags):
         if not isinstance(path, str | bytes | os.PathLike):
             return
-        place = os.path.abspath(os.fsdecode(path))
+        location = os.path.abspath(os.fsdecode(path))
         writing = bool(set(mode or "") & set("wax+")) or bool((flags or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
-        ours = Path(place).is_relative_to(self.work)
-        allowed = any(Path(place).is_relative_to(self.work / name) for name in ("fuzzed", "out", "tmp"))
-        if (ours and not allowed) or place in ("/etc/passwd", "/dev/zero"):
-            self.seen.append(("file outside", place))
-        elif writing and not ours and place != os.devnull:
-            self.seen.append(("wrote a file", place))
+        in_work = Path(location).is_relative_to(self.work)
+        allowed = any(Path(location).is_relative_to(self.work / name) for name in ("fuzzed", "out", "tmp"))
+        if (in_work and not allowed) or location in ("/etc/passwd", "/dev/zero"):
+            self.seen.append(("file outside", location))
+        elif writing and not in_work and location != os.devnull:
+            self.seen.append(("wrote a file", location))
 
     def check(self):
         """Raise `Finding` for what was opened, started or left behind."""

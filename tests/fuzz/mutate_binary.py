@@ -56,16 +56,16 @@ def read_varint(data, at):
 
 def varint(value):
     """Return a number as a varint."""
-    found = bytearray()
+    parsed = bytearray()
     while value >= 0x80:
-        found.append(value & 0x7F | 0x80)
+        parsed.append(value & 0x7F | 0x80)
         value >>= 7
-    return bytes([*found, value])
+    return bytes([*parsed, value])
 
 
 def fields(data):
     """Return the fields of a message as [key, value] (value: int or bytes), or None where it is none."""
-    found, at = [], 0
+    parsed, at = [], 0
     try:
         while at < len(data):
             key, at = read_varint(data, at)
@@ -79,16 +79,16 @@ def fields(data):
                 if at + size > len(data):
                     return None
                 value, at = data[at : at + size], at + size
-            found.append([key, value])
+            parsed.append([key, value])
     except IndexError:
         return None
-    return found
+    return parsed
 
 
-def join(found):
+def join(parsed):
     """Return the bytes of a message's fields."""
     parts = []
-    for key, value in found:
+    for key, value in parsed:
         parts.append(varint(key))
         if isinstance(value, int):
             parts.append(varint(value))
@@ -99,27 +99,27 @@ def join(found):
 
 def message(data, rng, depth=0):
     """Change one field of a message or of a message in it; return it and a description."""
-    found = fields(data) if data else None
-    if not found:
+    parsed = fields(data) if data else None
+    if not parsed:
         pool = [text.encode("utf-8", "surrogatepass") for text in (*mutate_json.STRINGS, *mutate_json.PATHS)]
         return rng.choice((mutate_bytes.mutate(data, rng)[0], rng.choice(pool))), f"bytes at depth {depth}"
-    at = rng.randrange(len(found))
-    key, value = found[at]
+    at = rng.randrange(len(parsed))
+    key, value = parsed[at]
     if isinstance(value, bytes) and rng.random() < (0.9 if depth < 2 else 0.6):
-        found[at][1], description = message(value, rng, depth + 1)
-        return join(found), f"{key >> 3}.{description}"
+        parsed[at][1], description = message(value, rng, depth + 1)
+        return join(parsed), f"{key >> 3}.{description}"
     operation = rng.choice(("drop", "twice", "value", "value", "value"))
     if operation == "drop":
-        del found[at]
+        del parsed[at]
     elif operation == "twice":
-        found.insert(at, [key, value])
+        parsed.insert(at, [key, value])
     elif isinstance(value, int):
-        found[at][1] = rng.choice((0, 1, 2, value + 1, 10**9, 2**31, 2**62, 2**63, 2**64 - 1))
+        parsed[at][1] = rng.choice((0, 1, 2, value + 1, 10**9, 2**31, 2**62, 2**63, 2**64 - 1))
     else:
-        found[at][1] = mutate_bytes.mutate(value, rng)[0]
+        parsed[at][1] = mutate_bytes.mutate(value, rng)[0]
         if key & 7 != 2:
-            found[at][1] = rng.randbytes(len(value))
-    return join(found), f"{key >> 3} {operation}"
+            parsed[at][1] = rng.randbytes(len(value))
+    return join(parsed), f"{key >> 3} {operation}"
 
 
 def protobuf(data, rng, donor=b""):
@@ -134,12 +134,12 @@ POLYNOMIAL = 0x82F63B78  # CRC-32C, reflected
 
 
 def _table():
-    found = []
+    parsed = []
     for byte in range(256):
         for _ in range(8):
             byte = byte >> 1 ^ (POLYNOMIAL if byte & 1 else 0)
-        found.append(byte)
-    return found
+        parsed.append(byte)
+    return parsed
 
 
 TABLE = _table()
@@ -175,14 +175,14 @@ def _handles(data, start, size):
 def entries(block):
     """Return (start, size) of the values of a block."""
     restarts = int.from_bytes(block[-4:], "little")
-    end, at, found = len(block) - 4 * (restarts + 1), 0, []
+    end, at, parsed = len(block) - 4 * (restarts + 1), 0, []
     while at < end:
         _, at = read_varint(block, at)
         unshared, at = read_varint(block, at)
         size, at = read_varint(block, at)
-        found.append((at + unshared, size))
+        parsed.append((at + unshared, size))
         at += unshared + size
-    return found
+    return parsed
 
 
 def index(data, rng, donor=b""):

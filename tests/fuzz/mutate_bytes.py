@@ -36,7 +36,7 @@ def delete(data, rng, donor):
 
 
 def overwrite(data, rng, donor):
-    """Put an extreme number over what is there."""
+    """Overwrite bytes with an extreme number."""
     start, value = rng.randrange(len(data)), rng.choice(EXTREMES)
     return data[:start] + value + data[start + len(value) :]
 

@@ -135,9 +135,9 @@ def nan(file, name, rng):
 
 def attribute(file, name, rng):
     """Change the attributes of the root or of a dataset."""
-    place = rng.choice((file, file[name]))
-    key = rng.choice([*place.attrs, "layer_names", "weight_names", "dtype", "name"])
-    place.attrs[key] = rng.choice((0, -1, "x", b"\xff", [1, 2], "\x1b[31m", np.zeros((3, 3)), "bfloat16"))
+    target = rng.choice((file, file[name]))
+    key = rng.choice([*target.attrs, "layer_names", "weight_names", "dtype", "name"])
+    target.attrs[key] = rng.choice((0, -1, "x", b"\xff", [1, 2], "\x1b[31m", np.zeros((3, 3)), "bfloat16"))
 
 
 def surplus(file, name, rng):
@@ -153,9 +153,9 @@ OPERATIONS += (virtual, group, rename, nan, attribute, surplus)
 
 def datasets(file):
     """Return the names of all datasets, in order."""
-    found = []
-    file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
-    return sorted(found)
+    names = []
+    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    return sorted(names)
 
 
 def mutate(data, rng, donor=b""):

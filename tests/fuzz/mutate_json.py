@@ -57,15 +57,15 @@ OBJECTS = [
 ]
 
 
-def places(document, found=None, parent=None):
+def locations(document, collected=None, parent=None):
     """Return all (container, key) of a document, in order."""
-    found = [] if found is None else found
+    collected = [] if collected is None else collected
     items = document.items() if isinstance(document, dict) else enumerate(document)
     for key, value in list(items):
-        found.append((document, key))
+        collected.append((document, key))
         if isinstance(value, dict | list):
-            places(value, found)
-    return found
+            locations(value, collected)
+    return collected
 
 
 def nudged(value, rng):
@@ -85,7 +85,7 @@ def nudged(value, rng):
 
 
 def substitute(value, rng):
-    """Return something else in a field's place, and what it is."""
+    """Return another value for a field, and its description."""
     pools = (NUMBERS, PATHS, STRINGS, NAMES, OBJECTS, [None, True, False], list(LITERALS), ["nudged"] * 3, ["wrapped"])
     chosen = rng.choice(rng.choice(pools))
     if chosen == "nudged":
@@ -97,14 +97,14 @@ def substitute(value, rng):
 
 def edit(document, rng):
     """Change one field of a document in place; return a description."""
-    container, key = rng.choice(places(document))
+    container, key = rng.choice(locations(document))
     value, where = container[key], repr(key)[:40]
     operation = rng.choice(("drop", "swap", "rename", "unknown", *["replace"] * 6))
     if operation == "drop":
         del container[key]
         return f"drop {where}"
     if operation == "swap":
-        other, other_key = rng.choice(places(document))
+        other, other_key = rng.choice(locations(document))
         container[key] = copy.deepcopy(other[other_key])
         return f"{where} := {other_key!r}"[:120]
     if operation in ("rename", "unknown") and isinstance(container, dict):
@@ -189,7 +189,7 @@ def mutate_lines(data, rng, donor=b""):
     if rng.random() < 0.15:
         return reform(data, rng)
     name = rng.choice(list(operations))
-    return b"\n".join(operations[name]()), f"{name}: {text[:40]!r}" if "place" in name else name
+    return b"\n".join(operations[name]()), f"{name}: {text[:40]!r}" if "replaced" in name else name
 
 
 def mutate_json_lines(data, rng, donor=b""):

@@ -30,10 +30,10 @@ def names_of(root, tree):
 
 def check_text(text, what):
     """Raise `Finding` for text that could steer a terminal, or fill one."""
-    found = STEERING.search(text)
-    if found:
-        start = max(found.start() - 30, 0)
-        raise Finding("raw control", f"{what}: {ascii(text[start : found.end() + 30])}")
+    match = STEERING.search(text)
+    if match:
+        start = max(match.start() - 30, 0)
+        raise Finding("raw control", f"{what}: {ascii(text[start : match.end() + 30])}")
     if len(text) > LONGEST_MESSAGE:
         raise Finding("long message", f"{what}: {len(text):,} characters, {ascii(text[:200])}")
 
@@ -64,12 +64,12 @@ def _raised_in(error, package):
 
 def frames(error):
     """Return where an exception was raised: the last frame of the project, and the innermost one."""
-    found, traceback = [], error.__traceback__
+    frames, traceback = [], error.__traceback__
     while traceback is not None:
-        found.append(f"{_short(traceback.tb_frame.f_code.co_filename)}:{traceback.tb_lineno}")
+        frames.append(f"{_short(traceback.tb_frame.f_code.co_filename)}:{traceback.tb_lineno}")
         traceback = traceback.tb_next
-    ours = [frame for frame in found if frame.startswith("bertedu/")]
-    return list(dict.fromkeys((*ours[-1:], *found[-1:])))
+    own_frames = [frame for frame in frames if frame.startswith("bertedu/")]
+    return list(dict.fromkeys((*own_frames[-1:], *frames[-1:])))
 
 
 def _short(path):

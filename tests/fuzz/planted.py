@@ -13,7 +13,7 @@ PACKAGE = str(Path(__file__).parent)
 
 
 def opens(path, out):
-    """Open what is there."""
+    """Open the input."""
     path.read_bytes()
 
 

@@ -156,12 +156,12 @@ class Run:
     def results(self):
         """Return the results so far, a list of dicts; a last line that was cut off is left out."""
         lines = self.path.read_text().splitlines() if self.path.exists() else []
-        found = {}
+        by_input = {}
         for line in lines:
             with contextlib.suppress(json.JSONDecodeError):
                 result = json.loads(line)
-                found[result["family"], result["index"]] = result
-        return list(found.values())
+                by_input[result["family"], result["index"]] = result
+        return list(by_input.values())
 
     def go(self):
         """Open all inputs that have no result yet, then those again whose fault may have been the machine's."""
@@ -219,7 +219,7 @@ def summary(results):
 
 
 def findings(results):
-    """Return the findings grouped by family, kind and place: a list of lists, the largest group first."""
+    """Return the findings grouped by family, kind and location: a list of lists, the largest group first."""
     groups = collections.defaultdict(list)
     for result in results:
         if result["outcome"] == "finding":

@@ -37,8 +37,8 @@ def written(kind):
 def unzipped(name):
     """Return a zipped KerasHub model, its folder's name removed."""
     with zipfile.ZipFile(CHECKPOINTS / f"{name}.zip") as opened:
-        found = {member.partition("/")[2]: opened.read(member) for member in opened.namelist()}
-    return without_answers(found)
+        members = {member.partition("/")[2]: opened.read(member) for member in opened.namelist()}
+    return without_answers(members)
 
 
 def safetensors(tensors):
@@ -86,11 +86,11 @@ def sharded_huggingface():
 def huggingface():
     """Hugging Face: from transformers, and from version 0.1 without its sentence-transformers files."""
     extra = ("modules.json", "sentence_bert_config.json", "1_Pooling/config.json")
-    ours = [
+    from_v0_1 = [
         seed._replace(tree={name: content for name, content in seed.tree.items() if name not in extra})
         for seed in written("huggingface")
     ]
-    return [Seed("transformers", plain_huggingface()), Seed("no pooler", plain_huggingface(pooler=False)), *ours]
+    return [Seed("transformers", plain_huggingface()), Seed("no pooler", plain_huggingface(pooler=False)), *from_v0_1]
 
 
 def sentence_transformers():
@@ -228,12 +228,12 @@ def parquet():
     import pyarrow.parquet
 
     columns = {name: [row[i] for row in ROWS] for i, name in enumerate(COLUMNS)}
-    found = []
+    seeds = []
     for compression in ("snappy", "none"):
         held = io.BytesIO()
         pyarrow.parquet.write_table(pyarrow.table(columns), held, compression=compression)
-        found += data_seeds({"examples.parquet": held.getvalue()})
-    return found
+        seeds += data_seeds({"examples.parquet": held.getvalue()})
+    return seeds
 
 
 def notebook():

@@ -19,10 +19,10 @@ TEXT = "The unwanted cat sat on the mat, na\u00efvely \u732b."
 @contextlib.contextmanager
 def heard():
     """Collect warnings, and check that none carries control characters."""
-    with warnings.catch_warnings(record=True) as found:
+    with warnings.catch_warnings(record=True) as recorded:
         warnings.simplefilter("always")
-        yield found
-    for warning in found:
+        yield recorded
+    for warning in recorded:
         check_text(str(warning.message), "warning")
 
 
@@ -114,8 +114,8 @@ def vocab_txt(family, path, seed, out, refused):
         lines = {token: number for number, token in enumerate(text.split("\n")) if token}
         plain = [token for token in lines if token.split() == [token] and token.isprintable()]
         for token in plain[:2000]:
-            found = tokenizer.tokens_to_ids([token])[0]
-            expect(found == lines[token], "not as stated", f"{token[:50]!r} is {found}, and line {lines[token]}")
+            actual = tokenizer.tokens_to_ids([token])[0]
+            expect(actual == lines[token], "not as stated", f"{token[:50]!r} is {actual}, and line {lines[token]}")
     return check_tokenizer(tokenizer)
 
 
@@ -135,18 +135,18 @@ def table(family, path, seed, out, refused):
     """Read a table of texts and labels; check what it returns."""
     try:
         with heard():
-            found = be.load_texts(path, **seed.options)
+            loaded = be.load_texts(path, **seed.options)
     except Exception as error:
         refused(error)
         return "refused"
-    count = len(found.texts)
-    expect(count > 0 and all(isinstance(text, str) and text.strip() for text in found.texts), "empty text")
-    expect(len(found.labels) == count and (found.pairs is None) == ("pair" not in seed.options), "wrong length")
-    expect(len(set(found.names)) == len(found.names) and all(found.names), "class names", found.names[:20])
-    expect(min(found.labels) >= 0 and max(found.labels) < len(found.names), "labels out of range")
+    count = len(loaded.texts)
+    expect(count > 0 and all(isinstance(text, str) and text.strip() for text in loaded.texts), "empty text")
+    expect(len(loaded.labels) == count and (loaded.pairs is None) == ("pair" not in seed.options), "wrong length")
+    expect(len(set(loaded.names)) == len(loaded.names) and all(loaded.names), "class names", loaded.names[:20])
+    expect(min(loaded.labels) >= 0 and max(loaded.labels) < len(loaded.names), "labels out of range")
     if family == "jsonl":
         lines = [line for line in seed.tree[path.name].decode("utf-8-sig").split("\n") if line.strip()]
-        expect(found.texts == [json.loads(line.lstrip("\ufeff"))["text"] for line in lines], "not as stated", "texts")
+        expect(loaded.texts == [json.loads(line.lstrip("\ufeff"))["text"] for line in lines], "not as stated", "texts")
     return "opened"
 
 

@@ -55,13 +55,13 @@ def write(tree, folder):
 
 def snapshot(folder):
     """Return what lies below a folder: relative path -> a digest of its content."""
-    found = {}
+    contents = {}
     for parent, folders, files in os.walk(folder):
         for name in folders + files:
             path = Path(parent, name)
             content = os.readlink(path) if path.is_symlink() else _digest(path) if path.is_file() else "folder"
-            found[str(path.relative_to(folder))] = content
-    return found
+            contents[str(path.relative_to(folder))] = content
+    return contents
 
 
 def _digest(path):

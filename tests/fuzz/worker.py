@@ -66,7 +66,7 @@ class Worker:
         before, start, used, refusals = memory("VmRSS"), time.perf_counter(), time.process_time(), []
         try:
             with self.guard:
-                verdict, error = self._judge(seed, root, out, refusals)
+                verdict, error = self._evaluate(seed, root, out, refusals)
                 seconds = min(time.perf_counter() - start, time.process_time() - used)  # on a busy machine, the latter
                 grown = memory("VmHWM") - before
             result |= self._checked(verdict, error, seconds, grown, state, number < len(self.seeds) and refusals)
@@ -79,7 +79,7 @@ class Worker:
         result |= {"ms": round(seconds * 1000, 1), "mb": round(grown, 1)}
         return result | ({"message": refusals[0][:300]} if refusals and "message" not in result else {})
 
-    def _judge(self, seed, root, out, refusals):
+    def _evaluate(self, seed, root, out, refusals):
         """Return (outcome, exception): the exception is what makes it a finding, or None."""
 
         def refused(error):
@@ -108,8 +108,8 @@ class Worker:
         except outcome.Finding as finding:
             cause = finding.__cause__ or finding
             kind, detail = finding.kind, finding.detail
-        except Exception as found:
-            cause, kind, detail = found, f"{type(found).__name__} in use", str(found)
+        except Exception as problem:
+            cause, kind, detail = problem, f"{type(problem).__name__} in use", str(problem)
         else:
             return {"outcome": verdict}
         self.traceback = "".join(traceback.format_exception(cause))

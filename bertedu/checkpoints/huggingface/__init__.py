@@ -1,10 +1,10 @@
 """Hugging Face directories: config.json, model.safetensors, vocab.txt or tokenizer.json; sentence-transformers' too.
 
-Modules: `names` (tensors and arguments), `settings` (every field of the JSON files), `reader`, `tokenizer`, `embedding`
-(what sentence-transformers adds) and `writer`. Chapter: notebooks/10_checkpoints.ipynb.
+Modules: `names` (tensors and arguments), `settings` (every field of the JSON files), `reader`, `heads`, `tokenizer`,
+`embedding` (the files of sentence-transformers) and `writer`. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from bertedu.checkpoints.huggingface.names import to_ours  # noqa: F401
+from bertedu.checkpoints.huggingface.names import from_hf  # noqa: F401
 from bertedu.checkpoints.huggingface.reader import left_behind, read, recognises, tensors  # noqa: F401
 from bertedu.checkpoints.huggingface.writer import write  # noqa: F401
 

@@ -1,4 +1,4 @@
-"""What sentence-transformers adds to a directory: modules.json and the settings of `embed`.
+"""Read the files of sentence-transformers: modules.json and the settings of `embed`.
 
 Chapter: notebooks/10_checkpoints.ipynb.
 """
@@ -21,24 +21,24 @@ MODULES, SETTINGS = "modules.json", "config_sentence_transformers.json"
 KINDS = "bert roberta distilbert camembert albert xlm-roberta xlnet"
 LIMITS = tuple(f"sentence_{kind}_config.json" for kind in KINDS.split())
 """Names of the file with `max_seq_length`, in the order in which sentence-transformers looks for them."""
-NO_EFFECT = "Dropout"  # a module that acts in training alone
+NO_EFFECT = "Dropout"  # a module without effect after training
 
 
 def is_inside(path: str) -> bool:
-    """Return whether `path`, a string from a file, stays within the directory that it is relative to."""
+    """Return whether `path`, a string from a file, is relative and stays within its directory."""
     return not re.match(r"[A-Za-z]:|[/\\]", path) and ".." not in re.split(r"[/\\]", path) and "\0" not in path
 
 
 def read_optional(file: Path, table: dict, unknown: str = "warn") -> dict[str, Any]:
-    """Return the checked fields of a JSON file; {} where there is no such file."""
+    """Return the checked fields of a JSON file, or {} if it does not exist."""
     return read_fields(read_json(file), table, file, unknown=unknown) if file.is_file() else {}
 
 
 def read_modules(path: Path) -> list[tuple[str, Path]] | None:
-    """Return the list of (kind, directory) of the modules in modules.json; None for a directory without one.
+    """Return a list of (class name, directory) of the modules in modules.json, or None if it does not exist.
 
     Raises:
-        ValueError: damaged, or a path leaves the directory.
+        ValueError: the file is damaged, or a path leaves the directory.
     """
     file = path / MODULES
     if not file.is_file():
@@ -54,22 +54,22 @@ def read_modules(path: Path) -> list[tuple[str, Path]] | None:
 
 
 def model_directory(path: Path) -> Path:
-    """Return the directory of config.json, the weights and the tokenizer: `path`, or the one that modules.json names.
+    """Return the directory of the Transformer module, which has config.json, the weights and the tokenizer.
 
     Raises:
-        ValueError: modules.json does not begin with a Transformer.
+        ValueError: the first module in modules.json is not a Transformer.
     """
     modules = read_modules(path)
     if modules is None:
         return path
     if not modules or modules[0][0] != "Transformer":
         first = modules[0][0] if modules else "nothing"
-        raise ValueError(f"{path / MODULES}: the first module must be a Transformer, got {shown(first)}.")
+        raise ValueError(f"{path / MODULES}: expected a Transformer as first module, got {shown(first)}.")
     return modules[0][1]
 
 
 def transformer_settings(path: Path) -> dict[str, Any]:
-    """Return the checked fields of sentence_bert_config.json; {} for a directory without modules.json."""
+    """Return the checked fields of sentence_bert_config.json, or {} for a directory without modules.json."""
     if read_modules(path) is None:
         return {}
     files = (model_directory(path) / name for name in LIMITS)
@@ -77,7 +77,7 @@ def transformer_settings(path: Path) -> dict[str, Any]:
 
 
 def lowercased(tokenizer: BertTokenizer, path: Path) -> BertTokenizer:
-    """Return the tokenizer with sentence-transformers' `do_lower_case`, which leaves accents as they are."""
+    """Return the tokenizer with sentence-transformers' `do_lower_case`, which does not strip accents."""
     if tokenizer.lowercase or not transformer_settings(path).get("do_lower_case"):
         return tokenizer
     config = tokenizer.get_config()
@@ -85,10 +85,9 @@ def lowercased(tokenizer: BertTokenizer, path: Path) -> BertTokenizer:
 
 
 def read_embed_settings(path: Path) -> EmbedSettings:
-    """Return the `EmbedSettings` that sentence-transformers follows in a directory, also in one it did not write.
+    """Return the `EmbedSettings` that sentence-transformers would use for a directory.
 
-    Where it would compute what `embed` cannot, the pooling is a description of that, which `embed` refuses; a warning
-    says so.
+    If `embed` does not support its pooling, `pooling` is a description that `embed` refuses, and a warning is issued.
     """
     max_length = transformer_settings(path).get("max_seq_length") or tokenizer_length(model_directory(path))
     modules = read_modules(path)
@@ -100,12 +99,12 @@ def read_embed_settings(path: Path) -> EmbedSettings:
     if config.get("truncate_dim") is not None:
         pooling = f"{pooling}, truncate_dim {config['truncate_dim']}"
     if pooling not in POOLINGS:
-        warnings.warn(f"{path / MODULES}: {pooling} is not supported; `embed` needs another pooling.", stacklevel=2)
+        warnings.warn(f"{path / MODULES}: {pooling} is not supported. Pass `embed` another pooling.", stacklevel=2)
     return EmbedSettings(pooling, normalize, max_length, prompt)
 
 
 def tokenizer_length(directory: Path) -> int | None:
-    """Return the length to which the tokenizer's settings cut a text; None where the model's positions say it."""
+    """Return the maximum length in the tokenizer's settings, or None if it is not below the number of positions."""
     settings = read_optional(directory / "tokenizer_config.json", TOKENIZER, unknown="ignore")
     length = settings.get("model_max_length") or settings.get("max_len")
     positions = read_json(directory / "config.json")["max_position_embeddings"]
@@ -113,27 +112,27 @@ def tokenizer_length(directory: Path) -> int | None:
 
 
 def default_prompt(config: dict[str, Any], file: Path) -> str:
-    """Return the text that sentence-transformers puts before every text."""
+    """Return the prompt that sentence-transformers prepends to every text."""
     name, prompts = config.get("default_prompt_name"), config.get("prompts") or {}
     if name is None:
         return ""
     if not isinstance(prompts.get(name), str) or len(prompts[name]) > 100_000:
-        raise ValueError(f"{file}: default_prompt_name must be among prompts, got {shown(name)}.")
+        raise ValueError(f"{file}: default_prompt_name: expected a name among prompts, got {shown(name)}.")
     return prompts[name]
 
 
 def describe_modules(modules: Sequence[tuple[str, Path]], prompt: str) -> tuple[str, bool]:
-    """Return the pooling, or a description of what is no pooling of ours, and whether vectors are normalised."""
+    """Return the pooling, or a description of an unsupported one, and whether embeddings are normalized."""
     modules = [module for module in modules if module[0] != NO_EFFECT]
-    kinds = [kind for kind, _ in modules]
-    if kinds[:1] != ["Pooling"] or set(kinds[1:]) - {"Normalize"}:
-        return shortened(kinds, most=10) if kinds else "no pooling", False
+    names = [name for name, _ in modules]
+    if names[:1] != ["Pooling"] or set(names[1:]) - {"Normalize"}:
+        return shortened(names, limit=10) if names else "no pooling", False
     pooling, with_prompt = read_pooling(modules[0][1])
-    return pooling if with_prompt or not prompt else f"{pooling}, include_prompt false", len(kinds) > 1
+    return pooling if with_prompt or not prompt else f"{pooling}, include_prompt false", len(names) > 1
 
 
 def read_pooling(directory: Path) -> tuple[str, bool]:
-    """Return the pooling that a Pooling module does, several joined by commas, and whether the prompt is pooled too."""
+    """Return the mode of a Pooling module, several joined by commas, and whether it includes the prompt."""
     file = directory / "config.json"
     config = read_fields(read_json(file), POOLING, file, unknown="warn")
     modes = config.get("pooling_mode")
@@ -141,18 +140,18 @@ def read_pooling(directory: Path) -> tuple[str, bool]:
         modes = [mode for flag, mode in POOLING_FLAGS.items() if config.get(flag)] or "mean"
     modes = [modes] if isinstance(modes, str) else modes
     if not isinstance(modes, list) or not modes or not all(isinstance(mode, str) for mode in modes):
-        raise ValueError(f"{file}: pooling_mode must be one of {', '.join(POOLINGS)}, got {shown(modes)}.")
-    return shortened(modes, most=10), config.get("include_prompt") is not False
+        raise ValueError(f"{file}: pooling_mode: expected one of {', '.join(POOLINGS)}, got {shown(modes)}.")
+    return shortened(modes, limit=10), config.get("include_prompt") is not False
 
 
 def left_behind(path: Path) -> list[str]:
-    """Return what sentence-transformers' settings say that has no place in a `Bert`, as descriptions."""
+    """Return descriptions of the settings of sentence-transformers that a `Bert` cannot hold."""
     if read_modules(path) is None:
         return []
     config = read_optional(path / SETTINGS, SENTENCE_TRANSFORMERS, unknown="ignore")
     prompts = {name: text for name, text in (config.get("prompts") or {}).items() if text}
     prompts.pop(config.get("default_prompt_name"), None)
-    settings = [f"prompts that are not the default ({shortened(list(prompts))})"] if prompts else []
+    settings = [f"prompts other than the default ({shortened(list(prompts))})"] if prompts else []
     if config.get("similarity_fn_name") not in (None, "cosine"):
         settings.append(f"similarity_fn_name {shown(config['similarity_fn_name'])}")
     return settings

@@ -1,7 +1,7 @@
-"""Heads of a Hugging Face checkpoint: which are read, and what config.json says of them.
+"""Heads of a Hugging Face checkpoint: which are read, and their arguments from config.json.
 
-What a checkpoint says it is decides (`architectures`, `problem_type`), not what its tensors are called: a classifier of
-tokens is called "classifier" too. Chapter: notebooks/10_checkpoints.ipynb.
+config.json decides (`architectures`, `problem_type`), not the names of the tensors: the head of a token classifier is
+named "classifier" too. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
 import warnings
@@ -27,17 +27,17 @@ EXPECTED_HEAD = {
     "BertForPreTraining": "masked_lm",
     "BertForSequenceClassification": "classifier",
 }
-"""The first of config.json's `architectures` -> the head that it must have. A masked-LM head is read in all of them."""
+"""The first of config.json's `architectures` -> the head that it requires. A masked-LM head is read in all of them."""
 
 
 def architecture(config: dict[str, Any]) -> str | None:
-    """Return the name of the class that config.json says the model has, or None."""
+    """Return the first of config.json's `architectures`, or None."""
     names = config.get("architectures")
     return escape(names[0])[:100] if isinstance(names, list) and names and isinstance(names[0], str) else None
 
 
 def num_labels(config: dict[str, Any]) -> Any:
-    """Return how many classes a classifier has, found as transformers finds it."""
+    """Return the number of a classifier's classes, determined as in transformers."""
     names = config.get("id2label")
     if isinstance(names, dict):
         return len(names)
@@ -46,9 +46,9 @@ def num_labels(config: dict[str, Any]) -> Any:
 
 
 def not_a_classifier(config: dict[str, Any]) -> str:
-    """Return why a `BertForSequenceClassification` computes something else than a `BertClassifier`; "" if it does not.
+    """Return why a `BertClassifier` cannot express a `BertForSequenceClassification`, or "" if it can.
 
-    A cross-encoder's field says which function sentence-transformers applies to the logits.
+    The fields of cross-encoders name the function that sentence-transformers applies to the logits.
     """
     own = config.get("sentence_transformers")
     function = own.get("activation_fn") if isinstance(own, dict) else None
@@ -65,7 +65,7 @@ def not_a_classifier(config: dict[str, Any]) -> str:
 
 
 def readable_heads(config: dict[str, Any]) -> list[str]:
-    """Return the heads that are read from a checkpoint with this config.json: what it says it is decides."""
+    """Return the list of heads that are read from a checkpoint with this config.json."""
     if architecture(config) not in EXPECTED_HEAD:
         return []
     classifier = EXPECTED_HEAD[architecture(config)] == "classifier" and not not_a_classifier(config)
@@ -73,14 +73,14 @@ def readable_heads(config: dict[str, Any]) -> list[str]:
 
 
 def classifier_arguments(config: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Return the arguments of a `BertClassifier` that the fields of config.json say, checked."""
+    """Return the checked arguments of a `BertClassifier` from the fields of config.json."""
     count, dropout, names = num_labels(config), config.get("classifier_dropout"), config.get("id2label")
     if type(count) is not int or not 1 <= count <= 1_000_000:
-        raise ValueError(f"{path}: num_labels must be a whole number from 1 to 1,000,000, got {shown(count)}.")
+        raise ValueError(f"{path}: num_labels: expected a whole number from 1 to 1,000,000, got {shown(count)}.")
     if names is not None:
         expected = [str(i) for i in range(count)]
         if not isinstance(names, dict) or any(type(names.get(i)) not in (str, int, float) for i in expected):
-            raise ValueError(f"{path}: id2label must name each class from 0 on, got {shown(names)}.")
+            raise ValueError(f"{path}: id2label: expected a name for each class from 0 on, got {shown(names)}.")
         names = [str(names[i]) for i in expected]
         names = None if names == [f"LABEL_{i}" for i in expected] else names
     return {
@@ -92,35 +92,35 @@ def classifier_arguments(config: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def check_heads(tensors: Sequence[TensorInfo], config: dict[str, Any], path: Path) -> None:
-    """Warn of a head that is not read, and refuse one that a model of ours cannot compute as transformers does.
+    """Warn of a head that is not read, and refuse one that bertedu would compute differently from transformers.
 
     Args:
-        tensors: all that the checkpoint holds.
-        config: the fields of its config.json.
-        path: that file, for messages.
+        tensors: list of the `TensorInfo` of all tensors in the checkpoint.
+        config: dict, the fields of its config.json.
+        path: path of config.json, for messages.
     """
-    kind, read = architecture(config), {tensor.ours.partition("/")[0] for tensor in tensors if tensor.ours}
+    kind, read = architecture(config), {(tensor.weight_path or "").partition("/")[0] for tensor in tensors}
     if "masked_lm" in read and config.get("tie_word_embeddings") is False:
         way_out = "Delete the tensors of the masked-LM head (cls.predictions...) to load the encoder."
-        raise ValueError(f"{path}: tie_word_embeddings must be true, got false. {way_out}")
+        raise ValueError(f"{path}: tie_word_embeddings: expected true, got false. {way_out}")
     if "classifier" in read and not strict.has_pooler(tensors):
-        raise ValueError(f"{path.parent} holds a classifier, but not its pooler. Missing: pooler.dense.weight.")
+        raise ValueError(f"{path.parent}: expected the classifier's pooler, got none. Missing: pooler.dense.weight.")
     expected = EXPECTED_HEAD.get(kind)
     tied = (DECODER_WEIGHT, DECODER_BIAS, *(("cls.seq_relationship.",) if kind in EXPECTED_HEAD else ()))
-    unused = [tensor.name for tensor in tensors if tensor.ours is None and canonical(tensor.name).startswith(HEADS)]
-    unused = [name for name in unused if not canonical(name).startswith(tied)]
+    unused = [tensor.name for tensor in tensors if tensor.weight_path is None]
+    unused = [name for name in unused if canonical(name).startswith(HEADS) and not canonical(name).startswith(tied)]
     if kind not in EXPECTED_HEAD or unused or (expected and expected not in read):
         why = not_a_classifier(config) if expected == "classifier" else ""
         model = f"{kind or 'a model without architectures'}{f', with {why},' if why else ''}"
-        unread = f"without its head ({shortened(unused)})"
-        warnings.warn(f"{path}: {model} is read as an encoder alone, {unread}.", stacklevel=2)
+        head = f"without its head ({shortened(unused)})"
+        warnings.warn(f"{path}: {model} is read as an encoder, {head}.", stacklevel=2)
 
 
 def check_tied(encoder: BertEncoder, masked_lm: Any, stored: strict.Stored) -> None:
-    """Raise ValueError where a masked-LM head has an output matrix or bias besides the one that is read."""
-    second = {canonical(tensor.name): tensor for tensor in stored.tensors if masked_lm and tensor.ours is None}
+    """Raise ValueError if a masked-LM head has an output matrix or bias that is not tied."""
+    second = {canonical(tensor.name): tensor for tensor in stored.tensors if masked_lm and tensor.weight_path is None}
     for name in sorted({DECODER_WEIGHT, DECODER_BIAS} & second.keys()):
         first = encoder.get_embedding_table() if name == DECODER_WEIGHT else masked_lm.masked_lm.bias
         first, array = keras.ops.convert_to_numpy(first), stored.read(second[name])
         if array.shape != first.shape or not np.array_equal(array.astype(first.dtype), first):
-            raise ValueError(f"{stored.source}: the tensor {name!r} must equal the one it is tied to: delete one.")
+            raise ValueError(f"{stored.source}: {name!r}: expected the values of the tensor it is tied to, got others.")

@@ -1,4 +1,4 @@
-"""Hugging Face's names: of weights and how they are stored, of arguments in config.json, and of activations.
+"""Hugging Face's names of weights and activations, and the shapes in which it stores weights.
 
 Chapter: notebooks/10_checkpoints.ipynb.
 """
@@ -13,11 +13,11 @@ from bertedu.fields import for_all
 
 LEAVES = {"kernel": "/weight", "bias": "/bias", "gamma": "/weight", "beta": "/bias", "embeddings": "/weight"}
 BIAS, DECODER_WEIGHT, DECODER_BIAS = (f"cls.predictions.{end}" for end in ("bias", "decoder.weight", "decoder.bias"))
-"""The output bias of the masked-LM head, and second names of the word table and of that bias."""
+"""The output bias of the masked-LM head, and the names of the tensors tied to the word table and to that bias."""
 
 
 def dotted(layers: dict[str, str]) -> dict[str, str]:
-    """Return Hugging Face's names of the weights of some layers: dict, our path -> name."""
+    """Return Hugging Face's names of the weights of some layers: dict, path -> name."""
     return {path: name.replace("/", ".") for path, name in weight_names(layers, LEAVES).items()}
 
 
@@ -26,18 +26,18 @@ NAMES = Names(
     dotted(GOOGLE_LAYER),
     "encoder.layer.{}.".format,
     r"encoder\.layer\.(0|[1-9]\d{0,8})\.(.+)",
-    other_outside={"masked_lm/output_bias": DECODER_BIAS},
+    other_global_names={"masked_lm/output_bias": DECODER_BIAS},
 )
-"""Hugging Face's names, without the `bert.` that may stand before them."""
+"""Hugging Face's names, without the prefix "bert."."""
 
 HEADS = ("cls.", "classifier.", "qa_outputs.")
-"""How the names of heads' tensors begin; two heads are read."""
+"""Prefixes of the names of heads' tensors. Two of the heads are read."""
 
 BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
-"""Constants (0, 1, 2, ... and zeros) that some versions of transformers saved."""
+"""Constants (0, 1, 2, ... and zeros) that some versions of transformers save."""
 
 ACTIVATIONS = {
-    "gelu": "gelu",  # exact; the weights of Google's BERTs were trained with the tanh form all the same
+    "gelu": "gelu",  # exact, although Google's BERTs were trained with the tanh approximation
     "gelu_python": "gelu",
     **for_all("gelu_new gelu_pytorch_tanh gelu_python_tanh gelu_fast gelu_accurate", "bertedu>gelu_tanh"),
     "relu": "relu",
@@ -54,11 +54,11 @@ POOLING_FLAGS = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
-"""Flags that sentence-transformers wrote before version 6, and the modes it writes now; the first three are ours."""
+"""Flag of sentence-transformers before version 6 -> its mode since. bertedu supports the first three."""
 
 
 def our_path(name: str) -> str | None:
-    """Return our path of the weight that is called `name` in a checkpoint, or None.
+    """Return the path of the weight called `name` in a checkpoint, or None.
 
     Example:
         >>> our_path("bert.encoder.layer.3.output.dense.weight")
@@ -68,13 +68,13 @@ def our_path(name: str) -> str | None:
 
 
 def canonical(name: str) -> str:
-    """Return a tensor's name as in our table: without `bert.`, gamma and beta (before 2019) as weight and bias."""
+    """Return a tensor's name without the prefix "bert.", and with weight and bias for gamma and beta (before 2019)."""
     name = name.removeprefix("bert.").replace("LayerNorm.gamma", "LayerNorm.weight")
     return name.replace("LayerNorm.beta", "LayerNorm.bias")
 
 
 def hf_shape(path: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape that a weight of ours has in a checkpoint: heads joined, matrices as [out, in]."""
+    """Return the shape of a weight in a checkpoint: heads merged, matrices as [out, in]."""
     if path.endswith("embeddings"):
         return shape
     if not path.endswith("kernel"):
@@ -83,8 +83,8 @@ def hf_shape(path: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     return math.prod(shape[inputs:]), math.prod(shape[:inputs])
 
 
-def to_ours(array: Any, path: str, shape: tuple[int, ...]) -> Any:
-    """Return a checkpoint's array as our weight `path` of `shape`: matrices transposed to [in, out], heads split."""
+def from_hf(array: Any, path: str, shape: tuple[int, ...]) -> Any:
+    """Convert a checkpoint's array to the weight `path` of `shape`: matrices transposed to [in, out], heads split."""
     if path.endswith("kernel"):
-        array = ops.transpose(ops.convert_to_tensor(array))  # the backend's is several times as fast as NumPy's
+        array = ops.transpose(ops.convert_to_tensor(array))  # several times faster than NumPy's
     return ops.reshape(array, shape)

@@ -1,7 +1,7 @@
-"""A Hugging Face directory, read: config.json says which BERT it is, the safetensors files hold its weights.
+"""Read a Hugging Face directory: the architecture from config.json, the weights from safetensors files.
 
-Reading is strict both ways: each weight of the model has its tensor, and each tensor is a weight, or a part of a head
-that is not read. Pickled weights are refused, since reading them runs code. Chapter: notebooks/10_checkpoints.ipynb.
+Reading is strict: each weight needs its tensor, and each tensor must be a weight or part of a head that is not read.
+Pickled weights are refused, because reading them runs code. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ PICKLE, ADAPTER, MODULES = "pytorch_model.bin", "adapter_config.json", embedding
 
 
 def recognises(path: Path) -> bool:
-    """Return whether `path` is a Hugging Face directory, or what is left of one."""
+    """Return whether `path` is a Hugging Face directory, even an incomplete one."""
     return any((path / name).is_file() for name in (CONFIG, WEIGHTS, INDEX, PICKLE, MODULES))
 
 
@@ -32,11 +32,11 @@ def read(path: Path, dtype: str | None = None) -> Bert:
 
     Args:
         path: the directory.
-        dtype: name of the type of the weights. Defaults to the one they have there.
+        dtype: name of the weights' dtype. Defaults to the checkpoint's.
 
     Raises:
         FileNotFoundError, ValueError: a file, field or tensor is missing, unknown, mis-shaped or damaged, or a setting
-            has a value that is not supported.
+            has an unsupported value.
     """
     directory = embedding.model_directory(path)
     config = read_config(directory)
@@ -52,13 +52,13 @@ def read(path: Path, dtype: str | None = None) -> Bert:
 
 
 def read_config(directory: Path) -> dict[str, Any]:
-    """Return the fields of config.json that are followed, checked."""
+    """Return the checked fields of config.json that matter."""
     path = directory / CONFIG
     config = read_json(path)
-    if config.get("model_type", "bert") != "bert":  # first: another model's fields are all unknown here
-        raise ValueError(f"{path}: model_type must be 'bert', got {shown(config['model_type'])}.")
+    if config.get("model_type", "bert") != "bert":  # checked first, because another model has other fields
+        raise ValueError(f"{path}: model_type: expected 'bert', got {shown(config['model_type'])}.")
     if (directory / ADAPTER).is_file():
-        raise ValueError(f"{directory / ADAPTER}: expected whole weights, got an adapter. Merge it into its model.")
+        raise ValueError(f"{directory / ADAPTER}: expected a full model, got an adapter. Merge it into its model.")
     return read_fields(config, MODEL, path, required=("hidden_act", *GOOGLE_FIELDS.values()), unknown="warn")
 
 
@@ -67,12 +67,12 @@ def describe(directory: Path, config: dict[str, Any], dtype: str | None = None) 
 
     Args:
         directory: its path.
-        config: the fields of its config.json.
-        dtype: name of the type of the weights. Defaults to the one they have there.
+        config: dict, the fields of its config.json.
+        dtype: name of the weights' dtype. Defaults to the checkpoint's.
     """
     files = tensor_files(directory)
     activation, infos = names.ACTIVATIONS[config["hidden_act"]], list_weights(files, config)
-    present = {tensor.ours.partition("/")[0] for tensor in infos if tensor.ours}
+    present = {(tensor.weight_path or "").partition("/")[0] for tensor in infos}
     arguments = {
         **{argument: config[field] for argument, field in GOOGLE_FIELDS.items()},
         **published_arguments(config, activation, dtype or common_dtype(infos)),
@@ -83,34 +83,34 @@ def describe(directory: Path, config: dict[str, Any], dtype: str | None = None) 
         classifier=heads.classifier_arguments(config, directory / CONFIG) if "classifier" in present else None,
     )
     source = files[0] if len(files) == 1 else directory / INDEX
-    stored = strict.Stored(infos, read_tensor, source, CONFIG, names.hf_shape, names.to_ours, names.NAMES.name)
+    stored = strict.Stored(infos, read_tensor, source, CONFIG, names.hf_shape, names.from_hf, names.NAMES.name)
     return assembly.Description(arguments, described_heads, directory / CONFIG, stored)
 
 
 def list_weights(files: list[Path], config: dict[str, Any]) -> list[TensorInfo]:
-    """Return the `TensorInfo` of every tensor in `files`, whose place is its file."""
+    """Return a list of the `TensorInfo` of every tensor in `files`; their location is the file."""
     unread = {"masked_lm", "classifier"}.difference(heads.readable_heads(config))
     infos = [tensor for file in files for tensor in list_tensors(file)]
     canonical = [names.canonical(tensor.name) for tensor in infos]
     for i, (tensor, name) in enumerate(zip(infos, canonical, strict=True)):
-        ours = names.our_path(tensor.name)
-        second = name == names.DECODER_BIAS and names.BIAS in canonical
-        if second or (ours or "").partition("/")[0] in unread:
-            ours = None
-        known = ours is not None or name.startswith((*names.HEADS, *names.BUFFERS))
-        infos[i] = tensor._replace(ours=ours, known=known)
+        weight_path = names.our_path(tensor.name)
+        duplicate = name == names.DECODER_BIAS and names.BIAS in canonical
+        if duplicate or (weight_path or "").partition("/")[0] in unread:
+            weight_path = None
+        known = weight_path is not None or name.startswith((*names.HEADS, *names.BUFFERS))
+        infos[i] = tensor._replace(weight_path=weight_path, known=known)
     return infos
 
 
 def tensors(path: Path) -> list[TensorInfo]:
-    """Return the `TensorInfo` of every tensor in a directory."""
+    """Return a list of the `TensorInfo` of every tensor in a directory."""
     directory = embedding.model_directory(path)
     config = read_json(directory / CONFIG) if (directory / CONFIG).is_file() else {}
     return list_weights(tensor_files(directory), config)
 
 
 def left_behind(path: Path) -> list[str]:
-    """Return what a directory says that has no place in a `Bert`, as descriptions; tensors apart."""
+    """Return descriptions of the settings in a directory that a `Bert` cannot hold."""
     directory = embedding.model_directory(path)
     config = read_json(directory / CONFIG)
     labels, settings = config.get("id2label"), embedding.left_behind(path)
@@ -125,6 +125,6 @@ def left_behind(path: Path) -> list[str]:
 
 
 def tensor_files(directory: Path) -> list[Path]:
-    """Return the safetensors files of `directory`: one, or the shards that its index names."""
-    pickle = f" {PICKLE} can run any code when read: save it as safetensors (transformers: model.save_pretrained)."
+    """Return a list of the safetensors files of `directory`: one, or the shards that its index lists."""
+    pickle = f" {PICKLE} can run any code when read. Save it as safetensors (transformers: model.save_pretrained)."
     return weight_files(directory, WEIGHTS, INDEX, pickle if (directory / PICKLE).is_file() else "")

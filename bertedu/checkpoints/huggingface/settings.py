@@ -1,4 +1,4 @@
-"""Fields of a Hugging Face directory's JSON files, and what is done with each: see `fields`.
+"""Rules for the fields of a Hugging Face directory's JSON files; see `fields`.
 
 The fields are those that transformers 2 to 5 and sentence-transformers 2 to 6 write.
 Chapter: notebooks/10_checkpoints.ipynb.
@@ -14,7 +14,7 @@ from bertedu.vocabulary import SPECIAL_TOKENS
 
 NAMES = Rule("a list of names", lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value))
 OBJECT = Rule("an object", lambda value: isinstance(value, dict))
-NO_CODE = Rule("absent: it names code, which is never run here", lambda value: value is None, followed=False)
+NO_CODE = Rule("no such field, because it names code, which is never run", lambda value: value is None, followed=False)
 
 
 MODEL = {
@@ -34,7 +34,7 @@ MODEL = {
     "tie_word_embeddings": optional(FLAG),
     "sentence_transformers": optional(OBJECT),
     **for_all("sbert_ce_default_activation_function tokenizer_class", optional(text())),
-    # how weights were initialised, where they came from, and which outputs are returned
+    # initialization, origin and format of the weights; which outputs are returned
     **for_all(
         "initializer_range dtype torch_dtype _name_or_path name_or_path _commit_hash transformers_version "
         "finetuning_task label2id use_cache output_hidden_states output_attentions output_past output_scores "
@@ -46,9 +46,9 @@ MODEL = {
         "decoder_start_token_id prefix task_specific_params",
         IGNORED,
     ),
-    # of Google's multilingual and Chinese BERTs; transformers does not read them
+    # in Google's multilingual and Chinese BERTs; transformers does not read them
     **for_all(f"directionality pooler_type {GOOGLE_POOLER}", IGNORED),
-    # for text generation, which an encoder does not do
+    # for text generation
     **for_all(
         "max_length min_length do_sample early_stopping num_beams num_beam_groups diversity_penalty temperature top_k "
         "top_p typical_p repetition_penalty length_penalty no_repeat_ngram_size encoder_no_repeat_ngram_size "
@@ -61,7 +61,7 @@ MODEL = {
 
 
 def is_token(value: Any, content: str) -> bool:
-    """Return whether a token of a tokenizer's settings, a string or an object, is `content`, found as BERT finds it."""
+    """Return whether a token in a tokenizer's settings, a string or an object, is `content`, matched as in BERT."""
     if not isinstance(value, dict):
         return value == content
     plain = all(value.get(flag) in (False, None) for flag in ("lstrip", "rstrip", "single_word", "normalized"))
@@ -70,7 +70,7 @@ def is_token(value: Any, content: str) -> bool:
 
 def token(content: str) -> Rule:
     """Return the rule that a special token is `content`."""
-    return Rule(f"{content!r}, as BERT's is", lambda value: is_token(value, content), followed=False)
+    return Rule(f"{content!r}, as in BERT", lambda value: is_token(value, content), followed=False)
 
 
 NO_TOKEN = Rule(
@@ -80,7 +80,7 @@ NO_TOKEN = Rule(
 )
 INPUTS = ("input_ids", "token_type_ids", "attention_mask")
 MODEL_INPUTS = Rule(
-    f"a list of {', '.join(INPUTS)}, which BERT reads",
+    f"a list with {', '.join(INPUTS)}, BERT's inputs",
     lambda value: isinstance(value, list) and all(name in value for name in INPUTS),
 )
 SPECIALS = {
@@ -88,7 +88,7 @@ SPECIALS = {
     **for_all("bos_token eos_token", NO_TOKEN),
     **for_all("additional_special_tokens extra_special_tokens", ANYTHING),
 }
-"""special_tokens_map.json; the added tokens are read by `tokenizer.added_tokens`."""
+"""special_tokens_map.json; `tokenizer.with_added_tokens` reads the added tokens."""
 
 TOKENIZER = SPECIALS | {
     "tokenizer_class": optional(text()),

@@ -1,8 +1,8 @@
-"""The tokenizer of a Hugging Face directory, as transformers reads it.
+"""Read the tokenizer of a Hugging Face directory, as transformers does.
 
-    vocabulary, added tokens:                             tokenizer.json, else vocab.txt
-    do_lower_case, strip_accents, tokenize_chinese_chars: tokenizer_config.json, else their defaults; tokenizer.json's
-                                                          own count only for a class that has no such arguments
+    vocabulary, added tokens:                             tokenizer.json, else vocab.txt do_lower_case, strip_accents,
+    tokenize_chinese_chars: tokenizer_config.json, else their defaults; from tokenizer.json
+                                                          only for a class without these arguments
 
 Chapter: notebooks/10_checkpoints.ipynb.
 """
@@ -22,17 +22,17 @@ SPECIAL_TOKENS_MAP, ADDED_TOKENS = "special_tokens_map.json", "added_tokens.json
 
 MODELS = "Bert Electra MobileBert SqueezeBert RetriBert LayoutLM Lxmert"
 SAME_AS_BERT = tuple(f"{name}Tokenizer{fast}" for name in MODELS.split() for fast in ("", "Fast"))
-"""Classes of transformers that are its BertTokenizer under another name."""
+"""Classes of transformers that are identical to its BertTokenizer."""
 FROM_JSON = ("PreTrainedTokenizerFast", "TokenizersBackend")
-"""Classes that do what tokenizer.json says. The second makes no token types unless `model_input_names` has them."""
+"""Classes that follow tokenizer.json. The second returns token types only if `model_input_names` has them."""
 
 
 def read_tokenizer(directory: Path) -> BertTokenizer:
     """Return the `BertTokenizer` of a Hugging Face directory.
 
     Raises:
-        FileNotFoundError: it holds neither tokenizer.json nor vocab.txt.
-        ValueError: a file is damaged, or says something that BERT's tokenizer does not do; names file and field.
+        FileNotFoundError: neither tokenizer.json nor vocab.txt exists.
+        ValueError: a file is damaged, or has a setting that differs from BERT's tokenizer.
     """
     config = read_optional(directory / CONFIG, TOKENIZER)
     special = read_optional(directory / SPECIAL_TOKENS_MAP, SPECIALS)
@@ -46,14 +46,14 @@ def read_tokenizer(directory: Path) -> BertTokenizer:
     if (directory / JSON).is_file():
         tokenizer = BertTokenizer.from_file(directory / JSON, **settings)
     elif not (directory / VOCABULARY).is_file():
-        raise FileNotFoundError(f"{directory} holds neither {JSON} nor {VOCABULARY}.")
+        raise FileNotFoundError(f"{directory}: expected {JSON} or {VOCABULARY}, got neither. Download it again.")
     else:
         tokenizer = BertTokenizer(directory / VOCABULARY, **settings)
     return with_added_tokens(tokenizer, directory, config, special)
 
 
 def tokenizer_class(directory: Path, config: dict[str, Any]) -> str:
-    """Return the name of the tokenizer's class in transformers, checked."""
+    """Return the checked name of the tokenizer's class in transformers."""
     name, file = config.get("tokenizer_class"), directory / CONFIG
     if name is None:
         file = directory / "config.json"
@@ -61,16 +61,16 @@ def tokenizer_class(directory: Path, config: dict[str, Any]) -> str:
     without_types = name == "TokenizersBackend" and "model_input_names" not in config
     if name not in (*SAME_AS_BERT, *FROM_JSON) or without_types:
         got = f"{shown(name)}{' without token_type_ids in model_input_names' if without_types else ''}"
-        raise ValueError(f"{file}: tokenizer_class must be BertTokenizer or one that computes the same, got {got}.")
+        raise ValueError(f"{file}: tokenizer_class: expected BertTokenizer or an equivalent class, got {got}.")
     if name in FROM_JSON and not (directory / JSON).is_file():
-        raise FileNotFoundError(f"{directory} holds no {JSON}, which {name} reads.")
+        raise FileNotFoundError(f"{directory}: expected {JSON} for a {name}, got no such file. Download it again.")
     return name
 
 
 def with_added_tokens(
     tokenizer: BertTokenizer, directory: Path, config: dict[str, Any], special: dict[str, Any]
 ) -> BertTokenizer:
-    """Return the tokenizer with the added tokens that the files beside tokenizer.json name."""
+    """Return the tokenizer with the added tokens of the other files."""
     names: list[str] = []
     ids: dict[Any, int] = {}
     options = tokenizer.get_config()
@@ -94,14 +94,14 @@ def with_added_tokens(
         tokenizer = BertTokenizer(**options | {"added_tokens": [*options["added_tokens"], *new]})
     wrong = [name for name, i in ids.items() if tokenizer.tokens_to_ids([name]) != [i]]
     if wrong:
-        expected = f"{tokenizer.tokens_to_ids(wrong)[0]}, its own in the vocabulary or the next one after it"
+        expected = f"the id {tokenizer.tokens_to_ids(wrong)[0]} (from the vocabulary, or the next free one)"
         token = f"the added token {shown(wrong[0])}"
-        raise ValueError(f"{directory}: {token} must have the id {expected}; got {shown(ids[wrong[0]])}.")
+        raise ValueError(f"{directory}: {token}: expected {expected}, got {shown(ids[wrong[0]])}.")
     return tokenizer
 
 
 def special_tokens(tokens: Any, source: str) -> list[str]:
-    """Return the names in a list, or an object, of further special tokens."""
+    """Return the names in a list or dict of additional special tokens."""
     tokens = list(tokens.values()) if isinstance(tokens, dict) else [] if tokens is None else tokens
     if not isinstance(tokens, list):
         refuse(source, tokens)
@@ -113,5 +113,5 @@ def special_tokens(tokens: Any, source: str) -> list[str]:
 
 
 def refuse(source: Path | str, token: Any) -> NoReturn:
-    """Raise ValueError for an added token that is not found as BERT's special tokens are."""
-    raise ValueError(f"{source}: expected special tokens, found as they stand in a text; got {shown(token)}.")
+    """Raise ValueError for an added token that is not matched as BERT's special tokens are."""
+    raise ValueError(f"{source}: expected special tokens that match exactly, got {shown(token)}.")

@@ -1,7 +1,7 @@
-"""Hugging Face directories, written: what `transformers.AutoModel`, `AutoTokenizer` and sentence-transformers open.
+"""Write Hugging Face directories, for `transformers.AutoModel`, `AutoTokenizer` and sentence-transformers.
 
-Only a BERT can be written so: the format has no words for talking heads, gated feed-forward layers, factorised
-embeddings or a norm that comes first. Chapter: notebooks/10_checkpoints.ipynb.
+The format cannot express talking heads, gated feed-forward layers, factorized embeddings or pre-norm. Chapter:
+notebooks/10_checkpoints.ipynb.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ from bertedu.pooling import POOLINGS, EmbedSettings
 
 PACKAGE = "sentence_transformers.models"
 SPECIALS = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
-PROMPT = "default"  # the name under which a prompt is written
+PROMPT = "default"  # name of the prompt in the file
 
 
 def write(bert: Bert, path: Path) -> None:
@@ -33,15 +33,15 @@ def write(bert: Bert, path: Path) -> None:
 
     Args:
         bert: a `Bert`.
-        path: a path that is not there yet; see `files.replacing`.
+        path: a path that does not exist yet; see `files.replacing`.
 
     Raises:
-        ValueError: it has a part that this format cannot express; says which.
+        ValueError: the format cannot express a part of it.
     """
     check(bert)
     fields = config(bert)
-    read_fields(fields, MODEL, "The config.json of this model")  # what `read` would refuse is not written
-    tensors = {prefix(bert, ours) + NAMES.name(ours): to_hf(v, ours) for ours, v in weights_of(bert).items()}
+    read_fields(fields, MODEL, "The config.json of this model")  # write nothing that `read` would refuse
+    tensors = {prefix(bert, path) + NAMES.name(path): to_hf(v, path) for path, v in weights_of(bert).items()}
     path.mkdir()
     write_json(path / "config.json", fields)
     write_tensors(path / "model.safetensors", tensors, format="pt")
@@ -51,7 +51,7 @@ def write(bert: Bert, path: Path) -> None:
 
 
 def check(bert: Bert) -> None:
-    """Raise ValueError where a model has a part that the files of a Hugging Face directory cannot express."""
+    """Raise ValueError if a model has a part that a Hugging Face directory cannot express."""
     encoder, classifier, pooling = bert.encoder, bert.classifier, bert.embed_settings.pooling
     head = bert.masked_lm and bert.masked_lm.masked_lm
     activation, epsilon = encoder.inner_activation, encoder.layer_norm_epsilon  # config.json has one of each
@@ -67,7 +67,7 @@ def check(bert: Bert) -> None:
     }
     why = special_parts(encoder, [MultiHeadAttention], [Feedforward]) + [part for part, has in parts.items() if has]
     if why:
-        raise ValueError(f'A Hugging Face BERT cannot have {why[0]}: choose format="bertedu", which can.')
+        raise ValueError(f'A Hugging Face directory cannot express {why[0]}. Choose format="bertedu".')
     check_table(bert)
 
 
@@ -92,7 +92,7 @@ def config(bert: Bert) -> dict[str, Any]:
 
 
 def class_fields(classifier: BertClassifier) -> dict[str, Any]:
-    """Return the fields of config.json that say what a classifier's outputs mean."""
+    """Return the fields of config.json about a classifier's outputs."""
     labels = classifier.class_names or [f"LABEL_{i}" for i in range(classifier.num_classes)]
     single = "regression" if classifier.num_classes == 1 else "single_label_classification"
     return {
@@ -103,14 +103,14 @@ def class_fields(classifier: BertClassifier) -> dict[str, Any]:
     }
 
 
-def prefix(bert: Bert, ours: str) -> str:
-    """Return what stands before a name of the encoder's: nothing in a bare `BertModel`, `bert.` in one with a head."""
+def prefix(bert: Bert, path: str) -> str:
+    """Return the prefix of a weight's name: "bert." for the encoder of a model with a head, else ""."""
     headless = bert.masked_lm is None and bert.classifier is None
-    return "" if headless or ours.startswith(("masked_lm/", "classifier/")) else "bert."
+    return "" if headless or path.startswith(("masked_lm/", "classifier/")) else "bert."
 
 
 def to_hf(variable: Any, path: str) -> np.ndarray:
-    """Return a weight as transformers stores it, the reverse of `to_ours`: heads joined, matrices as [out, in]."""
+    """Convert a weight to the array that transformers stores, the inverse of `from_hf`."""
     array = keras.ops.convert_to_numpy(variable)
     shape = hf_shape(path, array.shape)
     array = array.reshape(shape[::-1]).T if path.endswith("kernel") else array.reshape(shape)
@@ -118,7 +118,7 @@ def to_hf(variable: Any, path: str) -> np.ndarray:
 
 
 def write_tokenizer(bert: Bert, directory: Path) -> None:
-    """Write vocab.txt, tokenizer.json (which adds [CLS] and [SEP] itself) and tokenizer_config.json."""
+    """Write vocab.txt, tokenizer.json and tokenizer_config.json."""
     tokenizer, settings = bert.tokenizer, bert.tokenizer.get_config()
     tokenizer.save_vocabulary(directory / "vocab.txt")
     tokenizer.save(directory / "tokenizer.json")
@@ -133,7 +133,7 @@ def write_tokenizer(bert: Bert, directory: Path) -> None:
 
 
 def write_embed_settings(bert: Bert, directory: Path) -> None:
-    """Write what sentence-transformers reads of pooling, normalising, length and prompt."""
+    """Write sentence-transformers' files for pooling, normalization, length and prompt."""
     settings = bert.embed_settings
     kinds = ["Transformer", "Pooling"] + ["Normalize"] * settings.normalize
     modules: list[dict[str, Any]] = [
@@ -142,7 +142,7 @@ def write_embed_settings(bert: Bert, directory: Path) -> None:
     ]
     write_json(directory / "modules.json", modules)
     if settings.max_length is not None:
-        # sentence-transformers reads to this length without asking how many positions there are.
+        # sentence-transformers does not compare this length with the number of positions.
         limits = {"max_seq_length": min(settings.max_length, bert.max_length), "do_lower_case": False}
         write_json(directory / "sentence_bert_config.json", limits)
     if settings.prompt:

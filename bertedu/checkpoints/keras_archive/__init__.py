@@ -1,4 +1,4 @@
-"""`.keras` files: `archive` opens and checks them, `paths` says where Keras puts weights, `reader` reads and writes."""
+"""`.keras` files: `archive` opens and checks them, `paths` has the paths of weights, `reader` reads and writes."""
 
 from bertedu.checkpoints.keras_archive.reader import LOOKED_FOR, read, recognises, tensors, write
 

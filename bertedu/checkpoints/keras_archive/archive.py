@@ -1,6 +1,6 @@
-"""An open `.keras` file: its members, and what its configuration says, read as data and checked.
+"""Open a `.keras` file and check its members and configuration.
 
-Keras' loader makes whatever a configuration names; here the models below are recognised, and all others refused:
+Keras' loader builds whatever a configuration names. This module accepts only these models:
 
     BertEncoder, BertPretrainer, BertClassifier                     as `save_checkpoint` and `model.save` write them
     InputLayer -> (BertPreprocessor ->) one of these                a functional model around them
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertedu.checkpoints import assembly
-from bertedu.checkpoints.common import damage_named
+from bertedu.checkpoints.common import translate_errors
 from bertedu.checkpoints.configuration import encoder_arguments
 from bertedu.checkpoints.hdf5 import open_h5
 from bertedu.checkpoints.keras_archive.paths import snake_case
@@ -28,8 +28,8 @@ from bertedu.files import VOCABULARY_LIMIT, parse_json
 from bertedu.text import BertPreprocessor
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
-SETTINGS, TOKENIZER = "bertedu.json", "tokenizer.json"  # members that we add to Keras' own
-MAX_COMPRESSED = 30  # times: weights do not shrink that much, and zeros that fill the memory do
+SETTINGS, TOKENIZER = "bertedu.json", "tokenizer.json"  # members that bertedu adds to Keras' own
+MAX_COMPRESSED = 30  # times; weights never compress that well, but zeros that fill the memory do
 ROOTS = ("bertedu>BertEncoder", "bertedu>BertPretrainer", "bertedu>BertClassifier")
 PREPROCESSOR = "bertedu>BertPreprocessor"
 FUNCTIONAL = ("Functional", "Model")
@@ -40,17 +40,17 @@ FUNCTIONAL_FIELDS = {
 MEMBERS = (CONFIG, WEIGHTS, "metadata.json", SETTINGS, TOKENIZER)
 
 ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, struct.error, zlib.error)
-"""What the standard library raises for damaged, encrypted or unknown archives."""
+"""Errors of the standard library for damaged, encrypted or unknown archives."""
 
 
 class Archive(NamedTuple):
-    """What an open `.keras` file says, checked, no weight of it read.
+    """An open `.keras` file, checked, before its weights are read.
 
     Args:
-        source: its path, for messages.
-        zip: the open zip file.
-        prefix: path of the model in the weights.
-        arguments: of its `BertEncoder`.
+        source: string, its path for messages.
+        zip: the open `ZipFile`.
+        prefix: string, path of the model in the weights.
+        arguments: dict, arguments of its `BertEncoder`.
         heads: `assembly.Heads`.
         preprocessor: its `BertPreprocessor`, or None.
     """
@@ -65,10 +65,10 @@ class Archive(NamedTuple):
 
 @contextlib.contextmanager
 def open_archive(path: Path, dtype: str | None = None) -> Iterator[Archive]:
-    """Open a `.keras` file once, check what it says, and yield the `Archive`."""
+    """Open and check a `.keras` file in a context, and yield its `Archive`."""
     source = str(path)
     with open(path, "rb") as file:
-        with damage_named(source, *ZIP_ERRORS):
+        with translate_errors(source, *ZIP_ERRORS):
             opened = zipfile.ZipFile(file)
         with opened:
             check_members(opened, source)
@@ -76,15 +76,15 @@ def open_archive(path: Path, dtype: str | None = None) -> Iterator[Archive]:
 
 
 def check_members(opened: zipfile.ZipFile, source: str) -> None:
-    """Raise ValueError where an archive has a member twice, one that is unknown, or one that fills the memory."""
+    """Raise ValueError if an archive has a duplicate or unknown member, or one that would fill the memory."""
     names = opened.namelist()
     unknown = [name for name in names if name not in MEMBERS]
     if unknown or len(set(names)) < len(names):
-        what = f"{shown(unknown[0])}, which is unknown here" if unknown else "a member twice"
-        raise ValueError(f"{source}: expected {', '.join(MEMBERS)} in the archive, got {what}. {WAY_OUT}")
+        got = shown(unknown[0]) if unknown else "one of them twice"
+        raise ValueError(f"{source}: expected {', '.join(MEMBERS)} in the archive, got {got}. {WAY_OUT}")
     missing = [name for name in (CONFIG, WEIGHTS) if name not in names]
     if missing:
-        raise ValueError(f"{source} holds no {missing[0]}, and is no Keras model: save or download it again.")
+        raise ValueError(f"{source}: expected {missing[0]} in the archive, got none. Save or download it again.")
     for member in opened.infolist():
         if member.file_size > MAX_COMPRESSED * max(member.compress_size, 1000):
             sizes = f"{member.compress_size:,} bytes unpack to {member.file_size:,}"
@@ -92,17 +92,17 @@ def check_members(opened: zipfile.ZipFile, source: str) -> None:
 
 
 def member(opened: zipfile.ZipFile, name: str, source: str, limit: int) -> bytes | None:
-    """Return the bytes of a member, at most `limit`; None where there is none."""
+    """Return the bytes of a member, at most `limit`, or None if it does not exist."""
     if name not in opened.namelist():
         return None
     if opened.getinfo(name).file_size > limit:
         raise ValueError(f"{source}: expected at most {limit:,} bytes in {name}, got more. Is it the right file?")
-    with damage_named(source, *ZIP_ERRORS):
+    with translate_errors(source, *ZIP_ERRORS):
         return opened.read(name)
 
 
 def describe(opened: zipfile.ZipFile, source: str, dtype: str | None = None) -> Archive:
-    """Return the `Archive`: which model it holds, where its weights are, and what it is made of."""
+    """Return the `Archive` of an open file."""
     config = parse_json(member(opened, CONFIG, source, VOCABULARY_LIMIT) or b"", f"{source}, {CONFIG}")
     prefix, preprocessor = "", None
     if config.get("class_name") in FUNCTIONAL:
@@ -120,11 +120,11 @@ def describe(opened: zipfile.ZipFile, source: str, dtype: str | None = None) -> 
 
 
 def in_functional(config: dict[str, Any], source: str) -> tuple[dict, str, BertPreprocessor | None]:
-    """Return the record of the BERT in a functional model, its path in the weights, and its `BertPreprocessor`."""
+    """Return the serialized BERT in a functional model, its path in the weights, and its `BertPreprocessor` or None."""
     _, inside = record(config, source, "the model", FUNCTIONAL)
     fields = read_fields(inside, FUNCTIONAL_FIELDS, source, required=("layers",))
     if not isinstance(fields["layers"], list):
-        raise ValueError(f"{source}: layers must be a list; got {shown(fields['layers'])}.")
+        raise ValueError(f"{source}: layers: expected a list, got {shown(fields['layers'])}.")
     names = ("InputLayer", PREPROCESSOR, *ROOTS)
     layers = [(layer, *record(layer, source, "a layer of the model", names)) for layer in fields["layers"]]
     models = [layer for layer, name, _ in layers if name in ROOTS]
@@ -132,12 +132,12 @@ def in_functional(config: dict[str, Any], source: str) -> tuple[dict, str, BertP
     if len(models) != 1 or len(preprocessors) > 1:
         expected = "one BertEncoder, BertPretrainer or BertClassifier and at most one BertPreprocessor"
         raise ValueError(f"{source}: expected {expected}, got {len(models)} and {len(preprocessors)}. {WAY_OUT}")
-    prefix, place = f"layers/{snake_case(models[0]['class_name'])}", f"{source}, BertPreprocessor"
-    return models[0], prefix, BertPreprocessor.from_config(preprocessors[0], place) if preprocessors else None
+    prefix, location = f"layers/{snake_case(models[0]['class_name'])}", f"{source}, BertPreprocessor"
+    return models[0], prefix, BertPreprocessor.from_config(preprocessors[0], location) if preprocessors else None
 
 
 def open_weights(archive: Archive) -> Any:
     """Open the weights of an archive."""
-    with damage_named(archive.source, *ZIP_ERRORS):
+    with translate_errors(archive.source, *ZIP_ERRORS):
         content = archive.zip.read(WEIGHTS)
     return open_h5(io.BytesIO(content), archive.source)

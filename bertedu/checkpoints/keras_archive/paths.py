@@ -1,9 +1,9 @@
-"""Where Keras stores each weight of a model: by the attributes that lead to it, and not by its name.
+"""The path at which Keras stores each weight of a model: the attributes that lead to it, not its name.
 
     transformer_layers/transformer_encoder_1/attention/query_dense/vars/0
 
-Attributes are visited in alphabetical order, a layer at its first place only; in a list, a layer goes by its class and
-how many of that class stood before it. Keras 3.10 and 3.15 agree. Chapter: notebooks/10_checkpoints.ipynb.
+Attributes are visited in alphabetical order, and a layer is stored where it occurs first. In a list, a layer's name is
+its class and a number. Keras 3.10 and 3.15 agree. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
 import re
@@ -13,7 +13,7 @@ import keras
 
 
 def stored_paths(layer: keras.layers.Layer, prefix: str = "", visited: set[int] | None = None) -> dict[str, Any]:
-    """Return where Keras stores the weights of a layer and of all layers in it: dict, path in the file -> variable."""
+    """Return the paths of the weights of a layer and of all layers in it: dict, path in the file -> variable."""
     visited = set() if visited is None else visited
     if id(layer) in visited:
         return {}
@@ -28,7 +28,7 @@ def stored_paths(layer: keras.layers.Layer, prefix: str = "", visited: set[int] 
 
 
 def _children(layer, prefix):
-    """Yield path and layer of every layer that an attribute of `layer` leads to."""
+    """Yield (path, layer) of every layer in an attribute of `layer`."""
     for name in sorted(name for name in set(dir(layer)) - BASE if not name.startswith("_")):
         value, path = getattr(layer, name, None), f"{prefix}/{name}".removeprefix("/")
         if isinstance(value, keras.layers.Layer):
@@ -37,12 +37,12 @@ def _children(layer, prefix):
             count = {}
             for item in value.values() if isinstance(value, dict) else value:
                 if isinstance(item, keras.layers.Layer):
-                    kind = snake_case(type(item).__name__)
-                    number = count[kind] = count.get(kind, -1) + 1
-                    yield f"{path}/{kind}" + (f"_{number}" if number else ""), item
+                    name = snake_case(type(item).__name__)
+                    number = count[name] = count.get(name, -1) + 1
+                    yield f"{path}/{name}" + (f"_{number}" if number else ""), item
 
 
-BASE = set(dir(keras.Model))  # what every model has leads to no weight that the rest does not lead to
+BASE = set(dir(keras.Model))  # attributes of every model, through which no further weights are reached
 
 
 def snake_case(name: str) -> str:

@@ -1,7 +1,7 @@
-"""`.keras` files: what `keras.models.load_model` opens, with the tokenizer beside the model in the same archive.
+"""Read and write `.keras` files for `keras.models.load_model`, with the tokenizer in the same archive.
 
-A `.keras` file is a zip of a configuration, which names every object to be made, and of weights. `archive` says which
-models are recognised; their weights are filled by path. Chapter: notebooks/10_checkpoints.ipynb.
+A `.keras` file is a zip archive of a configuration, which names every object to build, and of weights. `archive` checks
+the configuration; the weights are matched by path. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
 import json
@@ -16,7 +16,7 @@ import keras
 from bertedu.bert import Bert
 from bertedu.checkpoints import assembly, native, strict
 from bertedu.checkpoints.common import TensorInfo, check_table, no_vocabulary, preprocessor_for, weights
-from bertedu.checkpoints.hdf5 import is_of_training, list_datasets, read_dataset
+from bertedu.checkpoints.hdf5 import is_training_state, list_datasets, read_dataset
 from bertedu.checkpoints.keras_archive.archive import (
     CONFIG,
     SETTINGS,
@@ -42,19 +42,19 @@ def recognises(path: Path) -> bool:
 
 
 def write(bert: Bert, path: Path) -> None:
-    """Write a `Bert` as a `.keras` file: its classifier, its pretrainer, or else its encoder as a functional model.
+    """Write a `Bert` as a `.keras` file: its classifier, its pretrainer, or its encoder as a functional model.
 
     Args:
         bert: a `Bert`.
-        path: a path that ends in .keras and is not there yet; see `files.replacing`.
+        path: a path that ends in .keras and does not exist yet; see `files.replacing`.
 
     Raises:
-        ValueError: another ending, two heads, of which a file can hold one, or what `read` would refuse.
+        ValueError: `path` has another suffix, `bert` has two heads, or `read` would refuse the result.
     """
     if path.suffix != ".keras":
-        raise ValueError(f'path must end in ".keras" for format="keras", got {path.name!r}.')
+        raise ValueError(f'path: expected the suffix ".keras" for format="keras", got {path.name!r}.')
     if bert.masked_lm is not None and bert.classifier is not None:
-        raise ValueError('A .keras file holds one model, and this has two heads: choose format="bertedu".')
+        raise ValueError('A .keras file: expected one head, got two heads. Choose format="bertedu".')
     check_table(bert)
     encoder = bert.encoder
     model = bert.classifier or bert.masked_lm or keras.Model(encoder.inputs, encoder(encoder.inputs), name="bert_model")
@@ -65,7 +65,7 @@ def write(bert: Bert, path: Path) -> None:
         archive.write(Path(folder) / TOKENIZER, TOKENIZER, zipfile.ZIP_DEFLATED)
         archive.writestr(SETTINGS, json.dumps(settings, indent=2), zipfile.ZIP_DEFLATED)
     with open_archive(path):
-        pass  # so that nothing is written that `read` would refuse
+        pass  # write nothing that `read` would refuse
 
 
 def read(path: Path, dtype: str | None = None) -> Bert:
@@ -73,11 +73,11 @@ def read(path: Path, dtype: str | None = None) -> Bert:
 
     Args:
         path: the file.
-        dtype: name of the type of the weights. Defaults to the one they have there.
+        dtype: name of the weights' dtype. Defaults to the checkpoint's.
 
     Raises:
-        FileNotFoundError: neither the file nor a vocab.txt beside it holds the vocabulary.
-        ValueError: damaged, or another model than those that are recognised.
+        FileNotFoundError: the vocabulary is neither in the file nor in a vocab.txt beside it.
+        ValueError: the file is damaged, or holds an unsupported model.
     """
     with open_archive(path, dtype) as archive:
         settings = read_settings(archive)
@@ -91,17 +91,17 @@ def read(path: Path, dtype: str | None = None) -> Bert:
 
 
 def read_settings(archive: Archive) -> dict[str, Any]:
-    """Return the settings that we wrote beside Keras' own members, checked; {} where there are none."""
+    """Return the checked settings in the archive's bertedu.json, or {} if it does not exist."""
     content = member(archive.zip, SETTINGS, archive.source, JSON_LIMIT)
     if content is None:
         return {}
-    place = f"{archive.source}, {SETTINGS}"
-    settings = read_fields(parse_json(content, place), FIELDS, place)
-    return settings | native.check_settings(settings, place)
+    location = f"{archive.source}, {SETTINGS}"
+    settings = read_fields(parse_json(content, location), FIELDS, location)
+    return settings | native.check_settings(settings, location)
 
 
 def read_tokenizer(archive: Archive) -> BertTokenizer:
-    """Return the `BertTokenizer` that `write` put into the archive, or that of a vocab.txt beside it."""
+    """Return the `BertTokenizer` in the archive, or that of a vocab.txt beside it."""
     content = member(archive.zip, TOKENIZER, archive.source, VOCABULARY_LIMIT)
     if content is None:
         vocabulary = Path(archive.source).with_name("vocab.txt")
@@ -115,7 +115,7 @@ def read_tokenizer(archive: Archive) -> BertTokenizer:
 
 
 def read_model(archive: Archive, dtype: str | None = None) -> dict[str, Any]:
-    """Return the parts of a `Bert` that an archive holds, filled with its weights."""
+    """Return the parts of the `Bert` in an archive, with its weights."""
     with open_weights(archive) as opened:
         parts, infos = build(archive, opened, dtype)
         stored = strict.Stored(infos, lambda t: read_dataset(opened, t.name, t.dtype), archive.source, CONFIG)
@@ -124,25 +124,25 @@ def read_model(archive: Archive, dtype: str | None = None) -> dict[str, Any]:
 
 
 def build(archive: Archive, opened: Any, dtype: str | None = None) -> tuple[dict[str, Any], list[TensorInfo]]:
-    """Return the parts of a `Bert`, not filled, and the `TensorInfo` of each array, by the paths at which Keras stores
-    each weight of a built model.
+    """Return the parts of a `Bert` before its weights are read, and a list of the `TensorInfo` of each array.
 
     Raises:
-        ValueError: the configuration describes a larger model than the weights that are there fill.
+        ValueError: the configured model is larger than the stored weights.
     """
     infos = list_datasets(opened, archive.source)
     shapes, _ = assembly.model_shapes(archive.arguments, archive.heads, archive.source)
-    needed, there = (sum(map(math.prod, sizes)) for sizes in (shapes.values(), [tensor.shape for tensor in infos]))
-    if needed > there:
-        raise ValueError(f"{archive.source}: expected {needed:,} weights, as {CONFIG} describes, got only {there:,}.")
+    expected, actual = (sum(map(math.prod, sizes)) for sizes in (shapes.values(), [tensor.shape for tensor in infos]))
+    if expected > actual:
+        raise ValueError(f"{archive.source}: expected {expected:,} weights, as {CONFIG} describes, got {actual:,}.")
     parts = assembly.build(archive.arguments, archive.heads, archive.source, dtype)
     paths = {id(variable): path for path, variable in weights(**parts).items()}
     stored = stored_paths(parts["masked_lm"] or parts["classifier"] or parts["encoder"], archive.prefix)
-    ours = {key: paths.get(id(variable)) for key, variable in stored.items()}
-    return parts, [t._replace(ours=ours.get(t.name), known=t.name in ours or is_of_training(t.name)) for t in infos]
+    by_name = {name: paths.get(id(variable)) for name, variable in stored.items()}
+    known = {tensor.name for tensor in infos if tensor.name in by_name or is_training_state(tensor.name)}
+    return parts, [t._replace(weight_path=by_name.get(t.name), known=t.name in known) for t in infos]
 
 
 def tensors(path: Path) -> list[TensorInfo]:
-    """Return the `TensorInfo` of every weight in a file."""
+    """Return a list of the `TensorInfo` of every weight in a file."""
     with open_archive(path) as archive, open_weights(archive) as opened:
         return build(archive, opened)[1]

@@ -1,4 +1,4 @@
-"""KerasHub's formats: the presets that `save_to_preset` writes, and bare `.weights.h5` files.
+"""KerasHub's formats: presets, written by `save_to_preset`, and single `.weights.h5` files.
 
 Chapter: notebooks/10_checkpoints.ipynb.
 """

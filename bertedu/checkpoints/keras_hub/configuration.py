@@ -1,9 +1,8 @@
-"""The configurations in a KerasHub preset, read as data: what each says, and that they agree with each other.
+"""The configurations in a KerasHub preset: check each, and that copies agree.
 
-A preset says the same thing up to three times: task.json holds a copy of the backbone's configuration and of the
-preprocessor's, and both hold one of the tokenizer's. KerasHub uses one or another of them, depending on the class that
-is asked to open the preset; here copies that disagree are refused. metadata.json says nothing that is used.
-Chapter: notebooks/10_checkpoints.ipynb.
+A preset has up to three copies of a configuration: task.json contains those of the backbone and the preprocessor, and
+both contain the tokenizer's. KerasHub uses one of them, depending on the class that loads the preset; here copies that
+disagree are refused. metadata.json is not needed. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
 import warnings
@@ -27,7 +26,7 @@ SIZES = {
     "type_vocab_size": "num_segments",
     "inner_dim": "intermediate_dim",
 }
-"""Our argument -> its field in config.json."""
+"""Argument -> its field in config.json."""
 
 PACKING = LAYER | {
     "tokenizer": ANYTHING,
@@ -42,48 +41,48 @@ MASKING = PACKING | {  # of training examples
 TOKENIZING = LAYER | {
     **for_all("lowercase strip_accents", FLAG),
     "config_file": only(TOKENIZER),
-    **for_all("vocabulary sequence_length", only(None)),  # the vocabulary lies in a file of its own
+    **for_all("vocabulary sequence_length", only(None)),  # the vocabulary is in a file of its own
     **for_all("split split_on_cjk", only(True)),
     "suffix_indicator": only("##"),
     "oov_token": only("[UNK]"),
     "special_tokens": only(None, []),
-    # Unless this is true, KerasHub splits "[MASK]" in a text; here it is always the token: fill_mask needs it.
+    # KerasHub splits "[MASK]" in a text unless this is true. bertedu never does: fill_mask needs the token.
     "special_tokens_in_strings": FLAG._replace(followed=False),
 }
-OF_TASK = LAYER | for_all("backbone preprocessor", ANYTHING)
-CLASSIFIER = OF_TASK | {"num_classes": whole(1, 10_000_000), "activation": ANYTHING, "dropout": RATE}
+TASK_FIELDS = LAYER | for_all("backbone preprocessor", ANYTHING)
+CLASSIFIER = TASK_FIELDS | {"num_classes": whole(1, 10_000_000), "activation": ANYTHING, "dropout": RATE}
 TABLES: dict[str, dict[str, dict[str, Rule]]] = {
     "backbone": {BACKBONE: LAYER | {"dropout": RATE} | {field: ENCODER[name] for name, field in SIZES.items()}},
     "tokenizer": {"BertTokenizer": TOKENIZING},
-    "preprocessor": {  # the last is the name until 2024 of the first
+    "preprocessor": {  # BertPreprocessor is the name of BertTextClassifierPreprocessor until 2024
         **for_all("BertTextClassifierPreprocessor BertTextEmbedderPreprocessor BertPreprocessor", PACKING),
         "BertMaskedLMPreprocessor": MASKING,
     },
-    "task": {  # BertClassifier is the name until 2024 of BertTextClassifier
-        "BertMaskedLM": OF_TASK,
+    "task": {  # BertClassifier is the name of BertTextClassifier until 2024
+        "BertMaskedLM": TASK_FIELDS,
         **for_all("BertTextClassifier BertClassifier", CLASSIFIER),
-        "BertTextEmbedder": OF_TASK | {"pooling_mode": one_of(("mean", "cls", "max")), "normalize": FLAG},
+        "BertTextEmbedder": TASK_FIELDS | {"pooling_mode": one_of(("mean", "cls", "max")), "normalize": FLAG},
     },
 }
-"""Kind of object -> the names of its classes -> the fields of each."""
+"""Kind of object -> names of its classes -> the rules of their fields."""
 
 REQUIRED: dict[str, Collection[str]] = {"backbone": SIZES.values(), "preprocessor": ("sequence_length",)}
 OBJECT = RECORD | {
-    "weights": only(None, "model.weights.h5"),  # as KerasNLP wrote it
+    "weights": only(None, "model.weights.h5"),  # written by KerasNLP
     "assets": IGNORED,
 }
 HEADS = {"BertMaskedLM": "masked_lm/", "BertTextClassifier": "classifier/", "BertClassifier": "classifier/"}
 MULTI_LABEL = {"linear": False, "softmax": False, "sigmoid": True}
-"""Activation of a classifier -> whether its classes have probabilities of their own."""
+"""Activation of a classifier -> whether it is multi-label."""
 
 
 class Preset(NamedTuple):
-    """What the configurations of a preset say, checked; the defaults are a bare file's.
+    """The checked configurations of a preset. The defaults are those of a single weights file.
 
     Args:
-        backbone, tokenizer, preprocessor, task: dict, fields of KerasHub's objects; {} where no file describes one.
-        task_class: the name of the task's class, or None.
-        problem: str, why the task's head cannot be read, or None.
+        backbone, tokenizer, preprocessor, task: dict, the fields of KerasHub's objects. Defaults to {}: no such file.
+        task_class: string, name of the task's class. Defaults to None: no task, or an unknown one.
+        problem: string, why the task's head cannot be read. Defaults to None.
     """
 
     backbone: dict[str, Any] = {}
@@ -95,10 +94,10 @@ class Preset(NamedTuple):
 
 
 def read_preset(directory: Path) -> Preset:
-    """Return the `Preset` in a directory. One warning lists all fields that are unknown here.
+    """Return the `Preset` in a directory. One warning lists all unknown fields.
 
     Raises:
-        FileNotFoundError, ValueError: a file or field is missing, of another type, or not followed here.
+        FileNotFoundError, ValueError: a file or field is missing, of another type, or has an unsupported value.
     """
     records: dict[str, list] = {kind: [] for kind in TABLES}
     unknown: list[str] = []
@@ -114,48 +113,48 @@ def read_preset(directory: Path) -> Preset:
             collect(state, kind, str(file), records, unknown)
     if unknown:
         fields = ", ".join(unknown[:20])
-        warnings.warn(f"{directory}: fields that are unknown here are not followed: {fields}.", stacklevel=2)
+        warnings.warn(f"{directory}: unknown fields are ignored: {fields}.", stacklevel=2)
     agreed: dict[str, Any] = {kind: agree(copies) for kind, copies in records.items()}
     return Preset(**agreed, task_class=task_class, problem=problem)
 
 
 def task_of(state: dict[str, Any]) -> tuple[str | None, str | None]:
-    """Return the name of a task's class, and why its head cannot be read, or None."""
+    """Return the name of a task's class, and the reason if its head cannot be read, or None."""
     name: Any = state.get("class_name")
     if not is_known(state, TABLES["task"]):
-        kind = state.get("registered_name") or name
-        return None, f"the task is {shown(kind)}, and known are {', '.join(TABLES['task'])}"
+        got = state.get("registered_name") or name
+        return None, f"expected one of {', '.join(TABLES['task'])}, got {shown(got)}"
     config: Any = state.get("config")
     activation = config.get("activation") if HEADS.get(name) == "classifier/" and isinstance(config, dict) else None
     activation = "linear" if activation is None else activation
     if not isinstance(activation, str) or activation not in MULTI_LABEL:
-        return name, f"its activation is {shown(activation)}, and known are {', '.join(MULTI_LABEL)}"
+        return name, f"activation: expected one of {', '.join(MULTI_LABEL)}, got {shown(activation)}"
     if activation != "linear" and config.get("num_classes") == 1:
-        return name, f"it applies {activation} to one class"
+        return name, f"activation: expected 'linear' for one class, got {activation!r}"
     return name, None
 
 
 def is_known(record: dict[str, Any], names: Collection[str]) -> bool:
-    """Return whether an object is of one of KerasHub's classes `names`, and not of one that is registered elsewhere."""
+    """Return whether an object is of one of KerasHub's classes `names`, not of another package's."""
     name, registered = record.get("class_name"), record.get("registered_name")
     return name in list(names) and registered in (None, f"keras_hub>{name}", f"keras_nlp>{name}")
 
 
 def collect(state: Any, kind: str, source: str, records: dict[str, list], unknown: list[str]) -> None:
-    """Check the record of an object and of those in it, and add the fields of each to `records`.
+    """Check a serialized object and those in it, and append the fields of each to `records`.
 
     Args:
-        state: what the file holds.
-        kind: one of `TABLES`.
-        source: where, for messages.
+        state: dict, the serialized object.
+        kind: string, a key of `TABLES`.
+        source: string, the file and field, for messages.
         records: dict, kind -> list of (source, fields).
-        unknown: list, to which unknown fields are added.
+        unknown: list, to which unknown fields are appended.
     """
     record = read_known(state, OBJECT, source, ("class_name", "config"), unknown)
     name, tables = record["class_name"], TABLES[kind]
     if not is_known(record, tables):
         other = f"class_name {shown(name)}, registered_name {shown(record.get('registered_name'))}"
-        raise ValueError(f"{source}: expected a {' or '.join(tables)} of KerasHub's, got {other}.")
+        raise ValueError(f"{source}: expected KerasHub's {' or '.join(tables)}, got {other}.")
     fields = read_known(record["config"], tables[name], source, REQUIRED.get(kind, ()), unknown)
     for part in ("backbone", "preprocessor", "tokenizer"):
         inner = fields.pop(part, None)
@@ -166,18 +165,18 @@ def collect(state: Any, kind: str, source: str, records: dict[str, list], unknow
 
 
 def read_known(state: Any, table: dict, source: str, required: Collection[str], unknown: list[str]) -> dict[str, Any]:
-    """Return the fields of an object that are known, as `read_fields`, and add the names of the others to `unknown`."""
+    """Return the checked known fields of an object, and append the names of the others to `unknown`."""
     fields = read_fields(state, table, source, required, unknown="ignore")
     unknown += [f"{shown(field)} in {Path(source).name}" for field in state if field not in table]
     return fields
 
 
 def agree(copies: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-    """Return the fields of the first of several copies of an object, which must all say the same; {} of none."""
+    """Return the fields of an object of which there are several copies, all equal; {} if there is none."""
     for source, fields in copies[1:]:
         first, expected = copies[0]
         for field in expected.keys() | fields.keys():
             if expected.get(field) != fields.get(field):
-                values = f"{shown(fields.get(field))}, but {Path(first).name} says {shown(expected.get(field))}"
-                raise ValueError(f"{source}: {field} is {values}: they must agree.")
+                value = f"{shown(expected.get(field))}, as in {Path(first).name}"
+                raise ValueError(f"{source}: {field}: expected {value}, got {shown(fields.get(field))}.")
     return copies[0][1] if copies else {}

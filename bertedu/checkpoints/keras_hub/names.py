@@ -1,4 +1,4 @@
-"""KerasHub's names of weights: the paths of the Python objects that held them.
+"""KerasHub's names of weights: the paths of the Python objects that hold them.
 
 Chapter: notebooks/10_checkpoints.ipynb.
 """
@@ -30,32 +30,37 @@ HEADS = {
     "masked_lm/layer_norm": "layers/masked_lm_head/intermediate_layer_norm",
     "classifier/logits": "layers/dense",
 }
-"""Our layers -> KerasHub's, without the underscores that private attributes begin with."""
+"""Layer -> its name in KerasHub, without the leading underscores of private attributes."""
 
-OF_BACKBONE = Names(
+BACKBONE_NAMES = Names(
     weight_names(BACKBONE, LEAVES),
     weight_names(LAYER, LEAVES),
     lambda i: f"layers/transformer_encoder{f'_{i}' if i else ''}/",
     r"layers/transformer_encoder(?:_([1-9]\d{0,8}))?/(.+)",
 )
-OF_HEADS = weight_names(HEADS, LEAVES) | {"masked_lm/output_bias": "layers/masked_lm_head/vars/0"}
-PATHS_OF_HEADS = {name: path for path, name in OF_HEADS.items()}
-INSIDE = "layers/bert_backbone/"  # where a task's file keeps its backbone
+HEAD_NAMES = weight_names(HEADS, LEAVES) | {"masked_lm/output_bias": "layers/masked_lm_head/vars/0"}
+HEAD_PATHS = {name: path for path, name in HEAD_NAMES.items()}
+BACKBONE_PREFIX = "layers/bert_backbone/"  # of the backbone in a task's file
 
 
-def our_path(key: str, of_task: bool = False) -> str | None:
-    """Return our path of the weight that a tensor is, by its path in a file of a backbone or of a task, or None."""
+def our_path(key: str, in_task_file: bool = False) -> str | None:
+    """Return the path of the weight that a tensor fills, or None.
+
+    Args:
+        key: string, path of the tensor in its file.
+        in_task_file: bool, whether the file holds a task. Defaults to False: a backbone.
+    """
     path = canonical(key)
-    if of_task and not path.startswith(INSIDE):
-        return PATHS_OF_HEADS.get(path)
-    return OF_BACKBONE.path(path.removeprefix(INSIDE) if of_task else path)
+    if in_task_file and not path.startswith(BACKBONE_PREFIX):
+        return HEAD_PATHS.get(path)
+    return BACKBONE_NAMES.path(path.removeprefix(BACKBONE_PREFIX) if in_task_file else path)
 
 
 def canonical(key: str) -> str:
-    """Return a path as in our tables: without leading underscores, and Keras 2's container of layers as Keras 3's."""
+    """Return a path without leading underscores, and with Keras 3's name of the list of layers instead of Keras 2's."""
     return re.sub("(^|/)_+", r"\1", key).replace("layer_checkpoint_dependencies/", "layers/")
 
 
-def hub_name(ours: str, inside: str = "") -> str:
-    """Return the (canonical) path in KerasHub's files of a weight of ours; `inside` stands before an encoder's."""
-    return OF_HEADS.get(ours) or inside + OF_BACKBONE.name(ours)
+def hub_name(path: str, prefix: str = "") -> str:
+    """Return the canonical path of a weight in KerasHub's files; `prefix` is that of the encoder's tensors."""
+    return HEAD_NAMES.get(path) or prefix + BACKBONE_NAMES.name(path)

@@ -1,4 +1,4 @@
-"""TensorFlow's formats: checkpoints (TF1 and TF2), and the SavedModels of the Hub, which hold one.
+"""TensorFlow's formats: checkpoints (TF1 and TF2), and TensorFlow Hub's SavedModels, which contain one.
 
 Chapter: notebooks/10_checkpoints.ipynb.
 """

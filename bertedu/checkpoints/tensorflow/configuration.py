@@ -1,4 +1,4 @@
-"""bert_config.json, which stands beside a TensorFlow checkpoint: its fields, and the encoder that they describe.
+"""bert_config.json beside a TensorFlow checkpoint: its fields, and the encoder that they describe.
 
 Chapter: notebooks/10_checkpoints.ipynb.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
 from bertedu.checkpoints import assembly
 from bertedu.checkpoints import configuration as conf
-from bertedu.checkpoints.common import common_dtype
+from bertedu.checkpoints.common import common_dtype, shapes_by_path
 from bertedu.checkpoints.configuration import COUNT, ENCODER, GOOGLE_FIELDS, GOOGLE_POOLER, RATE
 from bertedu.feedforward import Feedforward, GatedFeedforward
 from bertedu.fields import FLAG, for_all, number, one_of, only, read_fields
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CONFIG = "bert_config.json"
 SIZES = GOOGLE_FIELDS | {"embedding_width": "embedding_size"}
-"""Our argument -> its field in bert_config.json."""
+"""Argument -> its field in bert_config.json."""
 
 ACTIVATIONS = {
     "gelu": "bertedu>gelu_tanh",
@@ -32,18 +32,18 @@ ACTIVATIONS = {
     "tanh": "tanh",
     "linear": "linear",
 }
-"""hidden_act -> the name in `objects.ACTIVATIONS`. The release's "gelu" is the tanh form; two names are ours."""
+"""hidden_act -> the name in `objects.ACTIVATIONS`. "gelu" is the tanh approximation, as in google-research/bert."""
 
 ACTIVATION, DROPOUT, ATTENTION_DROPOUT = "hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob"
 EPSILON, LOWERCASE = "layer_norm_eps", "do_lower_case"
-MLM_ACTIVATION, MLM_EPSILON = "mlm_hidden_act", "mlm_layer_norm_eps"  # written where the head's are others
+MLM_ACTIVATION, MLM_EPSILON = "mlm_hidden_act", "mlm_layer_norm_eps"  # written if the head's differ from the encoder's
 
 FIELDS = {
     **{field: ENCODER[argument] for argument, field in SIZES.items()},
     **dict.fromkeys((ACTIVATION, MLM_ACTIVATION), one_of(ACTIVATIONS)),
     **dict.fromkeys((DROPOUT, ATTENTION_DROPOUT, EPSILON, MLM_EPSILON), RATE),
     LOWERCASE: FLAG,
-    # What follows is in published files, and google-research/bert and tf-models compute the same whatever it says.
+    # google-research/bert and tf-models ignore the following fields of published files.
     "initializer_range": number(0, 100)._replace(followed=False),
     "backward_compatible": FLAG._replace(followed=False),
     "directionality": only("bidi"),
@@ -53,7 +53,7 @@ FIELDS = {
 
 
 def read_config(directory: Path) -> dict[str, Any]:
-    """Return the checked fields of the bert_config.json in a directory; {} where there is none."""
+    """Return the checked fields of the bert_config.json in a directory, or {} if it does not exist."""
     path = directory / CONFIG
     return read_fields(read_json(path), FIELDS, path, unknown="warn") if path.is_file() else {}
 
@@ -63,12 +63,12 @@ def encoder_arguments(checkpoint: Checkpoint, dtype: str | None = None) -> dict[
 
     Args:
         checkpoint: a `files.Checkpoint`.
-        dtype: name of the type of the weights. Defaults to the one they have there.
+        dtype: name of the weights' dtype. Defaults to the checkpoint's.
 
     Raises:
-        ValueError: nothing says how many heads there are, or a number that cannot be.
+        ValueError: the number of attention heads is unknown.
     """
-    config, shapes = checkpoint.config, {tensor.ours: tensor.shape for tensor in checkpoint.tensors if tensor.ours}
+    config, shapes = checkpoint.config, shapes_by_path(checkpoint.tensors)
     kinds, activation = {path.partition("/")[2] for path in shapes}, ACTIVATIONS[config.get(ACTIVATION, "gelu")]
     return {
         **conf.sizes_from_shapes(shapes),
@@ -80,27 +80,27 @@ def encoder_arguments(checkpoint: Checkpoint, dtype: str | None = None) -> dict[
 
 
 def heads_of_tf1(checkpoint: Checkpoint) -> int:
-    """Return the number of attention heads of a TF1 checkpoint, which only bert_config.json says."""
+    """Return the number of attention heads of a TF1 checkpoint, which only bert_config.json contains."""
     heads = checkpoint.config.get("num_attention_heads")
     if heads is None:
-        place = f"num_attention_heads in {checkpoint.prefix.parent / CONFIG}"
-        raise ValueError(f"{checkpoint.prefix}: a TF1 checkpoint does not say how many heads it has: set {place}.")
+        way_out = "Add it, because a TF1 checkpoint does not contain the number of heads"
+        raise ValueError(f"{checkpoint.prefix.parent / CONFIG}: expected num_attention_heads, got none. {way_out}.")
     return heads
 
 
 def check_sizes(checkpoint: Checkpoint, arguments: dict[str, Any]) -> None:
-    """Raise ValueError where bert_config.json says other sizes than the shapes of a checkpoint do."""
+    """Raise ValueError if a size in bert_config.json differs from the shapes in the checkpoint."""
     for argument, field in SIZES.items():
-        said, actual = checkpoint.config.get(field), arguments[argument]
-        if said not in (None, actual):
-            path = checkpoint.prefix.parent / CONFIG
-            raise ValueError(f"{path} says {field} {said}, but the tensors of {checkpoint.prefix} say {actual}.")
+        configured, actual = checkpoint.config.get(field), arguments[argument]
+        if configured not in (None, actual):
+            expected = f"expected {actual}, as in the tensors of {checkpoint.prefix}, got {configured}"
+            raise ValueError(f"{checkpoint.prefix.parent / CONFIG}: {field}: {expected}.")
 
 
 def heads(checkpoint: Checkpoint, arguments: dict[str, Any]) -> assembly.Heads:
-    """Return the `assembly.Heads` of a checkpoint: a masked-LM head, with the encoder's activation by default."""
+    """Return the `assembly.Heads` of a checkpoint: a masked-LM head, by default with the encoder's activation."""
     config = checkpoint.config
-    if not any((tensor.ours or "").startswith("masked_lm/") for tensor in checkpoint.tensors):
+    if not any((tensor.weight_path or "").startswith("masked_lm/") for tensor in checkpoint.tensors):
         return assembly.Heads()
     activation = ACTIVATIONS[config.get(MLM_ACTIVATION, config.get(ACTIVATION, "gelu"))]
     epsilon = config.get(MLM_EPSILON, arguments["layer_norm_epsilon"])

@@ -1,4 +1,4 @@
-"""TensorFlow objects that are called as the Hub's SavedModels are, and how they are saved.
+"""Build and save TensorFlow objects with the call interface of TensorFlow Hub's SavedModels.
 
 Chapter: notebooks/10_checkpoints.ipynb.
 """
@@ -9,15 +9,15 @@ from typing import Any
 
 
 def hub_object(function: Callable, specification: Any, variables: Iterable[Any] = ()) -> Any:
-    """Return a TensorFlow object that is called as the Hub's are once it has been saved and loaded.
+    """Return a TensorFlow object that has TensorFlow Hub's interface once it has been saved and loaded.
 
     Args:
         function: `function(inputs, training)`, where `training` is a bool.
-        specification: the `tf.TensorSpec` of its inputs.
-        variables: what it uses, all trainable.
+        specification: `tf.TensorSpec`, or a structure of them, of its inputs.
+        variables: list of the variables that it uses, all trainable. Defaults to none.
 
     Returns:
-        a `tf.Module`; `__call__(inputs, training=False, mask=None)` is an attribute of it, as in the Hub's.
+        a `tf.Module` with an attribute `__call__(inputs, training=False, mask=None)`.
     """
     import tensorflow as tf
 
@@ -27,7 +27,7 @@ def hub_object(function: Callable, specification: Any, variables: Iterable[Any] 
 
     for training in (False, True):
         call.get_concrete_function(specification, training=training, mask=None)
-    module = type("HubObject", (tf.Module,), {"variables": None, "trainable_variables": None})()  # no properties here
+    module = type("HubObject", (tf.Module,), {"variables": None, "trainable_variables": None})()  # not properties
     module.__call__ = call
     module.variables, module.trainable_variables = list(variables), list(variables)
     module.regularization_losses = []
@@ -35,7 +35,7 @@ def hub_object(function: Callable, specification: Any, variables: Iterable[Any] 
 
 
 def save(model: Any, path: Path, signature: Any) -> None:
-    """Save a TensorFlow object, without its report of where it wrote to: that path is gone a moment later."""
+    """Save a TensorFlow object without TensorFlow's log message, whose path is temporary."""
     import tensorflow as tf
 
     logger = tf.get_logger()

@@ -22,7 +22,7 @@ TF2_LAYER = {path: path for path in GOOGLE_LAYER} | {
     "feedforward/output": "output",
     "feedforward/gate": "feedforward/gate_0",
 }
-"""Our layers -> tf-models', most of which we named ours after; the name of a model may stand before them."""
+"""Layer -> its name in tf-models; the name of a model may precede it."""
 
 SCAFFOLD = {"pooler_transform": "cls_transform"}
 GATED_LAYER = {
@@ -30,30 +30,30 @@ GATED_LAYER = {
     "feedforward/output": "feedforward/output_0",
     "output_layer_norm": "feedforward/output_layer_norm_0",
 }
-"""How tf-models' scaffold, which talking heads and gated layers are from, differs."""
+"""Names that differ in tf-models' scaffold, which has the talking heads and the gated layers."""
 
 TALKING = {path: path for path in ("self_attention/pre_softmax_weight", "self_attention/post_softmax_weight")}
 MASKED_LM = weight_names(GOOGLE_MASKED_LM, LEAVES)
 
 
 def tf2_names(scaffold: bool = False, gated: bool = False) -> Names:
-    """Return tf-models' names: those of its BERT or of its scaffold are written, and both are read.
+    """Return tf-models' names. Those of its BERT and of its scaffold are both read; one of them is written.
 
     Args:
-        scaffold: bool, whether the names of the scaffold are written.
-        gated: bool, whether its layers are gated.
+        scaffold: bool, whether to write the names of the scaffold. Defaults to False.
+        gated: bool, whether the feed-forward layers are gated. Defaults to False.
     """
-    start = "transformer_scaffold" if scaffold else "transformer/layer"
-    inside = TF2_LAYER | (GATED_LAYER if gated else {})
+    prefix = "transformer_scaffold" if scaffold else "transformer/layer"
+    layer_names = TF2_LAYER | (GATED_LAYER if gated else {})
     return Names(
         weight_names(TF2 | (SCAFFOLD if scaffold else {}), LEAVES)
         | MASKED_LM
         | {"masked_lm/output_bias": "cls/predictions/output_bias/bias"},
-        weight_names(inside, LEAVES) | TALKING,
-        lambda i: f"{start}/" if scaffold and not i else f"{start}_{i}/",
+        weight_names(layer_names, LEAVES) | TALKING,
+        lambda i: f"{prefix}/" if scaffold and not i else f"{prefix}_{i}/",
         r"(?:^|/)(?:transformer/layer|transformer_scaffold)(?:_(\d{1,9}))?/(.+)",
-        other_outside=weight_names(SCAFFOLD, LEAVES),
-        other_inside=weight_names(GATED_LAYER, LEAVES),
+        other_global_names=weight_names(SCAFFOLD, LEAVES),
+        other_layer_names=weight_names(GATED_LAYER, LEAVES),
     )
 
 
@@ -71,7 +71,7 @@ NAMES = {
 
 KEYS = (
     (r"^.*\b_transformer_layers/(\d+)/", r"transformer/layer_\1/"),
-    (r"^.*\blayer_with_weights-(\d+)/(?=_)", r"transformer_scaffold_\1/"),  # counted from the first one there is
+    (r"^.*\blayer_with_weights-(\d+)/(?=_)", r"transformer_scaffold_\1/"),  # not numbered from 0
     (r"\b_attention_layer/_(query|key|value)_dense\b", r"self_attention/\1"),
     (r"\b_attention_layer/_output_dense\b", "self_attention/attention_output"),
     (r"\b_attention_layer\b", "self_attention"),
@@ -91,13 +91,13 @@ KEYS = (
     (r"^.*\bmasked_lm/layer_norm/", "cls/predictions/transform/LayerNorm/"),
     (r"^.*\bmasked_lm/output_bias\.Sbias$", "cls/predictions/output_bias/bias"),
 )
-"""Patterns in the keys of tf-models' own objects, and the names of variables that were saved without one."""
+"""Patterns in the keys of tf-models' objects, and the names of their variables."""
 
 OPTIMIZER = re.compile(
     r"(^|/)(optimizer|\.OPTIMIZER_SLOT)/|/_(iterations|learning_rate)($|/\.)|^(\w*Adam\w*|[mv])/"  # Keras
     r"|/(adam|lamb)_[mv]$|/Adam(_1)?$|^beta[12]_power$"  # google-research/bert, and TF1's own
 )
-"""State of an optimizer; much of it is named after a weight."""
+"""State of an optimizer, which may be named after a weight."""
 
 UNUSED = re.compile(
     r"(^|/)(save_counter|global_step|do_lower_case)($|/\.)"
@@ -105,10 +105,10 @@ UNUSED = re.compile(
     r"|(^|/)cls/(seq_relationship|squad)/|^output_(weights|bias)$"  # heads of google-research/bert
     r"|(^|[/.])(pooler_dense|logits|out_proj)/(kernel|bias)$"  # heads of tf-models
 )
-"""What belongs to a BERT's training or to its other heads."""
+"""Training state, and heads that are not read."""
 
 FINE_TUNED = re.compile(r"(^|/)cls/squad/|^output_(weights|bias)$|(^|[/.])(logits|out_proj)/(kernel|bias)$")
-"""The heads among them that a fine-tuned model answers with, which are not read."""
+"""The heads of fine-tuned models among them."""
 
 FOREIGN = {
     r"group_\d+/|transformer/self_attention/": "ALBERT",
@@ -120,12 +120,12 @@ FOREIGN = {
 
 
 def our_path(name: str, form: str, first_layer: int = 0) -> str | None:
-    """Return our path of the weight that is called `name` in a checkpoint, or None.
+    """Return the path of the weight called `name` in a checkpoint, or None.
 
     Args:
-        name: its name; in a TF2 checkpoint, the name of a model may stand before it.
+        name: string; in a TF2 checkpoint the name of a model may precede the weight's.
         form: "TF1" or "TF2".
-        first_layer: the number that the scaffold's first layer has.
+        first_layer: int, the number of the scaffold's first layer. Defaults to 0.
 
     Example:
         >>> our_path("bert/encoder/layer_3/output/dense/kernel", "TF1")
@@ -134,7 +134,7 @@ def our_path(name: str, form: str, first_layer: int = 0) -> str | None:
         'embeddings/word_embeddings/embeddings'
     """
     names, parts = NAMES[form], name.split("/")
-    layer = names.layers.search(name)
+    layer = names.layer_pattern.search(name)
     if layer:
         return names.path(layer[0].removeprefix("/"), first_layer if "transformer_scaffold" in name else 0)
     paths = (names.path("/".join(parts[start:])) for start in range(len(parts)))
@@ -142,7 +142,7 @@ def our_path(name: str, form: str, first_layer: int = 0) -> str | None:
 
 
 def name_from_key(key: str) -> str:
-    """Return tf-models' name of the variable that it saves under `key` of an object graph, if it is one of `KEYS`.
+    """Return tf-models' name of the variable with the `key` in an object graph, or `key` if no pattern matches.
 
     Example:
         >>> name_from_key("encoder/_transformer_layers/3/_attention_layer/_key_dense/bias")

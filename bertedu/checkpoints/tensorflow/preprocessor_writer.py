@@ -1,10 +1,10 @@
-"""Preprocessors, written: text to BERT's three inputs as a SavedModel, for pipelines that are TensorFlow graphs.
+"""Export preprocessors as SavedModels: from texts to BERT's three inputs, within a TensorFlow graph.
 
     model = tf.saved_model.load(path)                            (after `import tensorflow_text`)
     model(texts)                                                 the dict of three, [B, T]
-    model.bert_pack_inputs([model.tokenize(a), model.tokenize(b)], seq_length=T)      the same, of pairs
+    model.bert_pack_inputs([model.tokenize(a), model.tokenize(b)], seq_length=T)      the same, for pairs
 
-Our own tokenizer is a Rust library, which no graph can hold; tensorflow-text's stands in for it there.
+bertedu's tokenizer is a Rust library, which a graph cannot contain, so the graph uses tensorflow-text's.
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
@@ -24,34 +24,35 @@ TRUNCATION = "round_robin"
 def export_preprocessor(
     preprocessor: BertPreprocessor, path: str | Path, *, truncation: str | None = None, overwrite: bool = False
 ) -> Path:
-    """Write a preprocessor as a SavedModel with the interface of those on the Hub (Kaggle Models).
+    """Export a preprocessor as a SavedModel with the interface of TensorFlow Hub (Kaggle Models).
 
-    After `import tensorflow_text`, `tf.saved_model.load(path)` and `hub.KerasLayer(path)` give an object to be called
-    with strings `[B]`; it returns int32 `input_word_ids`, `input_mask`, `input_type_ids` `[B, T]`, T being the
-    preprocessor's `seq_length`. Its parts can be called too: `tokenize` (strings `[B]` -> int32, ragged
-    `[B, words, pieces]`; it has `get_special_tokens_dict()`), `tokenize_with_offsets` (the same, and where each piece
-    starts and ends, in **bytes** of the text as it is after lower-casing), and `bert_pack_inputs` (a list of one or two
-    of those -> the dict; `seq_length` may be given).
+    After `import tensorflow_text`, `tf.saved_model.load(path)` and `hub.KerasLayer(path)` return an object that is
+    called with strings `[B]` and returns int32 `input_word_ids`, `input_mask`, `input_type_ids` `[B, T]`, where T is
+    the preprocessor's `seq_length`. Its parts can be called too: `tokenize` (strings `[B]` -> int32, ragged `[B, words,
+    pieces]`; it has `get_special_tokens_dict()`), `tokenize_with_offsets` (the same, and the start and end of each
+    piece, in **bytes** of the lower-cased text), and `bert_pack_inputs` (a list of one or two of those -> the dict,
+    with an optional `seq_length`).
 
-    tensorflow-text tokenizes ordinary text as we do. It differs from us where a text spells a special token (we take
-    "[MASK]" for the token, it splits it up), and on control and format characters (we remove most, it puts a space),
-    spaces beyond ASCII (in cased text it does not split at them), and words of more than 100 bytes (we count
-    characters). In lower-case text it also folds more: "ß" to "ss", "ﬁ" to "fi", full-width letters to plain ones.
+    tensorflow-text and bertedu tokenize ordinary text in the same way. They differ on special tokens in a text (bertedu
+    keeps "[MASK]", tensorflow-text splits it), control and format characters (bertedu removes most, tensorflow-text
+    inserts a space), spaces beyond ASCII (tensorflow-text does not split cased text there), and words of more than 100
+    bytes (bertedu counts characters). In lower-case text tensorflow-text also folds more: "ß" to "ss", "ﬁ" to "fi",
+    full-width letters to plain ones.
 
     Args:
-        preprocessor: a `BertPreprocessor`, with a `seq_length`.
-        path: str or path, the directory to write.
-        truncation: defaults to the preprocessor's own. A graph can only cut pairs in turn, so "round_robin" is needed
-            for a preprocessor that cuts them otherwise (single texts are cut in the same way by both).
-        overwrite: bool, whether to replace what is at `path`.
+        preprocessor: a `BertPreprocessor` with a `seq_length`.
+        path: string or path, the directory to write.
+        truncation: None or "round_robin", the only truncation of pairs that the graph supports. Pass it for a
+            preprocessor with another one (single texts are truncated in the same way). Defaults to the preprocessor's.
+        overwrite: bool, whether to replace an existing `path`. Defaults to False.
 
     Returns:
         the `Path` of the directory.
 
     Raises:
-        ImportError: tensorflow-text is not installed, or not the one for this TensorFlow.
-        FileExistsError: `path` is there already.
-        TypeError, ValueError: no `BertPreprocessor`, or one that does what a graph cannot.
+        ImportError: tensorflow-text is not installed, or does not match this TensorFlow.
+        FileExistsError: `path` exists and `overwrite` is False.
+        TypeError, ValueError: not a `BertPreprocessor`, or one with settings that a graph cannot express.
 
     Example:
         export_preprocessor(be.load("minilm").preprocessor, "minilm_text", truncation="round_robin")
@@ -60,8 +61,8 @@ def export_preprocessor(
     check(preprocessor, truncation)
     import_tensorflow_text()
 
-    with replacing(path, overwrite) as new, tempfile.TemporaryDirectory() as nowhere:
-        vocabulary = Path(nowhere) / "vocab.txt"  # its path gets into the graph, as a name, and shall give nothing away
+    with replacing(path, overwrite) as new, tempfile.TemporaryDirectory() as directory:
+        vocabulary = Path(directory) / "vocab.txt"  # the graph contains this path, so it must not reveal anything
         preprocessor.tokenizer.save_vocabulary(vocabulary)
         model = hub_model(preprocessor, str(vocabulary))
         save(model, new, serving(model))
@@ -69,16 +70,16 @@ def export_preprocessor(
 
 
 def check(preprocessor: BertPreprocessor, truncation: str | None) -> None:
-    """Raise TypeError or ValueError where a preprocessor does what its SavedModel would not."""
+    """Raise TypeError or ValueError if a SavedModel cannot express a preprocessor."""
     if not isinstance(preprocessor, BertPreprocessor):
-        raise TypeError(f"preprocessor: expected a BertPreprocessor, as in bert.preprocessor, got {preprocessor!r}")
+        raise TypeError(f"preprocessor: expected a BertPreprocessor, such as bert.preprocessor, got {preprocessor!r}.")
     if truncation not in (None, TRUNCATION):
-        raise ValueError(f"truncation: expected None or {TRUNCATION!r}, got {truncation!r}")
+        raise ValueError(f"truncation: expected None or {TRUNCATION!r}, got {truncation!r}.")
     if (truncation or preprocessor.truncation) != TRUNCATION:
-        accept = f'pass truncation="{TRUNCATION}" to accept that (single texts are cut the same way)'
-        raise ValueError(f"A graph can't cut pairs by truncation={preprocessor.truncation!r}: {accept}.")
+        got = f"truncation: expected {TRUNCATION!r} in a graph, got the preprocessor's {preprocessor.truncation!r}"
+        raise ValueError(f'{got}. Pass truncation="{TRUNCATION}" (single texts are truncated in the same way).')
     if preprocessor.seq_length is None:
-        raise ValueError("The preprocessor has seq_length=None, and a graph needs one: give it, say, seq_length=128.")
+        raise ValueError("preprocessor: expected a seq_length, got None. Make one with seq_length=128, for example.")
     options = preprocessor.tokenizer.get_config()
     names = {
         "strip_accents": options["strip_accents"] not in (None, options["lowercase"]),
@@ -87,26 +88,26 @@ def check(preprocessor: BertPreprocessor, truncation: str | None) -> None:
     }
     wrong = [f"{name}={options[name]!r}" for name, differs in names.items() if differs]
     if wrong:
-        way_out = "tokenize before the graph, with the preprocessor itself (also in tf.data.Dataset.map)"
-        raise ValueError(f"The tokenizer has {', '.join(wrong)}, which tensorflow-text's cannot have: {way_out}.")
+        way_out = "Call the preprocessor itself before the graph (also in tf.data.Dataset.map)"
+        raise ValueError(f"preprocessor: tensorflow-text's tokenizer does not support {', '.join(wrong)}. {way_out}.")
 
 
 def import_tensorflow_text() -> Any:
-    """Return the module tensorflow_text, which also brings the operations that the graph is made of."""
+    """Import tensorflow_text, which also registers the operations of the graph, and return it."""
     try:
         import tensorflow_text
-    except Exception as error:  # it is missing, or TensorFlow's NotFoundError for one made for another version
+    except Exception as error:  # ImportError, or TensorFlow's NotFoundError for another version's build
         import tensorflow as tf
 
         reason = str(error).partition("\n")[0]
         problem = f"tensorflow-text is missing or does not fit TensorFlow {tf.__version__} ({reason:.150})"
         install = f'pip install "bertedu[export]" "tensorflow-text=={tf.__version__.rpartition(".")[0]}.*"'
-        raise ImportError(f"{problem}: {install}") from None
+        raise ImportError(f"{problem}. Install it: {install}") from None
     return tensorflow_text
 
 
 def hub_model(preprocessor: BertPreprocessor, vocabulary: str) -> Any:
-    """Return the object that is saved, with its parts."""
+    """Return the object to save, with its parts."""
     import tensorflow as tf
 
     text = import_tensorflow_text()
@@ -117,7 +118,7 @@ def hub_model(preprocessor: BertPreprocessor, vocabulary: str) -> Any:
     lowercase = preprocessor.tokenizer.get_config()["lowercase"]
     tokenizer = text.BertTokenizer(table, lower_case=lowercase, token_out_type=tf.int32)
     texts = tf.TensorSpec((None,), tf.string, "sentences")
-    once = tf.function(input_signature=[texts], autograph=False)  # written once, however many call it
+    once = tf.function(input_signature=[texts], autograph=False)  # one copy in the graph for all callers
     tokenize, with_offsets = once(tokenizer.tokenize), once(tokenizer.tokenize_with_offsets)  # [B, words, pieces]
     packing = packing_object(preprocessor.seq_length, ids)
 
@@ -132,13 +133,13 @@ def hub_model(preprocessor: BertPreprocessor, vocabulary: str) -> Any:
     special = tf.Module()
     special.__call__ = tf.function(lambda: {name: tf.constant(i) for name, i in ids.items()}, input_signature=[])
     for part in (model, model.tokenize, model.tokenize_with_offsets):
-        part.vocabulary, part.lines = table, lines  # without `lines`, what is loaded could not be saved again
+        part.vocabulary, part.lines = table, lines  # without `lines`, the loaded object could not be saved again
         part.get_special_tokens_dict = special
     return model
 
 
 def pack(segments: Sequence[Any], seq_length: Any, ids: dict[str, int]) -> dict[str, Any]:
-    """Return the three tensors `[B, T]` of one or two ragged `[B, words, pieces]` or `[B, pieces]`, as a dict."""
+    """Pack one or two ragged `[B, words, pieces]` or `[B, pieces]` into a dict of three tensors `[B, T]`."""
     text = import_tensorflow_text()
     segments = [segment.merge_dims(1, -1) if segment.shape.rank > 2 else segment for segment in segments]
     segments = text.RoundRobinTrimmer(seq_length - len(segments) - 1).trim(segments)
@@ -167,7 +168,7 @@ def packing_object(default: int, ids: dict[str, int]) -> Any:
 
 
 def serving(model: Any) -> Any:
-    """Return the function behind `serving_default`."""
+    """Return the function of `serving_default`."""
     import tensorflow as tf
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "sentences")], autograph=False)

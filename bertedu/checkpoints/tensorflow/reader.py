@@ -1,12 +1,12 @@
-"""TensorFlow checkpoints: google-research/bert's (TF1, by name) and tf-models' (TF2, object graphs), read as data.
+"""Read TensorFlow checkpoints: google-research/bert's (TF1, by name) and tf-models' (TF2, object graphs).
 
-The keys of a TF2 checkpoint follow the Python objects that were saved and differ from program to program. Beside each
-key stands its variable's full name, though, and those are the same in tf-models' encoders of both generations, its
-pretrainer, its classifiers, its scaffold and the Hub's SavedModels: one table of names serves them all. Sizes come from
-the tensors' shapes; TF1's do not say how many heads there are, so that bert_config.json has to.
+The keys of a TF2 checkpoint follow the saved Python objects and differ between programs. But a checkpoint also has the
+full name of each variable, and these are the same in tf-models' encoders of both generations, its pretrainer,
+classifiers and scaffold, and in TensorFlow Hub's SavedModels: one table of names is enough. Sizes come from the
+tensors' shapes; the number of heads of a TF1 checkpoint comes from bert_config.json.
 
-Nothing in a checkpoint is executed. What it does not say is taken to be as in all the published ones: post-norm,
-epsilon 1e-12, and the tanh form of GELU. Chapter: notebooks/10_checkpoints.ipynb.
+Nothing in a checkpoint is executed. Settings that it does not contain default to those of all published BERTs:
+post-norm, epsilon 1e-12, and the tanh approximation of GELU. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
 import functools
@@ -32,7 +32,7 @@ def read(path: Path, dtype: str | None = None) -> Bert:
 
     Args:
         path: a directory with one checkpoint, or a checkpoint's prefix ("bert_model.ckpt", "ckpt-1000").
-        dtype: name of the type of the weights. Defaults to the one they have there.
+        dtype: name of the weights' dtype. Defaults to the checkpoint's.
 
     Raises:
         FileNotFoundError, ValueError: a file, field or tensor is missing, unknown, mis-shaped or damaged.
@@ -49,7 +49,7 @@ def read_model(checkpoint: Checkpoint, make_tokenizer: Callable[[], BertTokenize
 
     Args:
         checkpoint: a `files.Checkpoint`.
-        make_tokenizer: function that returns its `BertTokenizer`; called once the tensors are known to fit.
+        make_tokenizer: function that returns its `BertTokenizer`, called after the tensors have been checked.
         dtype: as for `read`.
     """
     described = describe(checkpoint, dtype)
@@ -60,8 +60,8 @@ def read_model(checkpoint: Checkpoint, make_tokenizer: Callable[[], BertTokenize
     check_sizes(checkpoint, described.arguments)
     unread = [t.name for t in checkpoint.tensors if FINE_TUNED.search(t.name) and not OPTIMIZER.search(t.name)]
     if unread:
-        head = f"{checkpoint.prefix} holds a head that is not read"
-        warnings.warn(f"{head}, {shortened(unread)}: classifier is None.", stacklevel=2)
+        head = f"{checkpoint.prefix}: the head of a fine-tuned model is not read"
+        warnings.warn(f"{head} ({shortened(unread)}): classifier is None.", stacklevel=2)
     tokenizer = make_tokenizer()
     parts = assembly.fill(described, dtype)
     return Bert(tokenizer, preprocessor=preprocessor_for(tokenizer, parts["encoder"]), **parts)
@@ -71,33 +71,33 @@ def describe(checkpoint: Checkpoint, dtype: str | None = None) -> assembly.Descr
     """Return the `Description` of the model in a checkpoint."""
     arguments, form = encoder_arguments(checkpoint, dtype), checkpoint.form
     prefix, shape = checkpoint.prefix, functools.partial(stored_shape, form=form)
-    reader = functools.cache(lambda: open_reader(prefix))  # opened at the first tensor, for all
+    reader = functools.cache(lambda: open_reader(prefix))  # opened once, at the first tensor
 
     def read(tensor):
-        return read_value(reader(), tensor.place, prefix)
+        return read_value(reader(), tensor.location, prefix)
 
-    stored = strict.Stored(checkpoint.tensors, read, prefix, "the rest of it", shape, name=NAMES[form].name)
+    stored = strict.Stored(checkpoint.tensors, read, prefix, "the other tensors", shape, name=NAMES[form].name)
     return assembly.Description(arguments, heads(checkpoint, arguments), prefix, stored)
 
 
 def hint(checkpoint: Checkpoint) -> str:
-    """Return a sentence on what a checkpoint without a BERT seems to hold, or nothing."""
+    """Return a sentence on the likely content of a checkpoint without a BERT, or ""."""
     unknown = [tensor.name for tensor in checkpoint.tensors if not tensor.known]
-    kinds = [kind for sign, kind in FOREIGN.items() if any(re.search(sign, name, re.I) for name in unknown)]
-    if kinds:
-        return f" It looks like a checkpoint of {kinds[0]}, which is another architecture."
-    if not unknown and not any(tensor.ours for tensor in checkpoint.tensors):
-        return " There are no weights in it at all."
+    models = [model for pattern, model in FOREIGN.items() if any(re.search(pattern, name, re.I) for name in unknown)]
+    if models:
+        return f" It looks like a checkpoint of {models[0]}, which is another architecture."
+    if not unknown and not any(tensor.weight_path for tensor in checkpoint.tensors):
+        return " It has no weights."
     return ""
 
 
 def stored_shape(path: str, shape: tuple[int, ...], form: str) -> tuple[int, ...]:
-    """Return the shape of a weight in a checkpoint: ours in TF2; in TF1 heads are not split."""
+    """Return the shape of a weight in a checkpoint: the same in TF2; in TF1 heads are merged."""
     if form == "TF2" or len(shape) < 2:
         return shape
     if path.endswith("bias"):
         return (math.prod(shape),)
-    split = len(shape) - 1 if "attention_output" in path else 1  # the axes of `shape` that are inputs
+    split = len(shape) - 1 if "attention_output" in path else 1  # number of input axes of `shape`
     return math.prod(shape[:split]), math.prod(shape[split:])
 
 
@@ -106,12 +106,12 @@ def read_tokenizer(vocabulary: Path, lowercase: bool | None = None) -> BertToken
 
     Args:
         vocabulary: path of the file.
-        lowercase: bool, or None: as google-research/bert's own check does, what the name of the file's directory says,
-            "uncased" or "cased" in it or in the two above it.
+        lowercase: bool, whether to lower-case texts. Defaults to None: as in google-research/bert, "uncased" or "cased"
+            in the name of the file's directory, or of one of the two above it, decides.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: a damaged vocabulary, or nothing says whether it is lower case.
+        FileNotFoundError: the file does not exist.
+        ValueError: the vocabulary is damaged, or its case is unknown.
     """
     directory = vocabulary.parent
     if not vocabulary.is_file():
@@ -120,6 +120,6 @@ def read_tokenizer(vocabulary: Path, lowercase: bool | None = None) -> BertToken
         if lowercase is None and "cased" in folder.name.lower():
             lowercase = "uncased" in folder.name.lower()
     if lowercase is None:
-        way = f'write "{LOWERCASE}": true (or false) into {directory / CONFIG}, or name it "uncased" or "cased"'
-        raise ValueError(f"Nothing says whether {vocabulary} is for lower-case text: {way}.")
+        way_out = f'Write "{LOWERCASE}": true (or false) into {directory / CONFIG}'
+        raise ValueError(f'{vocabulary}: expected "uncased" or "cased" in the name of its directory. {way_out}.')
     return BertTokenizer(vocabulary, lowercase=lowercase)

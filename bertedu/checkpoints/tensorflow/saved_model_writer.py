@@ -1,11 +1,11 @@
-"""SavedModels, written: the interface of the Hub's BERTs, so that their users can take one of ours instead.
+"""Write SavedModels with the interface of TensorFlow Hub's BERTs.
 
     model = tf.saved_model.load(path)
     model(inputs, training=False)               sequence_output, pooled_output, default, encoder_outputs
     model.mlm(inputs + masked_lm_positions)     the same without default, and mlm_logits
 
-A SavedModel is a program and its weights. The program is what our layers do while TensorFlow watches them; to run it,
-neither Keras nor this package is needed. Chapter: notebooks/10_checkpoints.ipynb.
+A SavedModel is a program, traced by TensorFlow, and its weights. It runs without Keras and without this package.
+Chapter: notebooks/10_checkpoints.ipynb.
 """
 
 from collections.abc import Callable
@@ -38,55 +38,53 @@ POOLER = "pooler_transform/"
 
 
 def export_saved_model(bert: Bert, path: str | Path, *, overwrite: bool = False) -> Path:
-    """Write a BERT as a SavedModel with the interface of those on the Hub (Kaggle Models).
+    """Export a BERT as a SavedModel with the interface of TensorFlow Hub (Kaggle Models).
 
-    `tf.saved_model.load(path)` and `hub.KerasLayer(path, trainable=True)` give an object to be called with a dict of
-    int32 `input_word_ids`, `input_mask`, `input_type_ids` `[B, T]`; dropout acts with `training=True`. It has the
-    attributes `variables`, `trainable_variables` (all weights, whatever is frozen here), `regularization_losses`,
-    `vocab_file`, `do_lower_case` and, from a BERT with a masked-LM head, `mlm`, which takes `masked_lm_positions`
-    `[B, M]` too. Variables are named as in tf-models ("transformer/layer_0/self_attention/query/kernel:0"). In Keras 3
-    it is `keras.layers.TFSMLayer(path, call_endpoint="__call__", trainable=True)`. The signature `serving_default` has
-    names for its inputs and outputs: `sequence_output`, `pooled_output`, `encoder_output_0`, `encoder_output_1`, ...
+    `tf.saved_model.load(path)` and `hub.KerasLayer(path, trainable=True)` return an object that is called with a dict
+    of int32 `input_word_ids`, `input_mask`, `input_type_ids` `[B, T]`; `training=True` turns dropout on. It has the
+    attributes `variables`, `trainable_variables` (all weights, even frozen ones), `regularization_losses`,
+    `vocab_file`, `do_lower_case` and, for a BERT with a masked-LM head, `mlm`, which also takes `masked_lm_positions`
+    `[B, M]`. Variables are named as in tf-models ("transformer/layer_0/self_attention/query/kernel:0"). In Keras 3, use
+    `keras.layers.TFSMLayer(path, call_endpoint="__call__", trainable=True)`. The outputs of the signature
+    `serving_default` are `sequence_output`, `pooled_output`, `encoder_output_0`, `encoder_output_1`, ...
 
-    A BERT that was published without a pooler (`has_pooler=False`) is written without one: the SavedModel gives no
-    `pooled_output` and no `default`, which would be noise. A classifier has no place in this interface and is not
-    written. `be.load(path)` reads everything else back, bit for bit.
+    A BERT without a pretrained pooler (`has_pooler=False`) is exported without `pooled_output` and `default`. A
+    classifier is not exported. `be.load(path)` restores everything else bit for bit.
 
     Args:
-        bert: a `Bert`, or anything that has its `encoder`, `masked_lm`, `tokenizer` and `has_pooler`.
-        path: str or path, the directory to write.
-        overwrite: bool, whether to replace what is at `path`.
+        bert: a `Bert`, or any object with `encoder`, `masked_lm`, `tokenizer` and `has_pooler`.
+        path: string or path, the directory to write.
+        overwrite: bool, whether to replace an existing `path`. Defaults to False.
 
     Returns:
         the `Path` of the directory.
 
     Raises:
-        FileExistsError: `path` is there already.
-        ValueError: Keras runs on another backend, or `bert` has what no reader of a SavedModel would know of:
-            `norm_first`, `output_range`, an activation without a name, or parts of other classes.
+        FileExistsError: `path` exists and `overwrite` is False.
+        ValueError: Keras runs on another backend, or the format cannot express a part of `bert`: `norm_first`,
+            `output_range`, an activation without a name, or layers of other classes.
 
     Example:
         export_saved_model(be.load("minilm"), "minilm_saved")
         outputs = tf.saved_model.load("minilm_saved")(inputs)
     """
     check(bert)
-    beside_weights = config(bert)
+    fields = config(bert)
     with replacing(path, overwrite) as new:
         vocabulary = new.parent / "vocab.txt"
         bert.tokenizer.save_vocabulary(vocabulary)
         model = hub_model(bert, vocabulary)
         save(model, new, serving(model))
-        beside = new / "variables"  # the weights' checkpoint is there, and what the graph does not say goes beside it
-        write_json(beside / conf.CONFIG, beside_weights)
-        bert.tokenizer.save(beside / TOKENIZER)
+        write_json(new / "variables" / conf.CONFIG, fields)  # beside the weights, what the graph does not contain
+        bert.tokenizer.save(new / "variables" / TOKENIZER)
     return Path(path)
 
 
 def check(bert: Bert) -> None:
     """Raise ValueError unless Keras runs on TensorFlow and the format can express every part of `bert`."""
     if devices.backend() != "tensorflow":
-        backend = f"A SavedModel is a program of TensorFlow's, but Keras runs on {devices.backend()!r}"
-        raise ValueError(f"{backend}: export it in a Python that was started with KERAS_BACKEND=tensorflow.")
+        backend = f"A SavedModel needs Keras' TensorFlow backend, got {devices.backend()!r}"
+        raise ValueError(f"{backend}. Export it in a Python that was started with KERAS_BACKEND=tensorflow.")
     encoder, pretrainer = bert.encoder, bert.masked_lm
     head = pretrainer and pretrainer.masked_lm
     why = special_parts(encoder, (MultiHeadAttention, TalkingHeadsAttention), (Feedforward, GatedFeedforward))
@@ -99,8 +97,8 @@ def check(bert: Bert) -> None:
         why.append(f"a masked-LM head of the class {type(head).__name__}")
     why += [f"the activation {function!r}" for function in activations if name_of(function) is None]
     if why:
-        way_out = "Its program alone, without the Hub's interface, is what keras.Model.export writes."
-        raise ValueError(f"A SavedModel like the Hub's has no field for {' and '.join(why)}. {way_out}")
+        way_out = "Use keras.Model.export for a SavedModel with another interface."
+        raise ValueError(f"TensorFlow Hub's interface cannot express {' and '.join(why)}. {way_out}")
     check_table(bert)
 
 
@@ -110,7 +108,7 @@ def name_of(activation: Callable) -> str | None:
 
 
 def config(bert: Bert) -> dict[str, Any]:
-    """Return the content of bert_config.json, whose fields are google-research/bert's.
+    """Return the content of bert_config.json, with google-research/bert's fields.
 
     Raises:
         ValueError: `saved_model.read` would refuse it.
@@ -132,16 +130,16 @@ def config(bert: Bert) -> dict[str, Any]:
 
 
 def hub_model(bert: Bert, vocabulary: Path) -> Any:
-    """Return the object that is saved: a copy of the weights under the Hub's names, and functions that use it."""
+    """Return the object to save: copies of the weights under TensorFlow Hub's names, and functions that use them."""
     import tensorflow as tf
 
     names = hub_names(bert.encoder)
     copies = {
-        ours: tf.Variable(variable.value, name=("bert/" if ours.startswith("masked_lm/") else "") + names.name(ours))
-        for ours, variable in weights(bert.encoder, bert.masked_lm).items()
-        if bert.has_pooler or not ours.startswith(POOLER)
+        path: tf.Variable(variable.value, name=("bert/" if path.startswith("masked_lm/") else "") + names.name(path))
+        for path, variable in weights(bert.encoder, bert.masked_lm).items()
+        if bert.has_pooler or not path.startswith(POOLER)
     }
-    of_encoder = {ours: copy for ours, copy in copies.items() if not ours.startswith("masked_lm/")}
+    of_encoder = {path: copy for path, copy in copies.items() if not path.startswith("masked_lm/")}
     model = encoder_object(bert.encoder, None, of_encoder)
     model.vocab_file = tf.saved_model.Asset(str(vocabulary))
     model.do_lower_case = tf.Variable(bert.tokenizer.get_config()["lowercase"], trainable=False, name="do_lower_case")
@@ -152,7 +150,7 @@ def hub_model(bert: Bert, vocabulary: Path) -> Any:
 
 
 def hub_names(encoder: BertEncoder) -> Names:
-    """Return the names of weights in the Hub's SavedModels of such an encoder.
+    """Return the names of weights in TensorFlow Hub's SavedModel of such an encoder.
 
     Example:
         >>> from bertedu.encoder import BertEncoder
@@ -167,17 +165,18 @@ def encoder_object(encoder: BertEncoder, masked_lm: BertPretrainer | None, copie
     """Return the `hub_object` of an encoder.
 
     Args:
-        encoder: the `BertEncoder` whose program it is.
-        masked_lm: the `BertPretrainer` on it whose head is called too, or None.
-        copies: the TensorFlow variables to use in place of its weights, by our paths; an absent pooler is not used.
+        encoder: the `BertEncoder` to trace.
+        masked_lm: the `BertPretrainer` on it, to add its masked-LM head; or None.
+        copies: dict, path -> the TensorFlow variable to use instead of the weight; without a pooler's, it has no
+            pooler.
     """
     import tensorflow as tf
 
     variables = weights(encoder, masked_lm)
-    has_pooler = any(ours.startswith(POOLER) for ours in copies)
+    has_pooler = any(path.startswith(POOLER) for path in copies)
 
     def call(inputs, training):
-        values = [(variable, copies.get(ours)) for ours, variable in variables.items()]
+        values = [(variable, copies.get(path)) for path, variable in variables.items()]
         values = [(k, tf.zeros(k.shape) if v is None else v) for k, v in values]
         with keras.StatelessScope(values + fresh_seeds(encoder)):
             outputs = dict(encoder({name: inputs[name] for name in INPUTS}, training=training))
@@ -193,23 +192,23 @@ def encoder_object(encoder: BertEncoder, masked_lm: BertPretrainer | None, copie
 
 
 def fresh_seeds(encoder: BertEncoder) -> list[tuple[Any, Any]]:
-    """Return a random state for each dropout, sampled whenever the program runs, and so not a variable of it."""
+    """Return a random state for each dropout, sampled in the graph at every call, so that it is not a variable."""
     import tensorflow as tf
 
     weights = {id(variable) for variable in encoder.weights}
     states = [variable for variable in encoder.variables if id(variable) not in weights]
-    drawn = tf.random.uniform((len(states), 2), maxval=tf.int32.max, dtype=tf.int32)
-    return list(zip(states, tf.unstack(tf.cast(drawn, "uint32"), num=len(states)), strict=True))
+    seeds = tf.random.uniform((len(states), 2), maxval=tf.int32.max, dtype=tf.int32)
+    return list(zip(states, tf.unstack(tf.cast(seeds, "uint32"), num=len(states)), strict=True))
 
 
 def serving(model: Any) -> Any:
-    """Return the function behind `serving_default`, which is flat: TensorFlow's servers know no lists."""
+    """Return the function of `serving_default`, whose outputs are flat, because TensorFlow Serving has no lists."""
     import tensorflow as tf
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32, name) for name in INPUTS], autograph=False)
     def serve(input_word_ids, input_mask, input_type_ids):
         inputs = dict(zip(INPUTS, (input_word_ids, input_mask, input_type_ids), strict=True))
-        outputs = dict(model.__call__(inputs))  # it is an attribute: Python does not look there for `model(inputs)`
+        outputs = dict(model.__call__(inputs))  # an attribute, so `model(inputs)` would not find it
         outputs.pop("default", None)
         layers = outputs.pop("encoder_outputs")
         return outputs | {f"encoder_output_{i}": layer for i, layer in enumerate(layers)}
