@@ -36,8 +36,10 @@ def steps(options: Namespace) -> list[tuple[str, list[str]]]:
         ("format", [*python, "ruff", "format", "--check", "."]),
         ("types", [*python, "mypy"]),
     ]
-    if (common.CHECKOUT / "tools" / "check_js.py").is_file():
-        lint.append(("javascript", [*python, "tools.check_js"]))
+    tools = (("javascript", "check_js"), ("words", "check_words"))
+    lint += [
+        (name, [*python, f"tools.{tool}"]) for name, tool in tools if (common.CHECKOUT / f"tools/{tool}.py").is_file()
+    ]
     if options.lint:
         return lint
     coverage = [("combine", [*python, "coverage", "combine", "--quiet"]), ("coverage", [*python, "coverage", "report"])]
