@@ -30,15 +30,6 @@ from bertedu.vocabulary import (
 
 FIELDS = dict.fromkeys(("vocab", "lowercase", "strip_accents", "tokenize_chinese_chars", "added_tokens"), ANYTHING)
 PARALLEL_FROM = 256  # with fewer texts, starting the threads of the Rust library takes longer than the work
-PARALLELISM = "TOKENIZERS_PARALLELISM"  # environment variable of the Rust library
-
-if hasattr(os, "register_at_fork"):
-    # Threads do not survive a fork, so a child process that used them would hang. It starts without parallelism, unless
-    # the user has set the variable. "off" means "false" to the library; the unusual spelling marks our own value.
-    os.register_at_fork(
-        before=lambda: os.environ.setdefault(PARALLELISM, "off"),
-        after_in_parent=lambda: os.environ.get(PARALLELISM) == "off" and os.environ.pop(PARALLELISM),
-    )
 
 
 @keras.saving.register_keras_serializable(package="bertedu")
