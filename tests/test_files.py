@@ -453,7 +453,7 @@ from pathlib import Path
 from bertedu import checkpoints, cli
 from tools.kill_writers import WRITERS
 
-FORMATS = {"our directory": "bertedu", "Hugging Face": "huggingface", ".keras": "keras", "SavedModel": "saved_model"}
+FORMATS = {"bertedu directory": "bertedu", "Hugging Face": "huggingface", ".keras": "keras", "SavedModel": "saved_model"}
 assert set(FORMATS.values()) == {*checkpoints.WRITERS, "saved_model"}
 directory, kind, names = Path(sys.argv[1]), sys.argv[2], sys.argv[3].split(",")
 source = str(directory / "our_directory" / "bert")
@@ -516,7 +516,7 @@ def fill_the_disk(directory, kind, *writers):
 
 @posix
 def test_a_file_that_may_not_grow(tmp_path):
-    fill_the_disk(tmp_path, "limit", "our directory", ".keras", "training state")
+    fill_the_disk(tmp_path, "limit", "bertedu directory", ".keras", "training state")
 
 
 @pytest.mark.slow
@@ -528,7 +528,7 @@ def test_every_writer_on_a_full_disk(kind, tmp_path):
         if mounted.returncode:
             pytest.skip("mounting a small disk needs root")
     try:
-        names = ("our directory", "Hugging Face", ".keras", "SavedModel", "view .html", "training state")
+        names = ("bertedu directory", "Hugging Face", ".keras", "SavedModel", "view .html", "training state")
         fill_the_disk(tmp_path, kind, *names)
     finally:
         if kind == "disk":

@@ -116,6 +116,27 @@ TINY_GRADIENT = "it is right except for a gradient as small as 0.000002: "
 OTHER_EPSILON = f"{TINY_GRADIENT}epsilon is 1e-6, as in the original BERT."
 
 
+ADAMW_MISTAKES = (  # arguments of `_adamw` that make a mistake, and what to say then
+    (
+        {"correct": False},
+        "the bias correction is missing: for the step, divide m by 1 - 0.9**t and v by 1 - 0.999**t.",
+    ),
+    ({"coupled": True}, "the decay goes through m and v, as in Adam. AdamW decays the weight itself."),
+    ({"root": False}, "divide by the square root of v, not by v."),
+    ({"betas": (B2, B1)}, "the two betas are swapped: use 0.9 for m and 0.999 for v."),
+    (
+        {"betas": (1 - B1, 1 - B2)},
+        "it forgets nearly everything: 0.9 and 0.999 multiply the old moments, the rest multiplies g.",
+    ),
+    ({"sign": 1}, "it climbs: the step should go against the gradient."),
+    ({"scaled": False}, "the decay is far too strong. Multiply it by the learning rate, too."),
+    ({"epsilon": 0.0}, f"{TINY_GRADIENT}add 1e-6 to the square root that you divide by."),
+    ({"epsilon": 0.0, "under_root": EPSILON}, "add 1e-6 after taking the square root, not under it."),
+    ({"epsilon": 1e-7}, OTHER_EPSILON),  # Keras' own
+    ({"epsilon": 1e-8}, OTHER_EPSILON),  # torch's
+)
+
+
 def check_adamw(answer):
     cases = (
         (0.8, 0.05, 0.0, 0.0, 1, 0.01, 0.5),
@@ -125,26 +146,7 @@ def check_adamw(answer):
     got = [numbers(call(answer, *case)) for case in cases]
     if any(part.shape != (3,) for part in got):
         raise WrongAnswer("return three numbers: the new weight, the new m and the new v.")
-    reasons = (
-        (
-            {"correct": False},
-            "the bias correction is missing: for the step, divide m by 1 - 0.9**t and v by 1 - 0.999**t.",
-        ),
-        ({"coupled": True}, "the decay goes through m and v, as in Adam. AdamW decays the weight itself."),
-        ({"root": False}, "divide by the square root of v, not by v."),
-        ({"betas": (B2, B1)}, "the two betas are swapped: use 0.9 for m and 0.999 for v."),
-        (
-            {"betas": (1 - B1, 1 - B2)},
-            "it forgets nearly everything: 0.9 and 0.999 multiply the old moments, the rest multiplies g.",
-        ),
-        ({"sign": 1}, "it climbs: the step should go against the gradient."),
-        ({"scaled": False}, "the decay is far too strong. Multiply it by the learning rate, too."),
-        ({"epsilon": 0.0}, f"{TINY_GRADIENT}add 1e-6 to the square root that you divide by."),
-        ({"epsilon": 0.0, "under_root": EPSILON}, "add 1e-6 after taking the square root, not under it."),
-        ({"epsilon": 1e-7}, OTHER_EPSILON),  # Keras' own
-        ({"epsilon": 1e-8}, OTHER_EPSILON),  # torch's
-    )
-    typical = [([_adamw(*case, **mistake) for case in cases], reason) for mistake, reason in reasons]
+    typical = [([_adamw(*case, **mistake) for case in cases], reason) for mistake, reason in ADAMW_MISTAKES]
     typical.append(
         (
             [_adamw(*case[:-1], 0.0) for case in cases],

@@ -114,26 +114,28 @@ def check_gated(answer):
     compare(got, expected, typical)
 
 
-def check_talk(answer):
-    def talk(logits, pre_softmax, post_softmax, axis=-1):
-        projected = np.einsum("nts,nm->mts", logits, pre_softmax)
-        return np.einsum("nts,nm->mts", _softmax(projected, axis), post_softmax)
+def _talk(logits, pre_softmax, post_softmax, axis=-1):
+    projected = np.einsum("nts,nm->mts", logits, pre_softmax)
+    return np.einsum("nts,nm->mts", _softmax(projected, axis), post_softmax)
 
+
+def _wrong_talks():
+    """Results of mistakes inside one of the steps, with the reasons to give."""
     eye = np.eye(N)
-    typical = [
+    return [
         (_softmax(LOGITS), "the heads don't talk yet: these are their separate attention weights."),
-        (talk(LOGITS, PRE_SOFTMAX, eye), "the second projection is missing, the one after the softmax."),
-        (talk(LOGITS, eye, POST_SOFTMAX), "the first projection is missing, the one before the softmax."),
-        (talk(LOGITS, PRE_SOFTMAX.T, POST_SOFTMAX.T), "both matrices are transposed: row n is the input head."),
-        (talk(LOGITS, PRE_SOFTMAX.T, POST_SOFTMAX), "the first matrix is transposed: row n is the input head."),
-        (talk(LOGITS, PRE_SOFTMAX, POST_SOFTMAX.T), "the second matrix is transposed: row n is the input head."),
-        (talk(LOGITS, POST_SOFTMAX, PRE_SOFTMAX), "the two matrices are swapped."),
+        (_talk(LOGITS, PRE_SOFTMAX, eye), "the second projection is missing, the one after the softmax."),
+        (_talk(LOGITS, eye, POST_SOFTMAX), "the first projection is missing, the one before the softmax."),
+        (_talk(LOGITS, PRE_SOFTMAX.T, POST_SOFTMAX.T), "both matrices are transposed: row n is the input head."),
+        (_talk(LOGITS, PRE_SOFTMAX.T, POST_SOFTMAX), "the first matrix is transposed: row n is the input head."),
+        (_talk(LOGITS, PRE_SOFTMAX, POST_SOFTMAX.T), "the second matrix is transposed: row n is the input head."),
+        (_talk(LOGITS, POST_SOFTMAX, PRE_SOFTMAX), "the two matrices are swapped."),
         (
-            talk(LOGITS, PRE_SOFTMAX, POST_SOFTMAX, 0),
+            _talk(LOGITS, PRE_SOFTMAX, POST_SOFTMAX, 0),
             "the softmax is over the heads. Take it over the keys, the last axis.",
         ),
         (
-            talk(LOGITS, PRE_SOFTMAX, POST_SOFTMAX, 1),
+            _talk(LOGITS, PRE_SOFTMAX, POST_SOFTMAX, 1),
             "the softmax is over the queries. Take it over the keys, the last axis.",
         ),
         (
@@ -145,15 +147,17 @@ def check_talk(answer):
             "the softmax comes last. Apply it between the two projections.",
         ),
     ]
+
+
+def _misplaced_softmaxes():
+    """Results of a softmax at the wrong point or over the wrong axis, with the reasons to give."""
     powers = np.exp(np.einsum("nts,nm->mts", LOGITS, PRE_SOFTMAX))
-    both_after, global_softmax = (
-        np.einsum("nts,nm,mk->kts", _softmax(LOGITS), PRE_SOFTMAX, POST_SOFTMAX),
-        powers / powers.sum(),
-    )
-    typical += [
+    both_after = np.einsum("nts,nm,mk->kts", _softmax(LOGITS), PRE_SOFTMAX, POST_SOFTMAX)
+    global_softmax = powers / powers.sum()
+    return [
         (both_after, "both projections come after the softmax. Apply the first one before it."),
         (
-            _softmax(talk(LOGITS, PRE_SOFTMAX, POST_SOFTMAX)),
+            _softmax(_talk(LOGITS, PRE_SOFTMAX, POST_SOFTMAX)),
             "there is a softmax after the second projection. Remove it.",
         ),
         (
@@ -161,6 +165,9 @@ def check_talk(answer):
             "each row has its own softmax: divide by its sum, axis=-1.",
         ),
     ]
+
+
+def check_talk(answer):
     try:
         got = call(answer, LOGITS.copy(), PRE_SOFTMAX.copy(), POST_SOFTMAX.copy())
     except WrongAnswer as reason:
@@ -169,7 +176,7 @@ def check_talk(answer):
                 f"{reason} The matrices project the heads, which are the first axis; @ uses the last."
             ) from None
         raise
-    compare(got, talk(LOGITS, PRE_SOFTMAX, POST_SOFTMAX), typical)
+    compare(got, _talk(LOGITS, PRE_SOFTMAX, POST_SOFTMAX), [*_wrong_talks(), *_misplaced_softmaxes()])
 
 
 EXERCISES = {
