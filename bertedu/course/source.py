@@ -37,12 +37,9 @@ def show_source(obj: Any, docstring: bool = False) -> None:
         raise TypeError(f"obj: expected an object with Python source, got {obj!r}.") from None
     first = max(first, 1)  # inspect numbers a module from 0
     hidden = set() if docstring else docstring_lines("".join(lines))
-    indent = len(lines[0]) - len(lines[0].lstrip())  # of a method
-    numbered = [
-        (first + i, line[indent:].rstrip("\n") if line[:indent].isspace() else line.rstrip("\n"))
-        for i, line in enumerate(lines)
-        if i + 1 not in hidden
-    ]
+    margin = lines[0][: -len(lines[0].lstrip())]  # of a method
+    unindented = enumerate((line.removeprefix(margin).rstrip("\n") for line in lines), first)
+    numbered = [(number, line) for number, line in unindented if number - first + 1 not in hidden]
     while numbered and not numbered[-1][1].strip():
         numbered.pop()
     show_code(f"{_short(path)}, lines {first} to {first + len(lines) - 1}", numbered)

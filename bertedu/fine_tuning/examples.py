@@ -223,10 +223,8 @@ def weights_of_classes(class_weights: Any, train: Examples, num_classes: int) ->
         class_weights = class_weights.to_dict()
     if isinstance(class_weights, Mapping):
         values = _weights_by_name(class_weights, num_classes, train.names)
-    elif isinstance(class_weights, str | bytes) or np.ndim(class_weights) != 1:
-        raise ValueError(f"{expected}, got {class_weights!r}.")
     else:
-        values = [_number(weight) for weight in class_weights]
+        values = [_number(weight) for weight in class_weights] if np.ndim(class_weights) == 1 else []
     weights = np.array(values, "float64")
     if weights.shape != (num_classes,) or not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
         raise ValueError(f"{expected}, got {class_weights!r}.")

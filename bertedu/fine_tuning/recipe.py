@@ -96,20 +96,9 @@ def fine_tune(
         classifier = bert.classifier_for(num_classes=2)
         history = be.fine_tune(classifier, bert.preprocessor, train=(texts, labels), output_dir="runs/first")
     """
+    updates = (learning_rate, schedule, warm_up, weight_decay, clip_norm)
     config = TrainingConfig(
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        schedule=schedule,
-        warm_up=warm_up,
-        weight_decay=weight_decay,
-        clip_norm=clip_norm,
-        max_length=max_length,
-        class_weights=class_weights,
-        seed=seed,
-        precision=precision,
-        jit_compile=jit_compile,
-        restore_best=restore_best,
+        epochs, batch_size, *updates, max_length, class_weights, seed, precision, jit_compile, restore_best
     )
     _check(classifier, preprocessor)
     callbacks = check(callbacks, schedule)
@@ -158,8 +147,6 @@ def _prepare(classifier, preprocessor, train, validation, config):
 
 def _names(classifier, train):
     """The class names in the order of the classifier's outputs, if it has all those of the data."""
-    names, known = getattr(train, "names", None), getattr(classifier, "class_names", None)
-    if names is None or known is None:
-        return None
-    known_names = {canonical(name) for name in known}
-    return list(known) if all(canonical(name) in known_names for name in names) else None
+    names, known = getattr(train, "names", None), classifier.class_names
+    matching = names is not None and known is not None and {*map(canonical, names)} <= {*map(canonical, known)}
+    return list(known) if matching else None

@@ -75,9 +75,8 @@ class Run:
                 # Or the weights of the next epoch, which is repeated, if the process was killed between the two files.
                 self._check_best([self.history.best_epoch, len(self.history.epochs)])
         self.callbacks = callbacks
-        self.callback_list = keras.callbacks.CallbackList(
-            callbacks, model=self.model, verbose=0, epochs=epochs, steps=self.steps_per_epoch
-        )
+        sizes = {"epochs": epochs, "steps": self.steps_per_epoch}
+        self.callback_list = keras.callbacks.CallbackList(callbacks, model=self.model, verbose=0, **sizes)
         if self.history.finished:  # restore weights and callbacks only, so that `seeds` can compare the results
             self._restore(saved)
             return self.history
@@ -262,8 +261,7 @@ class Run:
         if self.folder is not None:
             preprocessor, limit = self.training.preprocessor, {"seq_length": self.training.max_length}
             preprocessor = type(preprocessor).from_config(preprocessor.get_config() | limit)
-            network = self.classifier.network
-            bert = Bert(preprocessor.tokenizer, network, preprocessor, classifier=self.classifier)
+            bert = Bert(preprocessor.tokenizer, self.classifier.network, preprocessor, classifier=self.classifier)
             save_checkpoint(bert, self.folder / MODEL, overwrite=True)
             self.history.save(self.folder / HISTORY)
             self._save()
@@ -278,7 +276,5 @@ class Run:
             return
         for weight, trained in zip(self.classifier.weights, self.model.weights, strict=True):
             old, new = keras.ops.convert_to_numpy(weight), keras.ops.convert_to_numpy(trained)
-            if not np.array_equal(
-                old.astype(new.dtype), new
-            ):  # frozen weights keep all bits, which a cast could change
+            if not np.array_equal(old.astype(new.dtype), new):  # a cast could change the bits of frozen weights
                 weight.assign(new)

@@ -150,12 +150,8 @@ def optimizer(
         clip_norm: float, maximum norm of the gradient of all weights together, or None.
         schedule: "linear" (warm-up, then decay to 0) or "constant".
     """
-    constant = schedule == "constant"
-    adam = AdamW(
-        learning_rate if constant else WarmUpAndDecay(learning_rate, round(warm_up * steps), steps),
-        weight_decay=weight_decay,
-        epsilon=1e-6,  # as in google-research/bert
-        global_clipnorm=clip_norm,
-    )
+    rate = learning_rate if schedule == "constant" else WarmUpAndDecay(learning_rate, round(warm_up * steps), steps)
+    # epsilon as in google-research/bert
+    adam = AdamW(rate, weight_decay=weight_decay, epsilon=1e-6, global_clipnorm=clip_norm)
     adam.exclude_from_weight_decay(var_names=list(NO_DECAY))
     return adam

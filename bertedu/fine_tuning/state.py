@@ -27,21 +27,8 @@ FORMAT = 2
 """Version of the file format; files without a version are of format 1."""
 
 LOCK = ".lock"
-NUMBERED = re.compile(
-    r"(?!layer_\d)(.+)_\d+"
-)  # automatic names of Keras, as "dense_3"; but "layer_3" is a name of the encoder
-
-
-def make_folder(path: Path) -> None:
-    """Create the folder of a training.
-
-    Raises:
-        OSError: it cannot be created.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise type(error)(f"output_dir={str(path)!r}: {error.strerror}. Choose another folder.") from None
+NUMBERED = re.compile(r"(?!layer_\d)(.+)_\d+")
+"""Automatic names of Keras, as "dense_3"; but "layer_3" is a name of the encoder."""
 
 
 @contextlib.contextmanager
@@ -58,7 +45,10 @@ def locked(folder: Path | None) -> Iterator[None]:
     if folder is None:
         yield
         return
-    make_folder(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(f"output_dir={str(folder)!r}: {error.strerror}. Choose another folder.") from None
     handle, path = None, folder / LOCK
     try:
         handle = temporaries.lock(path)
@@ -165,10 +155,7 @@ def read_metadata(path: Path) -> dict[str, Any] | None:
             metadata = json.loads(file.metadata()["state"])
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise damaged(path, error) from None
-    if not isinstance(metadata, dict):
-        raise damaged(path)
-    written = metadata.pop("format", 1)
-    if not isinstance(written, int):
+    if not isinstance(metadata, dict) or not isinstance(written := metadata.pop("format", 1), int):
         raise damaged(path)
     if written > FORMAT:
         newer = f"expected a training checkpoint of format {FORMAT} at most, got {written} from a newer bertedu"
