@@ -28,9 +28,9 @@ from bertedu.bert import Bert
 from bertedu.checkpoints import save_checkpoint
 from bertedu.classifier import BertClassifier
 from bertedu.fields import shown
-from bertedu.fine_tuning import callbacks as callback_tools
 from bertedu.fine_tuning import state
 from bertedu.fine_tuning.batches import SIZES, Batches, plan_batches
+from bertedu.fine_tuning.callbacks import BatchForwarder, mean, set_state, state_of
 from bertedu.fine_tuning.history import History, differences, metrics_of
 from bertedu.fine_tuning.model import PREDICTION_SETTINGS, PredictionSettings, Training
 from bertedu.fine_tuning.progress import progress as progress_of
@@ -138,7 +138,7 @@ class Run:
 
     def _restore(self, saved):
         arrays = state.restore(self.folder / STATE, state.named(self.model, self.model.optimizer))
-        lost, left_out = callback_tools.set_state(self.callbacks, saved["callbacks"] or [], arrays)
+        lost, left_out = set_state(self.callbacks, saved["callbacks"] or [], arrays)
         if self.history.segments and not self.history.finished:
             for names, problem in ((lost, NOT_SAVED), (left_out, LEFT_OUT)):
                 if names:
@@ -162,7 +162,7 @@ class Run:
 
     def _save(self):
         if self.folder is not None:
-            callbacks, arrays = callback_tools.state_of(self.callbacks)
+            callbacks, arrays = state_of(self.callbacks)
             content = self.history.to_json() | {"callbacks": callbacks, "stopped": bool(self.model.stop_training)}
             state.save(self.folder / STATE, state.named(self.model, self.model.optimizer), content, arrays)
 
@@ -186,7 +186,7 @@ class Run:
             self._segment(number, start, batches[start : start + SEGMENT], display)
             if self.model.stop_training:
                 break
-        metrics = callback_tools.mean(self._segments(number)) | self._evaluate()
+        metrics = mean(self._segments(number)) | self._evaluate()
         seconds = sum(segment["seconds"] for segment in self._segments(number))
         self.history.epochs.append({"epoch": number, **metrics, "seconds": seconds})
         if "val_loss" in metrics and metrics["val_loss"] <= min(epoch["val_loss"] for epoch in self.history.epochs):
@@ -202,9 +202,7 @@ class Run:
         started = time.perf_counter()
         data = self._data(self.training.train, batches)
         before = self._segments(epoch)
-        forwarder = callback_tools.BatchForwarder(
-            self.callback_list, data.weights, before, first, self.model.stop_training
-        )
+        forwarder = BatchForwarder(self.callback_list, data.weights, before, first, self.model.stop_training)
         seed = keras.callbacks.LambdaCallback(on_train_begin=self._seed_torch)
         fitted = self.model.fit(data, verbose=0, shuffle=False, callbacks=[seed, display, forwarder])
         metrics = {name: float(values[-1]) for name, values in fitted.history.items()}
@@ -235,7 +233,7 @@ class Run:
         if examples is None:
             return {}
         data = self._data(examples, plan_batches(examples.lengths, self.config.batch_size))
-        forwarder = callback_tools.BatchForwarder(self.callback_list, data.weights)
+        forwarder = BatchForwarder(self.callback_list, data.weights)
         self.callback_list.on_test_begin()
         metrics = self.model.evaluate(data, verbose=0, return_dict=True, callbacks=[forwarder])
         if len(set(data.weights)) > 1:

@@ -82,19 +82,13 @@ class AdamW(keras.optimizers.AdamW):
         import tensorflow as tf
 
         index = self._get_variable_index(variable)  # as in Keras' own optimizers
+        moments = {"m": self._momentums[index].value.handle, "v": self._velocities[index].value.handle}
         step = ops.cast(self.iterations + 1, variable.dtype)
-        return tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
-            beta1_power=self.beta_1**step,
-            beta2_power=self.beta_2**step,
-            lr=ops.cast(learning_rate, variable.dtype),
-            beta1=ops.cast(self.beta_1, variable.dtype),
-            beta2=ops.cast(self.beta_2, variable.dtype),
-            epsilon=ops.cast(self.epsilon, variable.dtype),
-            grad=ops.cast(tf.convert_to_tensor(gradient), variable.dtype),
-        )
+        powers = {"beta1_power": self.beta_1**step, "beta2_power": self.beta_2**step}
+        numbers = {"lr": learning_rate, "beta1": self.beta_1, "beta2": self.beta_2, "epsilon": self.epsilon}
+        numbers = {name: ops.cast(value, variable.dtype) for name, value in numbers.items()}
+        gradient = ops.cast(tf.convert_to_tensor(gradient), variable.dtype)
+        return tf.raw_ops.ResourceApplyAdam(var=variable.handle, **moments, **powers, **numbers, grad=gradient)
 
 
 def _summed_and_clipped(grads, clip_norm):

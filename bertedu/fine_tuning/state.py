@@ -170,18 +170,14 @@ def restore(path: Path, variables: Mapping[str, keras.Variable]) -> dict[str, np
         ValueError: the file is from another model.
     """
     with safe_open(path, framework="numpy") as file:
-        names = set(file.keys())
-        if names == {str(i) for i in range(len(variables))}:  # of version 0.1, by position
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in sorted(file.keys())}
+        if shapes.keys() == {str(i) for i in range(len(variables))}:  # of version 0.1, by position
             variables = dict(zip(map(str, range(len(variables))), variables.values(), strict=True))
-        wrong = [
-            name
-            for name, variable in variables.items()
-            if name not in names or tuple(file.get_slice(name).get_shape()) != tuple(variable.shape)
-        ]
+        wrong = [name for name, variable in variables.items() if shapes.get(name) != tuple(variable.shape)]
         if wrong:
             difference = "other weights are trainable" if wrong[0].startswith("optimizer/") else wrong[0]
             expected = f"expected a checkpoint of the same model, got another one ({difference})"
             raise ValueError(f"{path}: {expected}. Choose another output_dir.")
         for name, variable in variables.items():
             variable.assign(file.get_tensor(name))
-        return {name: file.get_tensor(name) for name in names - variables.keys()}
+        return {name: file.get_tensor(name) for name in shapes.keys() - variables.keys()}
