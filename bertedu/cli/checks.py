@@ -116,8 +116,10 @@ def check_python() -> list[Finding]:
 
 def processor_flags() -> set[str]:
     """Return the feature flags of the processor; an empty set where they are unknown."""
-    path = Path("/proc/cpuinfo")
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return set()
     flags = re.search(r"^flags\s*:(.*)$", text, re.MULTILINE)
     return set(flags.group(1).split()) if flags else set()
 

@@ -89,9 +89,7 @@ def _coloured(headline: str, numbered: list[tuple[int, str]], width: int) -> str
     # Inline styles, because JupyterLab and GitHub remove style sheets; with a background, for dark themes.
     style = HtmlFormatter(nowrap=True, noclasses=True)
     code = highlight("\n".join(line for _, line in numbered), PythonLexer(stripnl=False), style).split("\n")
-    rows = [
-        f'<span style="color:#6b6b6b; user-select:none">{number:{width}d}  </span>{line}'
-        for (number, _), line in zip(numbered, code, strict=False)
-    ]
+    start = '<span style="color:#6b6b6b; user-select:none">'
+    rows = [f"{start}{number:{width}d}  </span>{line}" for (number, _), line in zip(numbered, code, strict=False)]
     title = f'<span style="color:#555555; user-select:none">{html.escape(headline)}</span>'
     return f'<pre style="{BOX}">{title}\n' + "\n".join(rows) + "</pre>"

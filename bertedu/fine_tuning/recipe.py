@@ -22,6 +22,7 @@ from bertedu.fine_tuning.history import History
 from bertedu.fine_tuning.model import Training, compiled, limit_of
 from bertedu.fine_tuning.run import Run
 from bertedu.fine_tuning.seeds import Runs, each
+from bertedu.fine_tuning.state import locked
 from bertedu.text import BertPreprocessor
 
 
@@ -108,7 +109,8 @@ def fine_tune(
 
     def train_with(seed: int, folder: Path | None) -> History:
         config = dataclasses.replace(training.config, seed=seed)
-        return Run(dataclasses.replace(training, config=config), model, folder).train(progress, callbacks)
+        with locked(folder):
+            return Run(dataclasses.replace(training, config=config), model, folder).train(progress, callbacks)
 
     if seeds is None:
         return train_with(seed, folder)

@@ -62,11 +62,7 @@ class Run:
         self.ended = False
 
     def train(self, progress: bool, callbacks: Sequence[keras.callbacks.Callback]) -> History:
-        """Start or resume the training, complete it, and return its `History`."""
-        with state.locked(self.folder):
-            return self._train(progress, callbacks)
-
-    def _train(self, progress, callbacks):
+        """Start or resume the training, complete it, and return its `History`. `state.locked` protects the folder."""
         saved = self._read_checkpoint()
         epochs = self.config.epochs
         if saved is not None:
@@ -142,7 +138,7 @@ class Run:
         if self.history.segments and not self.history.finished:
             for names, problem in ((lost, NOT_SAVED), (left_out, LEFT_OUT)):
                 if names:
-                    warnings.warn(f"callbacks: {', '.join(names)}: {problem}.", stacklevel=7)
+                    warnings.warn(f"callbacks: {', '.join(names)}: {problem}.", stacklevel=6)
         self.model.stop_training = self.ended = bool(saved["stopped"])
         self._update_classifier()
 
