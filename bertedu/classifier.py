@@ -206,7 +206,7 @@ def copy_encoder(encoder: Any, dtype: str | None = None) -> Any:
 
 def copy_settings(source: keras.layers.Layer, target: keras.layers.Layer) -> None:
     """Copy `trainable` and dropout rates from a layer to another with the same configuration."""
-    for original, copy in _matching_layers(source, target):
+    for original, copy in matching_layers(source, target):
         copy.trainable = original.trainable
         if isinstance(original, keras.layers.Dropout):
             copy.rate = original.rate
@@ -214,16 +214,16 @@ def copy_settings(source: keras.layers.Layer, target: keras.layers.Layer) -> Non
         copy.trainable = original.trainable  # weights frozen one by one, or in private attributes
 
 
-def _matching_layers(
+def matching_layers(
     source: keras.layers.Layer, target: keras.layers.Layer
 ) -> Iterator[tuple[keras.layers.Layer, keras.layers.Layer]]:
     """Yield (layer of `source`, the same layer of `target`), outer layers first, because they set `trainable`."""
     yield source, target
-    for name, value in vars(source).items():
-        if name.startswith("_") or not hasattr(target, name):
+    for name in (*vars(source), "layers"):  # of a Sequential, for example, only `layers` is public
+        if name.startswith("_") or not (hasattr(source, name) and hasattr(target, name)):
             continue
-        for original, copy in zip(_layers_in(value), _layers_in(getattr(target, name)), strict=False):
-            yield from _matching_layers(original, copy)
+        for original, copy in zip(_layers_in(getattr(source, name)), _layers_in(getattr(target, name)), strict=False):
+            yield from matching_layers(original, copy)
 
 
 def _layers_in(value):

@@ -936,6 +936,10 @@ def test_an_output_folder_of_another_training_is_left_alone(tmp_path):
     options = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "progress": False, "output_dir": tmp_path}
     with pytest.raises(ValueError, match="differs in tokenizer, frozen, dropout"):
         fine_tune(classifier, other, (TEXTS, LABELS), **options)
+    classifier, preprocessor = small()
+    classifier.network.transformer_layers[0].dropout.rate = 0.3  # of one layer, after its construction
+    with pytest.raises(ValueError, match=r"differs in dropout\."):
+        fine_tune(classifier, preprocessor, (TEXTS, LABELS), **options)
     (tmp_path / "state.safetensors").write_bytes(b"half a file")
     with pytest.raises(ValueError, match=r"state.safetensors: expected a training checkpoint.* new classifier"):
         run(output_dir=tmp_path)

@@ -43,8 +43,7 @@ def run(options: Namespace) -> int:
 
 def can_open_browser() -> bool:
     """Return whether a graphical browser can be opened."""
-    on_linux = sys.platform.startswith("linux")
-    if on_linux and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return False
     try:
         webbrowser.get()

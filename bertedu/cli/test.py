@@ -5,11 +5,20 @@ import subprocess
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from typing import Any
 
 from . import common
 
 SECONDS_PER_CELL = 300  # a whole chapter takes less than two minutes
 MAX_PROCESSES = 4  # of unit tests, each with 2 GB
+LINT = {
+    "lint": "ruff check .",
+    "format": "ruff format --check .",
+    "types": "mypy",
+    "javascript": "tools.check_js",
+    "words": "tools.check_words",
+}
+COVERAGE = {"combine": "coverage combine --quiet", "coverage": "coverage report"}
 TOOLS = ("pytest", "xdist", "nbval", "ruff", "mypy", "coverage", "playwright")
 
 
@@ -21,31 +30,26 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--coverage", action="store_true", help="measure the branch coverage of the unit tests")
 
 
+def commands(modules: dict[str, str]) -> list[tuple[str, list[str]]]:
+    """Return the steps that run these modules of Python with their arguments."""
+    return [(name, [sys.executable, "-m", *module.split()]) for name, module in modules.items()]
+
+
 def steps(options: Namespace) -> list[tuple[str, list[str]]]:
     """Return the steps of `bertedu test`, as `(name, command)`, fastest first."""
-    python = [sys.executable, "-m"]
-    pytest = [*python, "pytest"]
-    measured = [*python, "coverage", "run", "-m", "pytest"]
+    pytest = [sys.executable, "-m", "pytest"]
+    measured = [sys.executable, "-m", "coverage", "run", "-m", "pytest"]
     chosen = ["-k", options.k] if options.k else []
     quick = "" if options.all else " and not slow"
     at_once = ["-n", str(min(os.cpu_count() or 1, MAX_PROCESSES)), "--dist", "worksteal"]
     unit_tests = [*at_once, "-m", "not browser" + quick, *chosen]
     notebooks = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={SECONDS_PER_CELL}"]
-    lint = [
-        ("lint", [*python, "ruff", "check", "."]),
-        ("format", [*python, "ruff", "format", "--check", "."]),
-        ("types", [*python, "mypy"]),
-    ]
-    tools = (("javascript", "check_js"), ("words", "check_words"))
-    lint += [
-        (name, [*python, f"tools.{tool}"]) for name, tool in tools if (common.CHECKOUT / f"tools/{tool}.py").is_file()
-    ]
     if options.lint:
-        return lint
-    coverage = [("combine", [*python, "coverage", "combine", "--quiet"]), ("coverage", [*python, "coverage", "report"])]
-    return ([] if options.k else lint) + [
+        return commands(LINT)
+    return [
+        *commands({} if options.k else LINT),
         ("unit tests", [*(measured if options.coverage else pytest), *unit_tests]),
-        *(coverage if options.coverage else ()),
+        *commands(COVERAGE if options.coverage else {}),
         ("notebooks", [*pytest, *notebooks, str(common.NOTEBOOKS), *chosen]),
         ("browser", [*pytest, "-m", "browser" + quick, *chosen]),
     ]
@@ -55,17 +59,10 @@ def run_step(name: str, command: list[str]) -> tuple[int, str]:
     """Run a step, print its output as it comes, and return its exit status and last line."""
     print(f"\n==> {name}", flush=True)
     last = ""
-    with subprocess.Popen(
-        command,
-        cwd=common.CHECKOUT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},  # without it, a long step prints nothing until it ends
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-    ) as process:
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}  # without it, a long step prints nothing until it ends
+    streams: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    text: Any = {"encoding": "utf-8", "errors": "replace"}
+    with subprocess.Popen(command, cwd=common.CHECKOUT, env=environment, **streams, **text) as process:
         for line in process.stdout or ():
             print(line, end="", flush=True)
             last = line.strip() or last

@@ -29,8 +29,7 @@ def check(name: str, answer: Any = ...) -> None:
         >>> check("start_here.heads", 12)
         Not yet: 12 is the number of heads in one layer, and there are 6 layers.
     """
-    exercise = _find(name)
-    if exercise is None:
+    if (exercise := _find(name)) is None:
         return
     try:
         with warnings.catch_warnings():
@@ -50,8 +49,7 @@ def check(name: str, answer: Any = ...) -> None:
 
 def hint(name: str) -> None:
     """Print the first hint of an exercise; when called again, the second."""
-    exercise = _find(name)
-    if exercise is None:
+    if (exercise := _find(name)) is None:
         return
     number = _hints_shown[name] = min(_hints_shown.get(name, 0) + 1, len(exercise.hints))
     _print(f"Hint {number} of {len(exercise.hints)}: {exercise.hints[number - 1]}")
@@ -61,8 +59,7 @@ def hint(name: str) -> None:
 
 def solution(name: str) -> None:
     """Show the solution of an exercise, after both hints have been shown."""
-    exercise = _find(name)
-    if exercise is None:
+    if (exercise := _find(name)) is None:
         return
     missing = len(exercise.hints) - _hints_shown.get(name, 0)
     if missing > 0:

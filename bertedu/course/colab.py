@@ -158,10 +158,8 @@ def address_of(repository: str, branch: str, path: str) -> str:
 def path_in_repository(path: str | Path) -> str:
     """Return the path of a file in its checkout; outside of a checkout, a path in `notebooks/`."""
     path = Path(os.path.realpath(path))
-    for folder in path.parents:
-        if (folder / ".git").exists():
-            return path.relative_to(folder).as_posix()
-    return f"notebooks/{path.name}"
+    root = next((folder for folder in path.parents if (folder / ".git").exists()), None)
+    return path.relative_to(root).as_posix() if root else f"notebooks/{path.name}"
 
 
 def needs_head(original: dict[str, Any]) -> bool:
@@ -191,9 +189,8 @@ def carried(name: str, content: bytes) -> tuple[str, str]:
     """Return the arguments of `setup` for a notebook with an embedded wheel, from its file name and bytes."""
     packed = lzma.compress(content, preset=9 | lzma.PRESET_EXTREME)
     if len(packed) > MAX_CARRIED:
-        raise ValueError(
-            f"package: expected at most {MAX_CARRIED:,} compressed bytes, got {len(packed):,}. Use --repo."
-        )
+        sizes = f"expected at most {MAX_CARRIED:,} compressed bytes, got {len(packed):,}"
+        raise ValueError(f"package: {sizes}. Use --repo.")
     install = f"lambda: install_package({name!r}, WHEEL_SHA256, read_carried(WHEEL, WHEEL_SHA256))"
     return as_text("WHEEL", content, packed), install
 

@@ -34,14 +34,13 @@ def _kinds(field, kinds, definition):
 
     The `oneOf` of the original schema reports an error for every kind.
     """
-    cases = [
-        {
-            "if": {"type": "object", "properties": {field: {"const": kind}}, "required": [field]},
-            "then": {"$ref": f"#/definitions/{definition.format(kind)}"},
-        }
-        for kind in kinds
-    ]
-    return {"type": "object", "required": [field], "properties": {field: {"enum": kinds}}, "allOf": cases}
+
+    def objects(rule):
+        return {"type": "object", "required": [field], "properties": {field: rule}}
+
+    definitions = {kind: {"$ref": f"#/definitions/{definition.format(kind)}"} for kind in kinds}
+    cases = [{"if": objects({"const": kind}), "then": schema} for kind, schema in definitions.items()]
+    return objects({"enum": kinds}) | {"allOf": cases}
 
 
 def _schema():
@@ -125,12 +124,8 @@ def _check_values(path, notebook):
     for _ in range(DEEPEST):
         if any(isinstance(value, float) and not math.isfinite(value) for value in level):
             raise ValueError(f"{path}: expected finite numbers, got NaN or infinity, which JSON does not have.")
-        level = [
-            item
-            for value in level
-            if isinstance(value, dict | list)
-            for item in (value.values() if isinstance(value, dict) else value)
-        ]
+        inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
+        level = list(itertools.chain.from_iterable(inner))
     if level:
         raise ValueError(f"{path}: expected at most {DEEPEST} levels of nesting, got more.")
 

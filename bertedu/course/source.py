@@ -37,12 +37,9 @@ def show_source(obj: Any, docstring: bool = False) -> None:
         raise TypeError(f"obj: expected an object with Python source, got {obj!r}.") from None
     first = max(first, 1)  # inspect numbers a module from 0
     hidden = set() if docstring else docstring_lines("".join(lines))
-    indent = len(lines[0]) - len(lines[0].lstrip())  # of a method
-    numbered = [
-        (first + i, line[indent:].rstrip("\n") if line[:indent].isspace() else line.rstrip("\n"))
-        for i, line in enumerate(lines)
-        if i + 1 not in hidden
-    ]
+    margin = lines[0][: -len(lines[0].lstrip())]  # of a method
+    unindented = enumerate((line.removeprefix(margin).rstrip("\n") for line in lines), first)
+    numbered = [(number, line) for number, line in unindented if number - first + 1 not in hidden]
     while numbered and not numbered[-1][1].strip():
         numbered.pop()
     show_code(f"{_short(path)}, lines {first} to {first + len(lines) - 1}", numbered)
@@ -92,9 +89,7 @@ def _coloured(headline: str, numbered: list[tuple[int, str]], width: int) -> str
     # Inline styles, because JupyterLab and GitHub remove style sheets; with a background, for dark themes.
     style = HtmlFormatter(nowrap=True, noclasses=True)
     code = highlight("\n".join(line for _, line in numbered), PythonLexer(stripnl=False), style).split("\n")
-    rows = [
-        f'<span style="color:#6b6b6b; user-select:none">{number:{width}d}  </span>{line}'
-        for (number, _), line in zip(numbered, code, strict=False)
-    ]
+    start = '<span style="color:#6b6b6b; user-select:none">'
+    rows = [f"{start}{number:{width}d}  </span>{line}" for (number, _), line in zip(numbered, code, strict=False)]
     title = f'<span style="color:#555555; user-select:none">{html.escape(headline)}</span>'
     return f'<pre style="{BOX}">{title}\n' + "\n".join(rows) + "</pre>"

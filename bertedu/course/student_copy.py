@@ -135,9 +135,8 @@ def _without_mention(text):
 
 def _without_calls(source):
     """Code without its calls of `solution`, and without the import of it."""
-    lines = [
-        line for line in source.split("\n") if not CALLS.match(line)
-    ]  # not `splitlines`, which splits at U+2028 too
+    # Not `splitlines`, which splits at U+2028 too.
+    lines = [line for line in source.split("\n") if not CALLS.match(line)]
     imported = re.compile(r"^(from bertedu\.(?:course|exercise) import .*?)(?:, solution\b|\bsolution, )")
     return "\n".join(imported.sub(r"\1", line) for line in lines)
 

@@ -61,8 +61,6 @@ SETS = {
 }
 """Public sets are downloaded on request. Their authors and licences are on their pages on the Hub."""
 
-NAMES = tuple(SETS)
-
 
 def find(name: str, split: str | None) -> tuple[Path, Set]:
     """Return the path of a split's file, and the `Set`. Raises ValueError, FileNotFoundError or ConnectionError."""

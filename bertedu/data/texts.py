@@ -81,31 +81,31 @@ def load_texts(
         >>> len(reviews.texts), reviews.names
         (160, ('negative', 'positive'))
     """
-    if isinstance(path, str) and path in sets.NAMES:
+    if isinstance(path, str) and path in sets.SETS:
         path, own = sets.find(path, split)
         text, pair = own.text if text == "text" else text, pair or own.pair
         if own.names and label == "label" and names is None and not regression:  # their files number the classes
             numbered = load_texts(path, text, pair, label, names=range(len(own.names)))
             return numbered._replace(names=own.names)
     elif split is not None:
-        raise ValueError(f"split: expected None, except for {', '.join(sets.NAMES)}, got {split!r} for {str(path)!r}.")
-    path = _check_path(path)
+        raise ValueError(f"split: expected None, except for {', '.join(sets.SETS)}, got {split!r} for {str(path)!r}.")
+    path = _existing(path)
+    if path.suffix.lower() not in files.FORMATS:
+        raise ValueError(f"{path}: expected one of the suffixes {', '.join(files.FORMATS)}, got {path.suffix!r}.")
     columns = {name: i for name, i in (("text", text), ("pair", pair), ("label", label)) if i is not None}
     if text is None or {type(column) for column in columns.values()} not in ({str}, {int}):
         raise ValueError(f"text, pair, label: expected only names or only positions, got {columns}.")
     return _collect(path, columns, names, regression)
 
 
-def _check_path(path):
+def _existing(path: str | Path) -> Path:
     path = Path(path).expanduser()
     if path.is_dir():
         raise FileNotFoundError(f"{path}: expected a file, got a directory. Pass one file in it.")
     if not path.is_file():
-        close = difflib.get_close_matches(str(path), sets.NAMES, n=1)
+        close = difflib.get_close_matches(str(path), sets.SETS, n=1)
         hint = f" Did you mean the set {close[0]!r}?" if close else ""
         raise FileNotFoundError(f"path: expected a file, got {str(path)!r}, which does not exist.{hint}")
-    if path.suffix.lower() not in files.FORMATS:
-        raise ValueError(f"{path}: expected one of the suffixes {', '.join(files.FORMATS)}, got {path.suffix!r}.")
     return path
 
 
@@ -234,9 +234,7 @@ def load_unlabelled(
         FileNotFoundError, ImportError, ValueError: as `load_texts`; or the file has pairs but `pairs` is False, or the
             reverse.
     """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f"path: expected a file, got {str(path)!r}, which does not exist.")
+    path = _existing(path)
     if path.suffix.lower() not in files.FORMATS:
         return _texts_of_lines(path, pairs)
     if pairs is False and (pair is not None or files.has_column(path, "pair")):

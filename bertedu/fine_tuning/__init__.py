@@ -20,15 +20,8 @@ from bertedu.fine_tuning.schedule import WarmUpAndDecay, optimizer
 from bertedu.fine_tuning.history import History
 from bertedu.fine_tuning.seeds import Runs
 from bertedu.fine_tuning.recipe import fine_tune
-from bertedu.fine_tuning.evaluation import (
-    Mistake,
-    TrainedRun,
-    calibration,
-    confusion_matrix,
-    mistakes,
-    open_run,
-    predict,
-)
+from bertedu.fine_tuning.evaluation import TrainedRun, open_run, predict
+from bertedu.fine_tuning.evaluation import Mistake, calibration, confusion_matrix, mistakes
 
 # isort: on
 

@@ -104,9 +104,8 @@ def _state_names(callback):
 
 def _may_lose_state(callback):
     """Whether a callback may have state that is not saved: it is of an unknown class and has attributes of its own."""
-    if type(callback) in (*STATE, *WITHOUT_STATE):
-        return False
-    return bool(vars(callback).keys() - vars(callbacks.Callback()).keys())
+    known = type(callback) in (*STATE, *WITHOUT_STATE)
+    return not known and bool(vars(callback).keys() - vars(callbacks.Callback()).keys())
 
 
 class BatchForwarder(keras.callbacks.Callback):
@@ -129,13 +128,8 @@ class BatchForwarder(keras.callbacks.Callback):
         stop: bool = False,
     ):
         super().__init__()
-        self.callback_list, self.weights, self.before, self.first, self.stop = (
-            callback_list,
-            weights,
-            before,
-            first,
-            stop,
-        )
+        self.callback_list, self.weights = callback_list, weights
+        self.before, self.first, self.stop = before, first, stop
         self.losses: list[float] = []  # running means, as Keras reports them
 
     @property

@@ -24,7 +24,6 @@ from bertedu.reading import Reading
 from bertedu.text import BertPreprocessor
 
 BATCH = 64
-BINS = 10
 
 
 class Mistake(NamedTuple):
@@ -179,7 +178,7 @@ def mistakes(
     ]
 
 
-def calibration(labels: Sequence[int], probabilities: np.ndarray, bins: int = BINS) -> dict[str, Any]:
+def calibration(labels: Sequence[int], probabilities: np.ndarray, bins: int = 10) -> dict[str, Any]:
     """Compare the confidence of predictions with their accuracy, bin by bin.
 
     Args:

@@ -223,10 +223,8 @@ def weights_of_classes(class_weights: Any, train: Examples, num_classes: int) ->
         class_weights = class_weights.to_dict()
     if isinstance(class_weights, Mapping):
         values = _weights_by_name(class_weights, num_classes, train.names)
-    elif isinstance(class_weights, str | bytes) or np.ndim(class_weights) != 1:
-        raise ValueError(f"{expected}, got {class_weights!r}.")
     else:
-        values = [_number(weight) for weight in class_weights]
+        values = [_number(weight) for weight in class_weights] if np.ndim(class_weights) == 1 else []
     weights = np.array(values, "float64")
     if weights.shape != (num_classes,) or not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
         raise ValueError(f"{expected}, got {class_weights!r}.")
@@ -234,14 +232,13 @@ def weights_of_classes(class_weights: Any, train: Examples, num_classes: int) ->
 
 
 def _weights_by_name(class_weights, num_classes, names):
-    numbers = {canonical(name): number for number, name in enumerate(names or ())}
+    numbers: dict[Any, int] = {number: number for number in range(num_classes)}
+    numbers |= {canonical(name): number for number, name in zip(range(num_classes), names or (), strict=False)}
     weights = {}
     for key, weight in class_weights.items():
-        if isinstance(key, str):
-            number = numbers.get(canonical(key))
-        else:
-            number = int(key) if isinstance(key, int | np.integer) and not isinstance(key, bool) else None
-        if number is None or not 0 <= number < num_classes:
+        is_class = isinstance(key, str | int | np.integer) and not isinstance(key, bool)
+        number = numbers.get(canonical(key) if isinstance(key, str) else key) if is_class else None
+        if number is None:
             known = f"0 to {num_classes - 1}" + (f", or by name {', '.join(map(repr, names))}" if names else "")
             raise ValueError(f"class_weights: expected classes {known}, got {key!r}.")
         if number in weights:

@@ -11,7 +11,7 @@ import keras
 
 from bertedu.backend import devices
 from bertedu.checks import whole_number
-from bertedu.classifier import BertClassifier, copy_encoder, copy_settings
+from bertedu.classifier import BertClassifier, copy_encoder, copy_settings, matching_layers
 from bertedu.fine_tuning.config import TrainingConfig
 from bertedu.fine_tuning.examples import Examples, sha256
 from bertedu.fine_tuning.history import environment
@@ -63,7 +63,7 @@ class Training:
 
     def describe(self) -> dict[str, Any]:
         """Return everything that the result depends on, as a dict for JSON."""
-        layers = self.classifier._flatten_layers()
+        layers = {id(layer): layer for layer, _ in matching_layers(self.classifier, self.classifier)}.values()
         settings = PredictionSettings(self.max_length, self.train.pairs, policy_of(self.config.precision))
         return {
             "arguments": self.config.to_json(),
@@ -99,13 +99,9 @@ def compiled(classifier: BertClassifier, config: TrainingConfig, num_examples: i
     else:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction)
         metric = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    steps = config.epochs * config.steps_per_epoch(num_examples)
     adam = optimizer(
-        config.learning_rate,
-        config.epochs * config.steps_per_epoch(num_examples),
-        config.warm_up,
-        config.weight_decay,
-        config.clip_norm,
-        config.schedule,
+        config.learning_rate, steps, config.warm_up, config.weight_decay, config.clip_norm, config.schedule
     )
     model.compile(adam, loss, weighted_metrics=[metric], jit_compile=config.jit_compile)
     adam.build(model.trainable_variables)

@@ -26,9 +26,7 @@ def progress(steps: int, steps_per_epoch: int, history: History, shown: bool = T
         history: `History`, with the epochs and segments so far if the training resumes.
         shown: bool, whether to show anything.
     """
-    if shown and in_notebook():
-        return Curves(steps, steps_per_epoch, history)
-    return Bar(steps, history, shown)
+    return Curves(steps, steps_per_epoch, history) if shown and in_notebook() else Bar(steps, history, shown)
 
 
 def numbers_of(epoch: dict[str, Any]) -> str:

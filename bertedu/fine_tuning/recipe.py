@@ -22,6 +22,7 @@ from bertedu.fine_tuning.history import History
 from bertedu.fine_tuning.model import Training, compiled, limit_of
 from bertedu.fine_tuning.run import Run
 from bertedu.fine_tuning.seeds import Runs, each
+from bertedu.fine_tuning.state import locked
 from bertedu.text import BertPreprocessor
 
 
@@ -96,20 +97,9 @@ def fine_tune(
         classifier = bert.classifier_for(num_classes=2)
         history = be.fine_tune(classifier, bert.preprocessor, train=(texts, labels), output_dir="runs/first")
     """
+    updates = (learning_rate, schedule, warm_up, weight_decay, clip_norm)
     config = TrainingConfig(
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        schedule=schedule,
-        warm_up=warm_up,
-        weight_decay=weight_decay,
-        clip_norm=clip_norm,
-        max_length=max_length,
-        class_weights=class_weights,
-        seed=seed,
-        precision=precision,
-        jit_compile=jit_compile,
-        restore_best=restore_best,
+        epochs, batch_size, *updates, max_length, class_weights, seed, precision, jit_compile, restore_best
     )
     _check(classifier, preprocessor)
     callbacks = check(callbacks, schedule)
@@ -119,7 +109,8 @@ def fine_tune(
 
     def train_with(seed: int, folder: Path | None) -> History:
         config = dataclasses.replace(training.config, seed=seed)
-        return Run(dataclasses.replace(training, config=config), model, folder).train(progress, callbacks)
+        with locked(folder):
+            return Run(dataclasses.replace(training, config=config), model, folder).train(progress, callbacks)
 
     if seeds is None:
         return train_with(seed, folder)
@@ -158,8 +149,6 @@ def _prepare(classifier, preprocessor, train, validation, config):
 
 def _names(classifier, train):
     """The class names in the order of the classifier's outputs, if it has all those of the data."""
-    names, known = getattr(train, "names", None), getattr(classifier, "class_names", None)
-    if names is None or known is None:
-        return None
-    known_names = {canonical(name) for name in known}
-    return list(known) if all(canonical(name) in known_names for name in names) else None
+    names, known = getattr(train, "names", None), classifier.class_names
+    matching = names is not None and known is not None and {*map(canonical, names)} <= {*map(canonical, known)}
+    return list(known) if matching else None

@@ -28,9 +28,9 @@ from bertedu.bert import Bert
 from bertedu.checkpoints import save_checkpoint
 from bertedu.classifier import BertClassifier
 from bertedu.fields import shown
-from bertedu.fine_tuning import callbacks as callback_tools
 from bertedu.fine_tuning import state
 from bertedu.fine_tuning.batches import SIZES, Batches, plan_batches
+from bertedu.fine_tuning.callbacks import BatchForwarder, mean, set_state, state_of
 from bertedu.fine_tuning.history import History, differences, metrics_of
 from bertedu.fine_tuning.model import PREDICTION_SETTINGS, PredictionSettings, Training
 from bertedu.fine_tuning.progress import progress as progress_of
@@ -62,11 +62,7 @@ class Run:
         self.ended = False
 
     def train(self, progress: bool, callbacks: Sequence[keras.callbacks.Callback]) -> History:
-        """Start or resume the training, complete it, and return its `History`."""
-        with state.locked(self.folder):
-            return self._train(progress, callbacks)
-
-    def _train(self, progress, callbacks):
+        """Start or resume the training, complete it, and return its `History`. `state.locked` protects the folder."""
         saved = self._read_checkpoint()
         epochs = self.config.epochs
         if saved is not None:
@@ -75,9 +71,8 @@ class Run:
                 # Or the weights of the next epoch, which is repeated, if the process was killed between the two files.
                 self._check_best([self.history.best_epoch, len(self.history.epochs)])
         self.callbacks = callbacks
-        self.callback_list = keras.callbacks.CallbackList(
-            callbacks, model=self.model, verbose=0, epochs=epochs, steps=self.steps_per_epoch
-        )
+        sizes = {"epochs": epochs, "steps": self.steps_per_epoch}
+        self.callback_list = keras.callbacks.CallbackList(callbacks, model=self.model, verbose=0, **sizes)
         if self.history.finished:  # restore weights and callbacks only, so that `seeds` can compare the results
             self._restore(saved)
             return self.history
@@ -139,11 +134,11 @@ class Run:
 
     def _restore(self, saved):
         arrays = state.restore(self.folder / STATE, state.named(self.model, self.model.optimizer))
-        lost, left_out = callback_tools.set_state(self.callbacks, saved["callbacks"] or [], arrays)
+        lost, left_out = set_state(self.callbacks, saved["callbacks"] or [], arrays)
         if self.history.segments and not self.history.finished:
             for names, problem in ((lost, NOT_SAVED), (left_out, LEFT_OUT)):
                 if names:
-                    warnings.warn(f"callbacks: {', '.join(names)}: {problem}.", stacklevel=7)
+                    warnings.warn(f"callbacks: {', '.join(names)}: {problem}.", stacklevel=6)
         self.model.stop_training = self.ended = bool(saved["stopped"])
         self._update_classifier()
 
@@ -163,7 +158,7 @@ class Run:
 
     def _save(self):
         if self.folder is not None:
-            callbacks, arrays = callback_tools.state_of(self.callbacks)
+            callbacks, arrays = state_of(self.callbacks)
             content = self.history.to_json() | {"callbacks": callbacks, "stopped": bool(self.model.stop_training)}
             state.save(self.folder / STATE, state.named(self.model, self.model.optimizer), content, arrays)
 
@@ -187,7 +182,7 @@ class Run:
             self._segment(number, start, batches[start : start + SEGMENT], display)
             if self.model.stop_training:
                 break
-        metrics = callback_tools.mean(self._segments(number)) | self._evaluate()
+        metrics = mean(self._segments(number)) | self._evaluate()
         seconds = sum(segment["seconds"] for segment in self._segments(number))
         self.history.epochs.append({"epoch": number, **metrics, "seconds": seconds})
         if "val_loss" in metrics and metrics["val_loss"] <= min(epoch["val_loss"] for epoch in self.history.epochs):
@@ -203,9 +198,7 @@ class Run:
         started = time.perf_counter()
         data = self._data(self.training.train, batches)
         before = self._segments(epoch)
-        forwarder = callback_tools.BatchForwarder(
-            self.callback_list, data.weights, before, first, self.model.stop_training
-        )
+        forwarder = BatchForwarder(self.callback_list, data.weights, before, first, self.model.stop_training)
         seed = keras.callbacks.LambdaCallback(on_train_begin=self._seed_torch)
         fitted = self.model.fit(data, verbose=0, shuffle=False, callbacks=[seed, display, forwarder])
         metrics = {name: float(values[-1]) for name, values in fitted.history.items()}
@@ -236,7 +229,7 @@ class Run:
         if examples is None:
             return {}
         data = self._data(examples, plan_batches(examples.lengths, self.config.batch_size))
-        forwarder = callback_tools.BatchForwarder(self.callback_list, data.weights)
+        forwarder = BatchForwarder(self.callback_list, data.weights)
         self.callback_list.on_test_begin()
         metrics = self.model.evaluate(data, verbose=0, return_dict=True, callbacks=[forwarder])
         if len(set(data.weights)) > 1:
@@ -262,8 +255,7 @@ class Run:
         if self.folder is not None:
             preprocessor, limit = self.training.preprocessor, {"seq_length": self.training.max_length}
             preprocessor = type(preprocessor).from_config(preprocessor.get_config() | limit)
-            network = self.classifier.network
-            bert = Bert(preprocessor.tokenizer, network, preprocessor, classifier=self.classifier)
+            bert = Bert(preprocessor.tokenizer, self.classifier.network, preprocessor, classifier=self.classifier)
             save_checkpoint(bert, self.folder / MODEL, overwrite=True)
             self.history.save(self.folder / HISTORY)
             self._save()
@@ -278,7 +270,5 @@ class Run:
             return
         for weight, trained in zip(self.classifier.weights, self.model.weights, strict=True):
             old, new = keras.ops.convert_to_numpy(weight), keras.ops.convert_to_numpy(trained)
-            if not np.array_equal(
-                old.astype(new.dtype), new
-            ):  # frozen weights keep all bits, which a cast could change
+            if not np.array_equal(old.astype(new.dtype), new):  # a cast could change the bits of frozen weights
                 weight.assign(new)

@@ -82,19 +82,13 @@ class AdamW(keras.optimizers.AdamW):
         import tensorflow as tf
 
         index = self._get_variable_index(variable)  # as in Keras' own optimizers
+        moments = {"m": self._momentums[index].value.handle, "v": self._velocities[index].value.handle}
         step = ops.cast(self.iterations + 1, variable.dtype)
-        return tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
-            beta1_power=self.beta_1**step,
-            beta2_power=self.beta_2**step,
-            lr=ops.cast(learning_rate, variable.dtype),
-            beta1=ops.cast(self.beta_1, variable.dtype),
-            beta2=ops.cast(self.beta_2, variable.dtype),
-            epsilon=ops.cast(self.epsilon, variable.dtype),
-            grad=ops.cast(tf.convert_to_tensor(gradient), variable.dtype),
-        )
+        powers = {"beta1_power": self.beta_1**step, "beta2_power": self.beta_2**step}
+        numbers = {"lr": learning_rate, "beta1": self.beta_1, "beta2": self.beta_2, "epsilon": self.epsilon}
+        numbers = {name: ops.cast(value, variable.dtype) for name, value in numbers.items()}
+        gradient = ops.cast(tf.convert_to_tensor(gradient), variable.dtype)
+        return tf.raw_ops.ResourceApplyAdam(var=variable.handle, **moments, **powers, **numbers, grad=gradient)
 
 
 def _summed_and_clipped(grads, clip_norm):
@@ -150,12 +144,8 @@ def optimizer(
         clip_norm: float, maximum norm of the gradient of all weights together, or None.
         schedule: "linear" (warm-up, then decay to 0) or "constant".
     """
-    constant = schedule == "constant"
-    adam = AdamW(
-        learning_rate if constant else WarmUpAndDecay(learning_rate, round(warm_up * steps), steps),
-        weight_decay=weight_decay,
-        epsilon=1e-6,  # as in google-research/bert
-        global_clipnorm=clip_norm,
-    )
+    rate = learning_rate if schedule == "constant" else WarmUpAndDecay(learning_rate, round(warm_up * steps), steps)
+    # epsilon as in google-research/bert
+    adam = AdamW(rate, weight_decay=weight_decay, epsilon=1e-6, global_clipnorm=clip_norm)
     adam.exclude_from_weight_decay(var_names=list(NO_DECAY))
     return adam

@@ -27,21 +27,8 @@ FORMAT = 2
 """Version of the file format; files without a version are of format 1."""
 
 LOCK = ".lock"
-NUMBERED = re.compile(
-    r"(?!layer_\d)(.+)_\d+"
-)  # automatic names of Keras, as "dense_3"; but "layer_3" is a name of the encoder
-
-
-def make_folder(path: Path) -> None:
-    """Create the folder of a training.
-
-    Raises:
-        OSError: it cannot be created.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise type(error)(f"output_dir={str(path)!r}: {error.strerror}. Choose another folder.") from None
+NUMBERED = re.compile(r"(?!layer_\d)(.+)_\d+")
+"""Automatic names of Keras, as "dense_3"; but "layer_3" is a name of the encoder."""
 
 
 @contextlib.contextmanager
@@ -58,7 +45,10 @@ def locked(folder: Path | None) -> Iterator[None]:
     if folder is None:
         yield
         return
-    make_folder(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(f"output_dir={str(folder)!r}: {error.strerror}. Choose another folder.") from None
     handle, path = None, folder / LOCK
     try:
         handle = temporaries.lock(path)
@@ -165,10 +155,7 @@ def read_metadata(path: Path) -> dict[str, Any] | None:
             metadata = json.loads(file.metadata()["state"])
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise damaged(path, error) from None
-    if not isinstance(metadata, dict):
-        raise damaged(path)
-    written = metadata.pop("format", 1)
-    if not isinstance(written, int):
+    if not isinstance(metadata, dict) or not isinstance(written := metadata.pop("format", 1), int):
         raise damaged(path)
     if written > FORMAT:
         newer = f"expected a training checkpoint of format {FORMAT} at most, got {written} from a newer bertedu"
@@ -183,18 +170,14 @@ def restore(path: Path, variables: Mapping[str, keras.Variable]) -> dict[str, np
         ValueError: the file is from another model.
     """
     with safe_open(path, framework="numpy") as file:
-        names = set(file.keys())
-        if names == {str(i) for i in range(len(variables))}:  # of version 0.1, by position
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in sorted(file.keys())}
+        if shapes.keys() == {str(i) for i in range(len(variables))}:  # of version 0.1, by position
             variables = dict(zip(map(str, range(len(variables))), variables.values(), strict=True))
-        wrong = [
-            name
-            for name, variable in variables.items()
-            if name not in names or tuple(file.get_slice(name).get_shape()) != tuple(variable.shape)
-        ]
+        wrong = [name for name, variable in variables.items() if shapes.get(name) != tuple(variable.shape)]
         if wrong:
             difference = "other weights are trainable" if wrong[0].startswith("optimizer/") else wrong[0]
             expected = f"expected a checkpoint of the same model, got another one ({difference})"
             raise ValueError(f"{path}: {expected}. Choose another output_dir.")
         for name, variable in variables.items():
             variable.assign(file.get_tensor(name))
-        return {name: file.get_tensor(name) for name in names - variables.keys()}
+        return {name: file.get_tensor(name) for name in shapes.keys() - variables.keys()}
