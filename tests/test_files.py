@@ -453,7 +453,12 @@ from pathlib import Path
 from bertedu import checkpoints, cli
 from tools.kill_writers import WRITERS
 
-FORMATS = {"bertedu directory": "bertedu", "Hugging Face": "huggingface", ".keras": "keras", "SavedModel": "saved_model"}
+FORMATS = {
+    "bertedu directory": "bertedu",
+    "Hugging Face": "huggingface",
+    ".keras": "keras",
+    "SavedModel": "saved_model",
+}
 assert set(FORMATS.values()) == {*checkpoints.WRITERS, "saved_model"}
 directory, kind, names = Path(sys.argv[1]), sys.argv[2], sys.argv[3].split(",")
 source = str(directory / "our_directory" / "bert")
