@@ -134,15 +134,11 @@ MINILM = Preset(
     other_sources={"KerasHub": "https://www.kaggle.com/models/keras/sentence-transformers/keras/all_minilm_l6_v2_en/1"},
     masked_lm="minilm_mlm.safetensors",
 )
-PRESETS = {
-    preset.name: preset
-    for preset in (
-        MINILM,
-        *map(google, GOOGLE),
-        talking_heads("talkheads_ggelu_bert_en_base", "BERT-Base", 137_834_112, 12, 768, 12),
-        talking_heads("talkheads_ggelu_bert_en_large", "BERT-Large", 435_915_776, 24, 1024, 16),
-    )
-}
+TALKING_HEADS = (
+    talking_heads("talkheads_ggelu_bert_en_base", "BERT-Base", 137_834_112, 12, 768, 12),
+    talking_heads("talkheads_ggelu_bert_en_large", "BERT-Large", 435_915_776, 24, 1024, 16),
+)
+PRESETS = {preset.name: preset for preset in (MINILM, *map(google, GOOGLE), *TALKING_HEADS)}
 """Name -> `Preset`. All models are licensed under Apache-2.0."""
 
 

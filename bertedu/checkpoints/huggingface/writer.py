@@ -13,7 +13,7 @@ import numpy as np
 from bertedu.attention import MultiHeadAttention
 from bertedu.bert import Bert
 from bertedu.checkpoints.common import check_table, special_parts, weights_of, write_tensors
-from bertedu.checkpoints.configuration import GOOGLE_FIELDS
+from bertedu.checkpoints.configuration import GOOGLE_FIELDS, published_fields
 from bertedu.checkpoints.huggingface.names import ACTIVATIONS, NAMES, POOLING_FLAGS, hf_shape
 from bertedu.checkpoints.huggingface.settings import MODEL
 from bertedu.checkpoints.objects import activation_name
@@ -78,11 +78,7 @@ def config(bert: Bert) -> dict[str, Any]:
     fields = {
         "architectures": [kind if bert.classifier is None else "BertForSequenceClassification"],
         "model_type": "bert",
-        **{field: getattr(encoder, argument) for argument, field in GOOGLE_FIELDS.items()},
-        "hidden_act": activation_name(encoder.inner_activation, ACTIVATIONS),
-        "hidden_dropout_prob": encoder.output_dropout,
-        "attention_probs_dropout_prob": encoder.attention_dropout,
-        "layer_norm_eps": encoder.layer_norm_epsilon,
+        **published_fields(encoder, GOOGLE_FIELDS, ACTIVATIONS),
         "initializer_range": getattr(encoder.initializer, "stddev", 0.02),
         "position_embedding_type": "absolute",
         "pad_token_id": bert.tokenizer.pad_id,
