@@ -54,9 +54,8 @@ class Preset:
 
 def sizes(layers: int, hidden: int, heads: int, vocabulary: int = 30522, **options: Any) -> dict[str, Any]:
     """Return the arguments of a published BERT's encoder."""
-    common = {"max_sequence_length": 512, "type_vocab_size": 2, "inner_dim": 4 * hidden}
     own = {"vocab_size": vocabulary, "hidden_size": hidden, "num_layers": layers, "num_attention_heads": heads}
-    return own | common | options
+    return own | {"max_sequence_length": 512, "type_vocab_size": 2, "inner_dim": 4 * hidden} | options
 
 
 GOOGLE = {  # name: (size, layers, hidden, heads, parameters, verified commit on the Hub or None)

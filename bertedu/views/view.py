@@ -145,9 +145,6 @@ class View:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
         return self._figure
 
-    def _ipython_display_(self) -> None:
-        self.show()
-
     def show(self) -> None:
         """Show the view: figure and live view as two outputs of a notebook, or the alt text outside a notebook."""
         if not in_notebook():
@@ -170,6 +167,8 @@ class View:
         # the widget to all other types, and needs widget state in the notebook to show one.
         text = f"The live {self.kind} view needs a running kernel: run this cell. The figure above is static."
         display({**data, "text/plain": f"{text}\n{textwrap.fill(self.alt, 110)}"}, metadata=metadata, raw=True)
+
+    _ipython_display_ = show
 
     def close(self) -> None:
         """Close the live view, so that the kernel can free its arrays, and show the static figure again."""

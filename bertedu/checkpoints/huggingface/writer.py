@@ -132,10 +132,11 @@ def write_embed_settings(bert: Bert, directory: Path) -> None:
     """Write sentence-transformers' files for pooling, normalization, length and prompt."""
     settings = bert.embed_settings
     kinds = ["Transformer", "Pooling"] + ["Normalize"] * settings.normalize
-    modules: list[dict[str, Any]] = [
-        {"idx": i, "name": str(i), "path": f"{i}_{kind}" if i else "", "type": f"{PACKAGE}.{kind}"}
-        for i, kind in enumerate(kinds)
-    ]
+    modules = []
+    for i, kind in enumerate(kinds):
+        folder = f"{i}_{kind}" if i else ""
+        (directory / folder).mkdir(exist_ok=True)
+        modules.append({"idx": i, "name": str(i), "path": folder, "type": f"{PACKAGE}.{kind}"})
     write_json(directory / "modules.json", modules)
     if settings.max_length is not None:
         # sentence-transformers does not compare this length with the number of positions.
@@ -144,7 +145,5 @@ def write_embed_settings(bert: Bert, directory: Path) -> None:
     if settings.prompt:
         prompts = {"prompts": {PROMPT: settings.prompt}, "default_prompt_name": PROMPT}
         write_json(directory / "config_sentence_transformers.json", prompts)
-    for module in modules[1:]:
-        (directory / module["path"]).mkdir()
     flags = {flag: pooling == settings.pooling for flag, pooling in POOLING_FLAGS.items()}
     write_json(directory / "1_Pooling" / "config.json", {"word_embedding_dimension": bert.encoder.hidden_size} | flags)
