@@ -99,10 +99,9 @@ class BertReader:
         if edits:
             raise ValueError(f"edits: expected none, got {shown(edits)}. Edits are not implemented in this version.")
         texts, notes = [], []
-        for name, value in (("text", text), ("pair", pair)):
+        for name, which, value in (("text", "The text", text), ("pair", "The second text", pair)):
             texts.append(_string(name, value)[:MAX_CHARACTERS])
             if len(value) > MAX_CHARACTERS:
-                which = "The text" if name == "text" else "The second text"
                 notes.append(f"{which} has {len(value):,} characters; the page reads the first {MAX_CHARACTERS:,}.")
         limit = None if self.bert.max_length <= arrays.MAX_TOKENS else arrays.MAX_TOKENS
         with warnings.catch_warnings(record=True) as caught:

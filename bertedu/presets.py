@@ -54,9 +54,8 @@ class Preset:
 
 def sizes(layers: int, hidden: int, heads: int, vocabulary: int = 30522, **options: Any) -> dict[str, Any]:
     """Return the arguments of a published BERT's encoder."""
-    common = {"max_sequence_length": 512, "type_vocab_size": 2, "inner_dim": 4 * hidden}
     own = {"vocab_size": vocabulary, "hidden_size": hidden, "num_layers": layers, "num_attention_heads": heads}
-    return own | common | options
+    return own | {"max_sequence_length": 512, "type_vocab_size": 2, "inner_dim": 4 * hidden} | options
 
 
 GOOGLE = {  # name: (size, layers, hidden, heads, parameters, verified commit on the Hub or None)
@@ -134,15 +133,11 @@ MINILM = Preset(
     other_sources={"KerasHub": "https://www.kaggle.com/models/keras/sentence-transformers/keras/all_minilm_l6_v2_en/1"},
     masked_lm="minilm_mlm.safetensors",
 )
-PRESETS = {
-    preset.name: preset
-    for preset in (
-        MINILM,
-        *map(google, GOOGLE),
-        talking_heads("talkheads_ggelu_bert_en_base", "BERT-Base", 137_834_112, 12, 768, 12),
-        talking_heads("talkheads_ggelu_bert_en_large", "BERT-Large", 435_915_776, 24, 1024, 16),
-    )
-}
+TALKING_HEADS = (
+    talking_heads("talkheads_ggelu_bert_en_base", "BERT-Base", 137_834_112, 12, 768, 12),
+    talking_heads("talkheads_ggelu_bert_en_large", "BERT-Large", 435_915_776, 24, 1024, 16),
+)
+PRESETS = {preset.name: preset for preset in (MINILM, *map(google, GOOGLE), *TALKING_HEADS)}
 """Name -> `Preset`. All models are licensed under Apache-2.0."""
 
 

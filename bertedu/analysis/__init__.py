@@ -14,11 +14,5 @@ from bertedu.analysis.vectors import layer_vectors, principal_components, simila
 # isort: on
 
 __all__ = [
-    "HeadStatistics",
-    "head_atlas",
-    "head_statistics",
-    "layer_vectors",
-    "principal_components",
-    "rollout",
-    "similarity",
-]
+    "HeadStatistics", "head_atlas", "head_statistics", "layer_vectors", "principal_components", "rollout", "similarity",
+]  # fmt: skip

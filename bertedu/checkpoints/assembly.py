@@ -13,7 +13,7 @@ from bertedu.checkpoints import objects, strict
 from bertedu.checkpoints.common import weights
 from bertedu.classifier import BertClassifier, ClassificationHead
 from bertedu.encoder import BertEncoder
-from bertedu.fields import read_fields, shown
+from bertedu.fields import shown
 from bertedu.masked_lm import BertPretrainer, MaskedLM
 from bertedu.serialization import serialize
 
@@ -118,21 +118,16 @@ def build(arguments: dict, heads: Heads, source: Any, dtype: str | None = None) 
 
 def pretrainer(encoder: BertEncoder, config: Any, source: Any, dtype: str | None = None) -> BertPretrainer:
     """Build the `BertPretrainer` of a configuration on `encoder`."""
-    fields: Any = read_fields(config, conf.PRETRAINER, source, ("classification_heads", "customized_masked_lm"))
-    head, heads = fields["customized_masked_lm"], fields["classification_heads"]
+    required = ("classification_heads", "customized_masked_lm")
+    arguments: Any = objects.read_layer(config, conf.PRETRAINER, source, required)
+    heads, head = (arguments.pop(name) for name in required)
     if head is not None:
         _, head = objects.record(head, source, "customized_masked_lm", ("bertedu>MaskedLM",))
         head = masked_lm_head(encoder, head, source, dtype)
     if not isinstance(heads, list):
         raise ValueError(f"{source}: classification_heads: expected a list, got {shown(heads)}.")
-    return BertPretrainer(
-        encoder,
-        objects.activation(fields.get("mlm_activation"), source, "mlm_activation"),
-        objects.initializer(fields.get("mlm_initializer", "glorot_uniform"), source, "mlm_initializer"),
-        classification_heads=[classification_head(value, source, "classification_heads", dtype) for value in heads],
-        customized_masked_lm=head,
-        name=fields.get("name"),
-    )
+    heads = [classification_head(value, source, "classification_heads", dtype) for value in heads]
+    return BertPretrainer(encoder, classification_heads=heads, customized_masked_lm=head, **arguments)
 
 
 def masked_lm_config(activation: str, epsilon: float, dtype: str) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from typing import Any
 import keras
 
 from bertedu import defaults
-from bertedu.checkpoints.objects import ACTIVATIONS, LARGEST, LAYER, REGISTER_FIRST, embedding, policy, read_layer
+from bertedu.checkpoints import objects
+from bertedu.checkpoints.objects import ACTIVATIONS, LARGEST, LAYER, REGISTER_FIRST
+from bertedu.encoder import BertEncoder
 from bertedu.fields import ANYTHING, FLAG, for_all, number, one_of, only, optional, shown, text, whole
 from bertedu.registry import registered
 
@@ -50,7 +52,7 @@ HEAD = LAYER | {
 }
 PRETRAINER = {
     "name": optional(text()),
-    **for_all("encoder_network mlm_activation mlm_initializer classification_heads customized_masked_lm", ANYTHING),
+    **for_all("mlm_activation mlm_initializer classification_heads customized_masked_lm", ANYTHING),
 }
 
 GOOGLE_FIELDS = {
@@ -87,6 +89,23 @@ def published_arguments(fields: dict[str, Any], activation: str, dtype: str) -> 
     }
 
 
+def published_fields(encoder: BertEncoder, fields: dict[str, str], activations: dict[str, str]) -> dict[str, Any]:
+    """Return the fields of a config.json or bert_config.json about an encoder, the inverse of `published_arguments`.
+
+    Args:
+        encoder: the `BertEncoder`.
+        fields: dict, argument -> field of its sizes, such as `GOOGLE_FIELDS`.
+        activations: dict, hidden_act -> the name in `objects.ACTIVATIONS`.
+    """
+    return {
+        **{field: getattr(encoder, argument) for argument, field in fields.items()},
+        "hidden_act": objects.activation_name(encoder.inner_activation, activations),
+        "hidden_dropout_prob": encoder.output_dropout,
+        "attention_probs_dropout_prob": encoder.attention_dropout,
+        "layer_norm_eps": encoder.layer_norm_epsilon,
+    }
+
+
 FIRST_AXES = {
     "vocab_size": "embeddings/word_embeddings/embeddings",
     "hidden_size": "layer_0/output_layer_norm/gamma",
@@ -117,11 +136,9 @@ def encoder_arguments(config: Any, source: Any, dtype: str | None = None) -> dic
         source: the file, for messages.
         dtype: name of the dtype policy. Defaults to the file's.
     """
-    arguments = read_layer(config, ENCODER, source, required=ENCODER.keys() - LAYER.keys())
-    arguments |= {
-        "dtype": dtype or policy(config.get("dtype"), source),
-        "embedding_layer": embedding(config["embedding_layer"], source),
-    }
+    arguments = objects.read_layer(config, ENCODER, source, required=ENCODER.keys() - LAYER.keys())
+    arguments["dtype"] = dtype or objects.policy(config.get("dtype"), source)
+    arguments["embedding_layer"] = objects.embedding(config["embedding_layer"], source)
     for field, default in (("attention_cls", "MultiHeadAttention"), ("feedforward_cls", "Feedforward")):
         arguments[field] = registered(config[field])
         if not isinstance(arguments[field], type) or not issubclass(arguments[field], keras.layers.Layer):

@@ -18,6 +18,7 @@ from bertedu.checkpoints.common import TensorInfo, translate_errors
 
 MAX_OBJECTS = 100_000  # groups and datasets; a BERT of 48 layers has 1,500
 TRAINING_STATE = re.compile(r"(^|/)(optimizer|seed_generator|_?metrics|_loss_tracker|_compile_metrics)(/|$)")
+"""Part of the path of an array that is the state of an optimizer, a metric or a random generator."""
 
 
 @contextlib.contextmanager
@@ -84,8 +85,3 @@ def read_dataset(opened: Any, path: str, dtype: str) -> np.ndarray:
     """Return an array. HDF5 has no bfloat16 and stores it as two bytes."""
     array = opened[path][()]
     return array.view(ml_dtypes.bfloat16) if dtype == "bfloat16" else array
-
-
-def is_training_state(key: str) -> bool:
-    """Return whether an array is the state of an optimizer, a metric or a random generator."""
-    return TRAINING_STATE.search(key) is not None

@@ -70,11 +70,9 @@ class Inspection:
         yield row("tensors", f"{len(self.tensors)} with {elements:,} elements: {', '.join(types)}")
         if self.problem:
             yield row("problem", self.problem)
-        if self.bert is not None:
-            yield from self._model(self.bert)
-
-    def _model(self, bert: Bert) -> Iterator[str]:
-        encoder = bert.encoder
+        if self.bert is None:
+            return
+        bert, encoder = self.bert, self.bert.encoder
         yield row("model", ", ".join(f"{name} {value}" for name, value in sizes(encoder).items()))
         yield row("parameters", f"{encoder.count_params():,} in the encoder")
         heads = {"pooler": bert.has_pooler, "masked-LM head": bert.masked_lm, "classifier": bert.classifier}

@@ -51,7 +51,7 @@ def load(source: str | Path = "minilm", *, name: str | None = None, dtype: str |
         bert = read(path, dtype)
     except ValueError as error:
         raise ValueError(error if str(path) in str(error) else f"{path}: {error}") from None
-    bert.name = name or short_name(source)
+    bert.name = name or Path(source.partition("@")[0] if source.startswith("hf://") else source).name
     preset = presets.PRESETS.get(source)
     if preset and preset.masked_lm and (ASSETS / preset.masked_lm).is_file():
         bert.load_masked_lm = functools.partial(with_masked_lm, path, ASSETS / preset.masked_lm, dtype)
@@ -133,16 +133,6 @@ def with_masked_lm(path: Path, changes: Path, dtype: str | None = None) -> Bert:
         elif name in tensors:
             variable.assign(tensors[name] if name.startswith("masked_lm/") else value + tensors[name])
     return Bert(bert.tokenizer, encoder, bert.preprocessor, name=changes.stem, has_pooler=False, masked_lm=pretrainer)
-
-
-def short_name(source: str) -> str:
-    """Return the default name of a model: its preset, or the last part of its path or repository.
-
-    Example:
-        >>> short_name("hf://organisation/name@main"), short_name("models/mine/"), short_name("minilm")
-        ('name', 'mine', 'minilm')
-    """
-    return Path(source.partition("@")[0] if source.startswith("hf://") else source).name
 
 
 def locate(source: str) -> Path:

@@ -48,7 +48,7 @@ class Names:
         layer_prefix: function of the index of a transformer layer that returns the prefix of its weights' names.
         layer_pattern: regular expression of a name in a transformer layer; its groups are the index (None means 0) and
             the name within the layer.
-        other_global_names, other_layer_names: further names of the same weights, which are read but not written.
+        other_globals, other_layers: further names of the same weights, which are read but not written.
 
     Example:
         >>> layer_names = weight_names({"feedforward/output": "output"}, {"kernel": ".w", "bias": ".b"})
@@ -63,15 +63,13 @@ class Names:
         layer_names: dict[str, str],
         layer_prefix: Callable[[int], str],
         layer_pattern: str,
-        other_global_names: dict[str, str] | None = None,
-        other_layer_names: dict[str, str] | None = None,
+        other_globals: dict[str, str] | None = None,
+        other_layers: dict[str, str] | None = None,
     ):
         self.global_names, self.layer_names = global_names, layer_names
         self.layer_prefix, self.layer_pattern = layer_prefix, re.compile(layer_pattern)
-        self._global_paths = {
-            n: path for names in (other_global_names or {}, global_names) for path, n in names.items()
-        }
-        self._layer_paths = {n: path for names in (other_layer_names or {}, layer_names) for path, n in names.items()}
+        self._global_paths = {n: path for names in (other_globals or {}, global_names) for path, n in names.items()}
+        self._layer_paths = {n: path for names in (other_layers or {}, layer_names) for path, n in names.items()}
 
     def name(self, path: str) -> str:
         """Return the name of the weight `path`, or `path` itself if the format has none (for error messages)."""

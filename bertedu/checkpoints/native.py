@@ -69,11 +69,8 @@ def write(bert: Bert, path: Path) -> None:
 def describe(bert: Bert) -> dict[str, Any]:
     """Return the content of bertedu.json: the arguments of a model's parts."""
     check_table(bert)
-    parts = {
-        "encoder": bert.encoder,
-        "masked_lm": bert.masked_lm and bert.masked_lm.masked_lm,
-        "classifier": bert.classifier,
-    }
+    masked_lm = bert.masked_lm and bert.masked_lm.masked_lm
+    parts = {"encoder": bert.encoder, "masked_lm": masked_lm, "classifier": bert.classifier}
     configs: dict[str, Any] = {name: part and dict(part.get_config()) for name, part in parts.items()}
     for head, shared in (("masked_lm", "embedding_table"), ("classifier", "network")):
         if configs[head]:

@@ -28,8 +28,7 @@ from bertedu.plots.scatter import vectors
 # isort: on
 
 __all__ = [
-    "MARKERS", "MAX_LABELS", "MAX_NUMBERS", "PALETTE", "SCREEN_DPI", "SHARP_DPI", "SMALL", "STYLE", "SUFFIXES",
-    "UNIT",
+    "MARKERS", "MAX_LABELS", "MAX_NUMBERS", "PALETTE", "SCREEN_DPI", "SHARP_DPI", "SMALL", "STYLE", "SUFFIXES", "UNIT",
     "AltTextFigure", "close", "describe", "figure_of", "png", "save",
     "head", "layer", "model", "rollout", "shrink", "thumbnails", "lines", "training", "similarity", "vectors",
 ]  # fmt: skip

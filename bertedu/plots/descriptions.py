@@ -78,9 +78,8 @@ def describe_values(cells: Any, name: str) -> str:
     name = f"{name[:1].upper()}{name[1:]}"
     if isinstance(values[0], str):
         return f" {name} is {', '.join(f'{label} in {values.count(label)}' for label in sorted(set(values)))}."
-    low, high = (
-        f"{values[i]:.3g} (layer {cells[i][0]}, head {cells[i][1]})" for i in (np.argmin(values), np.argmax(values))
-    )
+    extremes = [cells[i] for i in (np.argmin(values), np.argmax(values))]
+    low, high = (f"{value:.3g} (layer {layer}, head {head})" for layer, head, value in extremes)
     return f" {name} ranges from {low} to {high}."
 
 

@@ -22,6 +22,7 @@ class ArrayView(View):
         name: str, the argument whose rows the tokens label, for errors.
     """
 
+    fields: tuple[str, ...] = ()  # further attributes that the page gets, under the same names
     signed: bool  # whether the first array can be negative
 
     def __init__(
@@ -46,13 +47,8 @@ class ArrayView(View):
 
     def setup(self) -> dict[str, Any]:
         """Return the page's initial state."""
-        return {
-            "tokens": self.tokens,
-            "heads": self.head_count,
-            "layer": self.layer,
-            "title": self.title,
-            "notes": self.notes,
-        }
+        fields = ("tokens", "layer", "title", "notes", *self.fields)
+        return {"heads": self.head_count} | {name: getattr(self, name) for name in fields}
 
     def first_part(self) -> str:
         """Return the name of the selected head's part."""

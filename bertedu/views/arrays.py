@@ -172,8 +172,7 @@ def packed_nbytes(shape: Sequence[int]) -> int:
         >>> packed_nbytes((2, 3, 5)) == len(packed(np.ones((2, 3, 5), "float32")))
         True
     """
-    rows = int(np.prod(shape[:-1]))
-    return rows * (shape[-1] + 8)
+    return int(np.prod(shape[:-1])) * (shape[-1] + 8)  # each row has `low` and `step`, too
 
 
 def packed(values: np.ndarray) -> bytes:

@@ -42,10 +42,8 @@ class Explorer(View):
         self._cached: dict[int, CachedText] = {}
         self._count = 0
         self._page_state = {"layer": 0, "heads": None, "hidden_state": self.description["num_layers"], "token": None}
-        view = self._read(text, pair, {}).view
-        super().__init__(
-            view.tokens, f"Explorer: {self.description['name']}", view.attention.shape[:2], view.layer_nbytes
-        )
+        view, name = self._read(text, pair, {}).view, self.description["name"]
+        super().__init__(view.tokens, f"Explorer: {name}", view.attention.shape[:2], view.layer_nbytes)
 
     @property
     def reading(self) -> Any:

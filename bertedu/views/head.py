@@ -35,6 +35,7 @@ class HeadView(ArrayView):
     """
 
     kind = "head"
+    fields = ("segments", "signed")
 
     def __init__(
         self,
@@ -55,12 +56,8 @@ class HeadView(ArrayView):
 
     def setup(self) -> dict[str, Any]:
         """Return the page's initial state."""
-        return super().setup() | {
-            "special": [int(arrays.is_special(token)) for token in self.tokens],
-            "segments": self.segments,
-            "chosen": self.heads,
-            "signed": self.signed,
-        }
+        special = [int(arrays.is_special(token)) for token in self.tokens]
+        return super().setup() | {"special": special, "chosen": self.heads}
 
     def first_part(self) -> str:
         """Return the name of the selected layer's part."""

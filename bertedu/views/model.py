@@ -37,6 +37,7 @@ class ModelView(ArrayView):
     """
 
     kind = "model"
+    fields = ("head", "signed", "values")
 
     def __init__(
         self,
@@ -66,17 +67,12 @@ class ModelView(ArrayView):
         """Side of the thumbnails; for each head the key with the largest absolute mean weight, and that mean."""
         means = np.stack([layer.mean(axis=-2) for layer in self.attention])  # [L, N, T]
         keys = np.abs(means).argmax(axis=-1)  # [L, N]
-        weights = np.take_along_axis(means, keys[..., None], axis=-1)[..., 0]  # [L, N]
-        return {
-            "side": self._thumbnails.shape[-1],
-            "topKeys": keys.tolist(),
-            "topWeights": np.round(weights.astype(float), 4).tolist(),
-        }
+        weights = np.take_along_axis(means, keys[..., None], axis=-1)[..., 0].astype(float).round(4)  # [L, N]
+        return {"side": self._thumbnails.shape[-1], "topKeys": keys.tolist(), "topWeights": weights.tolist()}
 
     def setup(self) -> dict[str, Any]:
         """Return the page's initial state."""
-        own = {"head": self.head, "signed": self.signed, "values": self.values, "valuesName": self.name}
-        return super().setup() | self._top_keys | own
+        return super().setup() | self._top_keys | {"valuesName": self.name}
 
     def first_part(self) -> str:
         """Return the name of the thumbnails' part."""

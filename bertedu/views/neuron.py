@@ -36,6 +36,7 @@ class NeuronView(ArrayView):
     """
 
     kind = "neuron"
+    fields = ("head", "token", "mask")
 
     def __init__(
         self,
@@ -70,13 +71,7 @@ class NeuronView(ArrayView):
 
     def setup(self) -> dict[str, Any]:
         """Return the page's initial state."""
-        return super().setup() | {
-            "keyDim": self.width,
-            "head": self.head,
-            "token": self.token,
-            "mask": self.mask,
-            "attention": len(self.arrays) > 2,
-        }
+        return super().setup() | {"keyDim": self.width, "attention": len(self.arrays) > 2}
 
     def exact(self, *, layer: int, head: int, index: int | None = None) -> bytes:
         """Return a head's queries and keys, `[2, T, H]`; with `index`, the model's weights of that query, `[T]`."""

@@ -40,7 +40,14 @@ class View:
 
     kind = ""  # the name of the view's .js
     styles: tuple[str, ...] = ()  # its style sheets besides common.css
+
+    # what a subclass defines
+    setup: Callable[[], dict[str, Any]]  # the page's initial state: strings and small numbers, for JSON
+    first_part: Callable[[], str]  # the name of the part for the first drawing
+    part: Callable[[str], bytes]  # the part of a name, quantized to 8 bits; a KeyError if there is no such part
+    part_names: Callable[[Iterable[int]], list[str]]  # the names of the parts of a saved file with these layers
     exact: Callable[..., bytes]  # float32 values, which the page shows unrounded while a kernel runs
+    axes: Callable[[], Any]  # plots the static figure, and returns its matplotlib Axes
 
     def __init__(self, tokens: list[str], title: str | None, shape: Sequence[int], layer_nbytes: int) -> None:
         self.tokens, self.title = tokens, None if title is None else visible(title)
@@ -48,26 +55,6 @@ class View:
         self.layers, self.head_count = shape
         self.layer_nbytes = layer_nbytes  # of a layer's parts, before compression
         self._widget: Any = None
-
-    def setup(self) -> dict[str, Any]:
-        """Return the page's initial state: strings and small numbers, for JSON."""
-        raise NotImplementedError
-
-    def first_part(self) -> str:
-        """Return the name of the part for the first drawing."""
-        raise NotImplementedError
-
-    def part(self, name: str) -> bytes:
-        """Return the part `name`, quantized to 8 bits; raise KeyError if there is no such part."""
-        raise NotImplementedError
-
-    def part_names(self, layers: Iterable[int]) -> list[str]:
-        """Return the names of the parts of a saved file with these layers."""
-        raise NotImplementedError
-
-    def axes(self) -> Any:
-        """Plot the static figure; return its matplotlib Axes."""
-        raise NotImplementedError
 
     def quick_axes(self) -> Any:
         """Plot the static figure of a notebook: `axes`, unless that is slow."""
@@ -158,9 +145,6 @@ class View:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
         return self._figure
 
-    def _ipython_display_(self) -> None:
-        self.show()
-
     def show(self) -> None:
         """Show the view: figure and live view as two outputs of a notebook, or the alt text outside a notebook."""
         if not in_notebook():
@@ -183,6 +167,8 @@ class View:
         # the widget to all other types, and needs widget state in the notebook to show one.
         text = f"The live {self.kind} view needs a running kernel: run this cell. The figure above is static."
         display({**data, "text/plain": f"{text}\n{textwrap.fill(self.alt, 110)}"}, metadata=metadata, raw=True)
+
+    _ipython_display_ = show
 
     def close(self) -> None:
         """Close the live view, so that the kernel can free its arrays, and show the static figure again."""
@@ -208,12 +194,9 @@ class View:
                 folder.
         """
         path = new_file(path, SUFFIXES)
-        if path.suffix.lower() != ".html":
-            return self._save_figure(path)
-        files.write_text(path, self._page(self._checked_layers(layers)))
-        return path
-
-    def _save_figure(self, path: Path) -> Path:
+        if path.suffix.lower() == ".html":
+            files.write_text(path, self._page(self._checked_layers(layers)))
+            return path
         from bertedu import plots
 
         axes = self.axes()

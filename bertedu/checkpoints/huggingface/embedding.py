@@ -34,43 +34,36 @@ def read_optional(file: Path, table: dict, unknown: str = "warn") -> dict[str, A
     return read_fields(read_json(file), table, file, unknown=unknown) if file.is_file() else {}
 
 
-def read_modules(path: Path) -> list[tuple[str, Path]] | None:
-    """Return a list of (class name, directory) of the modules in modules.json, or None if it does not exist.
+def read_modules(path: Path) -> list[tuple[str, Path]]:
+    """Return a list of (class name, directory) of the modules in modules.json, or [] if it does not exist.
 
     Raises:
-        ValueError: the file is damaged, or a path leaves the directory.
+        ValueError: the file is damaged, a path leaves the directory, or the first module is not a Transformer.
     """
-    file = path / MODULES
+    file, modules = path / MODULES, []
     if not file.is_file():
-        return None
-    modules = []
+        return []
     for module in read_json(file, list):
         kind, folder = (module.get(field) if isinstance(module, dict) else None for field in ("type", "path"))
         if not isinstance(kind, str) or not isinstance(folder, str) or not is_inside(folder):
             raise ValueError(f"{file}: expected a 'type' and a 'path' within the directory, got {shown(module)}.")
         package, _, name = kind.rpartition(".")
         modules.append((name if package.partition(".")[0] == "sentence_transformers" else kind, path / folder))
+    if not modules or modules[0][0] != "Transformer":
+        first = modules[0][0] if modules else "nothing"
+        raise ValueError(f"{file}: expected a Transformer as first module, got {shown(first)}.")
     return modules
 
 
 def model_directory(path: Path) -> Path:
-    """Return the directory of the Transformer module, which has config.json, the weights and the tokenizer.
-
-    Raises:
-        ValueError: the first module in modules.json is not a Transformer.
-    """
+    """Return the directory of the Transformer module, which has config.json, the weights and the tokenizer."""
     modules = read_modules(path)
-    if modules is None:
-        return path
-    if not modules or modules[0][0] != "Transformer":
-        first = modules[0][0] if modules else "nothing"
-        raise ValueError(f"{path / MODULES}: expected a Transformer as first module, got {shown(first)}.")
-    return modules[0][1]
+    return modules[0][1] if modules else path
 
 
 def transformer_settings(path: Path) -> dict[str, Any]:
     """Return the checked fields of sentence_bert_config.json, or {} for a directory without modules.json."""
-    if read_modules(path) is None:
+    if not read_modules(path):
         return {}
     files = (model_directory(path) / name for name in LIMITS)
     return next((read_optional(file, TRANSFORMER) for file in files if file.is_file()), {})
@@ -91,7 +84,7 @@ def read_embed_settings(path: Path) -> EmbedSettings:
     """
     max_length = transformer_settings(path).get("max_seq_length") or tokenizer_length(model_directory(path))
     modules = read_modules(path)
-    if modules is None:
+    if not modules:
         return EmbedSettings(max_length=max_length)
     config = read_optional(path / SETTINGS, SENTENCE_TRANSFORMERS)
     prompt = default_prompt(config, path / SETTINGS)
@@ -146,7 +139,7 @@ def read_pooling(directory: Path) -> tuple[str, bool]:
 
 def left_behind(path: Path) -> list[str]:
     """Return descriptions of the settings of sentence-transformers that a `Bert` cannot hold."""
-    if read_modules(path) is None:
+    if not read_modules(path):
         return []
     config = read_optional(path / SETTINGS, SENTENCE_TRANSFORMERS, unknown="ignore")
     prompts = {name: text for name, text in (config.get("prompts") or {}).items() if text}

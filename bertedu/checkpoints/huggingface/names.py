@@ -26,7 +26,7 @@ NAMES = Names(
     dotted(GOOGLE_LAYER),
     "encoder.layer.{}.".format,
     r"encoder\.layer\.(0|[1-9]\d{0,8})\.(.+)",
-    other_global_names={"masked_lm/output_bias": DECODER_BIAS},
+    other_globals={"masked_lm/output_bias": DECODER_BIAS},
 )
 """Hugging Face's names, without the prefix "bert."."""
 
@@ -37,12 +37,10 @@ BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
 """Constants (0, 1, 2, ... and zeros) that some versions of transformers save."""
 
 ACTIVATIONS = {
-    "gelu": "gelu",  # exact, although Google's BERTs were trained with the tanh approximation
-    "gelu_python": "gelu",
+    **for_all("gelu gelu_python", "gelu"),  # exact, although Google's BERTs were trained with the tanh approximation
     **for_all("gelu_new gelu_pytorch_tanh gelu_python_tanh gelu_fast gelu_accurate", "bertedu>gelu_tanh"),
     "relu": "relu",
-    "silu": "silu",
-    "swish": "silu",
+    **for_all("silu swish", "silu"),
 }
 """hidden_act -> the name in `objects.ACTIVATIONS`."""
 

@@ -34,8 +34,8 @@ MODEL = {
     "tie_word_embeddings": optional(FLAG),
     "sentence_transformers": optional(OBJECT),
     **for_all("sbert_ce_default_activation_function tokenizer_class", optional(text())),
-    # initialization, origin and format of the weights; which outputs are returned
     **for_all(
+        # initialization, origin and format of the weights; which outputs are returned
         "initializer_range dtype torch_dtype _name_or_path name_or_path _commit_hash transformers_version "
         "finetuning_task label2id use_cache output_hidden_states output_attentions output_past output_scores "
         "return_dict return_dict_in_generate torchscript use_bfloat16 tf_legacy_loss xla_device gradient_checkpointing "
@@ -43,13 +43,10 @@ MODEL = {
         "experts_implementation chunk_size_feed_forward cross_attention_hidden_size is_composition "
         "tie_encoder_decoder tie_last_hidden_states keys_to_ignore_at_inference model_name language adapters "
         "pad_token_id bos_token_id eos_token_id sep_token_id cls_token_id mask_token_id unk_token_id "
-        "decoder_start_token_id prefix task_specific_params",
-        IGNORED,
-    ),
-    # in Google's multilingual and Chinese BERTs; transformers does not read them
-    **for_all(f"directionality pooler_type {GOOGLE_POOLER}", IGNORED),
-    # for text generation
-    **for_all(
+        "decoder_start_token_id prefix task_specific_params "
+        # in Google's multilingual and Chinese BERTs; transformers does not read them
+        f"directionality pooler_type {GOOGLE_POOLER} "
+        # for text generation
         "max_length min_length do_sample early_stopping num_beams num_beam_groups diversity_penalty temperature top_k "
         "top_p typical_p repetition_penalty length_penalty no_repeat_ngram_size encoder_no_repeat_ngram_size "
         "bad_words_ids num_return_sequences forced_bos_token_id forced_eos_token_id remove_invalid_values "

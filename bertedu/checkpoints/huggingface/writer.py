@@ -13,7 +13,7 @@ import numpy as np
 from bertedu.attention import MultiHeadAttention
 from bertedu.bert import Bert
 from bertedu.checkpoints.common import check_table, special_parts, weights_of, write_tensors
-from bertedu.checkpoints.configuration import GOOGLE_FIELDS
+from bertedu.checkpoints.configuration import GOOGLE_FIELDS, published_fields
 from bertedu.checkpoints.huggingface.names import ACTIVATIONS, NAMES, POOLING_FLAGS, hf_shape
 from bertedu.checkpoints.huggingface.settings import MODEL
 from bertedu.checkpoints.objects import activation_name
@@ -78,11 +78,7 @@ def config(bert: Bert) -> dict[str, Any]:
     fields = {
         "architectures": [kind if bert.classifier is None else "BertForSequenceClassification"],
         "model_type": "bert",
-        **{field: getattr(encoder, argument) for argument, field in GOOGLE_FIELDS.items()},
-        "hidden_act": activation_name(encoder.inner_activation, ACTIVATIONS),
-        "hidden_dropout_prob": encoder.output_dropout,
-        "attention_probs_dropout_prob": encoder.attention_dropout,
-        "layer_norm_eps": encoder.layer_norm_epsilon,
+        **published_fields(encoder, GOOGLE_FIELDS, ACTIVATIONS),
         "initializer_range": getattr(encoder.initializer, "stddev", 0.02),
         "position_embedding_type": "absolute",
         "pad_token_id": bert.tokenizer.pad_id,
@@ -136,10 +132,11 @@ def write_embed_settings(bert: Bert, directory: Path) -> None:
     """Write sentence-transformers' files for pooling, normalization, length and prompt."""
     settings = bert.embed_settings
     kinds = ["Transformer", "Pooling"] + ["Normalize"] * settings.normalize
-    modules: list[dict[str, Any]] = [
-        {"idx": i, "name": str(i), "path": f"{i}_{kind}" if i else "", "type": f"{PACKAGE}.{kind}"}
-        for i, kind in enumerate(kinds)
-    ]
+    modules = []
+    for i, kind in enumerate(kinds):
+        folder = f"{i}_{kind}" if i else ""
+        (directory / folder).mkdir(exist_ok=True)
+        modules.append({"idx": i, "name": str(i), "path": folder, "type": f"{PACKAGE}.{kind}"})
     write_json(directory / "modules.json", modules)
     if settings.max_length is not None:
         # sentence-transformers does not compare this length with the number of positions.
@@ -148,7 +145,5 @@ def write_embed_settings(bert: Bert, directory: Path) -> None:
     if settings.prompt:
         prompts = {"prompts": {PROMPT: settings.prompt}, "default_prompt_name": PROMPT}
         write_json(directory / "config_sentence_transformers.json", prompts)
-    for module in modules[1:]:
-        (directory / module["path"]).mkdir()
     flags = {flag: pooling == settings.pooling for flag, pooling in POOLING_FLAGS.items()}
     write_json(directory / "1_Pooling" / "config.json", {"word_embedding_dimension": bert.encoder.hidden_size} | flags)

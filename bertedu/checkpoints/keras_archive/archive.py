@@ -62,6 +62,12 @@ class Archive(NamedTuple):
     heads: assembly.Heads
     preprocessor: Any
 
+    def open_weights(self) -> Any:
+        """Open the weights in a context, as `hdf5.open_h5`."""
+        with translate_errors(self.source, *ZIP_ERRORS):
+            content = self.zip.read(WEIGHTS)
+        return open_h5(io.BytesIO(content), self.source)
+
 
 @contextlib.contextmanager
 def open_archive(path: Path, dtype: str | None = None) -> Iterator[Archive]:
@@ -134,10 +140,3 @@ def in_functional(config: dict[str, Any], source: str) -> tuple[dict, str, BertP
         raise ValueError(f"{source}: expected {expected}, got {len(models)} and {len(preprocessors)}. {WAY_OUT}")
     prefix, location = f"layers/{snake_case(models[0]['class_name'])}", f"{source}, BertPreprocessor"
     return models[0], prefix, BertPreprocessor.from_config(preprocessors[0], location) if preprocessors else None
-
-
-def open_weights(archive: Archive) -> Any:
-    """Open the weights of an archive."""
-    with translate_errors(archive.source, *ZIP_ERRORS):
-        content = archive.zip.read(WEIGHTS)
-    return open_h5(io.BytesIO(content), archive.source)

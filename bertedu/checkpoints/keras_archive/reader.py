@@ -16,16 +16,8 @@ import keras
 from bertedu.bert import Bert
 from bertedu.checkpoints import assembly, native, strict
 from bertedu.checkpoints.common import TensorInfo, check_table, no_vocabulary, preprocessor_for, weights
-from bertedu.checkpoints.hdf5 import is_training_state, list_datasets, read_dataset
-from bertedu.checkpoints.keras_archive.archive import (
-    CONFIG,
-    SETTINGS,
-    TOKENIZER,
-    Archive,
-    member,
-    open_archive,
-    open_weights,
-)
+from bertedu.checkpoints.hdf5 import TRAINING_STATE, list_datasets, read_dataset
+from bertedu.checkpoints.keras_archive.archive import CONFIG, SETTINGS, TOKENIZER, Archive, member, open_archive
 from bertedu.checkpoints.keras_archive.paths import stored_paths
 from bertedu.fields import ANYTHING, FLAG, read_fields
 from bertedu.files import JSON_LIMIT, VOCABULARY_LIMIT, parse_json
@@ -116,7 +108,7 @@ def read_tokenizer(archive: Archive) -> BertTokenizer:
 
 def read_model(archive: Archive, dtype: str | None = None) -> dict[str, Any]:
     """Return the parts of the `Bert` in an archive, with its weights."""
-    with open_weights(archive) as opened:
+    with archive.open_weights() as opened:
         parts, infos = build(archive, opened, dtype)
         stored = strict.Stored(infos, lambda t: read_dataset(opened, t.name, t.dtype), archive.source, CONFIG)
         strict.fill(stored, weights(**parts))
@@ -138,11 +130,11 @@ def build(archive: Archive, opened: Any, dtype: str | None = None) -> tuple[dict
     paths = {id(variable): path for path, variable in weights(**parts).items()}
     stored = stored_paths(parts["masked_lm"] or parts["classifier"] or parts["encoder"], archive.prefix)
     by_name = {name: paths.get(id(variable)) for name, variable in stored.items()}
-    known = {tensor.name for tensor in infos if tensor.name in by_name or is_training_state(tensor.name)}
+    known = {tensor.name for tensor in infos if tensor.name in by_name or TRAINING_STATE.search(tensor.name)}
     return parts, [t._replace(weight_path=by_name.get(t.name), known=t.name in known) for t in infos]
 
 
 def tensors(path: Path) -> list[TensorInfo]:
     """Return a list of the `TensorInfo` of every weight in a file."""
-    with open_archive(path) as archive, open_weights(archive) as opened:
+    with open_archive(path) as archive, archive.open_weights() as opened:
         return build(archive, opened)[1]

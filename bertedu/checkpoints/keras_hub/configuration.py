@@ -67,10 +67,7 @@ TABLES: dict[str, dict[str, dict[str, Rule]]] = {
 """Kind of object -> names of its classes -> the rules of their fields."""
 
 REQUIRED: dict[str, Collection[str]] = {"backbone": SIZES.values(), "preprocessor": ("sequence_length",)}
-OBJECT = RECORD | {
-    "weights": only(None, "model.weights.h5"),  # written by KerasNLP
-    "assets": IGNORED,
-}
+OBJECT = RECORD | {"weights": only(None, "model.weights.h5"), "assets": IGNORED}  # KerasNLP wrote the weights' name
 HEADS = {"BertMaskedLM": "masked_lm/", "BertTextClassifier": "classifier/", "BertClassifier": "classifier/"}
 MULTI_LABEL = {"linear": False, "softmax": False, "sigmoid": True}
 """Activation of a classifier -> whether it is multi-label."""

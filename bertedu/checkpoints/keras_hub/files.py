@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bertedu.checkpoints.common import TensorInfo, shard_files, shortened, weight_files
-from bertedu.checkpoints.hdf5 import is_training_state, list_datasets, open_h5, read_dataset
+from bertedu.checkpoints.hdf5 import TRAINING_STATE, list_datasets, open_h5, read_dataset
 from bertedu.checkpoints.keras_hub.configuration import BACKBONE, CONFIG, TASK, task_of
 from bertedu.checkpoints.keras_hub.names import BACKBONE_PREFIX, canonical, our_path
 from bertedu.files import read_json
@@ -62,7 +62,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     for tensor in listed:
         file, key = tensor.location
         in_task_file = preset and file.name == TASK_WEIGHTS
-        unused = is_training_state(key) or (in_task_file and unread)
+        unused = bool(TRAINING_STATE.search(key)) or (in_task_file and unread)
         weight_path = None if foreign or unused else our_path(key, in_task_file or is_task)
         name = f"{file.name}/{key}" if in_task_file else key  # layers/dense/vars/0 is in both files of a preset
         known = not foreign and (weight_path is not None or unused)

@@ -24,24 +24,17 @@ CONFIG = "bert_config.json"
 SIZES = GOOGLE_FIELDS | {"embedding_width": "embedding_size"}
 """Argument -> its field in bert_config.json."""
 
-ACTIVATIONS = {
-    "gelu": "bertedu>gelu_tanh",
-    "gelu_exact": "gelu",
-    "relu": "relu",
-    "silu": "silu",
-    "tanh": "tanh",
-    "linear": "linear",
-}
+SAME_NAME = ("relu", "silu", "tanh", "linear")
+ACTIVATIONS = {"gelu": "bertedu>gelu_tanh", "gelu_exact": "gelu", **{name: name for name in SAME_NAME}}
 """hidden_act -> the name in `objects.ACTIVATIONS`. "gelu" is the tanh approximation, as in google-research/bert."""
 
-ACTIVATION, DROPOUT, ATTENTION_DROPOUT = "hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob"
-EPSILON, LOWERCASE = "layer_norm_eps", "do_lower_case"
+ACTIVATION, EPSILON, LOWERCASE = "hidden_act", "layer_norm_eps", "do_lower_case"
 MLM_ACTIVATION, MLM_EPSILON = "mlm_hidden_act", "mlm_layer_norm_eps"  # written if the head's differ from the encoder's
 
 FIELDS = {
     **{field: ENCODER[argument] for argument, field in SIZES.items()},
-    **dict.fromkeys((ACTIVATION, MLM_ACTIVATION), one_of(ACTIVATIONS)),
-    **dict.fromkeys((DROPOUT, ATTENTION_DROPOUT, EPSILON, MLM_EPSILON), RATE),
+    **for_all(f"{ACTIVATION} {MLM_ACTIVATION}", one_of(ACTIVATIONS)),
+    **for_all(f"hidden_dropout_prob attention_probs_dropout_prob {EPSILON} {MLM_EPSILON}", RATE),
     LOWERCASE: FLAG,
     # google-research/bert and tf-models ignore the following fields of published files.
     "initializer_range": number(0, 100)._replace(followed=False),

@@ -163,11 +163,9 @@ def read_handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
 
 def read_number(data: bytes, at: int) -> tuple[int, int]:
     """Return a varint, seven bits per byte, and the offset of the next value."""
-    number = shift = 0
-    while True:
-        number |= (data[at] & 127) << shift
-        if data[at] < 128:
-            return number, at + 1
-        at, shift = at + 1, shift + 7
-        if shift > 63:
-            raise ValueError("a number is too long")
+    number = 0
+    for i in range(10):
+        number |= (data[at + i] & 127) << 7 * i
+        if data[at + i] < 128:
+            return number, at + i + 1
+    raise ValueError("a number is too long")

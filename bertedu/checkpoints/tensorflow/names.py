@@ -9,7 +9,7 @@ import re
 from bertedu.checkpoints.names import GOOGLE, GOOGLE_LAYER, GOOGLE_MASKED_LM, Names, weight_names
 
 LEAVES = {leaf: f"/{leaf}" for leaf in ("kernel", "bias", "gamma", "beta", "embeddings")}
-TF2 = {
+TF2 = GOOGLE_MASKED_LM | {
     "embeddings/word_embeddings": "word_embeddings",
     "embeddings/position_embedding": "position_embedding",
     "embeddings/type_embeddings": "type_embeddings",
@@ -33,7 +33,6 @@ GATED_LAYER = {
 """Names that differ in tf-models' scaffold, which has the talking heads and the gated layers."""
 
 TALKING = {path: path for path in ("self_attention/pre_softmax_weight", "self_attention/post_softmax_weight")}
-MASKED_LM = weight_names(GOOGLE_MASKED_LM, LEAVES)
 
 
 def tf2_names(scaffold: bool = False, gated: bool = False) -> Names:
@@ -47,20 +46,19 @@ def tf2_names(scaffold: bool = False, gated: bool = False) -> Names:
     layer_names = TF2_LAYER | (GATED_LAYER if gated else {})
     return Names(
         weight_names(TF2 | (SCAFFOLD if scaffold else {}), LEAVES)
-        | MASKED_LM
         | {"masked_lm/output_bias": "cls/predictions/output_bias/bias"},
         weight_names(layer_names, LEAVES) | TALKING,
         lambda i: f"{prefix}/" if scaffold and not i else f"{prefix}_{i}/",
         r"(?:^|/)(?:transformer/layer|transformer_scaffold)(?:_(\d{1,9}))?/(.+)",
-        other_global_names=weight_names(SCAFFOLD, LEAVES),
-        other_layer_names=weight_names(GATED_LAYER, LEAVES),
+        other_globals=weight_names(SCAFFOLD, LEAVES),
+        other_layers=weight_names(GATED_LAYER, LEAVES),
     )
 
 
 NAMES = {
     "TF1": Names(
         {path: f"bert/{name}" for path, name in weight_names(GOOGLE, LEAVES | {"embeddings": ""}).items()}
-        | MASKED_LM
+        | weight_names(GOOGLE_MASKED_LM, LEAVES)
         | {"masked_lm/output_bias": "cls/predictions/output_bias"},
         weight_names(GOOGLE_LAYER, LEAVES),
         "bert/encoder/layer_{}/".format,

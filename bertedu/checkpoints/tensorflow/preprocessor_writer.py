@@ -9,7 +9,6 @@ Chapter: notebooks/10_checkpoints.ipynb.
 """
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -138,24 +137,20 @@ def hub_model(preprocessor: BertPreprocessor, vocabulary: str) -> Any:
     return model
 
 
-def pack(segments: Sequence[Any], seq_length: Any, ids: dict[str, int]) -> dict[str, Any]:
-    """Pack one or two ragged `[B, words, pieces]` or `[B, pieces]` into a dict of three tensors `[B, T]`."""
-    text = import_tensorflow_text()
-    segments = [segment.merge_dims(1, -1) if segment.shape.rank > 2 else segment for segment in segments]
-    segments = text.RoundRobinTrimmer(seq_length - len(segments) - 1).trim(segments)
-    joined, types = text.combine_segments(segments, ids["start_of_sequence_id"], ids["end_of_segment_id"])
-    word_ids, mask = text.pad_model_inputs(joined, seq_length, ids["padding_id"])  # [B, T] each
-    types, _ = text.pad_model_inputs(types, seq_length)  # [B, T]
-    return dict(zip(INPUTS, (word_ids, mask, types), strict=True))
-
-
 def packing_object(default: int, ids: dict[str, int]) -> Any:
-    """Return the object `bert_pack_inputs`."""
+    """Return `bert_pack_inputs`: from one or two ragged `[B, words, pieces]` or `[B, pieces]` to a dict of `[B, T]`."""
     import tensorflow as tf
+
+    text = import_tensorflow_text()
 
     @tf.function(autograph=False)
     def call(inputs, seq_length=default):
-        return pack(inputs, seq_length, ids)
+        segments = [segment.merge_dims(1, -1) if segment.shape.rank > 2 else segment for segment in inputs]
+        segments = text.RoundRobinTrimmer(seq_length - len(segments) - 1).trim(segments)
+        joined, types = text.combine_segments(segments, ids["start_of_sequence_id"], ids["end_of_segment_id"])
+        word_ids, mask = text.pad_model_inputs(joined, seq_length, ids["padding_id"])  # [B, T] each
+        types, _ = text.pad_model_inputs(types, seq_length)  # [B, T]
+        return dict(zip(INPUTS, (word_ids, mask, types), strict=True))
 
     length = tf.TensorSpec((), tf.int32, "seq_length")
     for rank in (2, 3):
@@ -171,8 +166,5 @@ def serving(model: Any) -> Any:
     """Return the function of `serving_default`."""
     import tensorflow as tf
 
-    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "sentences")], autograph=False)
-    def serve(sentences):
-        return model.__call__(sentences)
-
-    return serve
+    texts = tf.TensorSpec((None,), tf.string, "sentences")
+    return tf.function(lambda sentences: model.__call__(sentences), input_signature=[texts], autograph=False)

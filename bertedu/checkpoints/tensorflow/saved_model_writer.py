@@ -8,7 +8,6 @@ A SavedModel is a program, traced by TensorFlow, and its weights. It runs withou
 Chapter: notebooks/10_checkpoints.ipynb.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,11 @@ from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
 from bertedu.backend import devices
 from bertedu.bert import Bert
 from bertedu.checkpoints.common import check_table, special_parts, weights
+from bertedu.checkpoints.configuration import published_fields
 from bertedu.checkpoints.names import Names
 from bertedu.checkpoints.objects import activation_name
 from bertedu.checkpoints.tensorflow import configuration as conf
+from bertedu.checkpoints.tensorflow.configuration import ACTIVATIONS
 from bertedu.checkpoints.tensorflow.hub_object import hub_object, save
 from bertedu.checkpoints.tensorflow.names import tf2_names
 from bertedu.checkpoints.tensorflow.saved_model import TOKENIZER
@@ -95,16 +96,11 @@ def check(bert: Bert) -> None:
         why += ["classification_heads"] if pretrainer and pretrainer.classification_heads else []
     elif head is not None:
         why.append(f"a masked-LM head of the class {type(head).__name__}")
-    why += [f"the activation {function!r}" for function in activations if name_of(function) is None]
+    why += [f"the activation {function!r}" for function in activations if not activation_name(function, ACTIVATIONS)]
     if why:
         way_out = "Use keras.Model.export for a SavedModel with another interface."
         raise ValueError(f"TensorFlow Hub's interface cannot express {' and '.join(why)}. {way_out}")
     check_table(bert)
-
-
-def name_of(activation: Callable) -> str | None:
-    """Return the name of an activation in bert_config.json, or None."""
-    return activation_name(activation, conf.ACTIVATIONS)
 
 
 def config(bert: Bert) -> dict[str, Any]:
@@ -114,17 +110,11 @@ def config(bert: Bert) -> dict[str, Any]:
         ValueError: `saved_model.read` would refuse it.
     """
     encoder, head = bert.encoder, bert.masked_lm and bert.masked_lm.masked_lm
-    fields = {field: getattr(encoder, argument) for argument, field in conf.SIZES.items()}
-    fields |= {
-        conf.ACTIVATION: name_of(encoder.inner_activation),
-        conf.DROPOUT: encoder.output_dropout,
-        conf.ATTENTION_DROPOUT: encoder.attention_dropout,
-        conf.EPSILON: encoder.layer_norm_epsilon,
-        conf.LOWERCASE: bert.tokenizer.lowercase,
-    }
+    fields = published_fields(encoder, conf.SIZES, ACTIVATIONS) | {conf.LOWERCASE: bert.tokenizer.lowercase}
     if head is not None:
-        own = {conf.MLM_ACTIVATION: name_of(head.activation), conf.MLM_EPSILON: head.layer_norm.epsilon}
-        fields |= own if list(own.values()) != [fields[conf.ACTIVATION], fields[conf.EPSILON]] else {}
+        activation, epsilon = activation_name(head.activation, ACTIVATIONS), head.layer_norm.epsilon
+        if (activation, epsilon) != (fields[conf.ACTIVATION], fields[conf.EPSILON]):
+            fields |= {conf.MLM_ACTIVATION: activation, conf.MLM_EPSILON: epsilon}
     read_fields(fields, conf.FIELDS, f"The {conf.CONFIG} of this model")
     return fields
 
