@@ -25,9 +25,9 @@ class EmbedSettings(NamedTuple):
 
     Args:
         pooling: "mean", "cls", "max" or "pooled", a function, or the name of a registered function. For a checkpoint
-            that embeds in another way, the description of that way, which `Bert.embed` refuses.
+            with an unsupported pooling, its description, which `Bert.embed` refuses.
         normalize: bool, scale every vector to length 1.
-        max_length: int, number of tokens to which longer texts are cut. Defaults to the model's own limit.
+        max_length: int, number of tokens to which longer texts are truncated. Defaults to the model's own limit.
         prompt: str, prepended to each text.
     """
 
