@@ -292,8 +292,6 @@ def expand_mask(attention_mask: Any, logits: Any) -> Any:
         attention_mask = attention_mask[:, None]  # [B, 1, S], then [B, 1, 1, S]; or [B, 1, T, S]
     for axis, size, length in zip("BNTS", attention_mask.shape, logits.shape, strict=True):
         if None not in (size, length) and size not in (1, length):
-            raise ValueError(
-                f"attention_mask: expected size 1 or {length} on axis {axis}, got {size}. "
-                f"The mask has shape {shape}, the attention weights {tuple(logits.shape)}."
-            )
+            shapes = f"The mask has shape {shape}, the attention weights {tuple(logits.shape)}."
+            raise ValueError(f"attention_mask: expected size 1 or {length} on axis {axis}, got {size}. {shapes}")
     return attention_mask

@@ -135,7 +135,6 @@ class BertEmbeddings(ConfigFromSignature, keras.layers.Layer):
             return
         if str(getattr(words, "device", "")) == "meta":  # torch: Keras infers shapes with an arbitrary length
             return
-        raise ValueError(
-            f"inputs: expected at most max_sequence_length={self.max_sequence_length} positions, got {length}. Set "
-            "seq_length of BertPreprocessor to truncate texts, or create the encoder with a larger max_sequence_length."
-        )
+        expected = f"at most max_sequence_length={self.max_sequence_length} positions"
+        advice = "Set seq_length of BertPreprocessor to truncate texts, or create a larger encoder."
+        raise ValueError(f"inputs: expected {expected}, got {length}. {advice}")

@@ -34,8 +34,9 @@ class MaskedLM(ConfigFromSignature, keras.layers.Layer):
     The output matrix is the encoder's word embedding table (tied weights), so the head itself has few weights.
 
     Args:
-        embedding_table: layer whose `embeddings` `[V, W]` are the word embedding table (`encoder.get_embedding_layer()`)
-            or, as in tf-models, the table itself as a variable, tensor or array, which is not saved with this layer.
+        embedding_table: layer whose `embeddings` `[V, W]` are the word embedding table
+            (`encoder.get_embedding_layer()`), or, as in tf-models, the table itself as a variable, tensor or array,
+            which is not saved with this layer.
         activation: Keras activation of the hidden layer. Defaults to None, linear, as in tf-models. The published BERTs
             use their encoder's GELU.
         initializer: Keras initializer of the hidden layer.

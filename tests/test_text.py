@@ -402,11 +402,11 @@ def test_tensors_of_another_kind(tokenizer):
     [
         ((None,), TypeError, "text: expected a string or a list of strings, got None"),
         ((3,), TypeError, "text: expected a string or a list of strings, got 3"),
-        ((["a", None],), TypeError, "text: expected a flat list of strings, got None in it"),
-        ((["a", float("nan")],), TypeError, "text: .* got nan in it"),
-        (([["a", "b"]],), TypeError, r"text: .* got \['a', 'b'\] in it.* `pair`"),
-        ((np.array([["a"], ["b"]]),), TypeError, r"text: .* got \['a'\] in it"),
-        ((np.array([1.5]),), TypeError, "text: .* got 1.5 in it"),
+        ((["a", None],), TypeError, "text: expected a flat list of strings, .* None"),
+        ((["a", float("nan")],), TypeError, "text: .* nan"),
+        (([["a", "b"]],), TypeError, r"text: .* \['a', 'b'\].* `pair`"),
+        ((np.array([["a"], ["b"]]),), TypeError, r"text: .* \['a'\]"),
+        ((np.array([1.5]),), TypeError, "text: .* 1.5"),
         (("a", 3), TypeError, "pair: expected a string or a list of strings, got 3"),
         ((["a", "b"], ["c"]), ValueError, "pair: expected a list of 2 .*, got a list of 1"),
         ((["a", "b"], "c"), ValueError, "pair: expected a list of 2 .*, got a string"),
@@ -658,7 +658,7 @@ def test_fields_of_a_later_year_are_one_warning(read):
 def test_other_files_are_no_tokenizer_files(read, content, tmp_path):
     with pytest.raises(ValueError, match=r"tokenizer\.json: expected"):
         read(content)
-    with pytest.raises(FileNotFoundError, match="path: .* no file"):
+    with pytest.raises(FileNotFoundError, match="path: .* not a file"):
         BertTokenizer.from_file(tmp_path / "nothing.json")
 
 
