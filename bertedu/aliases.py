@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
-REMOVAL = "and will be removed in version 0.3"
+REMOVAL = "is deprecated and will be removed in version 0.3"
 
 
 def renamed(module: str, names: dict[str, str]) -> Callable[[str], Any]:
@@ -25,7 +25,7 @@ def renamed(module: str, names: dict[str, str]) -> Callable[[str], Any]:
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         new = f"{module}.{names[name]}"
-        warnings.warn(f"{module}.{name} is now {new} {REMOVAL}.", DeprecationWarning, stacklevel=2)
+        warnings.warn(f"{module}.{name} {REMOVAL}. Use {new}.", DeprecationWarning, stacklevel=2)
         return getattr(importlib.import_module(module), names[name])
 
     return get_attribute
@@ -35,7 +35,7 @@ def renamed_attribute(old: str, new: str) -> Any:
     """Return a property for the deprecated name `old` of the attribute `new`."""
 
     def read(self: Any) -> Any:
-        warnings.warn(f"{type(self).__name__}.{old} is now {new} {REMOVAL}.", DeprecationWarning, stacklevel=2)
+        warnings.warn(f"{type(self).__name__}.{old} {REMOVAL}. Use {new}.", DeprecationWarning, stacklevel=2)
         return getattr(self, new)
 
     return property(read, doc=f"The name of `{new}` in version 0.1.")
@@ -72,9 +72,11 @@ def also_spelled(spellings: dict[str, str], ignored: Iterable[str] = (), depreca
             for other, value in others.items():
                 name = spellings[other]
                 if name in passed:
-                    raise ValueError(f"{other} is another spelling of {name}: pass one of them, got both.")
+                    raise ValueError(
+                        f"{name}: expected one value, got both {name} and its alias {other}. Pass one of them."
+                    )
                 if deprecated:
-                    message = f"{function.__qualname__}: {other}= is now {name}= {REMOVAL}."
+                    message = f"{function.__qualname__}: the argument {other} {REMOVAL}. Use {name}."
                     warnings.warn(message, DeprecationWarning, stacklevel=2)
                 kwargs[name] = value
             return function(*args, **kwargs)

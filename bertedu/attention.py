@@ -99,8 +99,8 @@ class HeadProjection(ConfigFromSignature, keras.layers.Layer):
 class MultiHeadAttention(ConfigFromSignature, keras.layers.Layer):
     """N attention heads in parallel, each with its own queries, keys and values of H dimensions.
 
-    Equal to `keras.layers.MultiHeadAttention` with the same weights, which have the same shapes. The only difference: a
-    query whose keys are all masked attends uniformly, as in the original BERT.
+    Computes the same output as `keras.layers.MultiHeadAttention` with the same weights, whose shapes are the same,
+    except that a query whose keys are all masked attends uniformly (see `defaults.MASK_BIAS`).
 
     Args:
         num_heads: int, number of attention heads N.
@@ -123,11 +123,10 @@ class MultiHeadAttention(ConfigFromSignature, keras.layers.Layer):
         training: bool, whether to apply dropout.
 
     Returns:
-        `[B, T, D]`. With `return_attention_scores` or `return_qkv` a tuple: the output, then the weights, then (q, k,
-        v), each of the two only if asked for.
+        `[B, T, D]`. With `return_attention_scores` or `return_qkv` a tuple: output, weights, (q, k, v), as requested.
 
     Raises:
-        ValueError: `num_heads` or `key_dim` is below 1, or `attention_mask` has another rank or shape.
+        ValueError: `num_heads` or `key_dim` is below 1, or `attention_mask` has the wrong shape.
 
     Example:
         >>> attention = MultiHeadAttention(num_heads=2, key_dim=3)
@@ -200,14 +199,14 @@ class MultiHeadAttention(ConfigFromSignature, keras.layers.Layer):
         k = self.split_heads(self.key_dense(key))  # [B, N, S, H]
         v = self.split_heads(self.value_dense(value))  # [B, N, S, H]
 
-        scores = self.scores(q, k, attention_mask)  # [B, N, T, S]
-        weights = self.dropout(scores, training=training)  # [B, N, T, S]
+        attention_weights = self.scores(q, k, attention_mask)  # [B, N, T, S]
+        dropped_weights = self.dropout(attention_weights, training=training)  # [B, N, T, S]
         if head_mask is not None:
-            weights = weights * ops.reshape(ops.cast(head_mask, weights.dtype), (-1, 1, 1))  # [B, N, T, S]
-        context = ops.einsum("bnts,bnsh->bnth", weights, v)  # [B, N, T, H]
+            dropped_weights = dropped_weights * ops.reshape(ops.cast(head_mask, v.dtype), (-1, 1, 1))  # [B, N, T, S]
+        context = ops.einsum("bnts,bnsh->bnth", dropped_weights, v)  # [B, N, T, H]
         output = self.output_dense(self.concatenate_heads(context))  # [B, T, D]
 
-        extras: tuple = (scores,) if return_attention_scores else ()
+        extras: tuple = (attention_weights,) if return_attention_scores else ()
         if return_qkv:
             extras += ((q, k, v),)  # [B, N, T or S, H] each
         return (output, *extras) if extras else output
@@ -286,15 +285,13 @@ def masked_softmax(logits: Any, attention_mask: Any = None) -> Any:
 
 def expand_mask(attention_mask: Any, logits: Any) -> Any:
     """Expand a mask `[B, S]`, `[B, T, S]` or `[B, 1 or N, T, S]` to the four axes of the logits."""
-    shape = tuple(attention_mask.shape)
+    shape, expected = tuple(attention_mask.shape), "[B, S], [B, T, S] or [B, 1 or N, T, S]"
     if len(shape) not in (2, 3, 4):
-        raise ValueError(f"attention_mask: expected [B, S], [B, T, S] or [B, N, T, S], got the shape {shape}.")
+        raise ValueError(f"attention_mask: expected shape {expected}, got {shape}. Add or remove axes.")
     while len(attention_mask.shape) < 4:
         attention_mask = attention_mask[:, None]  # [B, 1, S], then [B, 1, 1, S]; or [B, 1, T, S]
-    for axis, size, expected in zip("BNTS", attention_mask.shape, logits.shape, strict=True):
-        if None not in (size, expected) and size not in (1, expected):
-            raise ValueError(
-                f"attention_mask: expected size 1 or {expected} on axis {axis}, got {size}. "
-                f"The mask has the shape {shape}, the attention weights {tuple(logits.shape)}."
-            )
+    for axis, size, length in zip("BNTS", attention_mask.shape, logits.shape, strict=True):
+        if None not in (size, length) and size not in (1, length):
+            shapes = f"The mask has shape {shape}, the attention weights {tuple(logits.shape)}."
+            raise ValueError(f"attention_mask: expected size 1 or {length} on axis {axis}, got {size}. {shapes}")
     return attention_mask

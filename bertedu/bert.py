@@ -43,8 +43,9 @@ class Bert:
         masked_lm, classifier: `BertPretrainer` and `BertClassifier`, or None if the checkpoint has no such head.
         load_masked_lm: function that loads another model for `fill_mask`, or None.
         name: str, the name or path that it was loaded from.
-        has_pooler: bool, whether the checkpoint has a pooler. Without one, `pooled_output` would be random and is None.
-        max_length: int, the longest text in tokens: the number of position embeddings.
+        has_pooler: bool, whether the checkpoint has a pooler. Without one, `Reading.pooled_output` is None,
+            because the pooler's weights would be random.
+        max_length: int, maximum number of tokens per text: the number of position embeddings.
         embed_settings: `EmbedSettings`, the defaults of `embed`.
 
     Example:
@@ -115,8 +116,8 @@ class Bert:
 
         Raises:
             TypeError: `text` or `pair` is not a string.
-            ValueError: the text is too long and `overflow` is "error", `max_length` exceeds the model's positions,
-                `head_mask` has another shape, or the encoder has an `output_range`.
+            ValueError: the text is too long and `overflow` is "error", `max_length` exceeds the model's maximum
+                length, `head_mask` has the wrong shape, or the encoder has an `output_range`.
         """
         checks.choice("overflow", overflow, ("truncate", "error"))
         if self.encoder.output_range:
@@ -151,7 +152,7 @@ class Bert:
             pooling: "mean", "cls", "max" or "pooled"; a function, or the name of one that is registered with
                 `be.register` (see `pooling.pool`). Defaults to the model's own setting, else "mean".
             normalize: bool, scale every vector to length 1. Defaults to the model's own setting, else False.
-            max_length: int, number of tokens to which longer texts are cut. Defaults to the model's own setting.
+            max_length: int, number of tokens to which longer texts are truncated. Defaults to the model's own setting.
             progress: bool, show a progress bar after two seconds.
 
         Returns:
@@ -159,7 +160,8 @@ class Bert:
 
         Raises:
             TypeError: `sentences` holds something other than strings.
-            ValueError: the pooling is unknown, or needs a pooler; or `max_length` exceeds the model's positions.
+            ValueError: the pooling is unknown, or needs a pooler that the model lacks; or `max_length` exceeds the
+                model's maximum length.
         """
         if isinstance(sentences, str):
             return self.embed([sentences], pooling, normalize, max_length=max_length, progress=False)[0]
@@ -228,11 +230,10 @@ class Bert:
         """
         other = self.masked_lm_bert
         if other is None:
-            raise ValueError(
-                f'{self.name!r} was published without a masked-LM head. Load a model that has one: "bert_en_uncased" '
-                '(downloaded once), or "minilm" where bertedu/assets/minilm_mlm.safetensors is installed, which is in '
-                "the repository, its wheel and the chapters that `bertedu colab` writes."
+            advice = (
+                'Load "bert_en_uncased", or install bertedu from its repository or wheel, with the head for "minilm"'
             )
+            raise ValueError(f"model: expected a masked-LM head, got {self.name!r} without one. {advice}.")
         if self.masked_lm is None:
             return other.fill_mask(text, pair, top_k)
         encoded = self.preprocessor.encode(text, pair)
@@ -244,7 +245,7 @@ class Bert:
         sequence = self._outputs(encoded)["sequence_output"]  # [1, T, D]
         logits = self.masked_lm.masked_lm(sequence, np.array([positions], "int32"))  # [1, M, V]
         probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits, axis=-1))[0]  # [M, V]
-        probabilities = probabilities[:, : self.tokenizer.vocab_size]  # a padded word table has more rows than tokens
+        probabilities = probabilities[:, : self.tokenizer.vocab_size]  # a padded word embedding table has more rows
         best = np.argsort(-probabilities, axis=-1)[:, :top_k]  # [M, top_k]
         return [
             [(self.tokenizer.vocabulary[i], float(row[i])) for i in ids]
@@ -265,7 +266,7 @@ class Bert:
     def _limit(self, max_length, default):
         if max_length is None:
             return default
-        hint = f"{self.name!r} has {self.max_length} positions."
+        hint = f"{self.name!r} supports at most {self.max_length} tokens."
         return checks.whole_number("max_length", max_length, 3, self.max_length, hint)
 
     def _outputs(self, encoded, head_mask=None, **flags):
@@ -274,7 +275,7 @@ class Bert:
             head_mask = np.asarray(head_mask, "float32")
             shape = (self.encoder.num_layers, self.encoder.num_attention_heads)
             if head_mask.shape != shape:
-                raise ValueError(f"head_mask: expected the shape {shape}, [layers, heads], got {head_mask.shape}.")
+                raise ValueError(f"head_mask: expected shape {shape}, [layers, heads], got {head_mask.shape}.")
         forward = functools.partial(_forward, **flags)
         return self._run(("read", *sorted(name for name in flags if flags[name])), forward, [encoded], head_mask)
 
@@ -282,7 +283,7 @@ class Bert:
         """Return the outputs of the function `forward`, which is compiled once per `key`."""
         inputs = pack(rows, self.tokenizer.pad_id)
         check_values(inputs, self.encoder)
-        if head_mask is not None:  # not compiled: each mask would be compiled again
+        if head_mask is not None:  # not compiled: every new mask would trigger recompilation
             outputs = forward(self.encoder, inputs, head_mask=head_mask)
             return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
         if key not in self._compiled:

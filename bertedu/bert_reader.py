@@ -48,7 +48,7 @@ def explorer(bert: Bert, text: str = TEXT, pair: str | None = None) -> Explorer:
     Args:
         bert: a `Bert`, as `be.load` returns it.
         text: str, the first text.
-        pair: str, the second text. Defaults to none; an empty string is none, too.
+        pair: str, the second text. Defaults to None, like an empty string: a single text.
 
     Returns:
         An `Explorer`. A notebook shows it as the last value of a cell; `save("page.html")` saves its current state.
@@ -64,7 +64,7 @@ def explorer(bert: Bert, text: str = TEXT, pair: str | None = None) -> Explorer:
         >>> page.reading.tokens
         ['[CLS]', 'the', 'un', '##want', '##ed', 'cat', '[SEP]']
     """
-    instance("bert", bert, Bert, "as be.load returns it")
+    instance("bert", bert, Bert, 'such as be.load("minilm")')
     text, pair = _string("text", text), _string("pair", "" if pair is None else pair)
     reader = BertReader(bert)
     reader.read(text, pair, {})  # compiles the model, so that the time on the page is that of reading alone
@@ -186,7 +186,8 @@ class BertReadText:
         first = last = position("token", token, len(reading.tokens))
         segment = reading.segments[token]
         if segment is None:
-            raise ValueError(f"{reading.tokens[token]} is a special token, not a word of the text.")
+            got = f"got {token}, the special token {reading.tokens[token]}"
+            raise ValueError(f"token: expected the position of a word, {got}. Choose a word.")
         while reading.tokens[first].startswith("##") and reading.offsets[first - 1]:
             first -= 1
         while reading.tokens[last + 1].startswith("##"):  # [SEP] ends every text

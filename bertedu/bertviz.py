@@ -57,7 +57,7 @@ def head_view(
 
     Raises:
         ImportError: torch or bertviz is not installed. TypeError: not a reading. ValueError: no such layer or head,
-        attention that is not finite, or another `html_action`.
+        attention that is not finite, or an unknown `html_action`.
 
     Example:
         page = head_view(bert.read("The cat sat on the mat.", "It was warm."), layer=5, html_action="return")
@@ -147,16 +147,13 @@ def _show(name: str, reading: Reading, html_action: str, options: dict[str, Any]
 
 
 def _checked(reading: Any, html_action: str) -> Reading:
-    instance("reading", reading, Reading, "as bert.read returns one")
+    instance("reading", reading, Reading, "such as bert.read(text)")
     choice("html_action", html_action, ("view", "return"))
     if not np.isfinite(reading.attention).all():
         raise ValueError("reading: expected finite attention, got NaN or infinity. bertviz would show a blank page.")
     if reading.attention.min() < 0:
-        warnings.warn(
-            "The weights of talking heads can be negative; bertviz uses weights as opacities and does not show these. "
-            "reading.show() has colours for both signs.",
-            stacklevel=3,
-        )
+        message = "The weights of talking heads can be negative, which bertviz does not show. Use reading.show()."
+        warnings.warn(message, stacklevel=3)
     return reading
 
 
@@ -165,8 +162,5 @@ def _imported(package: str) -> ModuleType:
         # By name, so that no module of the core has an `import torch`. "bertviz" is the package, not this module.
         return importlib.import_module(package)
     except ImportError as error:
-        raise ImportError(
-            f'{package}: cannot be imported ({error}). Install it with pip install "bertedu[course]". '
-            f"Without it, {ALTERNATIVE}.",
-            name=package,
-        ) from error
+        advice = f'In a checkout, run: pip install -e ".[course]". Without it, {ALTERNATIVE}.'
+        raise ImportError(f"{package}: cannot be imported ({error}). {advice}", name=package) from error

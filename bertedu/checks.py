@@ -97,7 +97,7 @@ def strings(name: str, values: Any, count: int | None = None, of: str = "") -> l
         name: str, name of the argument.
         values: iterable to check.
         count: int, expected number of strings. Defaults to None, any number.
-        of: str, what there is one string for, for the message.
+        of: str, the thing that each string belongs to, such as "row of attention", for the message.
 
     Raises:
         TypeError: `values` is a single string, not an iterable, or contains something other than strings.
@@ -112,7 +112,7 @@ def strings(name: str, values: Any, count: int | None = None, of: str = "") -> l
     values = list(values)
     for value in values:
         if not isinstance(value, str):
-            raise TypeError(f"{name}: expected a list of strings, got {shown(value)} in it.")
+            raise TypeError(f"{name}: expected a list of strings, got one that contains {shown(value)}.")
     if count is not None and len(values) != count:
         raise ValueError(f"{name}: expected {count} strings, one for each {of}, got {len(values)}.")
     return [str(value) for value in values]  # converts NumPy's strings
@@ -125,7 +125,7 @@ def instance(name: str, value: Any, kind: type, hint: str = "") -> Any:
         hint: str, how to get an instance, for the message.
 
     Raises:
-        TypeError: `value` has another type.
+        TypeError: `value` has the wrong type.
     """
     if not isinstance(value, kind):
         raise TypeError(f"{name}: expected a {kind.__name__}{hint and ', ' + hint}, got {shown(value)}.")
@@ -141,9 +141,10 @@ def new_file(path: str | os.PathLike[str], suffixes: Sequence[str]) -> Path:
     """
     path = Path(path)
     if path.suffix.lower() not in suffixes:
-        raise ValueError(f"path: expected an ending in {', '.join(suffixes)}, got {str(path)!r}.")
+        raise ValueError(f"path: expected a file name that ends in {' or '.join(suffixes)}, got {str(path)!r}.")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"path: there is no folder {str(path.parent)!r} for {path.name!r}.")
+        got = f"got {str(path)!r}. Create {str(path.parent)!r} first"
+        raise FileNotFoundError(f"path: expected a file in an existing folder, {got}.")
     return path
 
 
@@ -156,7 +157,7 @@ def to_numpy(name: str, values: Any, dtype: DTypeLike = np.float64) -> np.ndarra
 
     Raises:
         TypeError: `values` are not numbers.
-        ValueError: the arrays have different shapes.
+        ValueError: the arrays do not all have the same shape.
     """
     try:
         if isinstance(values, list | tuple) and values and hasattr(values[0], "shape"):
@@ -170,9 +171,9 @@ def to_numpy(name: str, values: Any, dtype: DTypeLike = np.float64) -> np.ndarra
         with np.errstate(over="ignore"):  # overflow becomes infinity, which `check_finite` refuses
             return np.asarray(array, dtype)
     except ValueError as error:
-        raise ValueError(f"{name}: expected arrays of one shape, got different ones: {error}") from None
+        raise ValueError(f"{name}: expected arrays of the same shape, got several shapes ({error}).") from None
     except (TypeError, RuntimeError, NotImplementedError, AttributeError) as error:
-        raise TypeError(f"{name}: expected numbers, got {type(values).__name__}: {error}") from None
+        raise TypeError(f"{name}: expected numbers, got {type(values).__name__} ({error}).") from None
 
 
 def numbers(name: str, values: Any, letters: str, dtype: DTypeLike = np.float64, **sizes: int) -> np.ndarray:
@@ -182,7 +183,7 @@ def numbers(name: str, values: Any, letters: str, dtype: DTypeLike = np.float64,
 
     Raises:
         TypeError: `values` are not numbers.
-        ValueError: the shape is another, or a value is NaN or infinite.
+        ValueError: the shape is wrong, or a value is NaN or infinite.
 
     Example:
         >>> numbers("attention", [[1, 0], [0.5, 0.5]], "TT").shape

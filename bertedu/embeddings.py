@@ -27,12 +27,13 @@ class BertEmbeddings(ConfigFromSignature, keras.layers.Layer):
         hidden_size: int, hidden size D of the output.
         max_sequence_length: int, number of position embeddings.
         type_vocab_size: int, number of type (segment) embeddings.
-        embedding_width: int, width W of the three tables. If it is not `hidden_size`, a projection W -> D follows the
-            normalization. Defaults to `hidden_size`.
-        embedding_layer: layer whose `embeddings` `[V, W]` are the word table. Defaults to None, a new table.
+        embedding_width: int, width W of the three embedding tables. If it is not `hidden_size`, a projection W -> D
+            follows the normalization. Defaults to `hidden_size`.
+        embedding_layer: layer whose `embeddings` `[V, W]` are the word embedding table. Defaults to
+            None: a new table is created.
         dropout: float in [0, 1), dropout rate of the normalized sum.
         layer_norm_epsilon: float, epsilon of the layer normalization.
-        initializer: Keras initializer of tables and projection. Defaults to `defaults.initializer()`.
+        initializer: Keras initializer of embedding tables and projection. Defaults to `defaults.initializer()`.
 
     Call arguments:
         word_ids: integers `[B, T]` from 0 to V - 1. Not used if `word_embeddings` is passed.
@@ -134,7 +135,6 @@ class BertEmbeddings(ConfigFromSignature, keras.layers.Layer):
             return
         if str(getattr(words, "device", "")) == "meta":  # torch: Keras infers shapes with an arbitrary length
             return
-        raise ValueError(
-            f"inputs: expected at most max_sequence_length={self.max_sequence_length} positions, got {length}. Shorten "
-            "them (seq_length of BertPreprocessor), or create the encoder with a larger max_sequence_length."
-        )
+        expected = f"at most max_sequence_length={self.max_sequence_length} positions"
+        advice = "Set seq_length of BertPreprocessor to truncate texts, or create a larger encoder."
+        raise ValueError(f"inputs: expected {expected}, got {length}. {advice}")

@@ -49,18 +49,18 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         num_attention_heads: int, number of attention heads N per layer.
         max_sequence_length: int, number of position embeddings, the maximum length of a sequence.
         type_vocab_size: int, number of type (segment) embeddings.
-        inner_dim: int, number of neurons F of each feed-forward network.
-        inner_activation: Keras activation of the neurons. Defaults to BERT's, `defaults.gelu_tanh`.
+        inner_dim: int, intermediate size F of the feed-forward networks.
+        inner_activation: Keras activation of the intermediate layer. Defaults to BERT's, `defaults.gelu_tanh`.
         output_dropout: float in [0, 1), dropout rate of embeddings, attention outputs and feed-forward outputs.
         attention_dropout: float in [0, 1), dropout rate of the attention weights.
-        initializer: Keras initializer of all kernels and tables. Defaults to a normal distribution with standard
-            deviation 0.02, truncated at two standard deviations.
+        initializer: Keras initializer of all kernels and embedding tables. Defaults to a normal distribution with
+            standard deviation 0.02, truncated at two standard deviations.
         output_range: int, compute the last layer only at positions [0, output_range). A negative number counts from the
             end. Defaults to None, which like 0 means all positions.
         embedding_width: int, width W of the embedding tables. If it is not `hidden_size`, a projection W -> D follows
             (factorized embeddings). Defaults to `hidden_size`.
-        embedding_layer: layer whose `embeddings` `[V, W]` are the word table, for example to share it. Defaults to
-            None, a new table.
+        embedding_layer: embedding layer to share; its `embeddings` `[V, W]` are used as the word embedding table.
+            Defaults to None: a new table is created.
         norm_first: bool, pre-norm instead of post-norm.
         with_dense_inputs: bool, include the dense inputs in `BertEncoder.inputs`. A call accepts them in any case.
         return_attention_scores: bool, return `attention_scores` by default.
@@ -69,9 +69,9 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
 
     Call arguments:
         inputs: dict with ids, mask (zero at padding) and types, integers `[B, T]`, under the names of tf-models,
-            KerasHub or Hugging Face (`inputs.DIALECTS`). Optional: `input_word_embeddings` `[B, T, W]`, which replaces
-            the lookup of the ids; `dense_inputs` `[B, T2, W]` with `dense_mask` and `dense_type_ids` `[B, T2]`,
-            appended to the word embeddings.
+            KerasHub or Hugging Face (see `bertedu.inputs.DIALECTS`). Optional: `input_word_embeddings` `[B, T, W]`,
+            which replaces the lookup of the ids; `dense_inputs` `[B, T2, W]` with `dense_mask` and `dense_type_ids`
+            `[B, T2]`, appended to the word embeddings.
         head_mask: `[L, N]`, multiplies the contribution of each head: 0 switches it off. Defaults to 1 for all heads.
         return_attention_scores: bool, return `attention_scores`. Defaults to the constructor's value.
         return_embedding_output: bool, return `embedding_output`.
@@ -79,19 +79,19 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         training: bool, whether to apply dropout.
 
     Returns:
-        dict of the outputs, the last three only if asked for:
+        dict of outputs. `attention_scores`, `embedding_output`, and `queries`, `keys` and `values` are included only if
+        requested:
             `sequence_output`: `[B, T, D]`, output of the last layer.
             `pooled_output`: `[B, D]`.
             `encoder_outputs`: list of L `[B, T, D]`, outputs of all layers.
             `attention_scores`: list of L `[B, N, T, S]`, attention weights before dropout and `head_mask`.
             `embedding_output`: `[B, T, D]`, input of the first layer.
             `queries`, `keys`, `values`: lists of L `[B, N, T, H]`.
-        With `output_range` the last layer has fewer queries, and so a shorter T everywhere except in `keys` and
-        `values`.
+        With `output_range`, the last layer's outputs have a smaller T; its `keys` and `values` keep the full length.
 
     Raises:
-        ValueError: sizes do not fit, an argument is passed in two spellings, or an input is missing, unknown or of
-            another shape.
+        ValueError: `hidden_size` is not a multiple of `num_attention_heads`, an argument is passed under two names, or
+            an input is missing, unknown or has the wrong shape.
 
     Example:
         >>> encoder = BertEncoder(vocab_size=20, hidden_size=6, num_layers=2, num_attention_heads=2, inner_dim=12)
@@ -149,10 +149,8 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         self.attention_cls = attention_cls
         self.feedforward_cls = feedforward_cls
         if hidden_size % num_attention_heads:
-            raise ValueError(
-                f"hidden_size: expected a multiple of num_attention_heads={num_attention_heads}, got {hidden_size}. "
-                "Each head has hidden_size / num_attention_heads dimensions."
-            )
+            expected = f"a multiple of num_attention_heads={num_attention_heads}"
+            raise ValueError(f"hidden_size: expected {expected}, got {hidden_size}. Change one of the two.")
         self._create_layers()
         self.build()  # every size is known, so the weights exist from the start
 
@@ -222,7 +220,7 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
                 return_attention_scores=True,
                 return_qkv=return_qkv,
                 training=training,
-            )  # [B, T, D], [B, N, T, S], and (q, k, v) if asked for
+            )  # [B, T, D], [B, N, T, S], and (q, k, v) if requested
             layer_outputs.append(x)
             attention_scores.append(scores)
             qkv += optional
@@ -265,9 +263,9 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         }
 
     def get_embedding_layer(self) -> keras.layers.Layer:
-        """Return the layer that holds the word table."""
+        """Return the layer that holds the word embedding table."""
         return self.embeddings.word_embeddings
 
     def get_embedding_table(self) -> Any:
-        """Return the word table, `[V, W]`."""
+        """Return the word embedding table, `[V, W]`."""
         return self.get_embedding_layer().embeddings

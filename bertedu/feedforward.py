@@ -27,8 +27,8 @@ class Feedforward(ConfigFromSignature, keras.layers.Layer):
     The residual connection and the layer normalization are in `TransformerEncoder`.
 
     Args:
-        inner_dim: int, number of neurons F. BERT has 4 D.
-        inner_activation: Keras activation of the neurons. Defaults to BERT's, `defaults.gelu_tanh`.
+        inner_dim: int, intermediate size F, the number of neurons. In BERT, F = 4 D.
+        inner_activation: Keras activation of the intermediate layer. Defaults to BERT's, `defaults.gelu_tanh`.
         kernel_initializer, bias_initializer: Keras initializers of both dense layers.
 
     Call arguments:
@@ -89,7 +89,7 @@ class GatedFeedforward(Feedforward):
     layer normalization, which are in `TransformerEncoder` here.
 
     Args:
-        inner_dim: int, number of neurons F, and of gates.
+        inner_dim: int, intermediate size F, the number of neurons and of gates.
         inner_activation, kernel_initializer, bias_initializer: see `Feedforward`.
 
     Call arguments, Returns, Raises:

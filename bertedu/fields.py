@@ -67,7 +67,7 @@ def only(*values: Any) -> Rule:
 
 
 def for_all(names: str, rule: Any) -> dict[str, Any]:
-    """Return a table with the same rule for all `names`, a string separated by blanks."""
+    """Return a table with the same rule for all `names`, a string separated by spaces."""
     return dict.fromkeys(names.split(), rule)
 
 
@@ -93,7 +93,7 @@ def read_fields(
         dict, the fields whose rule is `followed`.
 
     Raises:
-        ValueError: `config` is not a dict, or a field is missing, unknown, of another type or out of range.
+        ValueError: `config` is not a dict, or a field is missing, unknown, of the wrong type or out of range.
     """
     if not isinstance(config, dict):
         raise ValueError(f"{source}: expected an object with fields, got {shown(config)}.")
@@ -102,7 +102,7 @@ def read_fields(
         raise ValueError(f"{source}: expected the field {missing[0]!r}, got none. Download it again.")
     extra = [shown(field) for field in config if field not in table]
     if extra and unknown == "refuse":
-        raise ValueError(f"{source}: the field {extra[0]} is unknown. A newer version of bertedu may support it.")
+        raise ValueError(f"{source}: expected only known fields, got {extra[0]}. Upgrade bertedu, or correct the file.")
     if extra and unknown == "warn":
         names = ", ".join(extra[:20])
         warnings.warn(f"{source}: unknown fields are ignored: {names}.", stacklevel=2)

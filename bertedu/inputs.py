@@ -41,7 +41,7 @@ def native_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
         inputs: dict of arrays or tensors, under the names of any of the `DIALECTS`.
 
     Raises:
-        ValueError: `inputs` is not a dict, or an input is missing, unknown, passed twice, or has another shape.
+        ValueError: `inputs` is not a dict, or an input is missing, unknown, passed twice, or has the wrong shape.
     """
     if not isinstance(inputs, Mapping):
         raise ValueError(f"inputs: expected a dict, got {type(inputs).__name__}. {_spellings()}")
@@ -49,7 +49,7 @@ def native_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in inputs.items():
         name = NATIVE_NAMES.get(key)
         if name is None:
-            raise ValueError(f"inputs: unknown name {key!r}. {_spellings()}")
+            raise ValueError(f"inputs: expected only known names, got {key!r}. {_spellings()}")
         if name in native:
             raise ValueError(f"inputs: expected {name!r} once, got {key!r} as well. {_spellings()}")
         native[name] = value
@@ -71,7 +71,7 @@ def _check_shapes(native: dict[str, Any], names: Sequence[str]) -> None:
         letters = "[B, T, W]" if name in ("input_word_embeddings", "dense_inputs") else "[B, T]"
         sizes = zip(shape[:2], expected[:2], strict=False)
         if len(shape) != letters.count(",") + 1 or any(None not in pair and pair[0] != pair[1] for pair in sizes):
-            raise ValueError(f"{name}: expected {letters} with the sizes of {names[0]}, {expected}, got {shape}.")
+            raise ValueError(f"{name}: expected shape {letters} with the sizes of {names[0]}, {expected}, got {shape}.")
 
 
 def _spellings() -> str:
@@ -81,7 +81,7 @@ def _spellings() -> str:
 
 
 def check_values(inputs: Mapping[str, np.ndarray], encoder: Any) -> None:
-    """Check that an encoder's tables have a row for all ids, types and positions.
+    """Check that an encoder's embedding tables have a row for all ids, types and positions.
 
     The layers check only shapes, because reading values would make an accelerator wait at every step. This function is
     called where the values are NumPy arrays anyway.
@@ -102,20 +102,23 @@ def check_values(inputs: Mapping[str, np.ndarray], encoder: Any) -> None:
     length = inputs["input_word_ids"].shape[1]
     limit = encoder.max_sequence_length
     if length > limit:
-        raise ValueError(f"input_word_ids: expected at most {limit} tokens, got {length}. Set seq_length to cut texts.")
+        advice = "Set seq_length of BertPreprocessor to truncate texts."
+        raise ValueError(f"input_word_ids: expected at most {limit} tokens, got {length}. {advice}")
 
 
 def check_vocabulary_size(tokens: int, rows: int) -> None:
-    """Warn if a tokenizer has fewer tokens than a word table has rows.
+    """Warn if a tokenizer has fewer tokens than the `vocab_size` of an encoder, `rows`.
 
     Raises:
         ValueError: the tokenizer has more tokens.
     """
     if tokens > rows:
-        raise ValueError(f"The tokenizer has {tokens} tokens, but the encoder's word table has only {rows} rows.")
+        got = f"got {tokens}. Use the tokenizer that the encoder was trained with."
+        raise ValueError(f"tokenizer: expected at most {rows} tokens, the encoder's vocab_size, {got}")
     if tokens < rows:
-        message = f"The tokenizer has {tokens} tokens, but the encoder's word table has {rows} rows"
-        warnings.warn(f"{message}. Either the table is padded, or the vocabulary is incomplete.", stacklevel=3)
+        reason = "Either the embedding matrix is padded, or the vocabulary is incomplete."
+        message = f"tokenizer: expected {rows} tokens, the encoder's vocab_size, got {tokens}. {reason}"
+        warnings.warn(message, stacklevel=3)
 
 
 def checked_texts(texts: Any, name: str = "text") -> list[str]:
@@ -150,5 +153,5 @@ def checked_text(text: Any, name: str = "text") -> str:
         return text.decode("utf-8", errors="replace")
     if not isinstance(text, str):
         hint = " Pass second texts as `pair`." if isinstance(text, list | tuple) else ""
-        raise TypeError(f"{name}: expected a flat list of strings, got {text!r} in it.{hint}")
+        raise TypeError(f"{name}: expected a flat list of strings, got one that contains {text!r}.{hint}")
     return LONE_SURROGATES.sub("\ufffd", text)  # Rust refuses them; a single character keeps the offsets

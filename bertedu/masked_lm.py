@@ -1,7 +1,7 @@
 """The masked language model: predictions of the tokens that were masked.
 
-    h = LayerNorm(activation(x_L[masked positions] W + b));   logits = h E^T + c      (E: the word table of the
-    embeddings)
+    h = LayerNorm(activation(x_L[masked positions] W + b));   logits = h E^T + c      (E: the word
+    embedding table)
 
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.1, task 1. Chapter: notebooks/08_masked_lm.ipynb.
 """
@@ -21,7 +21,7 @@ from bertedu.serialization import ConfigFromSignature, deserialize
 
 @dataclasses.dataclass(frozen=True)
 class SharedTable:
-    """A word table `[V, W]` of another layer, under the attribute name that an embedding layer uses."""
+    """A word embedding table `[V, W]` without its layer, under the attribute name of an embedding layer."""
 
     embeddings: Any
     built: ClassVar[bool] = True
@@ -31,11 +31,12 @@ class SharedTable:
 class MaskedLM(ConfigFromSignature, keras.layers.Layer):
     """The masked-LM head: a logit for every token of the vocabulary at each masked position.
 
-    The output matrix is the encoder's word table (tied weights), so the head itself has few weights.
+    The output matrix is the encoder's word embedding table (tied weights), so the head itself has few weights.
 
     Args:
-        embedding_table: layer whose `embeddings` `[V, W]` are the word table: `encoder.get_embedding_layer()`. Or, as
-            in tf-models, the table itself as a variable, tensor or array; then it is not saved with this layer.
+        embedding_table: layer whose `embeddings` `[V, W]` are the word embedding table
+            (`encoder.get_embedding_layer()`), or, as in tf-models, the table itself as a variable, tensor or array,
+            which is not saved with this layer.
         activation: Keras activation of the hidden layer. Defaults to None, linear, as in tf-models. The published BERTs
             use their encoder's GELU.
         initializer: Keras initializer of the hidden layer.
@@ -73,8 +74,8 @@ class MaskedLM(ConfigFromSignature, keras.layers.Layer):
         super().__init__(**kwargs)
         if not isinstance(embedding_table, keras.layers.Layer):
             if len(getattr(embedding_table, "shape", ())) != 2:
-                kind = type(embedding_table).__name__
-                raise ValueError(f"embedding_table: expected encoder.get_embedding_layer(), or [V, W], got {kind}.")
+                got = f"got {type(embedding_table).__name__}. Pass encoder.get_embedding_layer()."
+                raise ValueError(f"embedding_table: expected an embedding layer or an array of shape [V, W], {got}")
             embedding_table = SharedTable(embedding_table)
         self.embedding_table = embedding_table
         self.activation = keras.activations.get(activation)
@@ -87,12 +88,12 @@ class MaskedLM(ConfigFromSignature, keras.layers.Layer):
 
     @property
     def table(self) -> Any:
-        """The word table, `[V, W]`."""
+        """The word embedding table, `[V, W]`."""
         return self.embedding_table.embeddings
 
     @property
     def _table_layer(self) -> keras.layers.Layer | None:
-        """The layer that holds the word table, or None if the table itself was passed."""
+        """The layer that holds the word embedding table, or None if the table itself was passed."""
         return None if isinstance(self.embedding_table, SharedTable) else self.embedding_table
 
     def build(self, sequence_data_shape: Sequence[int | None], masked_positions_shape: Any = None) -> None:
@@ -124,7 +125,7 @@ class BertPretrainer(ConfigFromSignature, keras.Model):
         mlm_activation: Keras activation of the masked-LM head's hidden layer. Defaults to None, linear.
         mlm_initializer: Keras initializer of that layer.
         classification_heads: list of layers, called with `sequence_output`. Each adds an output under its name.
-        customized_masked_lm: layer with the call of `MaskedLM`, to use as masked-LM head. Defaults to a new `MaskedLM`.
+        customized_masked_lm: masked-LM head, a layer with the call signature of `MaskedLM`. Defaults to a new one.
 
     Call arguments:
         inputs: dict of the encoder's inputs and, for predictions, `masked_lm_positions` `[B, M]`.
@@ -146,7 +147,7 @@ class BertPretrainer(ConfigFromSignature, keras.Model):
         >>> tuple(outputs["mlm_logits"].shape)
         (1, 1, 20)
 
-    Source: tf-models' `BertPretrainerV2`; the `.mlm` object of the Hub's BERTs.
+    Source: tf-models' `BertPretrainerV2`; the `.mlm` object of TensorFlow Hub's BERTs.
     """
 
     def __init__(
@@ -167,7 +168,7 @@ class BertPretrainer(ConfigFromSignature, keras.Model):
         self.customized_masked_lm = customized_masked_lm
         names = [head.name for head in self.classification_heads]
         if len(set(names)) != len(names):
-            raise ValueError(f"classification_heads: expected different names, got {names}.")
+            raise ValueError(f"classification_heads: expected heads with unique names, got {names}. Rename one.")
         self.masked_lm = customized_masked_lm or MaskedLM(
             encoder_network.get_embedding_layer(),
             self.mlm_activation,
@@ -211,7 +212,8 @@ class BertPretrainer(ConfigFromSignature, keras.Model):
         if isinstance(head, MaskedLM):
             tied = head.table is self.encoder_network.get_embedding_table()
             if not tied and head._table_layer is None:
-                raise ValueError("customized_masked_lm: expected a table in a layer, or the encoder's, got an array.")
+                got = "got an array, which cannot be saved. Pass encoder.get_embedding_layer()."
+                raise ValueError(f"customized_masked_lm: expected an embedding layer as embedding_table, {got}")
             if tied:  # `from_config` ties it again
                 config["customized_masked_lm"]["config"]["embedding_table"] = None
         return config

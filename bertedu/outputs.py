@@ -1,4 +1,4 @@
-"""The outputs of BERT's encoder: a table of how each is made, what asks for it, and which axes have the text's length.
+"""The outputs of BERT's encoder: how each is computed, which flag requests it, which axes have the text's length.
 
 Chapter: notebooks/06_encoder.ipynb.
 """
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 
 class ForwardPass(NamedTuple):
-    """The tensors of a forward pass through L layers, from which the outputs are made.
+    """The tensors of a forward pass through L layers, from which the outputs are selected.
 
     Args:
         embedding_output: `[B, T, D]`.
@@ -33,7 +33,7 @@ class Output(NamedTuple):
     Args:
         of: function that returns it from a `ForwardPass`.
         length_axes: tuple of the axes that have the length of the text, in each tensor if the output is a list.
-        flag: str, the argument of `BertEncoder.call` that asks for it. Defaults to None, always returned.
+        flag: str, the argument of `BertEncoder.call` that requests it. Defaults to None, always returned.
             (`return_attention_scores` is an argument of the constructor too, as in tf-models; new flags are not.)
     """
 

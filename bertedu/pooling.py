@@ -25,9 +25,9 @@ class EmbedSettings(NamedTuple):
 
     Args:
         pooling: "mean", "cls", "max" or "pooled", a function, or the name of a registered function. For a checkpoint
-            that embeds in another way, the description of that way, which `Bert.embed` refuses.
+            with an unsupported pooling, its description, which `Bert.embed` refuses.
         normalize: bool, scale every vector to length 1.
-        max_length: int, number of tokens to which longer texts are cut. Defaults to the model's own limit.
+        max_length: int, number of tokens to which longer texts are truncated. Defaults to the model's own limit.
         prompt: str, prepended to each text.
     """
 
@@ -106,10 +106,8 @@ def get(pooling: Any) -> Pooling | None:
 def check_pooling(pooling: Any) -> None:
     """Raise ValueError if `pool` does not know `pooling`."""
     if not is_pooling(pooling):
-        raise ValueError(
-            f"pooling: expected one of {['pooled', *POOLINGS]}, a function, or the name of one registered with "
-            f"bertedu.register, got {pooling!r}."
-        )
+        expected = f"one of {['pooled', *POOLINGS]}, a function, or the name of one registered with bertedu.register"
+        raise ValueError(f"pooling: expected {expected}, got {pooling!r}.")
 
 
 def is_pooling(pooling: Any) -> bool:
@@ -126,10 +124,8 @@ def pooling_name(pooling: str | Pooling) -> str:
     built_in = {function: name for name, function in POOLINGS.items()}
     name = pooling if isinstance(pooling, str) else built_in.get(pooling) or name_of(pooling)
     if name is None:
-        raise ValueError(
-            f"embed_settings: expected a registered pooling, got {pooling!r}. Decorate the function with "
-            "@bertedu.register()."
-        )
+        advice = "Decorate the function with @bertedu.register()."
+        raise ValueError(f"embed_settings: expected a registered pooling, got {pooling!r}. {advice}")
     return name
 
 

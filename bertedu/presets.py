@@ -161,15 +161,15 @@ def describe(name: str | None = None) -> str:
         f"{sizes['num_layers']} layers, hidden size {sizes['hidden_size']}, {sizes['num_attention_heads']} heads, "
         f"{preset.parameters:,} parameters, Apache-2.0",
         f"Downloaded by be.load from {preset.hub}, {pinned}." if preset.hub else "be.load cannot download it.",
-        f"Its sha256 is checked against {preset.sha256}." if preset.sha256 else "Its sha256 is unverified.",
+        f"Its SHA-256 is checked against {preset.sha256}." if preset.sha256 else "Its SHA-256 is unverified.",
         f"With random weights: be.build({preset.name!r}).",
         hub.by_hand(preset.sources, preset.distribution),
     ]
     return "\n".join(lines)
 
 
-def get(name: str) -> Preset:
-    """Return the `Preset` called `name`.
+def get(name: str, expected: str = "name: expected one of") -> Preset:
+    """Return the `Preset` called `name`. `expected` is the start of the error message.
 
     Raises:
         ValueError: there is none.
@@ -180,8 +180,7 @@ def get(name: str) -> Preset:
     close = [known for known in PRESETS if sorted(known.split("_")) == words]
     close = close or difflib.get_close_matches(str(name), PRESETS, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    expected = f"expected a directory, 'hf://organisation/name' or one of {', '.join(PRESETS)}"
-    raise ValueError(f"Unknown preset {name!r}: {expected}.{hint}")
+    raise ValueError(f"{expected} {', '.join(map(repr, PRESETS))}, got {name!r}.{hint}")
 
 
 def find(preset: Preset) -> Path:

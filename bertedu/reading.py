@@ -132,7 +132,8 @@ class Reading:
             options.setdefault("segments", self.segments)
             return views.head_view(self.attention, self.tokens, **options)
         if self.queries is None:
-            raise ValueError("kind: the neuron view needs queries and keys. Read the text with return_qkv=True.")
+            expected = 'kind: expected "model" or "head" for a reading without queries and keys, got "neuron"'
+            raise ValueError(f"{expected}. Read the text with return_qkv=True.")
         options.setdefault("attention", self.attention)
         return views.neuron_view(self.queries, self.keys, self.tokens, **options)
 
@@ -149,7 +150,7 @@ class Reading:
         """Save `plot(layer, head)` as .png, .svg or .pdf and return the path.
 
         Raises:
-            ValueError: `path` has another ending.
+            ValueError: the suffix of `path` is unknown.
             FileNotFoundError: the folder does not exist.
         """
         from bertedu import plots

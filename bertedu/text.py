@@ -49,7 +49,7 @@ class Encoded(NamedTuple):
         tokens, ids: the tokens and their ids.
         type_ids: 0 for the first segment, 1 for the second, [SEP] included.
         offsets: (start, end), the characters of each token in its text, end exclusive. None for [CLS] and [SEP].
-        segments: the text of each token, 0 or 1. None for [CLS] and [SEP].
+        segments: index of each token's text, 0 or 1 (transformers: `sequence_ids`). None for [CLS] and [SEP].
         truncated: int, the number of tokens that were cut off.
     """
 
@@ -100,11 +100,12 @@ class BertPreprocessor(ConfigFromSignature, keras.layers.Layer):
 
     Args:
         tokenizer: `BertTokenizer`.
-        seq_length: int, length T to which texts are truncated and padded. With None, texts are padded to the longest of
+        seq_length: int, length T to which texts are truncated and padded. With None, texts are padded to the longest in
             the call and not truncated.
-        truncation: how pairs are truncated. "round_robin", as in TF Hub's preprocessors: take a token of each text in
-            turn, from the first text on. "longest_first", as in Hugging Face: remove tokens of the longer text until
-            both have the same length; an odd position goes to the longer text, or to the second of equally long ones.
+        truncation: how pairs are truncated. "round_robin", as in TF Hub's preprocessors: keep tokens of the two texts
+            alternately, starting with the first. "longest_first", as in Hugging Face: remove tokens of the longer text
+            until both have the same length; if the number of tokens left is odd, the extra one goes to the longer text,
+            or to the second if both are equally long.
 
     Call arguments:
         text: string, or list or array of B strings; TensorFlow string tensor of shape `[]` or `[B]`, also in
@@ -118,8 +119,8 @@ class BertPreprocessor(ConfigFromSignature, keras.layers.Layer):
 
     Raises:
         TypeError: an item is not a string.
-        ValueError: there is not one pair for each text, [CLS] and [SEP] do not fit, a list is empty and `seq_length` is
-            None, or `keras.Input` is used with another backend.
+        ValueError: the numbers of texts and pairs differ, `seq_length` is too small for [CLS] and [SEP] or, for an
+            empty list, None, or `keras.Input` is used with another backend.
 
     Example:
         >>> words = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat on mat dog ran it was warm un ##want ##ed . ,".split()
@@ -141,7 +142,7 @@ class BertPreprocessor(ConfigFromSignature, keras.layers.Layer):
         if not isinstance(tokenizer, BertTokenizer):
             raise TypeError(f"tokenizer: expected a BertTokenizer, got {tokenizer!r}.")
         self.tokenizer = tokenizer
-        self.seq_length = _checked_length(seq_length, 1)
+        self.seq_length = _checked_length("seq_length", seq_length, 1)
         self.truncation = checks.choice("truncation", truncation, TRUNCATIONS)
         self.supports_jit = False  # XLA does not support strings
 
@@ -159,9 +160,10 @@ class BertPreprocessor(ConfigFromSignature, keras.layers.Layer):
         return self._pack(text, pair)
 
     def _pack(self, text, pair):
+        _checked_length("seq_length", self.seq_length, 1 if pair is None else 2)
         rows = self.encode_batch(text, pair, max_length=self.seq_length)
         if not rows and self.seq_length is None:
-            raise ValueError("text: expected at least one text without seq_length, got an empty list. Set seq_length.")
+            raise ValueError("text: expected at least one text, got an empty list. Set seq_length to allow it.")
         return pack(rows, self.tokenizer.pad_id, self.seq_length)
 
     def _pack_tensors(self, text, pair):
@@ -183,9 +185,9 @@ class BertPreprocessor(ConfigFromSignature, keras.layers.Layer):
 
     def compute_output_spec(self, text: Any, pair: Any = None) -> dict[str, Any]:
         """Return the symbolic outputs for a `keras.Input` of strings."""
-        if devices.backend() != "tensorflow":
-            backend = devices.backend()
-            raise ValueError(f"text: symbolic strings (keras.Input) need the TensorFlow backend, got {backend!r}.")
+        if (backend := devices.backend()) != "tensorflow":
+            got = "a keras.Input, which only the TensorFlow backend supports. Call the preprocessor outside the model."
+            raise ValueError(f"text: expected strings with the {backend!r} backend, got {got}")
         _check_tensors([(value.dtype, len(value.shape)) for value in (text, pair) if value is not None])
         return {name: keras.KerasTensor((*text.shape, self.seq_length), dtype="int32") for name in INPUTS}  # [B, T]
 
@@ -203,7 +205,7 @@ class BertPreprocessor(ConfigFromSignature, keras.layers.Layer):
             segments.append(checked_texts(pairs, "pair"))
             if _form(texts) != _form(pairs):
                 raise ValueError(f"pair: expected {_form(texts)} as for text, got {_form(pairs)}.")
-        _checked_length(max_length, len(segments))
+        _checked_length("max_length", max_length, len(segments))
         encodings = map(self.tokenizer.encode_batch, segments)
         return [self._join(segments, max_length) for segments in zip(*encodings, strict=True)]
 
@@ -256,11 +258,9 @@ def _form(texts):
     return "a string" if single else f"a list of {len(texts)}"
 
 
-def _checked_length(length, segments):
-    """Return `length`, which must be None or large enough for [CLS] and a [SEP] per segment."""
-    if length is None:
-        return None
-    return checks.whole_number("seq_length (max_length)", length, segments + 1, LENGTH_LIMIT)
+def _checked_length(name, length, segments):
+    """Return `length`, the argument `name`, which must be None or large enough for [CLS] and a [SEP] per segment."""
+    return None if length is None else checks.whole_number(name, length, segments + 1, LENGTH_LIMIT)
 
 
 def _dtype_name(dtype):
@@ -271,8 +271,8 @@ def _dtype_name(dtype):
 
 
 def _refuse_to_be_saved():
-    advice = "Export it in two parts: be.export_preprocessor(preprocessor, path) and be.export_saved_model(bert, path)."
-    raise ValueError(f"model: expected one without a BertPreprocessor for a SavedModel. {advice}")
+    advice = "Use be.export_preprocessor(bert.preprocessor, path) and be.export_saved_model(bert, another_path)."
+    raise ValueError(f"model: expected no BertPreprocessor in it, got one, which SavedModels cannot contain. {advice}")
 
 
 def _check_tensors(kinds):

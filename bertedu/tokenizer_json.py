@@ -55,7 +55,7 @@ def read_tokenizer(path: str | os.PathLike[str]) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
         ValueError: the file is not the tokenizer.json of a BERT.
     """
-    state = parse_json(file_content(path, "path: expected a tokenizer.json, but there is no file {!r}."), path)
+    state = parse_json(file_content(path, "path: expected a tokenizer.json, got {!r}, which is not a file."), path)
     read_fields(state, FIELDS, path)  # the Rust library refuses others too
     unknown = _check_part({"version": state.get("version")}, {"version": ("1.0", None)}, path, "")
     for part, fields in BERT.items():
@@ -102,8 +102,8 @@ def _added_tokens(tokens, ids, rows, path, unknown):
     for token in sorted(tokens, key=lambda token: token["id"]):
         content, i = token["content"], token["id"]
         if ids.setdefault(content, rows) != i:
-            expected = f"expected id {ids[content]}, the one in the vocabulary or the next after it"
-            raise ValueError(f"{path}: added_tokens: {expected}, for {shown(content)}, got {shown(i)}.")
+            expected = f"id {ids[content]} for {shown(content)} (its id in the vocabulary, or else the next free id)"
+            raise ValueError(f"{path}: added_tokens: expected {expected}, got {shown(i)}.")
         rows += i == rows
         if content not in SPECIAL_TOKENS:
             added.append(content)
@@ -111,7 +111,7 @@ def _added_tokens(tokens, ids, rows, path, unknown):
 
 
 def _check_special_ids(state, ids, path):
-    """Raise ValueError if the file adds [CLS], [SEP] or [PAD] in another way than BERT, or with other ids."""
+    """Raise ValueError if the file adds [CLS], [SEP] or [PAD] differently from BERT, or with the wrong ids."""
     post_processor, padding = state.get("post_processor"), state.get("padding")
     cls, sep, pad = (ids.get(token) for token in ("[CLS]", "[SEP]", "[PAD]"))
     special = {token: {"id": token, "ids": [i], "tokens": [token]} for token, i in (("[CLS]", cls), ("[SEP]", sep))}

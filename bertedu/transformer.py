@@ -28,10 +28,10 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
     The defaults are KerasHub's. `BertEncoder` passes BERT's.
 
     Args:
-        intermediate_dim: int, number of neurons F of the feed-forward network.
+        intermediate_dim: int, intermediate size F of the feed-forward network.
         num_heads: int, number of attention heads N, of H = D // N dimensions each.
         dropout: float in [0, 1), dropout rate of the outputs of attention and feed-forward network.
-        activation: Keras activation of the feed-forward network.
+        activation: Keras activation of the intermediate layer.
         layer_norm_epsilon: float, epsilon of both layer normalizations.
         kernel_initializer, bias_initializer: Keras initializers of all dense layers.
         normalize_first: bool, pre-norm instead of post-norm.
@@ -53,10 +53,10 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
 
     Returns:
         `[B, T, D]`. With `return_attention_scores` or `return_qkv` a tuple: the output, then the weights, then (q, k,
-        v), each of the two only if asked for.
+        v), each only if requested.
 
     Raises:
-        ValueError: there are more heads than dimensions, or a mask has another rank or shape.
+        ValueError: there are more heads than dimensions, or a mask has the wrong shape.
 
     Example:
         >>> layer = TransformerEncoder(intermediate_dim=12, num_heads=2)
@@ -171,9 +171,9 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
 def combine_masks(padding_mask: Any, attention_mask: Any, queries: slice = slice(None)) -> Any:
     """Return both masks as one, `[B, 1 or T, S]`, True where a query may attend to a key; None without masks."""
     if padding_mask is not None and len(padding_mask.shape) != 2:
-        raise ValueError(f"padding_mask: expected [B, S], got the shape {tuple(padding_mask.shape)}.")
+        raise ValueError(f"padding_mask: expected shape [B, S], got {tuple(padding_mask.shape)}.")
     if attention_mask is not None and len(attention_mask.shape) != 3:
-        raise ValueError(f"attention_mask: expected [B, T, S], got the shape {tuple(attention_mask.shape)}.")
+        raise ValueError(f"attention_mask: expected shape [B, T, S], got {tuple(attention_mask.shape)}.")
     if attention_mask is not None:
         attention_mask = ops.cast(attention_mask, "bool")[:, queries]  # [B, T, S]
     if padding_mask is None:

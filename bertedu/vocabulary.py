@@ -1,8 +1,8 @@
 """Vocabularies: checked lists of tokens in the order of their ids, from a vocab.txt, a list or a dict.
 
-    line i of vocab.txt = row i of the word table; id of a token = its last line
+    line i of vocab.txt = row i of the word embedding table; id of a token = its last line
 
-Blanks and repeated tokens are treated as in Hugging Face's `BertTokenizer`. Chapter 1 (01_text_to_tokens).
+Whitespace and repeated tokens are treated as in Hugging Face's `BertTokenizer`. Chapter 1 (01_text_to_tokens).
 """
 
 import os
@@ -56,7 +56,7 @@ def check_vocabulary(vocab: str | os.PathLike[str] | Iterable[str] | Mapping[str
     if isinstance(vocab, Mapping):
         tokens = tokens_by_id(vocab, "vocab")
         if len(tokens) != len(vocab):
-            raise ValueError(f"vocab: expected the ids 0 to {len(vocab) - 1}, each once, for {len(vocab)} tokens.")
+            raise ValueError(f"vocab: expected ids from 0 to {len(vocab) - 1}, each once, got {len(tokens) - 1}.")
     elif isinstance(vocab, Iterable):
         tokens = list(vocab)
     else:
@@ -79,8 +79,8 @@ def _check_tokens(tokens):
     if missing := [token for token in SPECIAL_TOKENS if token not in ids]:
         raise ValueError(f"vocab: expected BERT's special tokens, got a vocabulary without {', '.join(missing)}.")
     if len(tokens) > 2 * len(ids) + 1_000:  # each row is an entry of the Rust model
-        raise ValueError(f"vocab: expected different tokens, got only {len(ids):,} in {len(tokens):,} rows.")
-    # `model_ids` appends blanks to repeated tokens, which a tokenizer.json keeps. They are removed here.
+        raise ValueError(f"vocab: expected unique tokens, got only {len(ids):,} in {len(tokens):,} rows.")
+    # `model_ids` appends spaces and tabs to repeated tokens, which a tokenizer.json keeps. They are removed here.
     return [
         plain if token != (plain := token.rstrip(BLANKS)) and ids.get(plain, -1) > i else token
         for i, token in enumerate(tokens)
@@ -90,8 +90,8 @@ def _check_tokens(tokens):
 def model_ids(tokens: Sequence[str], added_tokens: Sequence[str] = ()) -> dict[str, int]:
     """Return the dict token -> id for the WordPiece model, with one entry per row.
 
-    A repeated token has the id of its last row. In earlier rows blanks are appended to it, which no word contains; so
-    the model has as many entries as rows, and added tokens get the ids after them.
+    A repeated token has the id of its last row. In earlier rows spaces or tabs, which no word contains, are appended;
+    so the model has as many entries as rows, and added tokens get the ids after them.
     """
     ids = {token: i for i, token in enumerate(tokens)}
     if len(ids) == len(tokens):
@@ -114,7 +114,7 @@ def tokens_by_id(ids: Any, source: str) -> list[str]:
     tokens: list[str | None] = [None] * (max(ids.values(), default=-1) + 1)
     for token, i in ids.items():
         if tokens[i] is not None:
-            raise ValueError(f"{source}: expected different ids, got {i} for {shown(tokens[i])} and {shown(token)}.")
+            raise ValueError(f"{source}: expected unique ids, got {i} for both {shown(tokens[i])} and {shown(token)}.")
         tokens[i] = token
     return ["" if token is None else token for token in tokens]
 
@@ -134,17 +134,18 @@ def check_added_tokens(tokens: Any) -> list[str]:
 
 
 def read_vocabulary(path: str | os.PathLike[str]) -> list[str]:
-    """Return the lines of a vocab.txt, without trailing blanks and trailing empty lines.
+    """Return the lines of a vocab.txt, without trailing whitespace and trailing empty lines.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is too large, not UTF-8, or contains a NUL character.
     """
-    content = file_content(path, "vocab: expected a vocab.txt, a list or a dict, but there is no file {!r}.")
+    missing = "vocab: expected a vocab.txt, a list or a dict, got {!r}, which is not a file."
+    content = file_content(path, f"{missing} For a published model, use be.load(...).tokenizer.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: expected UTF-8, got other bytes ({error.reason}). Is it a vocab.txt?") from None
+        raise ValueError(f"{path}: expected UTF-8, got invalid bytes ({error.reason}). Is it a vocab.txt?") from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise ValueError(f"{path}: expected text, got a NUL character in line {line}. Is it a vocab.txt?")
@@ -160,7 +161,7 @@ def read_vocabulary(path: str | os.PathLike[str]) -> list[str]:
 def vocabulary_text(tokens: Sequence[str]) -> str:
     """Return the content of a vocab.txt for tokens in the order of their ids.
 
-    Repeated tokens get trailing blanks, because TensorFlow's tables refuse equal lines. Readers strip them.
+    Repeated tokens get trailing spaces, because TensorFlow's tables refuse duplicate lines. Readers strip them.
 
     Raises:
         ValueError: a token cannot be a line of a text file.
@@ -168,8 +169,8 @@ def vocabulary_text(tokens: Sequence[str]) -> str:
     tokens = [token if token.strip(BLANKS) else "" for token in tokens]
     for i, token in enumerate(tokens):
         if token != token.rstrip(BLANKS) or "\n" in token or "\0" in token or (i == 0 and token[:1] == "\ufeff"):
-            got = f"got {shown(token)} at id {i}, with a line break, NUL or trailing blanks"
-            raise ValueError(f"vocab.txt: expected tokens that can be lines, {got}. Use BertTokenizer.save instead.")
+            expected = "expected tokens without line breaks, NUL or trailing spaces for a vocab.txt"
+            raise ValueError(f"vocab: {expected}, got {shown(token)} at id {i}. Use BertTokenizer.save instead.")
     lines = {i: line for line, i in model_ids(tokens).items()}
     return "".join(f"{lines[i] or chr(0x3000)}\n" for i in range(len(tokens)))  # a reader skips an empty last line
 

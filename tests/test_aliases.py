@@ -29,7 +29,7 @@ PROBABILITIES = np.array([[0.9, 0.1], [0.8, 0.2]])
     ],
 )
 def test_a_module_knows_its_old_names(module, old, new):
-    with pytest.warns(DeprecationWarning, match=f"{old} is now {module.__name__}.{new} "):
+    with pytest.warns(DeprecationWarning, match=f"{old} is deprecated .*Use {module.__name__}.{new}\\."):
         assert getattr(module, old) is getattr(module, new)
     assert f"`{old}`" in CHANGELOG and f"`{new}`" in CHANGELOG
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
@@ -46,7 +46,7 @@ def test_a_module_knows_its_old_names(module, old, new):
     ],
 )
 def test_an_object_knows_its_old_attributes(instance, old, new):
-    with pytest.warns(DeprecationWarning, match=f"{old} is now {new} "):
+    with pytest.warns(DeprecationWarning, match=f"{old} is deprecated .*Use {new}\\."):
         assert getattr(instance, old) is getattr(instance, new)
     assert f"`{old}`" in CHANGELOG and f"`{new}`" in CHANGELOG
 
@@ -56,7 +56,7 @@ def test_old_attributes_that_compute(cls, old, new, monkeypatch):
     monkeypatch.setattr(cls, new, property(lambda self: self.answer))
     instance = cls.__new__(cls)
     object.__setattr__(instance, "answer", 42)
-    with pytest.warns(DeprecationWarning, match=f"{cls.__name__}.{old} is now {new} "):
+    with pytest.warns(DeprecationWarning, match=f"{cls.__name__}.{old} is deprecated .*Use {new}\\."):
         assert getattr(instance, old) == 42
     assert f"`{old}`" in CHANGELOG and f"`{new}`" in CHANGELOG
 
@@ -78,9 +78,9 @@ def numbers_of_a_file(tmp_path, **spelling):
     ],
 )
 def test_a_function_accepts_its_old_arguments(tmp_path, call, old, new, value):
-    with pytest.warns(DeprecationWarning, match=f"{old}= is now {new}= "):
+    with pytest.warns(DeprecationWarning, match=f"argument {old} is deprecated .*Use {new}\\."):
         assert call(tmp_path, **{old: value}) == call(tmp_path, **{new: value})
-    with pytest.raises(ValueError, match=f"{old} is another spelling of {new}"):
+    with pytest.raises(ValueError, match=f"{new}: .* {old}"):
         call(tmp_path, **{old: value, new: value})
     assert f"`{old}`" in CHANGELOG and f"`{new}`" in CHANGELOG
 
@@ -91,5 +91,5 @@ def test_another_librarys_spelling_does_not_warn():
         return width * height
 
     assert area(breadth=3, colour="red") == area(3) == 6
-    with pytest.raises(ValueError, match="breadth is another spelling of width"):
+    with pytest.raises(ValueError, match="width: .* breadth"):
         area(1, breadth=2)

@@ -121,7 +121,7 @@ def test_without_torch_or_bertviz_the_error_says_what_to_do(stub, monkeypatch, m
     for view in (bertviz.head_view, bertviz.model_view):
         with pytest.raises(ImportError, match=missing) as raised:
             view(reading())
-        assert 'pip install "bertedu[course]"' in str(raised.value)
+        assert 'pip install -e ".[course]"' in str(raised.value)
         assert "reading.show()" in str(raised.value)
         assert raised.value.name == missing
 

@@ -177,7 +177,7 @@ def test_names_that_are_numbers_take_every_spelling(write):
     path = write("a.csv", "text,label\na,1.0\nb,02\nc,3\n")
     result = load_texts(path, names=["03", "2", 1])
     assert result.labels.tolist() == [2, 1, 0] and result.names == ("03", "2", "1")
-    with pytest.raises(ValueError, match="names: expected each name once"):
+    with pytest.raises(ValueError, match="names: expected unique names"):
         load_texts(path, names=["1", "1.0", "2", "3"])
 
 
@@ -323,7 +323,7 @@ def test_texts_to_classify_that_do_not_fit_are_refused(write, name, content, pai
         (
             "a.tsv",
             "sentence\tlabel\na\tx\n",
-            ", line 1: expected one column 'text', got 'sentence', 'label'. If the",
+            ", line 1: expected one column 'text', got 'sentence', 'label'. Add ",
         ),
         ("a.csv", "text,class\na,x\n", ", line 1: expected one column 'label', got 'text', 'class'"),
         ("a.csv", "text,text,label\na,b,x\n", ", line 1: expected one column 'text', got 'text', 'text'"),
@@ -379,7 +379,7 @@ def test_labels_against_names(write):
     path = write("a.csv", "text,label\na,pos\nb,neutral\n")
     message = error(path, names=["neg", "pos"])
     assert message == ", line 3, column 'label': expected one of 'neg', 'pos' as label, got 'neutral'."
-    with pytest.raises(ValueError, match="names: expected each name once"):
+    with pytest.raises(ValueError, match="names: expected unique names"):
         load_texts(path, names=["pos", "pos", "neutral"])
 
 
@@ -404,7 +404,7 @@ def test_positions_are_checked(write):
 def test_missing_files(tmp_path):
     assert "expected a file, got a directory" in error(tmp_path, kind=FileNotFoundError)
     error(tmp_path / "none.tsv", kind=FileNotFoundError)
-    with pytest.raises(FileNotFoundError, match=r"'revews'.* Did you mean the set 'reviews'\?"):
+    with pytest.raises(FileNotFoundError, match=r"'revews'.* Did you mean the data set 'reviews'\?"):
         load_texts("revews")
     with pytest.raises(ValueError, match="split: expected None.*got 'train' for 'a.tsv'"):
         load_texts("a.tsv", split="train")
@@ -581,7 +581,7 @@ def test_without_a_network_the_error_is_quick_and_has_instructions(tmp_path):
     answer = ask("imdb", "http://127.0.0.1:9", tmp_path)
     assert answer["error"] == "ConnectionError" and answer["hidden"] and answer["slept"] < 10
     lines = answer["message"].splitlines()
-    assert lines[0] == "The set 'imdb' is not on this machine and could not be downloaded. Tried:"
+    assert lines[0] == "The data set 'imdb' is not on this machine and could not be downloaded. Tried:"
     assert str(tmp_path) in lines[1] and lines[2].startswith("  the Hub: ")
     revision = sets.SETS["imdb"].revision
     address = (

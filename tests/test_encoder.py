@@ -221,7 +221,7 @@ def test_half_precision_stays_near_and_finite_even_with_nothing_to_see(policy):
 WRONG = {
     "not a dict": (IDS, "inputs: expected a dict, got"),
     "a key missing": ({"input_ids": IDS, "attention_mask": IDS}, "inputs: expected 'input_type_ids'"),
-    "a key unknown": ({**INPUTS, "inputs": IDS}, "unknown name 'inputs'"),
+    "a key unknown": ({**INPUTS, "inputs": IDS}, "inputs: .* got 'inputs'"),
     "a key twice": ({**INPUTS, "token_ids": IDS}, "expected 'input_word_ids' once, got 'token_ids'"),
     "a mask too short": ({**INPUTS, "input_mask": IDS[:, :3]}, r"input_mask: expected \[B, T\]"),
     "types of another batch": ({**INPUTS, "input_type_ids": IDS[:1]}, r"input_type_ids: expected \[B, T\]"),
@@ -316,7 +316,7 @@ def test_the_spellings_of_tf_models_first_version():
     ],
 )
 def test_an_argument_in_two_spellings_is_refused(other, name, value):
-    with pytest.raises(ValueError, match=f"{other} is another spelling of {name}"):
+    with pytest.raises(ValueError, match=f"{name}: .* {other}"):
         BertEncoder(V, D, L, N, **{other: value, name: value})
     if name == "inner_dim":
         with pytest.raises(ValueError, match="intermediate_size"):

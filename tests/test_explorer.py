@@ -256,7 +256,7 @@ def test_without_a_word_or_a_head_a_prediction_is_an_error():
     bare = explorer(without, SENTENCE)
     assert bare.description["can_fill_mask"] is False
     assert page.description["fill_mask_note"] == "" and "Python's documentation" in bare.description["fill_mask_note"]
-    with pytest.raises(ValueError, match="without a masked-LM head"):
+    with pytest.raises(ValueError, match="expected a masked-LM head"):
         predict(bare, 1)
 
 

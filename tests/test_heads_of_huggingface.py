@@ -89,7 +89,7 @@ def test_a_head_with_a_tensor_missing_is_refused(tmp_path):
 def test_training_another_classifier_leaves_the_model_unchanged(tmp_path):
     saved(transformers.BertModel, tmp_path)
     bert = be.load(tmp_path)
-    with pytest.raises(ValueError, match="without a masked-LM head"):
+    with pytest.raises(ValueError, match="expected a masked-LM head"):
         bert.fill_mask("the [MASK]")
     before = bert.embed("the cat sat")
     classifier = bert.classifier_for(2, dropout_rate=0.0)

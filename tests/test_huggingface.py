@@ -402,7 +402,7 @@ DAMAGED = {
     ),
     "more tokens than rows": (
         lambda d: tiny_bert.write_vocabulary(d, [*VOCABULARY, "a", "b", "c", "d"]),
-        *(ValueError, "The tokenizer has 24 tokens", "23 rows"),
+        *(ValueError, "tokenizer: ", "23 tokens", "got 24"),
     ),
     "no tokenizer": (
         lambda d: (d / "vocab.txt").unlink(),
@@ -461,7 +461,7 @@ def test_a_pickle_is_never_opened(tmp_path):
     (directory / "pytorch_model.bin").write_bytes(poison)
     assert be.load(directory).encoder.num_layers == tiny_bert.L  # beside safetensors it does not matter
     (directory / "model.safetensors").unlink()
-    with pytest.raises(FileNotFoundError, match="can run any code when read"):
+    with pytest.raises(FileNotFoundError, match="can execute arbitrary code"):
         be.load(directory)
 
 

@@ -412,7 +412,7 @@ def test_a_failed_save_is_an_error_and_leaves_no_file(tmp_path, monkeypatch):
     for name in ("a.jpg", "a", "a.png.txt"):
         with pytest.raises(ValueError, match=r"path: .* \.png, \.svg, \.pdf"):
             plots.save(ax, tmp_path / name)
-    with pytest.raises(FileNotFoundError, match="no folder"):
+    with pytest.raises(FileNotFoundError, match="existing folder"):
         plots.save(ax, tmp_path / "nowhere" / "a.png")
     (tmp_path / "a.png").write_text("old")
     monkeypatch.setattr("os.replace", lambda *a: (_ for _ in ()).throw(OSError("disk full")))

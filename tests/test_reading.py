@@ -433,7 +433,7 @@ def test_parts_that_do_not_fit_make_no_bert(tiny):
     with pytest.raises(TypeError, match="expected a BertTokenizer and a BertEncoder"):
         be.Bert(tiny.encoder, tiny.tokenizer)
     long = be.BertTokenizer([*VOCABULARY, *"abcd"])
-    with pytest.raises(ValueError, match="The tokenizer has 24 tokens, but the encoder's word table has only 23 rows"):
+    with pytest.raises(ValueError, match="tokenizer: .* 23 tokens.* got 24"):
         be.Bert(long, tiny.encoder)
     same = be.Bert(tiny.tokenizer, tiny.encoder, name="same")
     np.testing.assert_allclose(same.embed(TEXTS), tiny.embed(TEXTS), atol=1e-6)
@@ -463,7 +463,7 @@ def test_plots_are_saved_by_their_ending(small_reading, tmp_path):
     assert pyplot.get_fignums() == open_figures  # nothing is left open
     with pytest.raises(ValueError, match=r"path: .* \.png, \.svg, \.pdf, got .*plot\.jpg"):
         small_reading.save(tmp_path / "plot.jpg")
-    with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere"):
+    with pytest.raises(FileNotFoundError, match="path: .*nowhere"):
         small_reading.save(tmp_path / "nowhere" / "plot.png")
     assert pyplot.get_fignums() == open_figures and not (tmp_path / "nowhere").exists()
 
@@ -498,7 +498,7 @@ def test_build_takes_options_and_refuses_other_weights():
     assert encoder.attention_cls is be.TalkingHeadsAttention and encoder.num_layers == 1
     with pytest.raises(ValueError, match="weights: expected None"):
         be.build("minilm", weights="random")
-    with pytest.raises(ValueError, match="Unknown preset 'bert_en_uncase'.* Did you mean 'bert_en_uncased'"):
+    with pytest.raises(ValueError, match="source: .*'bert_en_uncase'.* Did you mean 'bert_en_uncased'"):
         be.build("bert_en_uncase")
 
 
@@ -533,7 +533,7 @@ def test_a_head_mask_leaves_heads_out_from_there_on(minilm):
 
 def test_a_vocabulary_that_is_shorter_than_the_word_table_is_told(tmp_path):
     folder = tiny_bert.write(tmp_path, words=VOCABULARY)
-    with pytest.warns(UserWarning, match=r"20 tokens.*word table has 23 rows"):
+    with pytest.warns(UserWarning, match=r"tokenizer: .* 23 tokens.* got 20"):
         bert = be.load(folder)
     assert (bert.tokenizer.vocab_size, bert.encoder.vocab_size) == (20, 23)  # told, and read all the same
 

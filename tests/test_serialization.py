@@ -50,7 +50,7 @@ def test_spellings_by_position_by_name_and_twice():
 
     assert Box(breadth=5).size == (5, 2) and Box(5, colour="red").size == (5, 2)
     for arguments, options in (((1,), {"breadth": 1}), ((), {"width": 1, "breadth": 1})):
-        with pytest.raises(ValueError, match="breadth is another spelling of width"):
+        with pytest.raises(ValueError, match="width: .* breadth"):
             Box(*arguments, **options)
     with pytest.raises(TypeError):
         Box(depth=1)

@@ -378,7 +378,7 @@ def test_trains_behind_a_string_input(tokenizer):
 
 def test_symbolic_strings_on_another_backend(tokenizer, monkeypatch):
     monkeypatch.setattr(devices, "backend", lambda: "jax")
-    with pytest.raises(ValueError, match="text: .*TensorFlow backend, got 'jax'"):
+    with pytest.raises(ValueError, match="text: .*'jax' backend.*only the TensorFlow"):
         BertPreprocessor(tokenizer)(keras.Input(shape=(), dtype="string"))
 
 
@@ -402,11 +402,11 @@ def test_tensors_of_another_kind(tokenizer):
     [
         ((None,), TypeError, "text: expected a string or a list of strings, got None"),
         ((3,), TypeError, "text: expected a string or a list of strings, got 3"),
-        ((["a", None],), TypeError, "text: expected a flat list of strings, got None in it"),
-        ((["a", float("nan")],), TypeError, "text: .* got nan in it"),
-        (([["a", "b"]],), TypeError, r"text: .* got \['a', 'b'\] in it.* `pair`"),
-        ((np.array([["a"], ["b"]]),), TypeError, r"text: .* got \['a'\] in it"),
-        ((np.array([1.5]),), TypeError, "text: .* got 1.5 in it"),
+        ((["a", None],), TypeError, "text: expected a flat list of strings, .* None"),
+        ((["a", float("nan")],), TypeError, "text: .* nan"),
+        (([["a", "b"]],), TypeError, r"text: .* \['a', 'b'\].* `pair`"),
+        ((np.array([["a"], ["b"]]),), TypeError, r"text: .* \['a'\]"),
+        ((np.array([1.5]),), TypeError, "text: .* 1.5"),
         (("a", 3), TypeError, "pair: expected a string or a list of strings, got 3"),
         ((["a", "b"], ["c"]), ValueError, "pair: expected a list of 2 .*, got a list of 1"),
         ((["a", "b"], "c"), ValueError, "pair: expected a list of 2 .*, got a string"),
@@ -436,12 +436,12 @@ def test_no_texts(tokenizer):
 
 def test_bad_lengths_and_rules(tokenizer):
     for bad in (1, 0, -5, 3.5, "8", 10**9):
-        with pytest.raises(ValueError, match=f"seq_length .*from 2 to 1,000,000, got {bad!r}"):
+        with pytest.raises(ValueError, match=f"seq_length: .*from 2 to 1,000,000, got {bad!r}"):
             BertPreprocessor(tokenizer, seq_length=bad)
     with pytest.raises(ValueError, match=r"max_length.*to 1,000,000, got 1000000000"):
         BertPreprocessor(tokenizer).encode("the", max_length=10**9)
     assert BertPreprocessor(tokenizer, seq_length=2)("the cat")["input_word_ids"].tolist() == [[2, 3]]
-    with pytest.raises(ValueError, match="seq_length .*from 3 to .*, got 2"):
+    with pytest.raises(ValueError, match="seq_length: .*from 3 to .*, got 2"):
         BertPreprocessor(tokenizer, seq_length=2)("the", "cat")
     with pytest.raises(ValueError, match="max_length.*from 2 to .*, got 1"):
         BertPreprocessor(tokenizer).encode("the", max_length=1)
@@ -457,13 +457,13 @@ def test_bad_lengths_and_rules(tokenizer):
         ([], "vocab: expected 1 to 1,000,000 tokens, got 0"),
         (VOCABULARY[2:], r"vocab: .* without \[PAD\], \[UNK\]\."),
         ([*VOCABULARY, "x" * 1001], "vocab: expected at most 1,000 characters, got 1,001 at id 20"),
-        ([*VOCABULARY, *["x"] * 2000], "vocab: expected different tokens, got only 21 in 2,020 rows"),
+        ([*VOCABULARY, *["x"] * 2000], "vocab: expected unique tokens, got only 21 in 2,020 rows"),
         ([*VOCABULARY, "a\ud800"], r"vocab: .* lone surrogate '\\ud800'"),
         ([*VOCABULARY, 3], "vocab: expected strings, got 3 at id 20"),
-        ({t: i + 1 for i, t in enumerate(VOCABULARY)}, "vocab: expected the ids 0 to 19"),
+        ({t: i + 1 for i, t in enumerate(VOCABULARY)}, "vocab: expected ids from 0 to 19, .* got 20"),
         (
             {**{t: i for i, t in enumerate(VOCABULARY)}, "x": 19},
-            "vocab: expected different ids, got 19 for ',' and 'x'",
+            "vocab: expected unique ids, got 19 for both ',' and 'x'",
         ),
         ({**{t: i for i, t in enumerate(VOCABULARY)}, "x": 10**10}, "vocab: expected ids .*, got 10000000000 for 'x'"),
         ({**{t: i for i, t in enumerate(VOCABULARY)}, "x": 20.0}, "vocab: expected ids .*, got 20.0 for 'x'"),
@@ -484,9 +484,9 @@ def test_bad_vocabulary_files(tmp_path):
         TypeError, match="vocab: expected the path of a vocab.txt, a list of tokens or a dict .* got None"
     ):
         BertTokenizer(None)
-    with pytest.raises(FileNotFoundError, match="vocab: .* no file '.*nothing.txt'"):
+    with pytest.raises(FileNotFoundError, match="vocab: .*'.*nothing.txt'"):
         BertTokenizer(tmp_path / "nothing.txt")
-    with pytest.raises(FileNotFoundError, match="vocab: .* no file"):
+    with pytest.raises(FileNotFoundError, match="vocab: .* not a file"):
         BertTokenizer(str(tmp_path))
     (tmp_path / "latin.txt").write_bytes("[PAD]\ncafé\n".encode("latin-1"))
     with pytest.raises(ValueError, match="latin.txt: expected UTF-8"):
@@ -658,7 +658,7 @@ def test_fields_of_a_later_year_are_one_warning(read):
 def test_other_files_are_no_tokenizer_files(read, content, tmp_path):
     with pytest.raises(ValueError, match=r"tokenizer\.json: expected"):
         read(content)
-    with pytest.raises(FileNotFoundError, match="path: .* no file"):
+    with pytest.raises(FileNotFoundError, match="path: .* not a file"):
         BertTokenizer.from_file(tmp_path / "nothing.json")
 
 
@@ -779,7 +779,7 @@ def test_vocabulary_files(tokenizer, tmp_path):
     BertTokenizer([*VOCABULARY, "\u2028", "\n", "\u3000"]).save_vocabulary(tmp_path / "blank.txt")
     assert BertTokenizer(tmp_path / "blank.txt").vocabulary == [*VOCABULARY, "", "", ""]
     for token in ("mat ", "a\nb", "a\0b"):
-        with pytest.raises(ValueError, match=r"vocab.txt: .* at id 20"):
+        with pytest.raises(ValueError, match=r"vocab: .*vocab.txt.* at id 20"):
             BertTokenizer([*VOCABULARY, token]).save_vocabulary(tmp_path / "vocab.txt")
 
 

@@ -361,7 +361,7 @@ def test_the_size_is_known_before_drawing_and_bounded(tmp_path):
         assert file.stat().st_size <= min(view.saved_nbytes, 4_000_000)
     long = head_view(random_attention(1, 12, 512, 512), [f"t{i}" for i in range(512)])
     assert long.nbytes <= 4_000_000
-    assert "3.4 MB to the first drawing" in repr(long)
+    assert "3.4 MB before the first drawing" in repr(long)
 
 
 def test_24_layers_of_16_heads_of_512_tokens(tmp_path):
@@ -417,7 +417,7 @@ def test_other_suffixes_and_missing_folders_are_errors(tmp_path):
     with pytest.raises(ValueError, match=r"path: .* .html, .png, .svg, .pdf, got 'a.gif'"):
         view.save("a.gif")
     for name in ("a.html", "a.png"):
-        with pytest.raises(FileNotFoundError, match="no folder"):
+        with pytest.raises(FileNotFoundError, match="existing folder"):
             view.save(tmp_path / "no" / name)
     assert not list(tmp_path.iterdir())
 

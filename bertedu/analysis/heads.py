@@ -118,7 +118,7 @@ def head_statistics(attention: ArrayLike, tokens: Sequence[str]) -> HeadStatisti
         `HeadStatistics`.
 
     Raises:
-        TypeError, ValueError: an argument is not as above; the message names it.
+        TypeError, ValueError: an argument does not match its description; the message names it.
 
     Example:
         >>> to_previous = np.eye(4, k=-1) + np.eye(4)[:1].T * np.eye(4)[0]  # the first token attends to itself
@@ -138,7 +138,7 @@ def head_atlas(readings: Reading | Iterable[Reading]) -> HeadStatistics:
         `HeadStatistics`.
 
     Raises:
-        TypeError: not readings. ValueError: no readings, different models, or talking heads.
+        TypeError: not readings. ValueError: no readings, readings of several models, or talking heads.
 
     Example:
         >>> from bertedu import load
@@ -147,7 +147,7 @@ def head_atlas(readings: Reading | Iterable[Reading]) -> HeadStatistics:
         previous token next token
     """
     readings = [readings] if isinstance(readings, Reading) else readings
-    readings = [instance("readings", reading, Reading, "as bert.read returns one") for reading in readings]
+    readings = [instance("readings", reading, Reading, "such as bert.read(text)") for reading in readings]
     if len({(reading.model, reading.attention.shape[:2]) for reading in readings}) != 1:
         raise ValueError(f"readings: expected at least one, all of one model, got {[r.model for r in readings]}.")
     return _averaged([_sums(attention_weights(reading.attention, "LNTT"), reading.tokens) for reading in readings])

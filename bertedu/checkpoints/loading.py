@@ -154,4 +154,4 @@ def locate(source: str) -> Path:
         return path
     if source not in presets.PRESETS and (path.is_absolute() or len(path.parts) > 1 or source.startswith(".")):
         raise FileNotFoundError(f"source: expected a directory, file or prefix, got {source!r}, which does not exist.")
-    return presets.find(presets.get(source))
+    return presets.find(presets.get(source, 'source: expected a directory, "hf://organisation/name" or one of'))

@@ -1,4 +1,4 @@
-"""Texts with labels: from TSV, CSV, JSONL and Parquet files, bertedu's small sets (data/README.md), and public sets."""
+"""Texts with labels: from TSV, CSV, JSONL and Parquet files, bertedu's data sets (data/README.md), and public ones."""
 
 from bertedu.data.texts import Texts, load_texts, load_unlabelled
 

@@ -16,7 +16,7 @@ Reader = Callable[[Path, Sequence[str | int]], Rows]
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 LINE_LIMIT = 4_000_000
-"""Maximum bytes of a line. A novel has 1 MB."""
+"""Maximum bytes of a line. A novel is 1 MB in size."""
 
 EXPANSION_LIMIT = 1000
 """Maximum bytes, and rows, per byte of a Parquet file. Compressed prose has 3 to 10 bytes."""
@@ -48,7 +48,7 @@ def parquet(path: Path, columns: Sequence[str | int]) -> Rows:
     try:
         import pyarrow.parquet
     except ImportError:
-        raise ImportError(f"{path}: reading a Parquet file needs pyarrow. Install it: pip install pyarrow") from None
+        raise ImportError(f"{path}: reading a Parquet file needs pyarrow. Run: pip install pyarrow") from None
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             yield from _parquet_rows(path, file, columns)
@@ -65,7 +65,7 @@ def _parquet_rows(path, file, columns):
     names = file.schema_arrow.names
     columns = [names[_column_index(path, names, column)] for column in columns]
     if any(names.count(column) > 1 for column in columns):
-        raise ValueError(f"{path}: expected one column of each name, got {_listed(names)}.")
+        raise ValueError(f"{path}: expected unique column names, got {_listed(names)}.")
     budget = max(SMALLEST_BUDGET, EXPANSION_LIMIT * size)
     if rows > EXPANSION_LIMIT * size:
         raise ValueError(f"{path}: expected at most {EXPANSION_LIMIT} rows per byte, got {rows:,} in {size:,} bytes.")
@@ -73,7 +73,7 @@ def _parquet_rows(path, file, columns):
     for batch in file.iter_batches(batch_size=64, columns=list(dict.fromkeys(columns))):
         budget -= batch.nbytes
         if budget < 0:
-            raise ValueError(f"{path}: {size:,} bytes unpack to more than {EXPANSION_LIMIT} times that size.")
+            raise ValueError(f"{path}: expected to unpack to at most {EXPANSION_LIMIT} times {size:,} bytes, got more.")
         values = [batch.column(batch.schema.names.index(column)).to_pylist() for column in columns]
         yield from ((next(row), list(fields)) for fields in zip(*values, strict=True))
 
@@ -180,7 +180,7 @@ def _column_index(path, header, column):
             raise ValueError(f"{path}: expected a column from 0 to {len(header) - 1}, got {column}.")
         return column
     if header.count(column) != 1:
-        hint = "If the first line does not name the columns, pass positions, such as text=0, label=1."
+        hint = "Add a first line that names the columns, or, in Python, pass positions, such as text=0, label=1."
         raise ValueError(f"{path}, line 1: expected one column {column!r}, got {_listed(header)}. {hint}")
     return header.index(column)
 

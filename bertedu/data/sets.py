@@ -80,4 +80,6 @@ def find(name: str, split: str | None) -> tuple[Path, Set]:
     for folder in FOLDERS:
         if (folder / file).is_file():
             return folder / file, data
-    raise FileNotFoundError(f"{file}: expected it in {' or '.join(map(str, FOLDERS))}. Install bertedu again.")
+    raise FileNotFoundError(
+        f"{file}: expected the file in {' or '.join(map(str, FOLDERS))}, got none. Reinstall bertedu."
+    )

@@ -55,24 +55,24 @@ def load_texts(
     without a byte order mark; blank lines are skipped.
 
     Args:
-        path: path of the file, or a set: "reviews", "pairs" (part of bertedu), "sst2", "ag_news", "imdb" (public, on
-            the Hugging Face Hub).
+        path: path of the file, or a data set: "reviews", "pairs" (part of bertedu), "sst2", "ag_news", "imdb" (public,
+            on the Hugging Face Hub).
         text: column of the text. Columns are either all names, from the first line of a TSV or CSV, or all positions
             from 0; then the first line is an example too. Defaults to "text".
-        pair: column of the second text. Defaults to None: single texts. Not needed for a set.
+        pair: column of the second text. Defaults to None: single texts. Not needed for a data set.
         label: column of the label, or None for texts without labels. Defaults to "label".
         names: list of the classes' names in the order of their indices; other labels are an error. Pass those of the
             training set for a validation file. Defaults to the sorted labels, numbers by value. All spellings of a
             number are one class: 1, 1.0 and 01 are "1".
         regression: bool, whether labels are numbers instead of classes. Defaults to False.
-        split: "train", "validation" or "test" of a set. Defaults to None: a file.
+        split: "train", "validation" or "test" of a data set. Defaults to None: a file.
 
     Returns:
         `Texts`.
 
     Raises:
-        FileNotFoundError: there is no such file or set.
-        ConnectionError: a public set is not cached and cannot be downloaded.
+        FileNotFoundError: there is no such file or data set.
+        ConnectionError: a public data set is not cached and cannot be downloaded.
         ImportError: the file is Parquet, and pyarrow is not installed.
         ValueError: an argument or the file is invalid.
 
@@ -88,7 +88,8 @@ def load_texts(
             numbered = load_texts(path, text, pair, label, names=range(len(own.names)))
             return numbered._replace(names=own.names)
     elif split is not None:
-        raise ValueError(f"split: expected None, except for {', '.join(sets.SETS)}, got {split!r} for {str(path)!r}.")
+        only = f"Only the data sets {', '.join(sets.SETS)} have splits."
+        raise ValueError(f"split: expected None for a file, got {split!r} for {str(path)!r}. {only}")
     path = _existing(path)
     if path.suffix.lower() not in files.FORMATS:
         raise ValueError(f"{path}: expected one of the suffixes {', '.join(files.FORMATS)}, got {path.suffix!r}.")
@@ -104,7 +105,7 @@ def _existing(path: str | Path) -> Path:
         raise FileNotFoundError(f"{path}: expected a file, got a directory. Pass one file in it.")
     if not path.is_file():
         close = difflib.get_close_matches(str(path), sets.SETS, n=1)
-        hint = f" Did you mean the set {close[0]!r}?" if close else ""
+        hint = f" Did you mean the data set {close[0]!r}?" if close else ""
         raise FileNotFoundError(f"path: expected a file, got {str(path)!r}, which does not exist.{hint}")
     return path
 
@@ -208,7 +209,7 @@ def _class_indices(labels, names, locations):
     """Return the int32 array of the indices of labels in `names`."""
     indices = {canonical(name): i for i, name in enumerate(names)}
     if len(indices) != len(names):
-        raise ValueError(f"names: expected each name once, got {names}.")
+        raise ValueError(f"names: expected unique names, got {names}.")
     for label, location in zip(labels, locations, strict=True):
         if canonical(label) not in indices:
             expected = f"expected one of {', '.join(map(repr, names))} as label"
@@ -222,7 +223,7 @@ def load_unlabelled(
     """Load texts for prediction, from a table as for `load_texts` or a file with one text per line.
 
     Args:
-        path: path of the file. With another suffix than a table's, such as `.txt`, it has one text per line, or two
+        path: path of the file. If its suffix is not a table's, for example `.txt`, it has one text per line, or two
             separated by a tab.
         pairs: bool, whether the classifier was trained on pairs. Defaults to None: unknown.
         text, pair: columns of a table. `pair` defaults to "pair" if `pairs` is True, else to None.
@@ -250,7 +251,8 @@ def _texts_of_lines(path, pairs):
         if not content.strip():
             continue
         if not rows and all(word.strip().casefold() in COLUMNS for word in re.split("[\t,;]", content)):
-            raise ValueError(f"{path}, line {line}: expected texts, got a header. Rename a table to .tsv or .csv.")
+            advice = "If it is a table, rename it to .tsv or .csv."
+            raise ValueError(f"{path}, line {line}: expected texts, got a header. {advice}")
         expected = len(rows[0]) if rows else 1 + (len(fields) > 1 if pairs is None else pairs)
         if len(fields) != expected or not all(field.strip() for field in fields):
             texts = "one text" if expected == 1 else "two texts separated by a tab"

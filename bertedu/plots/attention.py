@@ -40,7 +40,7 @@ def head(
         The Axes.
 
     Raises:
-        TypeError, ValueError: an argument is not as above; the message names it.
+        TypeError, ValueError: an argument does not match its description; the message names it.
 
     Example:
         >>> head([[0.75, 0.25], [0.5, 0.5]], ["the", "cat"]).figure.alt
@@ -63,7 +63,7 @@ def layer(
 
     Args:
         attention: `[N, T, T]`; each head has its own colour scale, from 0 to its largest weight.
-        tokens: list of T strings; written at the left and bottom edge of up to 16 tokens.
+        tokens: list of T strings, shown at the left and bottom edges if T is at most 16.
         heads: list of int, the heads to draw, in this order. Defaults to all.
         title: str. Defaults to no title.
 
@@ -80,8 +80,9 @@ def layer(
     attention = numbers("attention", attention, "NTT")
     tokens = strings("tokens", tokens, attention.shape[-1], "column of attention")
     heads = list(range(len(attention)) if heads is None else heads)
-    note = "Blue: above 0. Red: below." if attention.min() < 0 else "Darkest: the largest weight of each head."
-    axes = panels(attention[heads], tokens, [f"head {number}" for number in heads], title, f"{note} White: 0.")
+    darkest = "The darkest square is each head's largest weight."
+    note = "Blue is positive, red is negative." if attention.min() < 0 else darkest
+    axes = panels(attention[heads], tokens, [f"head {number}" for number in heads], title, f"{note} White is 0.")
     set_description(axes[0], "Heat maps", title, describe_layer(attention[heads], heads, tokens))
     return axes
 
@@ -108,7 +109,8 @@ def model(attention: ArrayLike, tokens: Sequence[str], *, title: str | None = No
     tokens = strings("tokens", tokens, attention.shape[-1], "column of attention")
     layers, heads = attention.shape[:2]
     side = max(0.3, min(0.95, 8.4 / heads))
-    colours = "blue is above, red below" if attention.min() < 0 else "darkest its largest weight"
+    darkest = "and the darkest square is that head's largest weight"
+    colours = "blue is positive, red is negative" if attention.min() < 0 else darkest
     note = f"Each square is one head: rows are queries, columns are keys; white is 0, {colours}."
     axes = grid(layers, heads, layers * heads, (side, side), (0.75, 0.1, 0.1), title, note).reshape(layers, heads)
     with matplotlib.rc_context(STYLE):
@@ -130,7 +132,7 @@ def rollout(
 
     Args:
         values: `[T, T]`, one rollout, or `[L, T, T]`, a small heat map for each layer on a common colour scale.
-        tokens: list of T strings; small heat maps show up to 16.
+        tokens: list of T strings; small heat maps show them if T is at most 16.
         names: list of L strings. Defaults to "after layer 0", ...
         title: str. Defaults to no title.
 
@@ -150,7 +152,7 @@ def rollout(
     scale = {"cmap": "Blues", "vmin": 0, "vmax": values.max() or 1.0}
     if several:
         names = [f"after layer {number}" for number in range(len(values))] if names is None else names
-        names = strings("names", names, len(values), "table in values")
+        names = strings("names", names, len(values), "matrix in values")
         note = "Rows: tokens after the layer. Columns: input tokens."
         axes = panels(values, tokens, names, title, note, scale, ROLLOUT_UNIT)
         set_description(axes[0], "Rollout", title, describe_rollout(values, tokens, names))

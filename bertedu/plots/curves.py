@@ -1,4 +1,4 @@
-"""Line plots: values over layers or any other axis, and the loss over the steps of a training."""
+"""Line plots: values over layers or any other axis, and the loss over the steps of a training run."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from bertedu.plots.fonts import write
 from bertedu.plots.style import MARKERS, PALETTE
 
 SIZE = (6.4, 3.8)  # inches
-MEAN_WINDOW = 10  # steps averaged by the bold line of a training
+MEAN_WINDOW = 10  # steps averaged by the bold line of a training run
 
 
 def lines(

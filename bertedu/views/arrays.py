@@ -24,7 +24,7 @@ def attention_array(name: str, values: Any) -> np.ndarray:
     """Return `values` as `[L, N, T, T]`.
 
     Raises:
-        TypeError, ValueError: not numbers, another shape, a batch, values that are not finite, or too many tokens.
+        TypeError, ValueError: not numbers, the wrong shape, a batch, values that are not finite, or too many tokens.
 
     Example:
         >>> attention_array("attention", [np.full((1, 2, 3, 3), 1 / 3)] * 4).shape

@@ -22,7 +22,7 @@ from bertedu.views.arrays import label, visible
 from bertedu.views.page import saved_page, to_json
 
 SUFFIXES = (".html", ".png", ".svg", ".pdf")
-MAX_FILE_NBYTES = 150_000_000  # weights before compression; browsers open twice as many slowly
+MAX_FILE_NBYTES = 150_000_000  # weights before compression; browsers are slow to open files with twice as much
 Answer = tuple[dict[str, Any], bytes]  # a message for JSON, and the bytes of an array
 
 
@@ -34,7 +34,7 @@ class View:
 
     Attributes:
         alt: str, the alt text, computed from the numbers.
-        nbytes: int, bytes sent to the page before the first drawing, program included.
+        nbytes: int, bytes sent to the page before the first drawing, JavaScript and CSS included.
         saved_nbytes: int, an upper bound for the size of a saved .html.
     """
 
@@ -61,7 +61,7 @@ class View:
         return self.axes()
 
     def program(self, host: str = "kernel") -> tuple[str, str]:
-        """Return the view's JavaScript and CSS, for a page with a "kernel" or a "saved" page."""
+        """Return the view's JavaScript and CSS, for a live page ("kernel") or a saved one ("saved")."""
         return bundle.script(f"{self.kind}.js", f"{host}.js"), bundle.styles("common", *(self.styles or (self.kind,)))
 
     # ---- what the page asks ------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ class View:
     def __repr__(self) -> str:
         nbytes, saved = format_nbytes(self.nbytes), format_nbytes(self.saved_nbytes)
         name = f"{self.kind}_view of {len(self.tokens)} tokens, {self.layers} layers of {self.head_count} heads"
-        return f"{name}: {nbytes} to the first drawing, a file of at most {saved}"
+        return f"{name}: sends {nbytes} before the first drawing; a saved .html takes at most {saved}"
 
     # ---- in a notebook -----------------------------------------------------------------------------------------------
 
@@ -190,7 +190,7 @@ class View:
             The Path.
 
         Raises:
-            ValueError: another suffix, no such layer, or too many weights for one file. FileNotFoundError: no such
+            ValueError: unknown suffix, no such layer, or too many weights for one file. FileNotFoundError: no such
                 folder.
         """
         path = new_file(path, SUFFIXES)
@@ -209,10 +209,10 @@ class View:
         selected = positions("layers", layers, self.layers)
         if len(selected) * self.layer_nbytes > MAX_FILE_NBYTES:
             fit = max(1, MAX_FILE_NBYTES // self.layer_nbytes)
-            raise ValueError(
-                f"layers: expected up to {format_nbytes(MAX_FILE_NBYTES)} of weights, got {len(selected)} layers of "
-                f"{format_nbytes(self.layer_nbytes)}. Save fewer, such as layers=range({fit}), or fewer tokens."
-            )
+            advice = f"Save fewer layers, such as layers=range({fit}), or use a shorter text."
+            got = f"{len(selected)} layers of {format_nbytes(self.layer_nbytes)} each"
+            limit = format_nbytes(MAX_FILE_NBYTES)
+            raise ValueError(f"layers: expected at most {limit} of attention weights, got {got}. {advice}")
         return selected
 
     def _page(self, layers: list[int]) -> str:
