@@ -41,13 +41,7 @@ class View:
     kind = ""  # the name of the view's .js
     styles: tuple[str, ...] = ()  # its style sheets besides common.css
 
-    # what a subclass defines
-    setup: Callable[[], dict[str, Any]]  # the page's initial state: strings and small numbers, for JSON
-    first_part: Callable[[], str]  # the name of the part for the first drawing
-    part: Callable[[str], bytes]  # the part of a name, quantized to 8 bits; a KeyError if there is no such part
-    part_names: Callable[[Iterable[int]], list[str]]  # the names of the parts of a saved file with these layers
-    exact: Callable[..., bytes]  # float32 values, which the page shows unrounded while a kernel runs
-    axes: Callable[[], Any]  # plots the static figure, and returns its matplotlib Axes
+    exact: Callable[..., bytes]  # a subclass's: float32 values, which the page shows unrounded while a kernel runs
 
     def __init__(self, tokens: list[str], title: str | None, shape: Sequence[int], layer_nbytes: int) -> None:
         self.tokens, self.title = tokens, None if title is None else visible(title)
@@ -55,6 +49,26 @@ class View:
         self.layers, self.head_count = shape
         self.layer_nbytes = layer_nbytes  # of a layer's parts, before compression
         self._widget: Any = None
+
+    def setup(self) -> dict[str, Any]:
+        """Return the page's initial state: strings and small numbers, for JSON."""
+        raise NotImplementedError
+
+    def first_part(self) -> str:
+        """Return the name of the part for the first drawing."""
+        raise NotImplementedError
+
+    def part(self, name: str) -> bytes:
+        """Return the part `name`, quantized to 8 bits; raise KeyError if there is no such part."""
+        raise NotImplementedError
+
+    def part_names(self, layers: Iterable[int]) -> list[str]:
+        """Return the names of the parts of a saved file with these layers."""
+        raise NotImplementedError
+
+    def axes(self) -> Any:
+        """Plot the static figure; return its matplotlib Axes."""
+        raise NotImplementedError
 
     def quick_axes(self) -> Any:
         """Plot the static figure of a notebook: `axes`, unless that is slow."""
