@@ -230,9 +230,8 @@ class Bert:
         """
         other = self.masked_lm_bert
         if other is None:
-            advice = (
-                'Load "bert_en_uncased", or install bertedu from its repository or wheel, with the head for "minilm"'
-            )
+            file = 'for "minilm" (bertedu/assets/minilm_mlm.safetensors)'
+            advice = f'Load "bert_en_uncased", or install bertedu from its repository or wheel, with the head {file}'
             raise ValueError(f"model: expected a masked-LM head, got {self.name!r} without one. {advice}.")
         if self.masked_lm is None:
             return other.fill_mask(text, pair, top_k)

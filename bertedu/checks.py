@@ -141,7 +141,7 @@ def new_file(path: str | os.PathLike[str], suffixes: Sequence[str]) -> Path:
     """
     path = Path(path)
     if path.suffix.lower() not in suffixes:
-        raise ValueError(f"path: expected a file name that ends in {' or '.join(suffixes)}, got {str(path)!r}.")
+        raise ValueError(f"path: expected a file name that ends in {', '.join(suffixes)}, got {str(path)!r}.")
     if not path.parent.is_dir():
         got = f"got {str(path)!r}. Create {str(path.parent)!r} first"
         raise FileNotFoundError(f"path: expected a file in an existing folder, {got}.")

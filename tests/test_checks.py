@@ -54,7 +54,7 @@ def test_an_array_of_the_type_is_not_copied():
         ([1, 2, 3], "2", ValueError, r"x: expected shape \[2\], got \[3\]"),
         ([], "A", ValueError, "x: expected shape"),
         ([1], "AB", ValueError, "x: expected shape"),
-        ([[1], [1, 2]], "AB", ValueError, "x: expected arrays of one shape"),
+        ([[1], [1, 2]], "AB", ValueError, "x: expected arrays of the same shape"),
         (["a"], "A", TypeError, "x: expected numbers"),
         (None, "A", TypeError, "x: expected numbers"),
         ([1, np.nan], "A", ValueError, r"x: .* finite .* \[1\]"),

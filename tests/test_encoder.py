@@ -223,9 +223,12 @@ WRONG = {
     "a key missing": ({"input_ids": IDS, "attention_mask": IDS}, "inputs: expected 'input_type_ids'"),
     "a key unknown": ({**INPUTS, "inputs": IDS}, "inputs: .* got 'inputs'"),
     "a key twice": ({**INPUTS, "token_ids": IDS}, "expected 'input_word_ids' once, got 'token_ids'"),
-    "a mask too short": ({**INPUTS, "input_mask": IDS[:, :3]}, r"input_mask: expected \[B, T\]"),
-    "types of another batch": ({**INPUTS, "input_type_ids": IDS[:1]}, r"input_type_ids: expected \[B, T\]"),
-    "ids with one axis": ({name: value[0] for name, value in INPUTS.items()}, r"input_word_ids: expected \[B, T\]"),
+    "a mask too short": ({**INPUTS, "input_mask": IDS[:, :3]}, r"input_mask: expected shape \[B, T\]"),
+    "types of another batch": ({**INPUTS, "input_type_ids": IDS[:1]}, r"input_type_ids: expected shape \[B, T\]"),
+    "ids with one axis": (
+        {name: value[0] for name, value in INPUTS.items()},
+        r"input_word_ids: expected shape \[B, T\]",
+    ),
     "dense inputs without mask": ({**INPUTS, "dense_inputs": np.ones((B, 2, D))}, "inputs: expected 'dense_mask'"),
 }
 

@@ -433,7 +433,7 @@ def test_a_failed_save_is_an_error_and_leaves_no_file(tmp_path, monkeypatch):
         (lambda: plots.head(np.zeros((0, 0)), []), ValueError, "attention: expected shape"),
         (lambda: plots.head([[np.nan]], ["a"]), ValueError, r"attention: expected finite numbers.* \[0, 0\]"),
         (lambda: plots.head([["x"]], ["a"]), TypeError, "attention: expected numbers"),
-        (lambda: plots.head([[1], [1, 2]], ["a"]), ValueError, "attention: expected arrays of one shape"),
+        (lambda: plots.head([[1], [1, 2]], ["a"]), ValueError, "attention: expected arrays of the same shape"),
         (lambda: plots.layer(random_attention(2, 2, 3), list("abc")), ValueError, r"shape \[N, T, T\]"),
         (lambda: plots.model(random_attention(2, 3, 3), list("abc")), ValueError, r"shape \[L, N, T, T\]"),
         (lambda: plots.lines([[1, 2]], ["a", "b"], xlabel="", ylabel=""), ValueError, "labels: expected"),

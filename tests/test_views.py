@@ -130,7 +130,7 @@ def broken(value, index=(1, 2, 3, 0)):
         (GOOD[..., :3], FOUR, ValueError, "as many columns as rows"),
         (GOOD[0, 0], FOUR, ValueError, r"attention: expected shape \[L, N, T, T\]"),
         (np.stack([GOOD, GOOD], axis=1), FOUR, ValueError, r"attention: expected one text, got 2.*attention\[:, 0\]"),
-        ([GOOD[0], GOOD[0, :2]], FOUR, ValueError, "attention: expected arrays of one shape"),
+        ([GOOD[0], GOOD[0, :2]], FOUR, ValueError, "attention: expected arrays of the same shape"),
         (GOOD.astype(str), FOUR, TypeError, "attention: expected numbers"),
         (None, FOUR, TypeError, "attention: expected numbers"),
         (np.zeros((1, 1, 1025, 1025)), FOUR, ValueError, "up to 1,024 tokens, got 1,025.*Truncate"),
