@@ -473,7 +473,7 @@ def test_sets_by_name_need_a_split_and_may_lie_in_the_wheel(tmp_path, monkeypatc
     monkeypatch.setattr(sets, "FOLDERS", (tmp_path, *sets.FOLDERS))
     assert load_texts("reviews", split="train").texts == ["a", "b"]
     monkeypatch.setattr(sets, "FOLDERS", (tmp_path,))
-    with pytest.raises(FileNotFoundError, match=r"pairs/train\.tsv: expected it in"):
+    with pytest.raises(FileNotFoundError, match=r"pairs/train\.tsv: expected the file in"):
         load_texts("pairs", split="train")
 
 

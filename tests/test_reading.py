@@ -461,7 +461,7 @@ def test_plots_are_saved_by_their_ending(small_reading, tmp_path):
     small_reading.save(one_head, layer=1, head=0)
     assert "Every head of tiny" in all_heads.read_text() and "tiny, layer 1, head 0" in one_head.read_text()
     assert pyplot.get_fignums() == open_figures  # nothing is left open
-    with pytest.raises(ValueError, match=r"path: .* \.png, \.svg, \.pdf, got .*plot\.jpg"):
+    with pytest.raises(ValueError, match=r"path: .* \.png.*\.svg.*\.pdf.* .*plot\.jpg"):
         small_reading.save(tmp_path / "plot.jpg")
     with pytest.raises(FileNotFoundError, match="path: .*nowhere"):
         small_reading.save(tmp_path / "nowhere" / "plot.png")
@@ -498,7 +498,7 @@ def test_build_takes_options_and_refuses_other_weights():
     assert encoder.attention_cls is be.TalkingHeadsAttention and encoder.num_layers == 1
     with pytest.raises(ValueError, match="weights: expected None"):
         be.build("minilm", weights="random")
-    with pytest.raises(ValueError, match="source: .*'bert_en_uncase'.* Did you mean 'bert_en_uncased'"):
+    with pytest.raises(ValueError, match="name: .*'bert_en_uncase'.* Did you mean 'bert_en_uncased'"):
         be.build("bert_en_uncase")
 
 

@@ -423,7 +423,7 @@ def test_encode_takes_one_text(tokenizer):
         BertPreprocessor(tokenizer).encode(["a"])
     with pytest.raises(TypeError, match="pair: expected one string, got 3"):
         BertPreprocessor(tokenizer).encode("a", 3)
-    with pytest.raises(TypeError, match="texts: expected a flat list of strings, got None"):
+    with pytest.raises(TypeError, match="texts: expected a flat list of strings, .*None"):
         tokenizer.encode(None)
 
 

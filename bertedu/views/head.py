@@ -31,7 +31,7 @@ class HeadView(ArrayView):
 
     Example:
         >>> head_view(np.full((2, 3, 3, 3), 1 / 3), ["the", "cat", "sat"])  # doctest: +ELLIPSIS
-        head_view of 3 tokens, 2 layers of 3 heads: sends ... KB before the first drawing; a saved .html takes at most ... KB
+        head_view of 3 tokens, 2 layers of 3 heads: sends ... KB before the first drawing; ... at most ... KB
     """
 
     kind = "head"

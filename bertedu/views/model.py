@@ -33,7 +33,7 @@ class ModelView(ArrayView):
 
     Example:
         >>> model_view(np.full((2, 3, 3, 3), 1 / 3), ["the", "cat", "sat"])  # doctest: +ELLIPSIS
-        model_view of 3 tokens, 2 layers of 3 heads: sends ... KB before the first drawing; a saved .html takes at most ... KB
+        model_view of 3 tokens, 2 layers of 3 heads: sends ... KB before the first drawing; ... at most ... KB
     """
 
     kind = "model"

@@ -32,7 +32,7 @@ class NeuronView(ArrayView):
 
     Example:
         >>> neuron_view(np.ones((2, 3, 4, 5)), np.ones((2, 3, 4, 5)), list("abcd"))  # doctest: +ELLIPSIS
-        neuron_view of 4 tokens, 2 layers of 3 heads: sends ... KB before the first drawing; a saved .html takes at most ... KB
+        neuron_view of 4 tokens, 2 layers of 3 heads: sends ... KB before the first drawing; ... at most ... KB
     """
 
     kind = "neuron"
