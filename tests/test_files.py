@@ -72,7 +72,7 @@ def test_anything_can_replace_anything(old, new, system, tmp_path):
 @pytest.mark.parametrize("old", ["old", {"a": "old"}], ids=["file", "folder"])
 def test_an_existing_target_is_replaced_only_with_overwrite(old, tmp_path):
     write(tmp_path / "model", old)
-    with pytest.raises(FileExistsError, match=r"model .*overwrite=True"), files.replacing(tmp_path / "model"):
+    with pytest.raises(FileExistsError, match=r"model: .*overwrite=True"), files.replacing(tmp_path / "model"):
         pytest.fail("refused before anything is written")
     assert read(tmp_path / "model") == old and names(tmp_path) == ["model"]
 
@@ -412,7 +412,7 @@ def test_errors_of_the_system_are_explained(code, tmp_path):
     words = str(caught.value)
     assert str(tmp_path / "model") in words and os.strerror(code) in words and "nothing was changed" in words
     assert caught.value.errno == code and type(caught.value) is type(error) and temporaries.PREFIX not in words
-    assert ("room" in words) == (code in files.NO_ROOM)
+    assert ("disk space" in words) == (code in files.NO_ROOM)
     assert read(tmp_path / "model") == "old" and names(tmp_path) == ["model"]
 
 
@@ -433,7 +433,7 @@ def foreign_errors():
 
 def test_a_full_disk_behind_another_library_s_error_is_found(tmp_path):
     for error in foreign_errors():
-        with pytest.raises(OSError, match="room") as caught, files.replacing(tmp_path / "model") as path:
+        with pytest.raises(OSError, match="disk space") as caught, files.replacing(tmp_path / "model") as path:
             path.write_text("half")
             raise error
         assert caught.value.errno == errno.ENOSPC and str(tmp_path / "model") in str(caught.value)
@@ -461,7 +461,7 @@ FORMATS = {
 }
 assert set(FORMATS.values()) == {*checkpoints.WRITERS, "saved_model"}
 directory, kind, names = Path(sys.argv[1]), sys.argv[2], sys.argv[3].split(",")
-source = str(directory / "our_directory" / "bert")
+source = str(directory / "bertedu_directory" / "bert")
 
 def fill():
     if kind == "limit":
@@ -511,7 +511,7 @@ def fill_the_disk(directory, kind, *writers):
     assert list(report) == list(writers)
     for name, (outcome, is_old, listing, path) in report.items():
         assert outcome is not None and outcome[0] == "OSError", (name, outcome)
-        assert path in outcome[1] and "room" in outcome[1] and len(outcome[1].splitlines()) == 1, (name, outcome)
+        assert path in outcome[1] and "disk space" in outcome[1] and len(outcome[1].splitlines()) == 1, (name, outcome)
         assert is_old and listing == [Path(path).name], name
     said = done.stderr.splitlines()
     answers = [said[i + 1] for i, line in enumerate(said) if line == f"{directory}/copy.keras:"]
@@ -521,7 +521,7 @@ def fill_the_disk(directory, kind, *writers):
 
 @posix
 def test_a_file_that_may_not_grow(tmp_path):
-    fill_the_disk(tmp_path, "limit", "bertedu directory", ".keras", "training state")
+    fill_the_disk(tmp_path, "limit", "bertedu directory", ".keras", "training checkpoint")
 
 
 @pytest.mark.slow
@@ -533,7 +533,7 @@ def test_every_writer_on_a_full_disk(kind, tmp_path):
         if mounted.returncode:
             pytest.skip("mounting a small disk needs root")
     try:
-        names = ("bertedu directory", "Hugging Face", ".keras", "SavedModel", "view .html", "training state")
+        names = ("bertedu directory", "Hugging Face", ".keras", "SavedModel", "view .html", "training checkpoint")
         fill_the_disk(tmp_path, kind, *names)
     finally:
         if kind == "disk":
@@ -591,7 +591,7 @@ def test_every_writer_writes_whole_files(name, tmp_path, monkeypatch):
     path.parent.mkdir()
     path.write_text("old")
     monkeypatch.setattr(temporaries, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
-    with pytest.raises(OSError, match="room") as caught:
+    with pytest.raises(OSError, match="disk space") as caught:
         WRITERS[name](path)
     assert str(path) in str(caught.value) and path.read_text() == "old" and names(path.parent) == [name]
     monkeypatch.undo()
