@@ -499,28 +499,28 @@ VALUE = files.VALUE
 TENSORS = {  # what is done to the tensors of a checkpoint: the checkpoint, a function, words of the error
     "missing in TF1": (
         *(TF1, delete("bert/encoder/layer_1/output/dense/bias")),
-        "Missing: bert/encoder/layer_1/output/dense/bias. Unknown: nothing.",
+        "missing: bert/encoder/layer_1/output/dense/bias; unexpected: none.",
     ),
     "missing in TF2": (
         *("v2_encoder", delete(f"{V2_LAYER}_attention_layer/_key_dense/kernel{VALUE}")),
-        "Missing: transformer/layer_1/self_attention/key/kernel. Unknown: nothing.",
+        "missing: transformer/layer_1/self_attention/key/kernel; unexpected: none.",
     ),
     "no word table": (
         *(TF1, delete("bert/embeddings/word_embeddings")),
-        "Missing: bert/embeddings/word_embeddings. Unknown: nothing.",
+        "missing: bert/embeddings/word_embeddings; unexpected: none.",
     ),
-    "half a pooler": (*(TF1, delete("bert/pooler/dense/bias")), "Missing: bert/pooler/dense/bias."),
+    "half a pooler": (*(TF1, delete("bert/pooler/dense/bias")), "missing: bert/pooler/dense/bias."),
     "missing in talking heads": (
         *("talking_heads", delete(f"encoder/layer_with_weights-5/_feedforward_block/_gate_dense/0/bias{VALUE}")),
-        "Missing: transformer/layer_1/feedforward/gate_0/bias.",
+        "missing: transformer/layer_1/feedforward/gate_0/bias.",
     ),
     "unknown": (
         *(TF1, put("bert/encoder/layer_0/adapter/kernel", np.zeros((3, 5), "float32"))),
-        "Missing: nothing. Unknown: bert/encoder/layer_0/adapter/kernel.",
+        "missing: none; unexpected: bert/encoder/layer_0/adapter/kernel.",
     ),
     "unknown in TF2": (
         *("v2_encoder", put(f"encoder/extra/kernel{VALUE}", np.zeros((3, 5), "float32"))),
-        "Unknown: encoder/extra/kernel.",
+        "unexpected: encoder/extra/kernel.",
     ),
     "transposed in TF1": (
         *(TF1, transpose("bert/encoder/layer_0/intermediate/dense/kernel")),
@@ -540,15 +540,15 @@ TENSORS = {  # what is done to the tensors of a checkpoint: the checkpoint, a fu
     ),
     "whole numbers": (
         *(TF1, put("bert/encoder/layer_0/output/dense/bias", np.zeros(21, "int8"))),
-        "output/dense/bias': expected a dtype among float32, float16, bfloat16, float64, got int8",
+        "output/dense/bias': expected one of float32, float16, bfloat16, float64, got int8",
     ),
     "two of them": (
         *(TF1, put("student/bert/pooler/dense/bias", np.zeros(21, "float32"))),
-        "Missing: nothing. Unknown: student/bert/pooler/dense/bias.",
+        "missing: none; unexpected: student/bert/pooler/dense/bias.",
     ),
     "half a masked-LM head": (
         *(TF1, delete("cls/predictions/transform/dense/bias")),
-        "Missing: cls/predictions/transform/dense/bias. Unknown: nothing.",
+        "missing: cls/predictions/transform/dense/bias; unexpected: none.",
     ),
     "a scalar for a size": (*("v2_encoder", put(WORDS, np.float32(1))), "as in the other tensors, got ()"),
     "no layer": (
@@ -557,7 +557,7 @@ TENSORS = {  # what is done to the tensors of a checkpoint: the checkpoint, a fu
     ),
     "a layer far away": (
         *(TF1, put("bert/encoder/layer_999999999/output/dense/bias", np.zeros(21, "float32"))),
-        "Missing: bert/encoder/layer_2/",
+        "missing: bert/encoder/layer_2/",
     ),
 }
 
@@ -604,7 +604,7 @@ def test_another_architecture_is_named(architecture, tmp_path):
 
 
 CONFIGS = {
-    "heads": ({"num_attention_heads": 4}, "hidden_size: expected a multiple of 4 attention heads, got 21"),
+    "heads": ({"num_attention_heads": 4}, "hidden_size: expected a multiple of num_attention_heads=4, got 21"),
     "layers": ({"num_hidden_layers": 3}, "num_hidden_layers: expected 2, as in the tensors of"),
     "width": ({"hidden_size": 22}, "hidden_size: expected 21, as in the tensors of"),
     "activation": (
@@ -800,7 +800,7 @@ HOSTILE = {  # TensorFlow's reader ends the process at some, and allocates for o
     "another file": ([("a", entry(shard_id=1))], "'a' is damaged or truncated"),
     "a file before the first": ([("a", entry(shard_id=-1))], "'a' is damaged or truncated"),
     "the same bytes twice": ([("a", entry()), ("b", entry())], "its tensors together are larger than its data"),
-    "an unknown type": ([("a", entry(dtype=77))], "'a': expected a dtype of TensorFlow, got 77"),
+    "an unknown type": ([("a", entry(dtype=77))], "'a': expected a TensorFlow dtype, got 77"),
     "slices": ([("a", sliced())], "'a': expected a whole tensor, got slices"),
     "not sorted": ([("b", entry()), ("a", entry())], "index is damaged or truncated"),
     "a name twice": ([("a", entry()), ("a", entry())], "index is damaged or truncated"),

@@ -293,8 +293,8 @@ EVIL = {"module": "os", "class_name": "function", "config": "system", "registere
 DAMAGED = {
     "no weights": (lambda d: (d / "model.safetensors").unlink(), FileNotFoundError, "expected model.safetensors"),
     "no tokenizer": (lambda d: (d / "tokenizer.json").unlink(), FileNotFoundError, "tokenizer.json"),
-    "a tensor missing": (change_tensors(lambda t: t.pop(BIAS)), ValueError, f"Missing: {BIAS}"),
-    "a tensor more": (change_tensors(lambda t: t.update(more=t[BIAS])), ValueError, "Unknown: more"),
+    "a tensor missing": (change_tensors(lambda t: t.pop(BIAS)), ValueError, f"missing: {BIAS}"),
+    "a tensor more": (change_tensors(lambda t: t.update(more=t[BIAS])), ValueError, "unexpected: more"),
     "transposed": (
         change_tensors(lambda t: t.update({BIAS: t[BIAS][None]})),
         ValueError,
