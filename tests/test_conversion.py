@@ -88,7 +88,7 @@ def test_a_checkpoint_that_does_not_load_can_still_be_inspected(tmp_path, capsys
     tensors["something.else"] = tensors.pop("pooler.dense.weight")
     save_file(tensors, folder / "model.safetensors")
     inspection = be.inspect(folder)
-    assert inspection.bert is None and "Missing: pooler.dense.weight. Unknown: something.else." in inspection.problem
+    assert inspection.bert is None and "missing: pooler.dense.weight; unexpected: something.else." in inspection.problem
     assert "something.else" in str(inspection) and "(unknown)" in str(inspection)
     assert cli.main(["inspect", str(folder)]) == 1
     assert "problem" in capsys.readouterr().out

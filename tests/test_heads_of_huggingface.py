@@ -82,7 +82,7 @@ def test_a_head_with_a_tensor_missing_is_refused(tmp_path):
     tensors = load_file(tmp_path / "model.safetensors")
     del tensors["cls.predictions.transform.LayerNorm.bias"]
     save_file(tensors, tmp_path / "model.safetensors")
-    with pytest.raises(ValueError, match=r"Missing: cls\.predictions\.transform\.LayerNorm\.bias"):
+    with pytest.raises(ValueError, match=r"missing: cls\.predictions\.transform\.LayerNorm\.bias"):
         be.load(tmp_path)
 
 

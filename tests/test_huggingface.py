@@ -300,19 +300,19 @@ QUERY, WORDS, INNER = (
     "encoder.layer.2.intermediate.dense.weight",
 )
 DAMAGED = {
-    "missing tensor": (change_tensors(lambda w: w.pop(QUERY)), ValueError, f"Missing: {QUERY}. Unknown: nothing"),
-    "half a pooler": (change_tensors(lambda w: w.pop("pooler.dense.bias")), ValueError, "Missing: pooler.dense.bias"),
-    "extra tensor": (change_tensors(lambda w: w.update({"lora.A": w[WORDS]})), ValueError, "Unknown: lora.A."),
-    "an extra layer": (change_config(num_hidden_layers=2), ValueError, "Unknown: encoder.layer.2.", "and 12 more"),
+    "missing tensor": (change_tensors(lambda w: w.pop(QUERY)), ValueError, f"missing: {QUERY}; unexpected: none"),
+    "half a pooler": (change_tensors(lambda w: w.pop("pooler.dense.bias")), ValueError, "missing: pooler.dense.bias"),
+    "extra tensor": (change_tensors(lambda w: w.update({"lora.A": w[WORDS]})), ValueError, "unexpected: lora.A."),
+    "an extra layer": (change_config(num_hidden_layers=2), ValueError, "unexpected: encoder.layer.2.", "and 12 more"),
     "a tensor twice": (
         change_tensors(lambda w: w.update({"bert." + WORDS: w[WORDS]})),
         ValueError,
-        f"Unknown: {WORDS}.",
+        f"unexpected: {WORDS}.",
     ),
-    "a layer short": (change_config(num_hidden_layers=4), ValueError, "Missing: encoder.layer.3.", "and 12 more"),
+    "a layer short": (change_config(num_hidden_layers=4), ValueError, "missing: encoder.layer.3.", "and 12 more"),
     "transposed": (
         change_tensors(lambda w: swap(w, INNER, np.transpose)),
-        *(ValueError, "model.safetensors", f"{INNER!r}: expected shape (31, 22), as in config.json, got (22, 31)"),
+        *(ValueError, "model.safetensors", f"{INNER!r}: expected shape (31, 22) from config.json, got (22, 31)"),
     ),
     "transposed table": (change_tensors(lambda w: swap(w, WORDS, np.transpose)), ValueError, WORDS, "(22, 23)"),
     "other vocab_size": (change_config(vocab_size=24), ValueError, WORDS, "(23, 22)", "(24, 22)"),
@@ -420,7 +420,7 @@ DAMAGED = {
     ),
     "modules without a Transformer": (
         lambda d: (d / "modules.json").write_text('[{"type": "sentence_transformers.Pooling", "path": "1_Pooling"}]'),
-        *(ValueError, "modules.json: expected a Transformer as first module", "'Pooling'"),
+        *(ValueError, "modules.json: expected a Transformer first", "'Pooling'"),
     ),
 }
 

@@ -142,7 +142,7 @@ def test_a_classifier_is_read_only_as_what_config_json_says_it_is(architecture, 
     assert bert.classifier is None and bert.read("the cat").pooled_output is not None
 
 
-@pytest.mark.filterwarnings("ignore:.*is read as an encoder")
+@pytest.mark.filterwarnings("ignore:.*is loaded as an encoder")
 def test_what_an_unread_head_leaves_behind_is_reported(tmp_path):
     directory = with_head(tmp_path, "BertForTokenClassification", CLASSIFIER, id2label=LABELS)
     left = " ".join(be.convert(directory, tmp_path / "copy", "huggingface"))
@@ -202,7 +202,7 @@ def test_another_number_of_classes_than_the_tensor_has(tmp_path):
 def test_a_sentence_classifier_needs_its_pooler(tmp_path):
     weights = tiny_bert.tensors(pooler=False) | {name: np.ones(shape, "float32") for name, shape in CLASSIFIER.items()}
     directory = tiny_bert.write(tmp_path, weights, {"architectures": [SENTENCES], "num_labels": 3})
-    with pytest.raises(ValueError, match=r"Missing: pooler\.dense"):
+    with pytest.raises(ValueError, match=r"missing: pooler\.dense"):
         be.load(directory)
 
 

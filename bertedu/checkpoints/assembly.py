@@ -75,10 +75,10 @@ def fill(described: Description, dtype: str | None = None) -> dict[str, Any]:
 
 
 def model_shapes(arguments: dict, heads: Heads, source: Any) -> tuple[dict[str, tuple[int, ...]], list[str]]:
-    """Return `strict.model_shapes` of a described model. Raises ValueError unless the heads divide its width."""
-    hidden, num_heads = arguments["hidden_size"], arguments["num_attention_heads"]
-    if hidden % num_heads:
-        raise ValueError(f"{source}: hidden_size: expected a multiple of {num_heads} attention heads, got {hidden}.")
+    """Return `strict.model_shapes` of a described model. Raises ValueError if the heads do not divide hidden_size."""
+    hidden, count = arguments["hidden_size"], arguments["num_attention_heads"]
+    if hidden % count:
+        raise ValueError(f"{source}: hidden_size: expected a multiple of num_attention_heads={count}, got {hidden}.")
     classifier = heads.classifier and classifier_shapes(heads.classifier, hidden, source)
     return strict.model_shapes(arguments, (heads.masked_lm, heads.pretrainer) != (None, None), classifier)
 
@@ -148,7 +148,7 @@ def masked_lm_config(activation: str, epsilon: float, dtype: str) -> dict[str, A
 
 
 def masked_lm_head(encoder: BertEncoder, config: Any, source: Any, dtype: str | None = None) -> MaskedLM:
-    """Build the `MaskedLM` of a configuration on the word table of `encoder`."""
+    """Build the `MaskedLM` of a configuration on the word embedding table of `encoder`."""
     arguments = objects.read_layer(config, conf.MASKED_LM, f"{source}, masked_lm", dtype=dtype)
     return MaskedLM(encoder.get_embedding_layer(), **arguments)
 

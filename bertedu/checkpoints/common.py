@@ -75,7 +75,7 @@ def weights(encoder: BertEncoder, masked_lm: Any = None, classifier: Any = None)
             if variable is table.embeddings:
                 continue
             if path in variables:
-                raise ValueError(f"Two weights have the path {path!r}. Give their layers different names.")
+                raise ValueError(f"{path}: expected one weight at this path, got two. Give their layers unique names.")
             variables[path] = variable
     for i, head in enumerate(masked_lm.classification_heads if masked_lm else ()):
         variables |= {f"classification_heads/{i}/{j}": variable for j, variable in enumerate(head.weights)}
@@ -84,22 +84,22 @@ def weights(encoder: BertEncoder, masked_lm: Any = None, classifier: Any = None)
 
 def weights_of(bert: Bert) -> dict[str, Any]:
     """Return the weights of a `Bert` to save, as `weights` does, without a pooler that was never trained."""
-    if bert.masked_lm is not None and bert.masked_lm.classification_heads:
-        raise ValueError('masked_lm: expected no classification_heads, which only format="keras" stores. Choose it.')
+    if bert.masked_lm is not None and (heads := bert.masked_lm.classification_heads):
+        raise ValueError(f'masked_lm: expected no classification_heads, got {len(heads)}. Choose format="keras".')
     with_pooler = bert.has_pooler or bert.classifier is not None
     variables = weights(bert.encoder, bert.masked_lm, bert.classifier)
     return {path: v for path, v in variables.items() if with_pooler or not path.startswith("pooler_transform/")}
 
 
 def check_table(bert: Bert) -> None:
-    """Raise ValueError if the masked-LM head has a word table of its own, which no format stores."""
+    """Raise ValueError if the masked-LM head has a separate embedding table, which no format stores."""
     head = bert.masked_lm and bert.masked_lm.masked_lm
     if head is not None and getattr(head, "table", None) is not bert.encoder.get_embedding_table():
-        raise ValueError("masked_lm: expected its encoder's embedding_table, got another one, which no format stores.")
+        raise ValueError("masked_lm: expected embedding_table=encoder.get_embedding_layer(), got a separate table.")
 
 
 def special_parts(encoder: BertEncoder, attention: Sequence[type], feedforward: Sequence[type]) -> list[str]:
-    """Return descriptions of the arguments of an encoder that a format cannot express.
+    """Return descriptions of the arguments of an encoder that a format cannot store.
 
     Args:
         encoder: a `BertEncoder`.
@@ -110,7 +110,7 @@ def special_parts(encoder: BertEncoder, attention: Sequence[type], feedforward: 
         f"feedforward_cls={encoder.feedforward_cls.__name__}": encoder.feedforward_cls not in feedforward,
         f"norm_first={encoder.norm_first}": encoder.norm_first,
         f"output_range={encoder.output_range}": encoder.output_range is not None,
-        "an embedding_layer of its own": encoder.embedding_layer is not None,
+        "a custom embedding_layer": encoder.embedding_layer is not None,
     }
     return [description for description, present in parts.items() if present]
 
@@ -122,9 +122,9 @@ def preprocessor_for(
     return BertPreprocessor(tokenizer, min(length, encoder.max_sequence_length), truncation)
 
 
-def no_vocabulary(path: Path | str) -> FileNotFoundError:
-    """Return the error for a checkpoint without a tokenizer."""
-    return FileNotFoundError(f"{path}: expected a vocabulary, got none. Put its vocab.txt beside it.")
+def no_vocabulary(file: Path) -> FileNotFoundError:
+    """Return the error for a checkpoint whose vocabulary file does not exist."""
+    return FileNotFoundError(f"{file}: expected the vocabulary, got no such file. Copy the model's vocab.txt there.")
 
 
 def weight_files(directory: Path, weights: str, index: str, hint: str = "") -> list[Path]:
@@ -133,7 +133,7 @@ def weight_files(directory: Path, weights: str, index: str, hint: str = "") -> l
     Args:
         directory: path of the directory.
         weights, index: names of the file and of the index.
-        hint: string, appended to the error if both are missing. Defaults to nothing.
+        hint: string, appended to the error if both are missing. Defaults to "".
     """
     if (directory / weights).is_file():
         return [directory / weights]
@@ -198,4 +198,4 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], **metadata: str) -
 def shortened(items: Sequence[str], limit: int = 4) -> str:
     """Return the first `limit` of a list of names as one string."""
     first = ", ".join(escape(item)[:LONGEST_NAME] for item in items[:limit])
-    return (first + (f" and {len(items) - limit} more" if len(items) > limit else "")) or "nothing"
+    return (first + (f" and {len(items) - limit} more" if len(items) > limit else "")) or "none"

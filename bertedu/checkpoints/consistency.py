@@ -51,7 +51,7 @@ def check_links(path: Path) -> None:
     for file in files_at(root) if root.is_dir() else ():
         target = Path(os.path.realpath(file))
         if file.is_symlink() and not any(target.is_relative_to(directory) for directory in allowed):
-            raise ValueError(f"{file}: expected a file, got a link out of its directory. Replace it with a copy.")
+            raise ValueError(f"{file}: expected a file, got a link that leaves its directory. Replace it with a copy.")
 
 
 def fingerprint(path: Path) -> list[tuple]:

@@ -53,7 +53,7 @@ def convert(
         hold, and parts of the `Bert` that `format` cannot store.
 
     Raises:
-        ValueError: `format` is unknown or cannot express a part of the model; and as `load`.
+        ValueError: `format` is unknown or cannot store a part of the model; and as `load`.
         FileExistsError: as `save_checkpoint`.
     """
     if format not in TARGET_FORMATS:

@@ -66,12 +66,12 @@ def _item(group, key, location):
     import h5py
 
     if not isinstance(group.get(key, getlink=True), h5py.HardLink):
-        raise ValueError(f"{location}: expected an array or group, got a link, which is not followed.")
+        raise ValueError(f"{location}: expected an array or group, got a soft or external link. Save it with Keras.")
     item = group[key]
     if isinstance(item, h5py.Group):
         return None
     if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual:
-        raise ValueError(f"{location}: expected an array in this file, got another object or another file's array.")
+        raise ValueError(f"{location}: expected an array in this file, got external data or a datatype. Save it again.")
     shape = tuple(item.shape or ())
     plain = item.id.get_create_plist().get_layout() in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT)
     if not plain or math.prod(shape) * item.dtype.itemsize > max(item.id.get_storage_size(), 0):

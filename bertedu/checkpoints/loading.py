@@ -70,7 +70,7 @@ def build(name: str, weights: str | None = None, **options: Any) -> BertEncoder:
         a `BertEncoder`.
 
     Raises:
-        ValueError: the preset is unknown, or `weights` is another value or "published" with further options.
+        ValueError: the preset or `weights` is unknown, or "published" is passed with other arguments.
 
     Example:
         >>> build("minilm", num_layers=1).num_layers
@@ -80,7 +80,7 @@ def build(name: str, weights: str | None = None, **options: Any) -> BertEncoder:
     if weights is None:
         return BertEncoder(**sizes | options)
     if weights != "published" or options:
-        raise ValueError(f'weights: expected None, or "published" without further options, got {weights!r}, {options}.')
+        raise ValueError(f'weights: expected None, or "published" with no other argument, got {weights!r}, {options}.')
     return load(name).encoder
 
 
@@ -124,7 +124,7 @@ def with_masked_lm(path: Path, changes: Path, dtype: str | None = None) -> Bert:
     variables, tensors = weights(encoder, pretrainer), load_file(changes)
     unknown = {name.removesuffix("/down").removesuffix("/up") for name in tensors} - variables.keys()
     if unknown:
-        raise ValueError(f"{changes}: expected weights of {path}, got {sorted(unknown)[0]!r}.")
+        raise ValueError(f"{changes}: expected names of weights, got {min(unknown)!r}. Was it made for {path}?")
     for name, variable in variables.items():
         value = keras.ops.convert_to_numpy(variable).astype("float32")
         if f"{name}/down" in tensors:
@@ -153,5 +153,6 @@ def locate(source: str) -> Path:
     if path.exists() or path.with_name(f"{path.name}.index").is_file() or files.recover(path):
         return path
     if source not in presets.PRESETS and (path.is_absolute() or len(path.parts) > 1 or source.startswith(".")):
-        raise FileNotFoundError(f"source: expected a directory, file or prefix, got {source!r}, which does not exist.")
+        hint = f' For a model on the Hub, write "hf://{source}".' * (source.count("/") == 1 and source[0] not in ".~/")
+        raise FileNotFoundError(f"source: expected an existing directory, file or prefix, got {source!r}.{hint}")
     return presets.find(presets.get(source, 'source: expected a directory, "hf://organisation/name" or one of'))

@@ -112,11 +112,11 @@ def check_config(config: Any, source: Path | str, dtype: str | None = None) -> t
     """Return the checked content of bertedu.json: the encoder's arguments, the `Heads`, and two dicts of settings.
 
     Raises:
-        ValueError: another version of the format, or a field that is missing, unknown or wrong.
+        ValueError: an unsupported version of the format, or a field that is missing, unknown or wrong.
     """
     if isinstance(config, dict) and config.get("format") not in READ:
         version = f"format: expected one of {READ}, got {config.get('format')!r:.20}"
-        raise ValueError(f"{source}: {version}. Upgrade: pip install --upgrade bertedu.")
+        raise ValueError(f"{source}: {version}. Update your checkout of bertedu.")
     fields = read_fields(config, FIELDS, source, required=FIELDS.keys())
     arguments = encoder_arguments(fields["encoder"], f"{source}, encoder", dtype)
     heads = assembly.Heads(masked_lm=fields["masked_lm"], classifier=fields["classifier"])

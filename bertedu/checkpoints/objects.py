@@ -131,7 +131,7 @@ def initializer(value: Any, source: Any, field: str) -> keras.initializers.Initi
 
 
 def embedding(value: Any, source: Any) -> keras.layers.Embedding | None:
-    """Return an `Embedding` for the word table from its serialized form; None if `value` is None."""
+    """Return an `Embedding` for the word embedding table from its serialized form; None if `value` is None."""
     if value is None:
         return None
     _, config = record(value, source, "embedding_layer", ("Embedding",))

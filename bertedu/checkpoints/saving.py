@@ -27,7 +27,7 @@ def save_checkpoint(bert: Bert, path: str | Path, format: str = "bertedu", *, ov
     Raises:
         FileExistsError: `path` exists and `overwrite` is False.
         FileNotFoundError: `path` is a directory that holds no checkpoint, which is never replaced.
-        ValueError: `format` is unknown or cannot express a part of the model.
+        ValueError: `format` is unknown or cannot store a part of the model.
 
     Example:
         be.save_checkpoint(bert, "my_bert", format="huggingface")
@@ -36,7 +36,7 @@ def save_checkpoint(bert: Bert, path: str | Path, format: str = "bertedu", *, ov
         raise ValueError(f"format: expected one of {', '.join(map(repr, WRITERS))}, got {format!r}.")
     for head, encoder in (("masked_lm", "encoder_network"), ("classifier", "network")):
         if getattr(getattr(bert, head), encoder, bert.encoder) is not bert.encoder:
-            raise ValueError(f"{head}: expected the model's encoder, got another. Save be.Bert(tokenizer, encoder).")
+            raise ValueError(f"{head}: expected a head on bert.encoder, got one on another. Pass the head's encoder.")
     path = Path(path)
     if overwrite and path.is_dir() and any(path.iterdir()):
         recognise(path)  # a directory without a checkpoint must not be deleted

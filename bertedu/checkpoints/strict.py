@@ -56,8 +56,8 @@ def model_shapes(
         classifier: dict, the shapes of its classifier by their paths within it. Defaults to None: no classifier.
 
     Returns:
-        tuple of a dict, path -> shape, and the list of path prefixes of attention and feed-forward layers of other
-        classes, whose shapes are unknown before they are built.
+        tuple of a dict, path -> shape, and the list of path prefixes of attention and feed-forward layers of
+        custom classes, whose shapes are unknown before they are built.
     """
     hidden, inner, heads = (arguments[name] for name in ("hidden_size", "inner_dim", "num_attention_heads"))
     width = arguments.get("embedding_width") or hidden
@@ -97,7 +97,7 @@ def norm(path: str, width: int) -> dict[str, Shape]:
 
 
 def attention_shapes(attention_cls: type, hidden: int, heads: int) -> dict[str, Shape] | None:
-    """Return the shapes of an attention layer by their paths within it; None for a class of another package."""
+    """Return the shapes of an attention layer by their paths within it; None for a custom class."""
     if attention_cls not in (MultiHeadAttention, TalkingHeadsAttention):
         return None
     size = hidden // heads
@@ -110,7 +110,7 @@ def attention_shapes(attention_cls: type, hidden: int, heads: int) -> dict[str, 
 
 
 def feedforward_shapes(feedforward_cls: type, hidden: int, inner: int) -> dict[str, Shape] | None:
-    """Return the shapes of a feed-forward network by their paths within it; None for a class of another package."""
+    """Return the shapes of a feed-forward network by their paths within it; None for a custom class."""
     if feedforward_cls not in (Feedforward, GatedFeedforward):
         return None
     gate = dense("gate", hidden, inner) if feedforward_cls is GatedFeedforward else {}
@@ -132,7 +132,7 @@ def check(stored: Stored, shapes: dict[str, Shape], others: Sequence[str] = ()) 
 
     Raises:
         ValueError: a weight has no tensor (a complete pooler may be absent) or two; a tensor is unknown, is not of
-            floats, or has another shape.
+            floats, or has the wrong shape.
     """
     by_path: dict[Any, list[TensorInfo]] = {}
     for tensor in stored.tensors:
@@ -144,15 +144,16 @@ def check(stored: Stored, shapes: dict[str, Shape], others: Sequence[str] = ()) 
         fits = path in shapes or path.startswith(tuple(others))
         unknown += [tensor.name for tensor in candidates[fits:]]
     if missing or unknown:
-        tensors = f"Missing: {shortened(list(map(stored.name, missing)))}. Unknown: {shortened(sorted(unknown))}."
-        raise ValueError(f"{stored.source}: expected one tensor per weight, as in {stored.described_by}. {tensors}")
+        tensors = f"missing: {shortened(list(map(stored.name, missing)))}; unexpected: {shortened(sorted(unknown))}"
+        described = f"The model is described by {stored.described_by}. Is it the right checkpoint?"
+        raise ValueError(f"{stored.source}: expected exactly one tensor for each weight, got {tensors}. {described}")
     for path, (tensor,) in by_path.items():
         subject, dtype = f"{stored.source}: the tensor {tensor.name[:LONGEST_NAME]!r}", tensor.dtype
         if dtype not in FLOATS:
-            raise ValueError(f"{subject}: expected a dtype among {', '.join(FLOATS)}, got {escape(dtype)[:40]}.")
+            raise ValueError(f"{subject}: expected one of {', '.join(FLOATS)}, got {escape(dtype)[:40]}. Convert it.")
         expected = stored.shape(path, shapes[path]) if path in shapes else tensor.shape
         if tensor.shape != expected:
-            raise ValueError(f"{subject}: expected shape {expected}, as in {stored.described_by}, got {tensor.shape}.")
+            raise ValueError(f"{subject}: expected shape {expected} from {stored.described_by}, got {tensor.shape}.")
 
 
 def fill(stored: Stored, variables: dict[str, Any]) -> bool:
@@ -174,11 +175,11 @@ def fill(stored: Stored, variables: dict[str, Any]) -> bool:
         if tensor.weight_path is None:
             continue
         variable, array = variables[tensor.weight_path], stored.read(tensor)
-        if not is_finite(array):
-            not_finite.append(tensor.name)
+        not_finite += [] if is_finite(array) else [tensor.name]
         variable.assign(stored.array(array, tensor.weight_path, tuple(variable.shape)))
     if not_finite:
-        warnings.warn(f"{stored.source}: {shortened(not_finite)} contain NaN or infinity.", stacklevel=2)
+        values = f"expected finite tensors, got NaN or infinity in {shortened(not_finite)}"
+        warnings.warn(f"{stored.source}: {values}. Download it again.", stacklevel=2)
     return has_pooler(stored.tensors)
 
 

@@ -49,9 +49,8 @@ def read_modules(path: Path) -> list[tuple[str, Path]]:
             raise ValueError(f"{file}: expected a 'type' and a 'path' within the directory, got {shown(module)}.")
         package, _, name = kind.rpartition(".")
         modules.append((name if package.partition(".")[0] == "sentence_transformers" else kind, path / folder))
-    if not modules or modules[0][0] != "Transformer":
-        first = modules[0][0] if modules else "nothing"
-        raise ValueError(f"{file}: expected a Transformer as first module, got {shown(first)}.")
+    if (names := [name for name, _ in modules])[:1] != ["Transformer"]:
+        raise ValueError(f"{file}: expected a Transformer first, got {shown(names)}. Only BERTs can be loaded.")
     return modules
 
 
@@ -89,10 +88,10 @@ def read_embed_settings(path: Path) -> EmbedSettings:
     config = read_optional(path / SETTINGS, SENTENCE_TRANSFORMERS)
     prompt = default_prompt(config, path / SETTINGS)
     pooling, normalize = describe_modules(modules[1:], prompt)
-    if config.get("truncate_dim") is not None:
-        pooling = f"{pooling}, truncate_dim {config['truncate_dim']}"
+    pooling += f", truncate_dim {config['truncate_dim']}" if config.get("truncate_dim") is not None else ""
     if pooling not in POOLINGS:
-        warnings.warn(f"{path / MODULES}: {pooling} is not supported. Pass `embed` another pooling.", stacklevel=2)
+        got = f'got {pooling}. Pass a pooling yourself: bert.embed(texts, pooling="mean")'
+        warnings.warn(f"{path / MODULES}: expected pooling by {', '.join(POOLINGS)}, {got}.", stacklevel=2)
     return EmbedSettings(pooling, normalize, max_length, prompt)
 
 
@@ -138,7 +137,7 @@ def read_pooling(directory: Path) -> tuple[str, bool]:
 
 
 def left_behind(path: Path) -> list[str]:
-    """Return descriptions of the settings of sentence-transformers that a `Bert` cannot hold."""
+    """Return descriptions of the settings of sentence-transformers that a `Bert` does not store."""
     if not read_modules(path):
         return []
     config = read_optional(path / SETTINGS, SENTENCE_TRANSFORMERS, unknown="ignore")

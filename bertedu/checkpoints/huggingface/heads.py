@@ -1,4 +1,4 @@
-"""Heads of a Hugging Face checkpoint: which are read, and their arguments from config.json.
+"""Heads of a Hugging Face checkpoint: which are loaded, and their arguments from config.json.
 
 config.json decides (`architectures`, `problem_type`), not the names of the tensors: the head of a token classifier is
 named "classifier" too. Chapter: notebooks/10_checkpoints.ipynb.
@@ -27,7 +27,7 @@ EXPECTED_HEAD = {
     "BertForPreTraining": "masked_lm",
     "BertForSequenceClassification": "classifier",
 }
-"""The first of config.json's `architectures` -> the head that it requires. A masked-LM head is read in all of them."""
+"""The first of config.json's `architectures` -> the head that it requires. A masked-LM head is loaded in all."""
 
 
 def architecture(config: dict[str, Any]) -> str | None:
@@ -46,7 +46,7 @@ def num_labels(config: dict[str, Any]) -> Any:
 
 
 def not_a_classifier(config: dict[str, Any]) -> str:
-    """Return why a `BertClassifier` cannot express a `BertForSequenceClassification`, or "" if it can.
+    """Return why a `BertClassifier` cannot represent a `BertForSequenceClassification`, or "" if it can.
 
     The fields of cross-encoders name the function that sentence-transformers applies to the logits.
     """
@@ -65,7 +65,7 @@ def not_a_classifier(config: dict[str, Any]) -> str:
 
 
 def readable_heads(config: dict[str, Any]) -> list[str]:
-    """Return the list of heads that are read from a checkpoint with this config.json."""
+    """Return the list of heads that are loaded from a checkpoint with this config.json."""
     if architecture(config) not in EXPECTED_HEAD:
         return []
     classifier = EXPECTED_HEAD[architecture(config)] == "classifier" and not not_a_classifier(config)
@@ -92,7 +92,7 @@ def classifier_arguments(config: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def check_heads(tensors: Sequence[TensorInfo], config: dict[str, Any], path: Path) -> None:
-    """Warn of a head that is not read, and refuse one that bertedu would compute differently from transformers.
+    """Warn of a head that is not loaded, and refuse one that bertedu would compute differently from transformers.
 
     Args:
         tensors: list of the `TensorInfo` of all tensors in the checkpoint.
@@ -104,7 +104,7 @@ def check_heads(tensors: Sequence[TensorInfo], config: dict[str, Any], path: Pat
         way_out = "Delete the tensors of the masked-LM head (cls.predictions...) to load the encoder."
         raise ValueError(f"{path}: tie_word_embeddings: expected true, got false. {way_out}")
     if "classifier" in read and not strict.has_pooler(tensors):
-        raise ValueError(f"{path.parent}: expected the classifier's pooler, got none. Missing: pooler.dense.weight.")
+        raise ValueError(f"{path}: expected pooler.dense.weight for the classifier, got none. Download it again.")
     expected = EXPECTED_HEAD.get(kind)
     tied = (DECODER_WEIGHT, DECODER_BIAS, *(("cls.seq_relationship.",) if kind in EXPECTED_HEAD else ()))
     unused = [tensor.name for tensor in tensors if tensor.weight_path is None]
@@ -112,8 +112,8 @@ def check_heads(tensors: Sequence[TensorInfo], config: dict[str, Any], path: Pat
     if kind not in EXPECTED_HEAD or unused or (expected and expected not in read):
         why = not_a_classifier(config) if expected == "classifier" else ""
         model = f"{kind or 'a model without architectures'}{f', with {why},' if why else ''}"
-        head = f"without its head ({shortened(unused)})"
-        warnings.warn(f"{path}: {model} is read as an encoder, {head}.", stacklevel=2)
+        left_out = f" ({shortened(unused)})" if unused else ""
+        warnings.warn(f"{path}: {model} is loaded as an encoder only, without its head{left_out}.", stacklevel=2)
 
 
 def check_tied(encoder: BertEncoder, masked_lm: Any, stored: strict.Stored) -> None:
@@ -123,4 +123,4 @@ def check_tied(encoder: BertEncoder, masked_lm: Any, stored: strict.Stored) -> N
         first = encoder.get_embedding_table() if name == DECODER_WEIGHT else masked_lm.masked_lm.bias
         first, array = keras.ops.convert_to_numpy(first), stored.read(second[name])
         if array.shape != first.shape or not np.array_equal(array.astype(first.dtype), first):
-            raise ValueError(f"{stored.source}: {name!r}: expected the values of the tensor it is tied to, got others.")
+            raise ValueError(f"{stored.source}: {name!r}: expected tied weights, got different values. Save it again.")

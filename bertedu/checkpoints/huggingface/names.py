@@ -13,7 +13,7 @@ from bertedu.fields import for_all
 
 LEAVES = {"kernel": "/weight", "bias": "/bias", "gamma": "/weight", "beta": "/bias", "embeddings": "/weight"}
 BIAS, DECODER_WEIGHT, DECODER_BIAS = (f"cls.predictions.{end}" for end in ("bias", "decoder.weight", "decoder.bias"))
-"""The output bias of the masked-LM head, and the names of the tensors tied to the word table and to that bias."""
+"""The output bias of the masked-LM head, and the names of the tensors tied to word embeddings and bias."""
 
 
 def dotted(layers: dict[str, str]) -> dict[str, str]:
@@ -31,7 +31,7 @@ NAMES = Names(
 """Hugging Face's names, without the prefix "bert."."""
 
 HEADS = ("cls.", "classifier.", "qa_outputs.")
-"""Prefixes of the names of heads' tensors. Two of the heads are read."""
+"""Prefixes of the names of heads' tensors. Two of the heads are loaded."""
 
 BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
 """Constants (0, 1, 2, ... and zeros) that some versions of transformers save."""

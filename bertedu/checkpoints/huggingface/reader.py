@@ -1,6 +1,6 @@
 """Read a Hugging Face directory: the architecture from config.json, the weights from safetensors files.
 
-Reading is strict: each weight needs its tensor, and each tensor must be a weight or part of a head that is not read.
+Reading is strict: each weight needs its tensor, and each tensor must be a weight or part of a head that is not loaded.
 Pickled weights are refused, because reading them runs code. Chapter: notebooks/10_checkpoints.ipynb.
 """
 
@@ -56,9 +56,9 @@ def read_config(directory: Path) -> dict[str, Any]:
     path = directory / CONFIG
     config = read_json(path)
     if config.get("model_type", "bert") != "bert":  # checked first, because another model has other fields
-        raise ValueError(f"{path}: model_type: expected 'bert', got {shown(config['model_type'])}.")
+        raise ValueError(f"{path}: model_type: expected 'bert', got {shown(config['model_type'])}. Use transformers.")
     if (directory / ADAPTER).is_file():
-        raise ValueError(f"{directory / ADAPTER}: expected a full model, got an adapter. Merge it into its model.")
+        raise ValueError(f"{directory / ADAPTER}: expected a model, got an adapter. Merge it (PEFT: merge_and_unload).")
     return read_fields(config, MODEL, path, required=("hidden_act", *GOOGLE_FIELDS.values()), unknown="warn")
 
 
@@ -110,7 +110,7 @@ def tensors(path: Path) -> list[TensorInfo]:
 
 
 def left_behind(path: Path) -> list[str]:
-    """Return descriptions of the settings in a directory that a `Bert` cannot hold."""
+    """Return descriptions of the settings in a directory that a `Bert` does not store."""
     directory = embedding.model_directory(path)
     config = read_json(directory / CONFIG)
     labels, settings = config.get("id2label"), embedding.left_behind(path)

@@ -94,9 +94,9 @@ def with_added_tokens(
         tokenizer = BertTokenizer(**options | {"added_tokens": [*options["added_tokens"], *new]})
     wrong = [name for name, i in ids.items() if tokenizer.tokens_to_ids([name]) != [i]]
     if wrong:
-        expected = f"the id {tokenizer.tokens_to_ids(wrong)[0]} (from the vocabulary, or the next free one)"
-        token = f"the added token {shown(wrong[0])}"
-        raise ValueError(f"{directory}: {token}: expected {expected}, got {shown(ids[wrong[0]])}.")
+        expected = f"id {tokenizer.tokens_to_ids(wrong)[0]} for {shown(wrong[0])}"
+        why = "(its id in the vocabulary, or else the next free id)"
+        raise ValueError(f"{directory}: added tokens: expected {expected} {why}, got {shown(ids[wrong[0]])}.")
     return tokenizer
 
 
@@ -114,4 +114,4 @@ def special_tokens(tokens: Any, source: str) -> list[str]:
 
 def refuse(source: Path | str, token: Any) -> NoReturn:
     """Raise ValueError for an added token that is not matched as BERT's special tokens are."""
-    raise ValueError(f"{source}: expected special tokens that match exactly, got {shown(token)}.")
+    raise ValueError(f"{source}: expected special tokens without flags (lstrip, normalized, ...), got {shown(token)}.")

@@ -1,6 +1,6 @@
 """Write Hugging Face directories, for `transformers.AutoModel`, `AutoTokenizer` and sentence-transformers.
 
-The format cannot express talking heads, gated feed-forward layers, factorized embeddings or pre-norm. Chapter:
+The format cannot store talking heads, gated feed-forward layers, factorized embeddings or pre-norm. Chapter:
 notebooks/10_checkpoints.ipynb.
 """
 
@@ -36,7 +36,7 @@ def write(bert: Bert, path: Path) -> None:
         path: a path that does not exist yet; see `files.replacing`.
 
     Raises:
-        ValueError: the format cannot express a part of it.
+        ValueError: the format cannot store a part of it.
     """
     check(bert)
     fields = config(bert)
@@ -51,7 +51,7 @@ def write(bert: Bert, path: Path) -> None:
 
 
 def check(bert: Bert) -> None:
-    """Raise ValueError if a model has a part that a Hugging Face directory cannot express."""
+    """Raise ValueError if a model has a part that a Hugging Face directory cannot store."""
     encoder, classifier, pooling = bert.encoder, bert.classifier, bert.embed_settings.pooling
     head = bert.masked_lm and bert.masked_lm.masked_lm
     activation, epsilon = encoder.inner_activation, encoder.layer_norm_epsilon  # config.json has one of each
@@ -59,15 +59,15 @@ def check(bert: Bert) -> None:
     parts = {
         f"embedding_width={encoder.embedding_width}": encoder.embedding_width != encoder.hidden_size,
         f"inner_activation={keras.activations.serialize(activation)!r}": not activation_name(activation, ACTIVATIONS),
-        "a masked-LM head with another activation or epsilon than its encoder's": head is not None
+        "a masked-LM head whose activation or epsilon differs from the encoder's": head is not None
         and (head.activation, head.layer_norm.epsilon) != (activation, epsilon),
-        "a classifier with a pooler of its own (use_encoder_pooler=False)": own_pooler,
-        "a classifier with a cls_head of its own": classifier is not None and classifier.cls_head is not None,
+        "a classifier with its own pooler (use_encoder_pooler=False)": own_pooler,
+        "a classifier with its own cls_head": classifier is not None and classifier.cls_head is not None,
         f"embed_settings with pooling={pooling!r}, which sentence-transformers lacks": pooling not in POOLINGS,
     }
     why = special_parts(encoder, [MultiHeadAttention], [Feedforward]) + [part for part, has in parts.items() if has]
     if why:
-        raise ValueError(f'A Hugging Face directory cannot express {why[0]}. Choose format="bertedu".')
+        raise ValueError(f'format: expected one that can store {why[0]}, got "huggingface". Choose "bertedu".')
     check_table(bert)
 
 

@@ -91,10 +91,10 @@ def check_members(opened: zipfile.ZipFile, source: str) -> None:
     missing = [name for name in (CONFIG, WEIGHTS) if name not in names]
     if missing:
         raise ValueError(f"{source}: expected {missing[0]} in the archive, got none. Save or download it again.")
-    for member in opened.infolist():
-        if member.file_size > MAX_COMPRESSED * max(member.compress_size, 1000):
-            sizes = f"{member.compress_size:,} bytes unpack to {member.file_size:,}"
-            raise ValueError(f"{source}: {member.filename}: {sizes}, expected at most {MAX_COMPRESSED} times as many.")
+    for info in opened.infolist():
+        if info.file_size > MAX_COMPRESSED * max(info.compress_size, 1000):
+            sizes = f"{MAX_COMPRESSED} times its size, got {info.file_size:,} bytes from {info.compress_size:,}"
+            raise ValueError(f"{source}: expected {info.filename} to unpack to at most {sizes}. Is it the right file?")
 
 
 def member(opened: zipfile.ZipFile, name: str, source: str, limit: int) -> bytes | None:
@@ -136,7 +136,7 @@ def in_functional(config: dict[str, Any], source: str) -> tuple[dict, str, BertP
     models = [layer for layer, name, _ in layers if name in ROOTS]
     preprocessors = [config for _, name, config in layers if name == PREPROCESSOR]
     if len(models) != 1 or len(preprocessors) > 1:
-        expected = "one BertEncoder, BertPretrainer or BertClassifier and at most one BertPreprocessor"
-        raise ValueError(f"{source}: expected {expected}, got {len(models)} and {len(preprocessors)}. {WAY_OUT}")
+        got = f"got {len(models)} models and {len(preprocessors)} preprocessors"
+        raise ValueError(f"{source}: expected one BERT model and at most one BertPreprocessor, {got}. {WAY_OUT}")
     prefix, location = f"layers/{snake_case(models[0]['class_name'])}", f"{source}, BertPreprocessor"
     return models[0], prefix, BertPreprocessor.from_config(preprocessors[0], location) if preprocessors else None

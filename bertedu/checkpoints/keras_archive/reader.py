@@ -46,7 +46,7 @@ def write(bert: Bert, path: Path) -> None:
     if path.suffix != ".keras":
         raise ValueError(f'path: expected the suffix ".keras" for format="keras", got {path.name!r}.')
     if bert.masked_lm is not None and bert.classifier is not None:
-        raise ValueError('A .keras file: expected one head, got two heads. Choose format="bertedu".')
+        raise ValueError('format: expected at most one head for "keras", got masked_lm and classifier. Use "bertedu".')
     check_table(bert)
     encoder = bert.encoder
     model = bert.classifier or bert.masked_lm or keras.Model(encoder.inputs, encoder(encoder.inputs), name="bert_model")
@@ -98,7 +98,7 @@ def read_tokenizer(archive: Archive) -> BertTokenizer:
     if content is None:
         vocabulary = Path(archive.source).with_name("vocab.txt")
         if not vocabulary.is_file():
-            raise no_vocabulary(archive.source)
+            raise no_vocabulary(vocabulary)
         return BertTokenizer(vocabulary)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / TOKENIZER
@@ -123,9 +123,9 @@ def build(archive: Archive, opened: Any, dtype: str | None = None) -> tuple[dict
     """
     infos = list_datasets(opened, archive.source)
     shapes, _ = assembly.model_shapes(archive.arguments, archive.heads, archive.source)
-    expected, actual = (sum(map(math.prod, sizes)) for sizes in (shapes.values(), [tensor.shape for tensor in infos]))
-    if expected > actual:
-        raise ValueError(f"{archive.source}: expected {expected:,} weights, as {CONFIG} describes, got {actual:,}.")
+    needed, actual = (sum(map(math.prod, sizes)) for sizes in (shapes.values(), [tensor.shape for tensor in infos]))
+    if needed > actual:
+        raise ValueError(f"{archive.source}: expected {CONFIG}'s {needed:,} parameters, got {actual:,}. Save it again.")
     parts = assembly.build(archive.arguments, archive.heads, archive.source, dtype)
     paths = {id(variable): path for path, variable in weights(**parts).items()}
     stored = stored_paths(parts["masked_lm"] or parts["classifier"] or parts["encoder"], archive.prefix)

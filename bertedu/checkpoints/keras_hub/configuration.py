@@ -79,7 +79,7 @@ class Preset(NamedTuple):
     Args:
         backbone, tokenizer, preprocessor, task: dict, the fields of KerasHub's objects. Defaults to {}: no such file.
         task_class: string, name of the task's class. Defaults to None: no task, or an unknown one.
-        problem: string, why the task's head cannot be read. Defaults to None.
+        problem: string, why the task's head cannot be loaded. Defaults to None.
     """
 
     backbone: dict[str, Any] = {}
@@ -94,7 +94,7 @@ def read_preset(directory: Path) -> Preset:
     """Return the `Preset` in a directory. One warning lists all unknown fields.
 
     Raises:
-        FileNotFoundError, ValueError: a file or field is missing, of another type, or has an unsupported value.
+        FileNotFoundError, ValueError: a file or field is missing, has the wrong type, or an unsupported value.
     """
     records: dict[str, list] = {kind: [] for kind in TABLES}
     unknown: list[str] = []
@@ -116,7 +116,7 @@ def read_preset(directory: Path) -> Preset:
 
 
 def task_of(state: dict[str, Any]) -> tuple[str | None, str | None]:
-    """Return the name of a task's class, and the reason if its head cannot be read, or None."""
+    """Return the name of a task's class, and the reason if its head cannot be loaded, or None."""
     name: Any = state.get("class_name")
     if not is_known(state, TABLES["task"]):
         got = state.get("registered_name") or name

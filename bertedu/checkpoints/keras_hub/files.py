@@ -100,5 +100,5 @@ def read_tensor(tensor: TensorInfo) -> np.ndarray:
     with open_h5(file) as opened:
         array = read_dataset(opened, key, tensor.dtype)
         if array.shape != tensor.shape:
-            raise ValueError(f"{file}: {tensor.name!r}: expected {tensor.dtype}, got other data. Download it again.")
+            raise ValueError(f"{file}: {key!r}: expected shape {tensor.shape}, got {array.shape}. Download it again.")
         return array

@@ -65,7 +65,7 @@ def describe(checkpoint: Checkpoint, preset: Preset, dtype: str | None = None) -
     arguments |= {"embedding_width": sizes["hidden_size"], "trainable": fields.get("trainable", True)}
     heads = heads_of(shapes, preset, dtype, checkpoint.directory)
     path = checkpoint.path
-    described_by = f"{CONFIG} with {TASK}" if preset.task else CONFIG if fields else "the other tensors"
+    described_by = f"{CONFIG} with {TASK}" if preset.task else CONFIG if fields else "the other tensors' shapes"
     name = functools.partial(hub_name, prefix=checkpoint.prefix)
     stored = strict.Stored(checkpoint.tensors, read_tensor, path, described_by, name=name)
     return assembly.Description(arguments, heads, path / CONFIG if fields else path, stored)
@@ -76,7 +76,7 @@ def heads_of(shapes: dict[str, Any], preset: Preset, dtype: str, directory: Path
     present = {prefix for prefix in HEADS.values() if any(path.startswith(prefix) for path in shapes)}
     task = preset.task
     if preset.problem:
-        warnings.warn(f"{directory / TASK}: {preset.problem}. The head is not read.", stacklevel=2)
+        warnings.warn(f"{directory / TASK}: {preset.problem}. The head is not loaded.", stacklevel=2)
     elif preset.task_class:
         present = {HEADS[preset.task_class]} if preset.task_class in HEADS else set()
         if present and not (directory / TASK_WEIGHTS).is_file():

@@ -16,7 +16,7 @@ from bertedu.terminal import escape
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # the entry that only TF2 checkpoints have
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"  # the end of every key in a TF2 checkpoint
-MAX_GRAPH = 64_000_000  # bytes of an object graph; BERT-Large with its optimizer has 1 MB
+MAX_GRAPH = 64_000_000  # bytes of an object graph; that of BERT-Large with its optimizer is 1 MB in size
 LONGEST_NAME = 1000
 
 

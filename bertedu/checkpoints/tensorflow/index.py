@@ -57,7 +57,7 @@ def read_index(prefix: Path) -> dict[str, Entry]:
         header = BundleHeaderProto.FromString(table[0][1])
         protos = {key.decode(): BundleEntryProto.FromString(value) for key, value in table[1:]}
     if header.endianness != BundleHeaderProto.LITTLE or header.num_shards < 1:
-        raise ValueError(f"{source}: expected little-endian data in at least one file. Save it again.")
+        raise ValueError(f"{source}: expected little-endian shards, got big-endian ones or none. Save it again.")
     sizes = data_sizes(prefix, header.num_shards)
     entries = {key: checked_entry(proto, sizes, f"{source}: {key!r}") for key, proto in protos.items()}
     if sum(entry.size for entry in entries.values()) > sum(sizes.values()):
@@ -87,12 +87,12 @@ def checked_entry(proto: Any, sizes: dict[Path, int], tensor: str) -> Entry:
     import tensorflow as tf
 
     if proto.slices:
-        raise ValueError(f"{tensor}: expected a whole tensor, got slices, as of a partitioner. Save it again unsliced.")
+        raise ValueError(f"{tensor}: expected a whole tensor, got slices. Save it again without a partitioner.")
     shape = tuple(axis.size for axis in proto.shape.dim)
     try:
         dtype = tf.dtypes.as_dtype(proto.dtype)
     except TypeError:
-        raise ValueError(f"{tensor}: expected a dtype of TensorFlow, got {proto.dtype}. Download it again.") from None
+        raise ValueError(f"{tensor}: expected a TensorFlow dtype, got {proto.dtype}. Download it again.") from None
     elements = math.prod(shape)
     negative = min(shape, default=0) < 0
     if proto.shape.unknown_rank or negative or len(shape) > MAX_AXES or elements > MAX_ELEMENTS:

@@ -103,7 +103,7 @@ UNUSED = re.compile(
     r"|(^|/)cls/(seq_relationship|squad)/|^output_(weights|bias)$"  # heads of google-research/bert
     r"|(^|[/.])(pooler_dense|logits|out_proj)/(kernel|bias)$"  # heads of tf-models
 )
-"""Training state, and heads that are not read."""
+"""Training state, and heads that are not loaded."""
 
 FINE_TUNED = re.compile(r"(^|/)cls/squad/|^output_(weights|bias)$|(^|[/.])(logits|out_proj)/(kernel|bias)$")
 """The heads of fine-tuned models among them."""

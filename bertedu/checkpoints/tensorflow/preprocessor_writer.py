@@ -42,7 +42,7 @@ def export_preprocessor(
         preprocessor: a `BertPreprocessor` with a `seq_length`.
         path: string or path, the directory to write.
         truncation: None or "round_robin", the only truncation of pairs that the graph supports. Pass it for a
-            preprocessor with another one (single texts are truncated in the same way). Defaults to the preprocessor's.
+            preprocessor with another one (for single texts there is no difference). Defaults to the preprocessor's.
         overwrite: bool, whether to replace an existing `path`. Defaults to False.
 
     Returns:
@@ -51,7 +51,7 @@ def export_preprocessor(
     Raises:
         ImportError: tensorflow-text is not installed, or does not match this TensorFlow.
         FileExistsError: `path` exists and `overwrite` is False.
-        TypeError, ValueError: not a `BertPreprocessor`, or one with settings that a graph cannot express.
+        TypeError, ValueError: not a `BertPreprocessor`, or one with settings that a graph does not support.
 
     Example:
         export_preprocessor(be.load("minilm").preprocessor, "minilm_text", truncation="round_robin")
@@ -69,14 +69,14 @@ def export_preprocessor(
 
 
 def check(preprocessor: BertPreprocessor, truncation: str | None) -> None:
-    """Raise TypeError or ValueError if a SavedModel cannot express a preprocessor."""
+    """Raise TypeError or ValueError if a SavedModel cannot contain a preprocessor."""
     if not isinstance(preprocessor, BertPreprocessor):
         raise TypeError(f"preprocessor: expected a BertPreprocessor, such as bert.preprocessor, got {preprocessor!r}.")
     if truncation not in (None, TRUNCATION):
         raise ValueError(f"truncation: expected None or {TRUNCATION!r}, got {truncation!r}.")
     if (truncation or preprocessor.truncation) != TRUNCATION:
         got = f"truncation: expected {TRUNCATION!r} in a graph, got the preprocessor's {preprocessor.truncation!r}"
-        raise ValueError(f'{got}. Pass truncation="{TRUNCATION}" (single texts are truncated in the same way).')
+        raise ValueError(f'{got}. Pass truncation="{TRUNCATION}" (for single texts there is no difference).')
     if preprocessor.seq_length is None:
         raise ValueError("preprocessor: expected a seq_length, got None. Make one with seq_length=128, for example.")
     options = preprocessor.tokenizer.get_config()
@@ -87,8 +87,8 @@ def check(preprocessor: BertPreprocessor, truncation: str | None) -> None:
     }
     wrong = [f"{name}={options[name]!r}" for name, differs in names.items() if differs]
     if wrong:
-        way_out = "Call the preprocessor itself before the graph (also in tf.data.Dataset.map)"
-        raise ValueError(f"preprocessor: tensorflow-text's tokenizer does not support {', '.join(wrong)}. {way_out}.")
+        way_out = "Instead of exporting it, call it before the model, for example in tf.data.Dataset.map"
+        raise ValueError(f"preprocessor: expected options that tensorflow-text has, got {', '.join(wrong)}. {way_out}.")
 
 
 def import_tensorflow_text() -> Any:
@@ -100,7 +100,7 @@ def import_tensorflow_text() -> Any:
 
         reason = str(error).partition("\n")[0]
         problem = f"tensorflow-text is missing or does not fit TensorFlow {tf.__version__} ({reason:.150})"
-        install = f'pip install "bertedu[export]" "tensorflow-text=={tf.__version__.rpartition(".")[0]}.*"'
+        install = f'pip install -e ".[export]" "tensorflow-text=={tf.__version__.rpartition(".")[0]}.*"'
         raise ImportError(f"{problem}. Install it: {install}") from None
     return tensorflow_text
 

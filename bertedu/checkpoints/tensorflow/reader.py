@@ -60,8 +60,8 @@ def read_model(checkpoint: Checkpoint, make_tokenizer: Callable[[], BertTokenize
     check_sizes(checkpoint, described.arguments)
     unread = [t.name for t in checkpoint.tensors if FINE_TUNED.search(t.name) and not OPTIMIZER.search(t.name)]
     if unread:
-        head = f"{checkpoint.prefix}: the head of a fine-tuned model is not read"
-        warnings.warn(f"{head} ({shortened(unread)}): classifier is None.", stacklevel=2)
+        problem = f"{checkpoint.prefix}: expected an encoder, got a fine-tuned model"
+        warnings.warn(f"{problem}. Its head ({shortened(unread)}) is not loaded: `classifier` is None.", stacklevel=2)
     tokenizer = make_tokenizer()
     parts = assembly.fill(described, dtype)
     return Bert(tokenizer, preprocessor=preprocessor_for(tokenizer, parts["encoder"]), **parts)
@@ -76,7 +76,7 @@ def describe(checkpoint: Checkpoint, dtype: str | None = None) -> assembly.Descr
     def read(tensor):
         return read_value(reader(), tensor.location, prefix)
 
-    stored = strict.Stored(checkpoint.tensors, read, prefix, "the other tensors", shape, name=NAMES[form].name)
+    stored = strict.Stored(checkpoint.tensors, read, prefix, "the other tensors' shapes", shape, name=NAMES[form].name)
     return assembly.Description(arguments, heads(checkpoint, arguments), prefix, stored)
 
 
@@ -115,7 +115,7 @@ def read_tokenizer(vocabulary: Path, lowercase: bool | None = None) -> BertToken
     """
     directory = vocabulary.parent
     if not vocabulary.is_file():
-        raise no_vocabulary(directory)
+        raise no_vocabulary(vocabulary)
     for folder in [directory.absolute(), *directory.absolute().parents][:3]:
         if lowercase is None and "cased" in folder.name.lower():
             lowercase = "uncased" in folder.name.lower()

@@ -18,7 +18,7 @@ from bertedu.text import BertTokenizer
 
 LOOKED_FOR = "TensorFlow Hub: a SavedModel (saved_model.pb with variables/ and assets/)"
 GRAPH = "saved_model.pb"
-MAX_GRAPH = 64_000_000  # bytes; those on TensorFlow Hub have 10 MB
+MAX_GRAPH = 64_000_000  # bytes; those on TensorFlow Hub are 10 MB in size
 TOKENIZER = "tokenizer.json"  # beside the weights, written by `saved_model_writer`
 FOLDS_CASE = "CaseFoldUTF8"  # operation of a preprocessor that lower-cases
 TOKENIZES = ("WordpieceTokenizeWithOffsets", "FastWordpieceTokenizeWithOffsets")
@@ -77,7 +77,7 @@ def read_tokenizer(path: Path, checkpoint: files.Checkpoint | None = None) -> Be
     checkpoint = checkpoint or files.open_checkpoint(find_variables(path))
     vocabulary, whole = path / "assets" / "vocab.txt", path / "variables" / TOKENIZER
     if not vocabulary.is_file() and not whole.is_file():
-        raise no_vocabulary(path)
+        raise no_vocabulary(vocabulary)
     tokenizer = BertTokenizer.from_file(whole) if whole.is_file() else None
     lowercase_of: dict[str, Any] = {
         TOKENIZER: tokenizer and tokenizer.lowercase,
@@ -87,7 +87,7 @@ def read_tokenizer(path: Path, checkpoint: files.Checkpoint | None = None) -> Be
     }
     lowercase_of = {source: value for source, value in lowercase_of.items() if value is not None}
     if len(set(lowercase_of.values())) > 1:
-        raise ValueError(f"{path}: expected the same do_lower_case everywhere, got {lowercase_of}.")
+        raise ValueError(f"{path}: expected one value of do_lower_case, got {lowercase_of}. Correct the wrong file.")
     if tokenizer is not None:
         return tokenizer
     lowercase = next(iter(lowercase_of.values())) if lowercase_of else lowercase_of_graph(path)

@@ -62,7 +62,7 @@ def export_saved_model(bert: Bert, path: str | Path, *, overwrite: bool = False)
 
     Raises:
         FileExistsError: `path` exists and `overwrite` is False.
-        ValueError: Keras runs on another backend, or the format cannot express a part of `bert`: `norm_first`,
+        ValueError: Keras runs on another backend, or the format cannot store a part of `bert`: `norm_first`,
             `output_range`, an activation without a name, or layers of other classes.
 
     Example:
@@ -82,10 +82,9 @@ def export_saved_model(bert: Bert, path: str | Path, *, overwrite: bool = False)
 
 
 def check(bert: Bert) -> None:
-    """Raise ValueError unless Keras runs on TensorFlow and the format can express every part of `bert`."""
-    if devices.backend() != "tensorflow":
-        backend = f"A SavedModel needs Keras' TensorFlow backend, got {devices.backend()!r}"
-        raise ValueError(f"{backend}. Export it in a Python that was started with KERAS_BACKEND=tensorflow.")
+    """Raise ValueError unless Keras runs on TensorFlow and the format can store every part of `bert`."""
+    if (backend := devices.backend()) != "tensorflow":
+        raise ValueError(f"backend: expected 'tensorflow', got {backend!r}. Set KERAS_BACKEND=tensorflow and restart.")
     encoder, pretrainer = bert.encoder, bert.masked_lm
     head = pretrainer and pretrainer.masked_lm
     why = special_parts(encoder, (MultiHeadAttention, TalkingHeadsAttention), (Feedforward, GatedFeedforward))
@@ -98,8 +97,8 @@ def check(bert: Bert) -> None:
         why.append(f"a masked-LM head of the class {type(head).__name__}")
     why += [f"the activation {function!r}" for function in activations if not activation_name(function, ACTIVATIONS)]
     if why:
-        way_out = "Use keras.Model.export for a SavedModel with another interface."
-        raise ValueError(f"TensorFlow Hub's interface cannot express {' and '.join(why)}. {way_out}")
+        got = f"got {' and '.join(why)}. Use keras.Model.export instead"
+        raise ValueError(f"bert: expected a model that TensorFlow Hub's interface supports, {got}.")
     check_table(bert)
 
 
