@@ -497,7 +497,7 @@ def test_pairs_are_refused_after_single_texts_and_the_reverse():
     for train, texts in (((TEXTS, LABELS), (TEXTS, TEXTS)), ((TEXTS, TEXTS, LABELS), (TEXTS,))):
         classifier, preprocessor = small()
         fine_tune(classifier, preprocessor, train, epochs=1, progress=False)
-        with pytest.raises(ValueError, match="pairs: expected (single texts|pairs of texts), as trained"):
+        with pytest.raises(ValueError, match="pairs: expected (single texts|pairs of texts), as in training"):
             be.fine_tuning.predict(classifier, preprocessor, *texts)
 
 
@@ -874,8 +874,8 @@ WRONG = {
     "one-hot labels": ({"train": (TEXTS, np.eye(2)[LABELS])}, ValueError, "train: .*label 0.*argmax"),
     "ragged labels": ({"train": (TEXTS, [[1, [2]], *LABELS[1:]])}, ValueError, "train: .*label 0"),
     "None among labels": ({"train": (TEXTS, [*LABELS[:7], None, *LABELS[8:]])}, ValueError, "got None as label 7"),
-    "a number as text": ({"train": ([*TEXTS[:3], 7, *TEXTS[4:]], LABELS)}, ValueError, "train: .*got 7 as text 3"),
-    "None as text": ({"validation": ([*TEXTS[:3], None], LABELS[:4])}, ValueError, "validation: .*got None as text 3"),
+    "a number as text": ({"train": ([*TEXTS[:3], 7, *TEXTS[4:]], LABELS)}, ValueError, "train: .*got 7 at index 3"),
+    "None as text": ({"validation": ([*TEXTS[:3], None], LABELS[:4])}, ValueError, "validation: .*got None at index 3"),
     "a pair short": ({"train": (TEXTS, TEXTS[1:], LABELS)}, ValueError, "train: .*48 texts, got 47 pairs"),
     "pairs to validate": (
         {"validation": (TEXTS, TEXTS, LABELS)},
