@@ -237,7 +237,7 @@ def test_several_seeds(tmp_path):
     assert "seed 2" in runs.plot().figure.alt and "3 seeds" in repr(runs)
     again, second = run(validation=(TEXTS, LABELS), epochs=3, seeds=[1, 2, 3], output_dir=tmp_path)
     assert same_weights(again, classifier) and second.values() == values
-    with pytest.raises(ValueError, match="seeds: expected different"):
+    with pytest.raises(ValueError, match="seeds: expected at least one"):
         run(seeds=[1, 1])
 
 
@@ -726,7 +726,7 @@ def test_a_callback_whose_state_is_lost_is_named_in_one_warning(tmp_path, monkey
         patch.setattr(running.Run, "_save", cut)
         with pytest.raises(Stop):
             run(output_dir=tmp_path / "run", callbacks=callbacks)
-    with pytest.warns(UserWarning, match="Recorder, CSVLogger: their state") as warned:
+    with pytest.warns(UserWarning, match="callbacks: .*none for Recorder, CSVLogger") as warned:
         run(output_dir=tmp_path / "run", callbacks=callbacks)
     (message,) = [str(warning.message) for warning in warned if warning.category is UserWarning]
     assert "EarlyStopping" not in message
@@ -759,7 +759,9 @@ def test_best_weights_of_another_epoch_are_refused(tmp_path):
     assert state.read_metadata(path) == {"epoch": 0}
     variables = state.named(small()[0])
     state.save(path, variables, {"epoch": 1})
-    with pytest.raises(ValueError, match=r"best.safetensors: expected the weights of epoch 0.*got those of epoch 1"):
+    with pytest.raises(
+        ValueError, match=r"best.safetensors: expected the weights of the best epoch, 0.*got those of epoch 1"
+    ):
         run(**options)
     state.save(path, variables, {"epoch": 2})  # as if killed after epoch 2, whose repetition is not the best
     with pytest.raises(ValueError, match=r"best.safetensors: .*got those of epoch 2"):
@@ -782,7 +784,7 @@ def test_an_epoch_that_a_callback_stopped_does_not_begin_again(tmp_path):
     with killed(lambda run: run.ended):
         run(output_dir=tmp_path, callbacks=callbacks())
     recorder, *others = callbacks()
-    with pytest.warns(UserWarning, match="callbacks: Recorder: their state"):
+    with pytest.warns(UserWarning, match="callbacks: .*none for Recorder"):
         run(output_dir=tmp_path, callbacks=[recorder, *others])
     assert [hook for hook, *_ in recorder.calls] == ["on_train_begin", "on_train_end"]
 
@@ -790,7 +792,7 @@ def test_an_epoch_that_a_callback_stopped_does_not_begin_again(tmp_path):
 def test_callbacks_that_are_missing_when_a_training_resumes_are_named(tmp_path):
     with killed(lambda run: len(run.history.epochs) == 1):
         run(output_dir=tmp_path, callbacks=[keras.callbacks.EarlyStopping("loss")])
-    with pytest.warns(UserWarning, match="callbacks: EarlyStopping: .*pass the same callbacks again") as warned:
+    with pytest.warns(UserWarning, match="callbacks: .*none of EarlyStopping.*Pass the same callbacks again") as warned:
         run(output_dir=tmp_path)
     assert [warning.filename for warning in warned if "EarlyStopping" in str(warning.message)] == [__file__]
 
@@ -876,7 +878,7 @@ WRONG = {
     "None among labels": ({"train": (TEXTS, [*LABELS[:7], None, *LABELS[8:]])}, ValueError, "got None as label 7"),
     "a number as text": ({"train": ([*TEXTS[:3], 7, *TEXTS[4:]], LABELS)}, ValueError, "train: .*got 7 at index 3"),
     "None as text": ({"validation": ([*TEXTS[:3], None], LABELS[:4])}, ValueError, "validation: .*got None at index 3"),
-    "a pair short": ({"train": (TEXTS, TEXTS[1:], LABELS)}, ValueError, "train: .*48 texts, got 47 pairs"),
+    "a pair short": ({"train": (TEXTS, TEXTS[1:], LABELS)}, ValueError, "train: pairs: .*48 texts, got 47"),
     "pairs to validate": (
         {"validation": (TEXTS, TEXTS, LABELS)},
         ValueError,
@@ -906,7 +908,7 @@ WRONG = {
     "a diverging loss": (
         {"learning_rate": 1.0, "global_clipnorm": None, "epochs": 40},
         FloatingPointError,
-        "lower learning_rate",
+        "learning_rate below 1.*global_clipnorm=1.0",
     ),
 }
 
@@ -950,7 +952,7 @@ def test_an_output_folder_of_another_training_is_left_alone(tmp_path):
     with pytest.raises(ValueError, match=r"state.safetensors: expected a training checkpoint.* new classifier"):
         run(output_dir=tmp_path)
     (tmp_path / "state.safetensors").unlink()
-    with pytest.raises(FileExistsError, match="output_dir=.*'model' without state.safetensors"):
+    with pytest.raises(FileExistsError, match="output_dir=.*'model' but no state.safetensors"):
         run(output_dir=tmp_path)
 
 
