@@ -538,7 +538,7 @@ def test_columns_of_tables_are_read_by_position():
     "call, said",
     [
         (lambda tools, predictions: tools.mistakes(TEXTS[1:], LABELS, predictions), "texts: expected 48"),
-        (lambda tools, predictions: tools.mistakes(TEXTS, LABELS, predictions, pairs=TEXTS[1:]), "47 pairs"),
+        (lambda tools, predictions: tools.mistakes(TEXTS, LABELS, predictions, pairs=TEXTS[1:]), "pairs: .*got 47"),
         (lambda tools, predictions: tools.confusion_matrix(LABELS[1:], predictions), "labels: expected 48"),
         (
             lambda tools, predictions: tools.confusion_matrix([2, *LABELS[1:]], predictions),
