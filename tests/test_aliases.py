@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import bertedu as be
 from bertedu import analysis, defaults, fine_tuning, plots, presets
 from bertedu.aliases import also_spelled
 from bertedu.bert import Bert
@@ -67,6 +68,20 @@ def numbers_of_a_file(tmp_path, **spelling):
     return load_texts(path, **spelling).labels.tolist()
 
 
+def arguments_of_a_run(_, **options):
+    tokenizer = be.BertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b"])
+    sizes = {"num_layers": 1, "hidden_size": 4, "num_attention_heads": 1, "inner_dim": 4, "max_sequence_length": 8}
+    classifier = be.BertClassifier(be.BertEncoder(tokenizer.vocab_size, **sizes), 2)
+    data = (["a", "b"], [0, 1])
+    return be.fine_tune(classifier, be.BertPreprocessor(tokenizer, 8), data, epochs=1, progress=False, **options).run[
+        "arguments"
+    ]
+
+
+def rate_at_the_start(**options):
+    return float(fine_tuning.optimizer(1.0, 10, **options).learning_rate)
+
+
 @pytest.mark.parametrize(
     ("call", "old", "new", "value"),
     [
@@ -75,6 +90,12 @@ def numbers_of_a_file(tmp_path, **spelling):
         (lambda _, **x: STATISTICS.summary(**x), "most", "limit", 1),
         (lambda _, **x: fine_tuning.mistakes(["a", "b"], [1, 1], PROBABILITIES, **x), "most", "limit", 1),
         (numbers_of_a_file, "numbers", "regression", True),
+        (arguments_of_a_run, "warm_up", "warmup_ratio", 0.2),
+        (arguments_of_a_run, "clip_norm", "global_clipnorm", 2.0),
+        (arguments_of_a_run, "class_weights", "class_weight", [1.0, 2.0]),
+        (arguments_of_a_run, "restore_best", "restore_best_weights", False),
+        (lambda _, **x: rate_at_the_start(**x), "warm_up", "warmup_ratio", 0.5),
+        (lambda _, **x: fine_tuning.optimizer(1.0, 10, **x).global_clipnorm, "clip_norm", "global_clipnorm", 2.0),
     ],
 )
 def test_a_function_accepts_its_old_arguments(tmp_path, call, old, new, value):

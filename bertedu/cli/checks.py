@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 OK, WARN, PROBLEM = "ok", "warn", "problem"
 OLDEST, NEWEST = (3, 11), (3, 13)  # `requires-python` of pyproject.toml
-INSTALL = 'pip install -e ".[course]" (in a checkout: make clean lab)'
-REINSTALL = f"install again: {INSTALL}"
+INSTALL = 'in a checkout: make clean lab, or pip install -e ".[course]"'
+REINSTALL = f"install again; {INSTALL}"
 GIGABYTES_OF_MEMORY = 4  # the course with MiniLM stays under 2; BERT-large fine-tuning does not
 GIGABYTES_FOR_MODELS = 2  # bert_en_uncased is 0.4, a large one 1.3
 SECONDS_TO_IMPORT = 180  # a first import on a cold, slow disk
@@ -209,7 +209,7 @@ def check_widgets() -> list[Finding]:
         folder, version = Path(extensions[name]["ext_path"]), extensions[name]["version"]
         foreign = not folder.is_relative_to(sys.prefix)
         detail = f"extension {version} {'of another installation' if foreign else 'in JupyterLab'}"
-        findings.append(finding(WARN, subject, detail, f"remove {folder}; it shadows this environment's" * foreign))
+        findings.append(finding(WARN, subject, detail, f"remove {folder}; it shadows this environment's own" * foreign))
     browser_half = installed("jupyterlab_widgets")
     for name, accepted in required("", "ipywidgets"):
         is_it = name.replace("-", "_") == "jupyterlab_widgets"
@@ -250,6 +250,6 @@ def check_cache() -> list[Finding]:
     existing = next(folder for folder in (cache, *cache.parents) if folder.exists())
     free = shutil.disk_usage(existing).free / 1e9
     if not os.access(existing, os.W_OK):
-        return [Finding(WARN, "Model cache", f"{cache} cannot be written", "set HF_HOME to a folder that can")]
+        return [Finding(WARN, "Model cache", f"{cache} cannot be written", "set HF_HOME to a writable folder")]
     advice = "make room, or set HF_HOME to a folder on a larger disk" if free < GIGABYTES_FOR_MODELS else ""
     return [finding(WARN, "Model cache", f"{free:.1f} GB free at {cache}", advice)]

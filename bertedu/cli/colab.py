@@ -6,7 +6,7 @@ Without --repo, the copy contains the package itself: send it to a class, or upl
 package is installed from that public repository, and a badge opens the copy in Colab once you have pushed it there.
 
 Colab's own packages (TensorFlow, Keras, NumPy) keep their versions. The model (84 MB) is installed as a package. The
-copy of a chapter that uses fill_mask contains the trained masked-LM head in a separate cell, and has 3 MB.
+copy of a chapter that uses fill_mask contains the trained masked-LM head in a separate cell and is 3 MB in size.
 
 examples:
   bertedu colab 03                                  writes 03_attention_colab.ipynb, to send or upload

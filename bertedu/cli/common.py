@@ -59,6 +59,6 @@ def package() -> Iterator[Any]:
     try:
         yield bertedu
     except ModuleNotFoundError as error:
-        raise UsageError(f'{error}. It is part of the course. Run: pip install -e ".[course]"') from None
+        raise UsageError(f'{error}. The course extra installs it. Run: pip install -e ".[course]"') from None
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         raise UsageError(str(error)) from None

@@ -9,14 +9,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of `bertedu convert`."""
     parser.add_argument("source", help=CHECKPOINT)
     parser.add_argument("target", help="directory to write; for --format keras, a file that ends in .keras")
-    formats = "bertedu, huggingface, keras, saved_model, or preprocessor for the tokenizer alone (default: %(default)s)"
-    parser.add_argument("--format", default="bertedu", help=formats)
+    formats = "bertedu, huggingface, keras, saved_model, or preprocessor (a SavedModel of the tokenization only)"
+    parser.add_argument("--format", default="bertedu", help=f"{formats} (default: %(default)s)")
     parser.add_argument("--dtype", help="float32, float16, bfloat16 or float64 (default: the checkpoint's own)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing checkpoint")
 
 
 def run(options: Namespace) -> int:
-    """Convert, and print the tensors and settings that the new format cannot hold."""
+    """Convert, and print the tensors and settings that the new format cannot store."""
     with package() as bertedu:
         settings = {"dtype": options.dtype, "overwrite": options.overwrite}
         left_behind = bertedu.convert(options.source, options.target, options.format, **settings)

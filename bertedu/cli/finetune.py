@@ -11,8 +11,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of `bertedu finetune`."""
     parser.add_argument("--train", required=True, help=".tsv, .csv, .jsonl or .parquet file with the columns below")
     parser.add_argument("--validation", help="file of the validation set, evaluated after each epoch")
-    parser.add_argument("--output-dir", required=True, help="folder for the model; call again to resume")
-    parser.add_argument("--preset", default="minilm", help=f"pretrained model: {CHECKPOINT} (default: %(default)s)")
+    parser.add_argument("--output-dir", required=True, help="folder for the model; run the command again to resume")
+    parser.add_argument("--model", "--preset", default="minilm", help=f"{CHECKPOINT} (default: %(default)s)")
     parser.add_argument("--text", default="text", help="column of the texts (default: %(default)s)")
     parser.add_argument("--pair", help="column of the second texts (default: single texts)")
     parser.add_argument("--label", default="label", help="column of the labels (default: %(default)s)")
@@ -20,7 +20,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, default=3, help="passes over the training set (default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=32, help="texts per step (default: %(default)s)")
     parser.add_argument("--learning-rate", type=float, default=5e-5, help="peak learning rate (default: %(default)s)")
-    parser.add_argument("--max-length", type=int, help="truncate texts to so many tokens (default: the model's limit)")
+    parser.add_argument("--max-length", type=int, help="truncate texts to this many tokens (default: the model's)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     parser.add_argument("--precision", default="auto", help="auto (default), float32, mixed_bfloat16 or mixed_float16")
 
@@ -31,7 +31,7 @@ def run(options: Namespace) -> int:
     with package() as bertedu:
         train = bertedu.load_texts(options.train, **columns)
         validation = options.validation and bertedu.load_texts(options.validation, names=train.names, **columns)
-        bert = bertedu.load(options.preset)
+        bert = bertedu.load(options.model)
         classifier = bert.classifier_for(1 if options.regression else len(train.names))
         settings = {name: getattr(options, name) for name in SETTINGS}
         history = bertedu.fine_tune(classifier, bert.preprocessor, train, validation, **settings)

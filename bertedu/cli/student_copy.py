@@ -1,8 +1,8 @@
 """Write copies of the notebooks without solutions, for a class.
 
-Removed are the section "Solutions" at the end, the calls of solution(...), all outputs, and any code that was filled
-into an exercise. The calls of check(...) and hint(...) stay and work. Links to notebooks that are not copied become
-plain text. The originals, with their solutions, are not changed.
+The copies omit the "Solutions" section at the end, the calls to solution(...), all outputs, and any code that was
+filled into an exercise. The calls to check(...) and hint(...) stay and work. Links to notebooks that are not copied
+become plain text. The originals, with their solutions, are not changed.
 
 The package still contains the solutions, because check(...) needs them, and students can call solution(...). The copies
 are for learning, not for exams.

@@ -72,7 +72,7 @@ def run_step(name: str, command: list[str]) -> tuple[int, str]:
 def run(options: Namespace) -> int:
     """Run all steps, then print a line for each."""
     if not (common.CHECKOUT / "tests").is_dir():
-        raise common.UsageError(f"{common.CHECKOUT}: expected a checkout with tests, which the wheel does not contain.")
+        raise common.UsageError(f"{common.CHECKOUT}: expected a checkout with tests. Clone the repository.")
     missing = [name for name in TOOLS if not common.is_installed(name)]
     if missing:
         raise common.UsageError(f'not installed: {", ".join(missing)}. Run: pip install -e ".[course,dev]"')

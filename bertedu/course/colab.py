@@ -78,14 +78,14 @@ def write(
     Raises:
         FileExistsError: `target` exists, and `force` is False.
         FileNotFoundError: `source` or the folder of `target` does not exist.
-        ValueError: `target` is `source` or has another suffix; or as for `make`.
+        ValueError: `target` is `source` or has the wrong suffix; or as for `make`.
     """
     source = Path(source)
     target = Path(target) if target else Path(f"{source.stem}_colab.ipynb")
     if target.suffix != ".ipynb":
         raise ValueError(f"-o: expected a file that ends in .ipynb, got {str(target)!r}.")
     if os.path.realpath(target) == os.path.realpath(source):
-        raise ValueError(f"-o: expected another file than the notebook itself, got {str(target)!r}.")
+        raise ValueError(f"-o: expected a file other than the notebook itself, got {str(target)!r}.")
     if target.exists() and not force:
         raise FileExistsError(f"{target} exists already. To replace it: --force")
     if not target.parent.is_dir():

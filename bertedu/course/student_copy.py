@@ -31,7 +31,7 @@ def write(paths: Iterable[str | Path], folder: str | Path, force: bool = False) 
     """Write a student copy of each notebook into a folder: all of them, or none.
 
     Args:
-        paths: paths of the notebooks, in one or several folders, with different file names.
+        paths: paths of the notebooks, in one or several folders, with unique file names.
         folder: folder for the copies, created if it does not exist. Other files in it stay.
         force: bool, replace files with the same names.
 
@@ -46,7 +46,7 @@ def write(paths: Iterable[str | Path], folder: str | Path, force: bool = False) 
     sources, folder = [Path(path) for path in paths], Path(folder)
     names = {path.name for path in sources}
     if not sources or len(names) < len(sources):
-        raise ValueError("paths: expected at least one notebook, with different file names.")
+        raise ValueError(f"paths: expected notebooks with unique file names, got {sorted(map(str, sources))}.")
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder}: expected a folder, got a file. Choose another.")
     if any(os.path.dirname(os.path.realpath(path)) == os.path.realpath(folder) for path in sources):

@@ -1,9 +1,9 @@
 """Fine-tuning: train a pretrained encoder on a task, resumable and reproducible.
 
-examples   labelled texts, encoded and checked          history    metrics and settings of a training
+examples   labelled texts, encoded and checked          history    metrics and settings of a run
 batches    batches of texts of similar length           progress   progress bar and live loss curve
-schedule   AdamW, warm-up, decay                        run        one training, with its checkpoints
-config     the settings of a training                   seeds      repeated trainings with other seeds
+schedule   AdamW, warm-up, decay                        run        a training run, with its checkpoints
+config     the settings of a run                        seeds      runs with several seeds
 model      precision, loss and optimizer                recipe     `fine_tune`
 callbacks  Keras' callbacks in several calls of `fit`   evaluation predictions, mistakes, calibration
 state      training checkpoints

@@ -1,4 +1,4 @@
-"""Keras callbacks, called as by a single `fit`, although a training consists of many calls of `fit` and may resume.
+"""Keras callbacks, called as in a single `fit`, although a run consists of many calls of `fit` and may resume.
 
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
@@ -24,7 +24,7 @@ STATE = {
 WITHOUT_STATE = (callbacks.LambdaCallback, callbacks.LearningRateScheduler, callbacks.TerminateOnNaN)
 SET_THE_RATE = (callbacks.ReduceLROnPlateau, callbacks.LearningRateScheduler)
 REFUSED = {
-    callbacks.BackupAndRestore: "fine_tune resumes a training itself; pass output_dir",
+    callbacks.BackupAndRestore: "fine_tune resumes a run itself; pass output_dir",
     callbacks.SwapEMAWeights: "the optimizer of fine_tune keeps no moving average of the weights",
     callbacks.CallbackList: "pass a list of callbacks",
 }
@@ -109,7 +109,7 @@ def _may_lose_state(callback):
 
 
 class BatchForwarder(keras.callbacks.Callback):
-    """Forward the batches of one call of `fit` or `evaluate`, a part of an epoch, to the callbacks of a training.
+    """Forward the batches of one call of `fit` or `evaluate`, a part of an epoch, to the callbacks of a run.
 
     Args:
         callback_list: `keras.callbacks.CallbackList`.
@@ -158,8 +158,7 @@ class BatchForwarder(keras.callbacks.Callback):
     @property
     def loss(self) -> float:
         """The mean loss, weighted by batch. Keras weights all batches equally, also a smaller last one."""
-        counts = np.arange(len(self.losses))
-        sums = (counts + 1) * np.array(self.losses, "float64")
+        sums = np.arange(1, len(self.losses) + 1) * np.array(self.losses, "float64")
         return float(np.average(np.diff(sums, prepend=0.0), weights=self.weights))
 
 

@@ -11,13 +11,17 @@ import numpy as np
 from bertedu.checks import choice, number, whole_number
 from bertedu.fine_tuning.schedule import SCHEDULES
 
+RENAMED = {"warm_up": "warmup_ratio", "clip_norm": "global_clipnorm", "class_weights": "class_weight"}
+RENAMED["restore_best"] = "restore_best_weights"
+"""Argument names of version 0.1, which history.json and training checkpoints use -> current names."""
+
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 WARM_UP = {"linear": 0.1, "constant": 0.0}  # defaults by schedule
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
-    """Settings of a training, documented in `fine_tune`.
+    """Settings of a training run, documented in `fine_tune`.
 
     Raises:
         ValueError: a value is out of range.
@@ -27,28 +31,28 @@ class TrainingConfig:
     batch_size: int
     learning_rate: float
     schedule: str
-    warm_up: Any  # float, or None for the default of the schedule
+    warmup_ratio: Any  # float, or None for the default of the schedule
     weight_decay: float
-    clip_norm: float | None
+    global_clipnorm: float | None
     max_length: int | None
-    class_weights: Any
+    class_weight: Any
     seed: int
     precision: str
     jit_compile: bool | str
-    restore_best: bool
+    restore_best_weights: bool
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             object.__setattr__(self, name, whole_number(name, getattr(self, name)))
         choice("schedule", self.schedule, SCHEDULES)
         choice("precision", self.precision, ("auto", *POLICIES))
-        if self.schedule == "constant" and self.warm_up:
-            raise ValueError(f"warm_up: expected 0 for a constant learning rate, got {self.warm_up!r}.")
-        if self.warm_up is None:
-            object.__setattr__(self, "warm_up", WARM_UP[self.schedule])
+        if self.schedule == "constant" and self.warmup_ratio:
+            raise ValueError(f"warmup_ratio: expected 0 for a constant learning rate, got {self.warmup_ratio!r}.")
+        if self.warmup_ratio is None:
+            object.__setattr__(self, "warmup_ratio", WARM_UP[self.schedule])
         if not 0 < self.learning_rate <= 1:
             raise ValueError(f"learning_rate: expected a number above 0, at most 1, got {self.learning_rate!r}.")
-        for name in ("warm_up", "weight_decay"):
+        for name in ("warmup_ratio", "weight_decay"):
             number(name, getattr(self, name), 0, 1)
 
     def steps_per_epoch(self, num_examples: int) -> int:
@@ -56,6 +60,7 @@ class TrainingConfig:
         return -(-num_examples // self.batch_size)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings as a dict for JSON."""
-        values = dataclasses.asdict(self)
+        """Return the settings as a dict for JSON, with the names of version 0.1."""
+        old = {new: name for name, new in RENAMED.items()}
+        values = {old.get(name, name): value for name, value in dataclasses.asdict(self).items()}
         return {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}

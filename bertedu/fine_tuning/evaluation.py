@@ -49,32 +49,32 @@ def predict(
     *,
     max_length: int | None = None,
 ) -> np.ndarray:
-    """Return the predictions of a classifier, with the precision and the token limit of its training, if known.
+    """Return the predictions of a classifier, with the precision and the token limit of its training run, if known.
 
     Args:
         classifier: `BertClassifier`.
         preprocessor: its `BertPreprocessor`.
         texts: list, array or table column of `n` strings, or of tuples (text, second text).
         pairs: the `n` second texts. Defaults to None, single texts.
-        max_length: int, maximum number of tokens; longer texts are truncated. Defaults to the training's limit, or else
-            to that of `fine_tune`: the preprocessor's `seq_length`, or the encoder's number of positions.
+        max_length: int, maximum number of tokens; longer texts are truncated. Defaults to the limit in training, or
+            else to that of `fine_tune`: the preprocessor's `seq_length`, or the encoder's number of positions.
 
     Returns:
         float32 array `[n, classes]` of probabilities, which for a multi-label classifier are independent of each other;
         `[n]` of numbers for a regression.
 
     Raises:
-        ValueError: pairs for a model of single texts, or the reverse; or an argument has another form.
+        ValueError: pairs for a model of single texts, or the reverse; or an argument has the wrong form.
 
     Example:
         predict(classifier, bert.preprocessor, ["What a film!"]).argmax(axis=-1)
     """
     settings = PREDICTION_SETTINGS.get(classifier, PredictionSettings(None))
     single = isinstance(texts, str | bytes)
-    texts, pairs = strings("predict", [texts] if single else texts, [pairs] if single and pairs is not None else pairs)
+    texts, pairs = strings([texts] if single else texts, [pairs] if single and pairs is not None else pairs)
     if texts and settings.pairs not in (None, pairs is not None):
         kinds = ("single texts", "pairs of texts")
-        raise ValueError(f"pairs: expected {kinds[settings.pairs]}, as trained, got {kinds[pairs is not None]}.")
+        raise ValueError(f"pairs: expected {kinds[settings.pairs]}, as in training, got {kinds[pairs is not None]}.")
     limit = limit_of(classifier, preprocessor, settings.max_length if max_length is None else max_length)
     rows = preprocessor.encode_batch(texts, pairs, max_length=limit)
     logits = np.zeros((len(rows), classifier.num_classes), "float32")  # [n, classes]
@@ -93,12 +93,12 @@ def predict(
 
 
 class TrainedRun(NamedTuple):
-    """A finished training, opened from its `output_dir`.
+    """A finished training run, opened from its `output_dir`.
 
     Args:
         bert: `Bert` with the trained classifier.
         names: list of the class names, or None.
-        settings: `PredictionSettings` of the training.
+        settings: `PredictionSettings` of the run.
     """
 
     bert: Bert
@@ -110,7 +110,7 @@ def open_run(output_dir: str | Path) -> TrainedRun:
     """Open the `output_dir` of a finished `fine_tune` and return its `TrainedRun`.
 
     Raises:
-        ValueError: it contains no finished training, or its history.json is damaged.
+        ValueError: it contains no finished run, or its history.json is damaged.
 
     Example:
         bert, names, _ = open_run("runs/first")
@@ -118,15 +118,15 @@ def open_run(output_dir: str | Path) -> TrainedRun:
     """
     folder = Path(output_dir).expanduser()
     if not (folder / HISTORY).is_file():
-        raise ValueError(f"{folder}: expected a finished training, got no {HISTORY}. Run `bertedu finetune`.")
+        raise ValueError(f"{folder}: expected a finished run, got no {HISTORY}. Call fine_tune again to finish it.")
     run = read_json(folder / HISTORY).get("run")
     bert = load(folder / MODEL)
     try:
-        old = {"max_length": run["arguments"]["max_length"]}  # all that version 0.1 wrote
-        settings = PredictionSettings(**run.get("prediction", old))
+        # Version 0.1 wrote only the arguments.
+        settings = PredictionSettings(**run.get("prediction", {"max_length": run["arguments"]["max_length"]}))
         names = run["names"]
     except (AttributeError, KeyError, TypeError):
-        raise ValueError(f"{folder / HISTORY}: expected the history of a training. Train again.") from None
+        raise ValueError(f"{folder / HISTORY}: expected the history of a run, got other fields. Train again.") from None
     if bert.classifier is None:
         raise ValueError(f"{folder / MODEL}: expected a classifier, got a model without one.")
     PREDICTION_SETTINGS[bert.classifier] = settings
@@ -167,7 +167,7 @@ def mistakes(
         [Mistake(index=0, text='so good', label=1, predicted=0, confidence=0.9, pair=None)]
     """
     labels, probabilities = _checked(labels, probabilities)
-    texts, pairs = strings("mistakes", texts, pairs)
+    texts, pairs = strings(texts, pairs)
     if len(texts) != len(labels):
         raise ValueError(f"texts: expected {len(labels)}, one per label, got {len(texts)}.")
     predicted, confidence = probabilities.argmax(-1), probabilities.max(-1)

@@ -1,4 +1,4 @@
-"""Examples: labelled texts, encoded and checked before the training starts.
+"""Examples: labelled texts, encoded and checked before training starts.
 
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
@@ -27,7 +27,7 @@ class Examples:
         labels: int32 array `[n]`, or float32 `[n, 1]` for a regression.
         weights: float32 array `[n]`.
         truncated: int, number of truncated texts.
-        digest: str, sha256 of texts and labels; a training resumes only with the same data.
+        digest: str, sha256 of texts and labels; a run resumes only with the same data.
         names: list of the class names, or None.
         pairs: bool, whether each example is a pair of texts.
     """
@@ -71,7 +71,7 @@ def prepare(
             matched with these by name.
 
     Raises:
-        ValueError: `data` is empty or has another form, different lengths, or invalid labels.
+        ValueError: `data` is empty or has the wrong form, different lengths, or invalid labels.
     """
     texts, pairs, labels = _parts(name, data)
     if len(texts) == 0:
@@ -104,41 +104,42 @@ def column(name: str, values: Any) -> list[Any]:
     """Return the values of a list, an array or a table column as a list, by position.
 
     Raises:
-        ValueError: `values` has another type.
+        ValueError: `values` has the wrong type.
     """
     for method in AS_LIST:
         if hasattr(values, method):
             values = getattr(values, method)()
-    is_table = hasattr(values, "columns")  # whose iterator returns the names of its columns
-    if is_table or isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+    # The iterator of a table, which has `columns`, returns their names.
+    if hasattr(values, "columns") or isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise ValueError(f"{name}: expected a list, an array or one column of a table, got {reprlib.repr(values)}.")
     return list(values)
 
 
-def strings(name: str, texts: Any, pairs: Any = None) -> tuple[list[str], list[str] | None]:
+def strings(texts: Any, pairs: Any = None, prefix: str = "") -> tuple[list[str], list[str] | None]:
     """Return texts and second texts as lists of strings; the latter is None for single texts.
 
     Args:
-        name: name of the argument, for messages.
         texts: strings, or tuples (text, second text), in any form that `column` accepts.
         pairs: the second texts, or None.
+        prefix: str, start of the messages, such as "train: ". Defaults to "".
 
     Raises:
         ValueError: a value is not a string, or the numbers of texts and pairs differ.
     """
-    texts = column(f"{name}: texts", texts)
+    texts = column(f"{prefix}texts", texts)
     if pairs is None and texts and all(isinstance(text, tuple | list) for text in texts):
-        if any(len(text) != 2 for text in texts):
-            raise ValueError(f"{name}: expected tuples of two texts, got one of another length.")
+        wrong = [len(text) for text in texts if len(text) != 2]
+        if wrong:
+            raise ValueError(f"{prefix}texts: expected tuples (text, pair), got one of length {wrong[0]}.")
         texts, pairs = map(list, zip(*texts, strict=True))
     if pairs is not None:
-        pairs = column(f"{name}: pairs", pairs)
+        pairs = column(f"{prefix}pairs", pairs)
         if len(pairs) != len(texts):
-            raise ValueError(f"{name}: expected a second text for each of {len(texts)} texts, got {len(pairs)} pairs.")
-    for kind, values in (("text", texts), ("pair", pairs or ())):
+            raise ValueError(f"{prefix}pairs: expected a second text for each of {len(texts)} texts, got {len(pairs)}.")
+    for name, values in (("texts", texts), ("pairs", pairs or ())):
         for i, value in enumerate(values):
             if not isinstance(value, str | bytes):
-                raise ValueError(f"{name}: expected strings, got {reprlib.repr(value)} as {kind} {i}.")
+                raise ValueError(f"{prefix}{name}: expected strings, got {reprlib.repr(value)} at index {i}.")
     return texts, pairs
 
 
@@ -153,7 +154,7 @@ def _parts(name, data):
         raise ValueError(f"{name}: expected a list of texts and a list of labels, got one string.")
     if labels is None:
         raise ValueError(f"{name}: expected a label for each text, got no labels.")
-    return *strings(name, texts, pairs), column(f"{name}: labels", labels)
+    return *strings(texts, pairs, f"{name}: "), column(f"{name}: labels", labels)
 
 
 def _numbers(name, labels, hint=""):
@@ -168,7 +169,7 @@ def class_labels(name: str, labels: Any, num_classes: int) -> np.ndarray:
     """Return labels as an int32 array `[n]`, each from 0 to `num_classes` - 1."""
     values = _numbers(name, labels, " Convert one-hot rows with argmax(-1).")
     for i in np.flatnonzero((values % 1 != 0) | (values < 0) | (values >= num_classes)):
-        expected = f"expected labels from 0 to {num_classes - 1} (or num_classes=1, a regression)"
+        expected = f"expected labels from 0 to {num_classes - 1} (or use num_classes=1 for regression)"
         raise ValueError(f"{name}: {expected}, got {_shown(labels[i])} as label {i}.")
     return values.astype("int32")
 
@@ -197,53 +198,53 @@ def _matched(name, labels, own_names, names, num_classes):
     used = np.unique(labels)
     unknown = [own_names[i] for i in used if canonical(own_names[i]) not in numbers]
     if unknown:
-        raise ValueError(f"{name}: expected the classes of the training, {list(names)}, got {unknown[0]!r}.")
+        raise ValueError(f"{name}: expected the classes of the training set, {list(names)}, got {unknown[0]!r}.")
     return np.array([numbers.get(canonical(own), -1) for own in own_names])[labels]
 
 
-def weights_of_classes(class_weights: Any, train: Examples, num_classes: int) -> list[float]:
+def weights_of_classes(class_weight: Any, train: Examples, num_classes: int) -> list[float]:
     """Return the weights of all classes, a list of floats.
 
     Args:
-        class_weights: "balanced"; a list of weights; or a dict, class name or number -> weight, where missing classes
+        class_weight: "balanced"; a list of weights; or a dict, class name or number -> weight, where missing classes
             have weight 1.
         train: `Examples` of the training set.
         num_classes: int, number of classes.
 
     Raises:
-        ValueError: another form, an unknown class, or a negative weight.
+        ValueError: a wrong form, an unknown class, or a negative weight.
     """
     if num_classes == 1:
-        raise ValueError("class_weights: expected None for a regression, which has no classes.")
-    if isinstance(class_weights, str) and class_weights == "balanced":
+        raise ValueError("class_weight: expected None for a regression, which has no classes.")
+    if isinstance(class_weight, str) and class_weight == "balanced":
         counts = np.maximum(np.bincount(train.labels, minlength=num_classes), 1)
         return (len(train.labels) / num_classes / counts).tolist()
-    expected = f'class_weights: expected "balanced", {num_classes} numbers of at least 0, or a dict of them'
-    if hasattr(class_weights, "to_dict"):  # a table column, indexed by class
-        class_weights = class_weights.to_dict()
-    if isinstance(class_weights, Mapping):
-        values = _weights_by_name(class_weights, num_classes, train.names)
+    expected = f'class_weight: expected "balanced", {num_classes} numbers from 0, not all 0, or a dict of such numbers'
+    if hasattr(class_weight, "to_dict"):  # a table column, indexed by class
+        class_weight = class_weight.to_dict()
+    if isinstance(class_weight, Mapping):
+        values = _weights_by_name(class_weight, num_classes, train.names)
     else:
-        values = [_number(weight) for weight in class_weights] if np.ndim(class_weights) == 1 else []
+        values = [_number(weight) for weight in class_weight] if np.ndim(class_weight) == 1 else []
     weights = np.array(values, "float64")
     if weights.shape != (num_classes,) or not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
-        raise ValueError(f"{expected}, got {class_weights!r}.")
+        raise ValueError(f"{expected}, got {class_weight!r}.")
     return weights.tolist()
 
 
-def _weights_by_name(class_weights, num_classes, names):
+def _weights_by_name(class_weight, num_classes, names):
     numbers: dict[Any, int] = {number: number for number in range(num_classes)}
     numbers |= {canonical(name): number for number, name in zip(range(num_classes), names or (), strict=False)}
     weights = {}
-    for key, weight in class_weights.items():
+    for key, weight in class_weight.items():
         is_class = isinstance(key, str | int | np.integer) and not isinstance(key, bool)
         number = numbers.get(canonical(key) if isinstance(key, str) else key) if is_class else None
         if number is None:
             known = f"0 to {num_classes - 1}" + (f", or by name {', '.join(map(repr, names))}" if names else "")
-            raise ValueError(f"class_weights: expected classes {known}, got {key!r}.")
+            raise ValueError(f"class_weight: expected classes {known}, got {key!r}.")
         if number in weights:
-            raise ValueError(f"class_weights: expected each class once, got {key!r} twice, by name and by number.")
+            raise ValueError(f"class_weight: expected each class once, got {key!r} twice, by name and by number.")
         weights[number] = _number(weight)
     if not weights:
-        raise ValueError("class_weights: expected at least one class, got an empty dict.")
+        raise ValueError("class_weight: expected at least one class, got an empty dict.")
     return [weights.get(number, 1.0) for number in range(num_classes)]

@@ -1,4 +1,4 @@
-"""`History`: the metrics of a training, and all settings that are needed to repeat it.
+"""`History`: the metrics of a training run, and all settings that are needed to repeat it.
 
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
@@ -14,6 +14,7 @@ from typing import Any
 from bertedu import files
 from bertedu.backend import devices
 from bertedu.fields import shown
+from bertedu.fine_tuning.config import RENAMED
 
 NOT_IN_0_1 = ("prediction", "frozen", "dropout", "tokenizer")
 NOT_COMPARED = ("arguments", "prediction", "surroundings")  # as a whole
@@ -27,17 +28,17 @@ def metrics_of(epoch: dict[str, Any]) -> dict[str, float]:
 
 @dataclasses.dataclass
 class History:
-    """Metrics and settings of a training, returned by `fine_tune`.
+    """Metrics and settings of a training run, returned by `fine_tune`.
 
     Attributes:
         epochs: list of dicts, one per epoch: loss, metrics, validation metrics ("val_loss", ...), seconds.
         segments: list of dicts, one per segment, the steps between two training checkpoints: step, loss, metrics.
         run: dict, everything that the result depends on: arguments, data, sizes, seed; versions and machine are those
-            of the process that started the training.
+            of the process that started the run.
         best_epoch: int, counted from 0, the epoch with the lowest validation loss (the later of equal ones), or the
-            best of an EarlyStopping that restores it. The classifier has its weights, unless restore_best=False. None
-            without validation and EarlyStopping.
-        finished: bool, whether the training is complete.
+            best of an EarlyStopping that restores it. The classifier has its weights, unless
+            restore_best_weights=False. None without validation and EarlyStopping.
+        finished: bool, whether the run is complete.
     """
 
     epochs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
@@ -115,12 +116,12 @@ def environment() -> dict[str, str]:
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return the settings, as a list of strings, that must be equal to resume a training and are not.
+    """Return the settings, as a list of strings, that must be equal to resume a run and are not.
 
     Versions and machine may differ, and settings that version 0.1 did not save.
 
     Args:
-        before: `History.run` of the saved training.
+        before: `History.run` of the saved run.
         now: `History.run` of the call.
     """
     old, new = (json.loads(json.dumps(run)) for run in ({key: now[key] for key in NOT_IN_0_1} | before, now))
@@ -129,7 +130,7 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
         if before.get("prediction"):  # the effective limit
             run["arguments"]["max_length"] = run["prediction"]["max_length"]
     arguments = [
-        f"{name} ({shown(old['arguments'].get(name))} -> {shown(value)})"
+        f"{RENAMED.get(name, name)} ({shown(old['arguments'].get(name))} -> {shown(value)})"
         for name, value in new["arguments"].items()
         if value != old["arguments"].get(name)
     ]

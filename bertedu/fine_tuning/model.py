@@ -1,4 +1,4 @@
-"""The model and the settings of a training, and the settings that predictions must repeat.
+"""The model and the settings of a training run, and the settings that predictions must repeat.
 
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
@@ -21,7 +21,7 @@ from bertedu.text import BertPreprocessor
 
 
 class PredictionSettings(NamedTuple):
-    """Settings of a training that predictions must repeat.
+    """Settings of a training run that predictions must repeat.
 
     Args:
         max_length: int, maximum number of tokens; None if unknown.
@@ -43,7 +43,7 @@ _COPIES: weakref.WeakKeyDictionary[BertClassifier, BertClassifier] = weakref.Wea
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """Model, data and settings of a training.
+    """Model, data and settings of a training run.
 
     Args:
         classifier: `BertClassifier` that gets the trained weights.
@@ -83,14 +83,14 @@ class Training:
 def compiled(classifier: BertClassifier, config: TrainingConfig, num_examples: int) -> BertClassifier:
     """Return the classifier, or a copy in the configured precision, compiled with loss and optimizer.
 
-    Trainings with several seeds use the same model, so that it is traced (which takes seconds) only once.
+    Runs with several seeds use the same model, so that it is traced (which takes seconds) only once.
 
     Raises:
         ValueError: all weights are frozen.
     """
     model = with_policy(classifier, policy_of(config.precision))
     if not model.trainable_variables:
-        raise ValueError("classifier: expected trainable weights, got only frozen ones. Set trainable=True.")
+        raise ValueError("classifier: expected trainable weights, got frozen ones. Set classifier.trainable = True.")
     # The mean is over the sum of the weights, which does not depend on how a batch was filled up.
     reduction = "mean_with_sample_weight"
     if classifier.num_classes == 1:
@@ -101,7 +101,7 @@ def compiled(classifier: BertClassifier, config: TrainingConfig, num_examples: i
         metric = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     steps = config.epochs * config.steps_per_epoch(num_examples)
     adam = optimizer(
-        config.learning_rate, steps, config.warm_up, config.weight_decay, config.clip_norm, config.schedule
+        config.learning_rate, steps, config.warmup_ratio, config.weight_decay, config.global_clipnorm, config.schedule
     )
     model.compile(adam, loss, weighted_metrics=[metric], jit_compile=config.jit_compile)
     adam.build(model.trainable_variables)
@@ -121,7 +121,7 @@ def with_policy(classifier: BertClassifier, policy: str) -> BertClassifier:
         return classifier
     if classifier.cls_head is not None:
         own = classifier.network.dtype_policy.name
-        raise ValueError(f"precision: expected {own!r} for a classifier with its own cls_head, got {policy!r}.")
+        raise ValueError(f"precision: expected {own!r}, that of cls_head, got {policy!r}. Pass precision={own!r}.")
     config = {name: value for name, value in classifier.get_config().items() if name not in ("network", "cls_head")}
     copy = BertClassifier(copy_encoder(classifier.network, policy), **config)
     copy.set_weights(classifier.get_weights())

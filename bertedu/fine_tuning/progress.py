@@ -1,4 +1,4 @@
-"""Progress of a training: a bar in a terminal, a live loss curve in a notebook.
+"""Progress of a training run: a bar in a terminal, a live loss curve in a notebook.
 
 Chapter: notebooks/11_fine_tuning.ipynb.
 """
@@ -14,7 +14,7 @@ from bertedu.fine_tuning.history import History, metrics_of
 from bertedu.terminal import in_notebook
 
 MIN_SECONDS = 1.0  # between two plots
-MAX_TIME_FRACTION = 0.05  # of the training, for plots
+MAX_TIME_FRACTION = 0.05  # of the training time, for plots
 
 
 def progress(steps: int, steps_per_epoch: int, history: History, shown: bool = True) -> "Bar | Curves":
@@ -23,7 +23,7 @@ def progress(steps: int, steps_per_epoch: int, history: History, shown: bool = T
     Args:
         steps: int, total steps of the training.
         steps_per_epoch: int, steps of an epoch.
-        history: `History`, with the epochs and segments so far if the training resumes.
+        history: `History`, with the epochs and segments so far if the run resumes.
         shown: bool, whether to show anything.
     """
     return Curves(steps, steps_per_epoch, history) if shown and in_notebook() else Bar(steps, history, shown)

@@ -12,12 +12,13 @@ from typing import Any
 import keras
 import numpy as np
 
+from bertedu.aliases import also_spelled
 from bertedu.checks import instance
 from bertedu.classifier import BertClassifier
 from bertedu.data.texts import canonical
 from bertedu.fine_tuning import examples
 from bertedu.fine_tuning.callbacks import check
-from bertedu.fine_tuning.config import TrainingConfig
+from bertedu.fine_tuning.config import RENAMED, TrainingConfig
 from bertedu.fine_tuning.history import History
 from bertedu.fine_tuning.model import Training, compiled, limit_of
 from bertedu.fine_tuning.run import Run
@@ -26,6 +27,7 @@ from bertedu.fine_tuning.state import locked
 from bertedu.text import BertPreprocessor
 
 
+@also_spelled(RENAMED, deprecated=True)
 def fine_tune(
     classifier: BertClassifier,
     preprocessor: BertPreprocessor,
@@ -36,17 +38,17 @@ def fine_tune(
     batch_size: int = 32,
     learning_rate: float = 5e-5,
     schedule: str = "linear",
-    warm_up: float | None = None,
+    warmup_ratio: float | None = None,
     weight_decay: float = 0.01,
-    clip_norm: float | None = 1.0,
+    global_clipnorm: float | None = 1.0,
     max_length: int | None = None,
-    class_weights: Any = None,
+    class_weight: Any = None,
     seed: int = 0,
     seeds: Sequence[int] | None = None,
     output_dir: str | Path | None = None,
     precision: str = "auto",
     jit_compile: bool | str = "auto",
-    restore_best: bool = True,
+    restore_best_weights: bool = True,
     progress: bool = True,
     callbacks: Iterable[keras.callbacks.Callback] | None = (),
 ) -> History | Runs:
@@ -64,42 +66,43 @@ def fine_tune(
         batch_size: int, texts per step.
         learning_rate: float, the peak learning rate.
         schedule: "linear" (warm-up, then decay to 0), or "constant", which callbacks may change.
-        warm_up: float, fraction of the steps with a rising rate. Defaults to 0.1, or to 0 for a constant rate.
+        warmup_ratio: float, fraction of the steps over which the rate rises. Defaults to 0.1, or 0 for a constant rate.
         weight_decay: float, weight decay of AdamW; not for biases and layer normalization.
-        clip_norm: float, maximum norm of the gradient of all weights together, or None.
+        global_clipnorm: float, maximum norm of the gradient of all weights together, or None.
         max_length: int, maximum number of tokens, here and in `predict`; longer texts are truncated. Defaults to the
             preprocessor's `seq_length`, or else to the encoder's number of positions.
-        class_weights: "balanced", a list of weights, or a dict, class name or number -> weight. Defaults to None, equal
+        class_weight: "balanced", a list of weights, or a dict, class name or number -> weight. Defaults to None, equal
             weights.
         seed: int, random seed. The same seed, data and arguments give the same result on the same machine (CPU).
         seeds: list of ints: train once per seed, from the same encoder weights with a new head; see `Runs`. Defaults to
-            None, one training with `seed`.
-        output_dir: folder for training checkpoints, saved every 100 steps and after each epoch; the same call resumes a
-            training that was killed. In the end it also contains `model/`, for `be.load`, and history.json. Defaults to
+            None, one run with `seed`.
+        output_dir: folder for training checkpoints, saved every 100 steps and after each epoch; the same call resumes
+            an interrupted run. After training it also contains `model/`, for `be.load`, and history.json. Defaults to
             None: nothing is saved.
         precision: "float32", "mixed_bfloat16", "mixed_float16", or "auto": mixed_bfloat16 on accelerators.
         jit_compile: bool, or "auto": compile with XLA on accelerators, but not on a CPU, where it is not worth it.
-        restore_best: bool, whether to end with the weights of the epoch with the lowest validation loss.
+        restore_best_weights: bool, whether to end with the weights of the epoch with the lowest validation loss.
         progress: bool, whether to show a progress bar, or in a notebook a live plot of the loss.
-        callbacks: list of Keras callbacks, called as by a single `fit`. Those that set the learning rate need
-            schedule="constant". When a training resumes, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau and
-            TensorBoard continue where they were, so pass the same callbacks again; a warning names others with state.
+        callbacks: list of Keras callbacks, called as in a single `fit`. Those that set the learning rate need
+            schedule="constant". Pass the same callbacks again to resume a run: EarlyStopping, ModelCheckpoint,
+            ReduceLROnPlateau and TensorBoard continue where they were; for other callbacks with state, a warning says
+            that they start from scratch.
 
     Returns:
         `History`, or `Runs` for several `seeds`.
 
     Raises:
-        TypeError, ValueError: an invalid argument, before the training starts.
-        FloatingPointError: the loss is NaN or infinite; the last training checkpoint stays.
+        TypeError, ValueError: an invalid argument, before training starts.
+        FloatingPointError: the loss is NaN or infinite; the last training checkpoint is kept.
         OSError: `output_dir` cannot be written, or another process is training in it.
 
     Example:
         classifier = bert.classifier_for(num_classes=2)
         history = be.fine_tune(classifier, bert.preprocessor, train=(texts, labels), output_dir="runs/first")
     """
-    updates = (learning_rate, schedule, warm_up, weight_decay, clip_norm)
+    updates = (learning_rate, schedule, warmup_ratio, weight_decay, global_clipnorm)
     config = TrainingConfig(
-        epochs, batch_size, *updates, max_length, class_weights, seed, precision, jit_compile, restore_best
+        epochs, batch_size, *updates, max_length, class_weight, seed, precision, jit_compile, restore_best_weights
     )
     _check(classifier, preprocessor)
     callbacks = check(callbacks, schedule)
@@ -120,11 +123,11 @@ def fine_tune(
 def _check(classifier, preprocessor):
     instance("classifier", classifier, BertClassifier, "such as bert.classifier_for(2)")
     if classifier.multi_label:
-        raise ValueError("classifier: expected multi_label=False, got True, which fine_tune does not support.")
+        raise ValueError("classifier: expected multi_label=False, got True. Use classifier.fit for several labels.")
     instance("preprocessor", preprocessor, BertPreprocessor, "such as bert.preprocessor")
     if preprocessor.tokenizer.vocab_size > classifier.network.vocab_size:
-        sizes = f"{classifier.network.vocab_size:,} tokens, got {preprocessor.tokenizer.vocab_size:,}"
-        raise ValueError(f"preprocessor: expected the classifier's vocabulary, of at most {sizes}.")
+        sizes = f"{classifier.network.vocab_size:,}, as in the classifier, got {preprocessor.tokenizer.vocab_size:,}"
+        raise ValueError(f"preprocessor: expected a vocab_size of at most {sizes}. Use that of the same model.")
 
 
 def _prepare(classifier, preprocessor, train, validation, config):
@@ -139,11 +142,11 @@ def _prepare(classifier, preprocessor, train, validation, config):
             kinds = ("single texts", "pairs")
             expected, actual = kinds[prepared.pairs], kinds[validation_examples.pairs]
             raise ValueError(f"validation: expected {expected}, as in train, got {actual}.")
-    if config.class_weights is not None:
-        weights = examples.weights_of_classes(config.class_weights, prepared, classifier.num_classes)
+    if config.class_weight is not None:
+        weights = examples.weights_of_classes(config.class_weight, prepared, classifier.num_classes)
         prepared = dataclasses.replace(prepared, weights=np.array(weights, "float32")[prepared.labels])
-        if not isinstance(config.class_weights, str):
-            config = dataclasses.replace(config, class_weights=weights)
+        if not isinstance(config.class_weight, str):
+            config = dataclasses.replace(config, class_weight=weights)
     return Training(classifier, preprocessor, prepared, validation_examples, limit, config)
 
 

@@ -1,8 +1,8 @@
-"""A run: one training, with its training checkpoints in a folder.
+"""A training run, with its checkpoints in a folder.
 
-Keras' `fit` is called for segments of `SEGMENT` steps. After each segment a training checkpoint is saved, from which a
-run that was killed resumes. The order of the texts depends on the seed and the number of the epoch alone, and weights,
-optimizer and random states are restored, so that the remaining steps are the same.
+Keras' `fit` is called for segments of `SEGMENT` steps. After each segment a training checkpoint is saved, from which an
+interrupted run can resume. The order of the texts depends only on the seed and the epoch number, and weights, optimizer
+and random states are restored, so the remaining steps are the same as in an uninterrupted run.
 
     state.safetensors  training checkpoint: weights, optimizer, random states, history   `state.save`, `state.restore`
     best.safetensors   weights of the best epoch                                         `state.save`, `state.restore`
@@ -10,9 +10,9 @@ optimizer and random states are restored, so that the remaining steps are the sa
     model/             trained model, for `be.load`                                      `save_checkpoint`
     history.json       metrics and settings                                              `History.save`
 
-All are replaced in one step of the file system (`files.replacing`). `history.differences` compares the settings of
-checkpoint and call, `model.Training.describe` lists them, and `callbacks` forwards the segments to the user's callbacks
-as one training. Chapter: notebooks/11_fine_tuning.ipynb.
+Files and folders are replaced atomically (`files.replacing`). `history.differences` compares the settings in the
+checkpoint with those of the current call, `model.Training.describe` lists them, and `callbacks` forwards the segments
+to the user's callbacks as one run. Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
 import time
@@ -36,20 +36,20 @@ from bertedu.fine_tuning.model import PREDICTION_SETTINGS, PredictionSettings, T
 from bertedu.fine_tuning.progress import progress as progress_of
 
 SEGMENT = 100
-"""Steps between two training checkpoints. Another value orders batches differently (`batches.Batches` puts two lengths
-first), so a run saved under the old value does not end with the same bits."""
+"""Steps between two training checkpoints. Changing it changes the order of the batches (`batches.Batches` puts two
+lengths first), so a run resumed from a checkpoint that was saved with another value is not bit-for-bit reproducible."""
 
-NOT_SAVED = "their state was not saved, so they start again"
-LEFT_OUT = "the saved training had them; pass the same callbacks again"
+NOT_SAVED = "expected saved state for each callback, got none for {}. These callbacks start from scratch."
+LEFT_OUT = "expected the callbacks of the saved run, got none of {}. Pass the same callbacks again."
 STATE, BEST, MODEL, HISTORY = "state.safetensors", "best.safetensors", "model", "history.json"
 
 
 class Run:
-    """One training: model, folder and history so far.
+    """A training run: its model, folder and history so far.
 
     Args:
         training: `Training`.
-        model: `BertClassifier` to train, as returned by `compiled`.
+        model: `BertClassifier` to train, as returned by `fine_tuning.model.compiled`.
         folder: folder for training checkpoints and results; None to save nothing.
     """
 
@@ -62,13 +62,14 @@ class Run:
         self.ended = False
 
     def train(self, progress: bool, callbacks: Sequence[keras.callbacks.Callback]) -> History:
-        """Start or resume the training, complete it, and return its `History`. `state.locked` protects the folder."""
+        """Start or resume the run, complete it, and return its `History`. `state.locked` protects the folder."""
         saved = self._read_checkpoint()
         epochs = self.config.epochs
         if saved is not None:
             self.history = saved["history"]
-            if self.config.restore_best and self.history.best_epoch is not None and not self.history.finished:
-                # Or the weights of the next epoch, which is repeated, if the process was killed between the two files.
+            if self.config.restore_best_weights and self.history.best_epoch is not None and not self.history.finished:
+                # If the process was killed after writing best.safetensors but before state.safetensors, the former
+                # holds the next epoch's weights, and that epoch is repeated.
                 self._check_best([self.history.best_epoch, len(self.history.epochs)])
         self.callbacks = callbacks
         sizes = {"epochs": epochs, "steps": self.steps_per_epoch}
@@ -96,7 +97,7 @@ class Run:
         content = state.read_metadata(self.folder / STATE)
         if content is None:
             if (self.folder / MODEL).is_file() or any((self.folder / MODEL).glob("*")):
-                problem = f"expected a new folder or a saved training, got a {MODEL!r} without {STATE}"
+                problem = f"expected a new folder, or one with {STATE}, got one with {MODEL!r} but no {STATE}"
                 raise FileExistsError(f"output_dir={str(self.folder)!r}: {problem}. Choose another folder.")
             return None
         saved = {name: content.pop(name, None) for name in ("callbacks", "stopped")}
@@ -106,9 +107,8 @@ class Run:
         except (AttributeError, KeyError, TypeError):
             raise state.damaged(self.folder / STATE) from None
         if different:
-            other = f"expected this training, got another one, which differs in {', '.join(different)}"
-            advice = "Choose another folder, or delete the folder."
-            raise ValueError(f"output_dir={str(self.folder)!r}: {other}. {advice}")
+            problem = f"expected a run with the same settings, got a saved run that differs in {', '.join(different)}"
+            raise ValueError(f"output_dir={str(self.folder)!r}: {problem}. Choose another folder, or delete this one.")
         history.run = self.history.run | history.run
         return saved | {"history": history}
 
@@ -117,7 +117,7 @@ class Run:
         content = state.read_metadata(self.folder / BEST)
         if content is None or content.get("epoch") not in epochs:
             actual = "no file" if content is None else f"those of epoch {shown(content.get('epoch'))}"
-            expected = f"the weights of epoch {epochs[0]}, the best (counted from 0)"
+            expected = f"the weights of the best epoch, {epochs[0]} (counting from 0)"
             raise ValueError(f"{self.folder / BEST}: expected {expected}, got {actual}. Choose another output_dir.")
 
     def _begin(self, saved):
@@ -136,14 +136,14 @@ class Run:
         arrays = state.restore(self.folder / STATE, state.named(self.model, self.model.optimizer))
         lost, left_out = set_state(self.callbacks, saved["callbacks"] or [], arrays)
         if self.history.segments and not self.history.finished:
-            for names, problem in ((lost, NOT_SAVED), (left_out, LEFT_OUT)):
+            for names, message in ((lost, NOT_SAVED), (left_out, LEFT_OUT)):
                 if names:
-                    warnings.warn(f"callbacks: {', '.join(names)}: {problem}.", stacklevel=6)
+                    warnings.warn(f"callbacks: {message.format(', '.join(names))}", stacklevel=7)
         self.model.stop_training = self.ended = bool(saved["stopped"])
         self._update_classifier()
 
     def _reset(self):
-        """Initialize weights, optimizer and random states, which the training of another seed may have changed."""
+        """Initialize weights, optimizer and random states, which the run of another seed may have changed."""
         if self.model is not self.classifier:
             self.model.set_weights(self.classifier.get_weights())
         initial = {"learning_rate": self.config.learning_rate}
@@ -204,9 +204,10 @@ class Run:
         metrics = {name: float(values[-1]) for name, values in fitted.history.items()}
         step = self.history.steps + len(forwarder.losses)
         if not np.isfinite(metrics["loss"]):
-            advice = f"a lower learning_rate than {self.config.learning_rate:g}, or clip_norm=1.0"
-            advice += " and another output_dir" if self.folder else ""
-            raise FloatingPointError(f"The loss is {metrics['loss']} at step {step}. Train again with {advice}.")
+            folder = " in another output_dir" if self.folder else ""
+            clip = "" if self.config.global_clipnorm else " Also set global_clipnorm=1.0."
+            problem = f"expected a finite number, got {metrics['loss']} at step {step}. Train again{folder}"
+            raise FloatingPointError(f"loss: {problem} with a learning_rate below {self.config.learning_rate:g}.{clip}")
         seconds = time.perf_counter() - started
         segment = {"epoch": epoch, "step": step, **metrics, "weight": forwarder.weight, "seconds": seconds}
         self.history.segments.append(segment)
@@ -214,7 +215,7 @@ class Run:
             self._save()  # at the end of an epoch, `_epoch` saves after the validation
 
     def _seed_torch(self, logs=None):
-        """Seed torch's global generator for each segment: there, dropout does not use the generators of the layers."""
+        """Seed torch's global generator, because with the torch backend dropout does not use the layers' generators."""
         if devices.backend() == "torch":
             rng = np.random.default_rng([self.config.seed, self.history.steps])
             keras.utils.set_random_seed(int(rng.integers(2**31)))
@@ -240,10 +241,10 @@ class Run:
     # ---- end ------------------------------------------------------------------------------------
 
     def _finish(self):
-        if self.config.restore_best and self.history.best_epoch is not None:
+        if self.config.restore_best_weights and self.history.best_epoch is not None:
             if self.best is not None:
                 self.model.set_weights(self.best)
-            else:  # the training was resumed after its best epoch
+            else:  # the run was resumed after its best epoch
                 self._check_best([self.history.best_epoch])
                 state.restore(self.folder / BEST, state.named(self.model))
         self.callback_list.on_train_end(metrics_of(self.history.epochs[-1]))

@@ -1,6 +1,6 @@
 """The optimizer of BERT's fine-tuning: AdamW with linear warm-up and linear decay.
 
-    rate(t) = peak * t / w             for t < w       (w: steps of warm-up)
+    rate(t) = peak * t / w             for t < w       (w: warm-up steps)
     rate(t) = peak * (n - t) / (n - w)  for t >= w      (n: total steps)
 
 Adam has bias correction: without it, the first steps are far too large, and fine-tuning on small sets sometimes fails
@@ -13,6 +13,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from bertedu.aliases import also_spelled
 from bertedu.backend.devices import backend
 
 NO_DECAY = ("bias", "gamma", "beta")
@@ -109,7 +110,7 @@ def _with_one_sparse(grads):
     """`grads` with the smallest one as `IndexedSlices`, so that TensorFlow can free the graph of the step.
 
     Keras sums gradients over devices, even over one. If all of them are dense, TensorFlow (2.21) registers a gradient
-    of this sum permanently, and with it the graph: 300 MB per training of MiniLM.
+    of this sum permanently, and with it the graph: 300 MB per training run of MiniLM.
     """
     import tensorflow as tf
 
@@ -126,26 +127,28 @@ def _with_one_sparse(grads):
 SCHEDULES = ("linear", "constant")
 
 
+@also_spelled({"warm_up": "warmup_ratio", "clip_norm": "global_clipnorm"}, deprecated=True)
 def optimizer(
     learning_rate: float,
     steps: int,
-    warm_up: float = 0.1,
+    warmup_ratio: float = 0.1,
     weight_decay: float = 0.01,
-    clip_norm: float | None = 1.0,
+    global_clipnorm: float | None = 1.0,
     schedule: str = "linear",
 ) -> AdamW:
     """Return AdamW with a learning rate schedule for `steps` steps.
 
     Args:
         learning_rate: float, the peak learning rate.
-        steps: int, total steps of the training.
-        warm_up: float, fraction of the steps with a rising rate.
+        steps: int, total number of training steps.
+        warmup_ratio: float, fraction of the steps over which the learning rate rises.
         weight_decay: float; not for biases and layer normalization.
-        clip_norm: float, maximum norm of the gradient of all weights together, or None.
+        global_clipnorm: float, maximum norm of the gradient of all weights together, or None.
         schedule: "linear" (warm-up, then decay to 0) or "constant".
     """
-    rate = learning_rate if schedule == "constant" else WarmUpAndDecay(learning_rate, round(warm_up * steps), steps)
+    rising = round(warmup_ratio * steps)
+    rate = learning_rate if schedule == "constant" else WarmUpAndDecay(learning_rate, rising, steps)
     # epsilon as in google-research/bert
-    adam = AdamW(rate, weight_decay=weight_decay, epsilon=1e-6, global_clipnorm=clip_norm)
+    adam = AdamW(rate, weight_decay=weight_decay, epsilon=1e-6, global_clipnorm=global_clipnorm)
     adam.exclude_from_weight_decay(var_names=list(NO_DECAY))
     return adam

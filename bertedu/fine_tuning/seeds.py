@@ -1,6 +1,6 @@
-"""Trainings with several seeds, which determine the initial head and the order of the texts.
+"""Training runs with several seeds, which determine the initial head and the order of the texts.
 
-On small sets, results of trainings that differ only in their seed can vary by several percent (Dodge et al. 2020,
+On small sets, results of runs that differ only in their seed can vary by several percent (Dodge et al. 2020,
 https://arxiv.org/abs/2002.06305), so report the mean of several. Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
@@ -16,11 +16,11 @@ from bertedu.fine_tuning.history import History
 
 @dataclasses.dataclass
 class Runs:
-    """Results of trainings with several seeds, returned by `fine_tune`.
+    """Results of training runs with several seeds, returned by `fine_tune`.
 
     Attributes:
         histories: dict, seed -> `History`.
-        failed: dict, seed -> reason why its training failed.
+        failed: dict, seed -> reason why its run failed.
         best: int, the seed with the lowest loss, whose weights the classifier has; None if all failed.
     """
 
@@ -29,7 +29,7 @@ class Runs:
     best: int | None = None
 
     def values(self, metric: str | None = None) -> dict[int, float]:
-        """Return the final value of a metric: dict, seed -> float, without failed trainings.
+        """Return the final value of a metric: dict, seed -> float, without failed runs.
 
         Args:
             metric: str, a name in `history.epochs`. Defaults to `Runs.metric`.
@@ -77,15 +77,15 @@ def each(classifier: BertClassifier, seeds: Sequence[int], train: Callable[[int]
     """Train a classifier once per seed, each time from its current weights with a new head.
 
     Args:
-        classifier: `BertClassifier`, which ends with the weights of the best training.
-        seeds: list of different ints.
+        classifier: `BertClassifier`, which ends with the weights of the best run.
+        seeds: list of unique ints.
         train: function of a seed that trains the classifier and returns its `History`.
 
     Raises:
         ValueError: no seeds, or one of them twice.
     """
     if len(seeds) == 0 or len(set(seeds)) != len(seeds):
-        raise ValueError(f"seeds: expected different whole numbers, at least one, got {list(seeds)!r}.")
+        raise ValueError(f"seeds: expected at least one whole number, without duplicates, got {list(seeds)!r}.")
     initial = classifier.get_weights()
     runs, best = Runs({}, {}), None
     for seed in seeds:
@@ -93,7 +93,7 @@ def each(classifier: BertClassifier, seeds: Sequence[int], train: Callable[[int]
         new_head(classifier, seed)
         try:
             runs.histories[seed] = train(seed)
-        except FloatingPointError as error:  # a training that diverged is reported; the others continue
+        except FloatingPointError as error:  # a run that diverged is reported; the others continue
             runs.failed[seed] = str(error)
             continue
         final = runs.histories[seed].final

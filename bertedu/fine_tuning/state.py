@@ -1,8 +1,8 @@
-"""Training checkpoints: the state of a training, saved to a file and restored.
+"""Training checkpoints: the state of a training run, saved to a file and restored.
 
 A checkpoint contains the weights, the states of dropout's random generators, the optimizer's variables, the state of
-callbacks, and the history so far. It is one safetensors file, which replaces the previous one in a single step of the
-file system, so that there is always a complete file when the process is killed. Arrays are named by the paths of their
+callbacks, and the history so far. It is one safetensors file, which replaces the previous one
+atomically, so a complete file exists at any time. Arrays are named by the paths of their
 variables; in version 0.1, by numbers. Chapter: notebooks/11_fine_tuning.ipynb.
 """
 
@@ -33,13 +33,13 @@ NUMBERED = re.compile(r"(?!layer_\d)(.+)_\d+")
 
 @contextlib.contextmanager
 def locked(folder: Path | None) -> Iterator[None]:
-    """Create the folder of a training and hold its lock. The system releases it when the process ends.
+    """Create the folder of a training run and hold its lock. The system releases it when the process ends.
 
     Args:
         folder: path of the folder; None for no lock.
 
     Raises:
-        BlockingIOError: another training holds the lock.
+        BlockingIOError: another run holds the lock.
         OSError: the folder cannot be created.
     """
     if folder is None:
@@ -56,7 +56,7 @@ def locked(folder: Path | None) -> Iterator[None]:
         busy = "another process is training in this folder"
         raise BlockingIOError(f"output_dir={str(folder)!r}: {busy}. Wait for it, or choose another folder.") from None
     except OSError:
-        pass  # the folder is read-only, which is enough for a finished training
+        pass  # the folder is read-only, which is enough for a finished run
     try:
         yield
     finally:
@@ -158,7 +158,7 @@ def read_metadata(path: Path) -> dict[str, Any] | None:
     if not isinstance(metadata, dict) or not isinstance(written := metadata.pop("format", 1), int):
         raise damaged(path)
     if written > FORMAT:
-        newer = f"expected a training checkpoint of format {FORMAT} at most, got {written} from a newer bertedu"
+        newer = f"expected a training checkpoint of format {FORMAT} or older, got {written} from a newer bertedu"
         raise ValueError(f"{path}: {newer}. Upgrade bertedu, or choose another output_dir.")
     return metadata
 
