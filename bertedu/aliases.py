@@ -8,9 +8,10 @@ import importlib
 import inspect
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 REMOVAL = "is deprecated and will be removed in version 0.3"
+Function = TypeVar("Function", bound=Callable)
 
 
 def renamed(module: str, names: dict[str, str]) -> Callable[[str], Any]:
@@ -41,7 +42,9 @@ def renamed_attribute(old: str, new: str) -> Any:
     return property(read, doc=f"The name of `{new}` in version 0.1.")
 
 
-def also_spelled(spellings: dict[str, str], ignored: Iterable[str] = (), deprecated: bool = False) -> Callable:
+def also_spelled(
+    spellings: dict[str, str], ignored: Iterable[str] = (), deprecated: bool = False
+) -> Callable[[Function], Function]:
     """Let a function accept other names of its keyword arguments.
 
     Args:
@@ -61,7 +64,7 @@ def also_spelled(spellings: dict[str, str], ignored: Iterable[str] = (), depreca
         2
     """
 
-    def decorate(function: Callable) -> Callable:
+    def decorate(function: Function) -> Function:
         signature = inspect.signature(function)
 
         @functools.wraps(function)
@@ -83,6 +86,6 @@ def also_spelled(spellings: dict[str, str], ignored: Iterable[str] = (), depreca
 
         with_spellings.__signature__ = signature  # type: ignore[attr-defined]  # Keras does not unwrap functions
 
-        return with_spellings
+        return cast(Function, with_spellings)
 
     return decorate
