@@ -77,7 +77,7 @@ def set_state(
     """Restore the state of callbacks, as returned by `state_of`.
 
     Returns:
-        two lists of class names: callbacks that cannot resume, and saved ones that are not in `user_callbacks`.
+        two lists of class names: callbacks that cannot resume, and saved ones with state that are not in `user_callbacks`.
     """
     left, lost = list(enumerate(states)), []
     for callback in user_callbacks:
@@ -91,7 +91,7 @@ def set_state(
                 setattr(callback, attribute, value)
         if _may_lose_state(callback) or (saved is None and _state_names(callback)):
             lost.append(name)
-    return lost, [escape(str(item["class"])) for _, item in left]
+    return lost, [escape(str(item["class"])) for _, item in left if item["state"]]
 
 
 def _array_name(number, name, i):
