@@ -77,7 +77,7 @@ def set_state(
     """Restore the state of callbacks, as returned by `state_of`.
 
     Returns:
-        two lists of class names: callbacks that cannot resume, and saved ones with state that are not in `user_callbacks`.
+        two lists of class names: callbacks that cannot resume, and saved ones with state that were not passed.
     """
     left, lost = list(enumerate(states)), []
     for callback in user_callbacks:
