@@ -193,3 +193,18 @@ def test_few_keys(keys):
     scores = keras.ops.convert_to_numpy(scores)
     np.testing.assert_allclose(scores.sum(-1), 1, atol=1e-6)
     assert (scores == 1).all() == (keys == 1)
+
+
+def test_one_query_of_several_keys():
+    layer = be.MultiHeadAttention(2, 3)
+    x = np.random.default_rng(0).normal(size=(1, 4, 5)).astype("float32")
+    every, one = (layer(query, x, return_attention_scores=True)[1] for query in (x, x[:, :1]))
+    np.testing.assert_allclose(one, keras.ops.convert_to_numpy(every)[:, :, :1], atol=1e-6)
+
+
+def test_the_weights_of_a_pretrainer_have_their_names():
+    encoder = be.BertEncoder(20, hidden_size=6, num_layers=1, num_attention_heads=2, inner_dim=7)
+    paths = {variable.path.split("/", 1)[1] for variable in be.BertPretrainer(encoder).weights}
+    assert {"cls_predictions/transform/kernel", "cls_predictions/output_bias"} <= {
+        path[path.index("cls_predictions") :] for path in paths if "cls_predictions" in path
+    }

@@ -182,6 +182,11 @@ class TestMaskTokens:
         masked = mask_tokens(BertPreprocessor(self.tokenizer, seq_length=8)([""]), self.tokenizer, seed=0)
         assert masked["masked_lm_weights"].sum() == 0
 
+    @pytest.mark.parametrize(("length", "predictions"), [(3, 1), (8, 1), (16, 2), (128, 19)])
+    def test_there_is_room_for_the_rate_of_the_length_and_for_one_at_least(self, length, predictions):
+        inputs = BertPreprocessor(self.tokenizer, seq_length=length)(["the cat sat"])
+        assert mask_tokens(inputs, self.tokenizer)["masked_lm_positions"].shape == (1, predictions)
+
 
 TABLES = {"variable": lambda table: table, "tensor": lambda table: ops.convert_to_tensor(numpy(table)), "array": numpy}
 

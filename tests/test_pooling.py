@@ -38,5 +38,10 @@ def test_only_a_registered_function_has_a_name():
         pooling.pooling_name(lambda sequence_output, input_mask: sequence_output[:, 0])
 
 
+@pytest.mark.parametrize("unknown", ["sum", 3, None, dict])
+def test_what_cannot_pool_is_none(unknown):
+    assert pooling.get(unknown) is None and not pooling.is_pooling(unknown)
+
+
 def test_the_default_settings_of_embed():
     assert pooling.EmbedSettings() == pooling.EmbedSettings("mean", normalize=False, max_length=None, prompt="")

@@ -959,6 +959,11 @@ def test_the_longest_name_of_a_preprocessor_in_a_file(tokenizer, length, fits):
             BertPreprocessor.from_config(config)
 
 
+def test_an_unknown_dtype_of_a_preprocessor_is_refused(tokenizer):
+    with pytest.raises(ValueError, match="dtype: .*int3"):
+        BertPreprocessor.from_config(BertPreprocessor(tokenizer).get_config() | {"dtype": "int3"})
+
+
 def test_an_unknown_field_of_a_tokenizer_is_refused(tokenizer):
     with pytest.raises(ValueError, match="surprise"):
         BertTokenizer.from_config(tokenizer.get_config() | {"surprise": 1})

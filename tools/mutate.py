@@ -240,6 +240,8 @@ def work(number, tasks, results):
     import_frameworks()
     output = RESULTS / f"worker_{number}.log"
     for module, mutant, seconds in iter(tasks.get, None):
+        if not multiprocessing.parent_process().is_alive():  # it was killed
+            return
         status, took = run_tests(module, mutant and mutated_source(mutant), seconds, output)
         lines = output.read_text(errors="replace").splitlines()
         failure = next((line for line in lines if line.startswith(("FAILED", "ERROR"))), "")
