@@ -225,7 +225,7 @@ TALKING = [[[[1.25, -0.25], [0.5, 0.5]]]]
         (lambda: analysis.head_statistics([[[[np.nan]]]], ["a"]), ValueError, "attention: .* finite"),
         (lambda: analysis.head_statistics("x", ["a"]), TypeError, "attention: expected numbers"),
         (lambda: analysis.head_atlas([]), ValueError, "at least one"),
-        (lambda: analysis.head_atlas(["x"]), TypeError, "bert.read returns one, got 'x'"),
+        (lambda: analysis.head_atlas(["x"]), TypeError, "expected a Reading.* got 'x'"),
         (lambda: analysis.rollout(TALKING), ValueError, "talking heads"),
         (lambda: analysis.rollout(random_attention(2, 3, 3), residual=2), ValueError, "residual: .* got 2"),
         (lambda: analysis.rollout(random_attention(3, 3)), ValueError, "attention: expected shape"),

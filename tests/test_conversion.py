@@ -52,7 +52,7 @@ def test_every_format_to_every_other(source, form, tmp_path):
     path = target_of(form, tmp_path / "target")
     head = bert.masked_lm and bert.masked_lm.masked_lm
     if form == "huggingface" and head and head.layer_norm.epsilon != bert.encoder.layer_norm_epsilon:
-        with pytest.raises(ValueError, match="masked-LM head with another activation or epsilon"):
+        with pytest.raises(ValueError, match="masked-LM head .*activation or epsilon"):
             be.convert(source, path, form)
         assert not path.exists()
         return
@@ -110,7 +110,7 @@ def test_the_commands(tmp_path, capsys):
     assert cli.main(["convert", str(folder), str(target), "--overwrite", "--format", "huggingface"]) == 0
     assert checkpoints.recognise(target) == "huggingface"
     assert cli.main(["convert", str(tmp_path / "nowhere"), str(tmp_path / "x")]) == 1
-    assert "expected a directory, file or prefix" in capsys.readouterr().err
+    assert "expected an existing directory, file or prefix" in capsys.readouterr().err
 
 
 def test_what_is_left_behind_is_reported(tmp_path, capsys):

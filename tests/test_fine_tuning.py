@@ -908,7 +908,7 @@ WRONG = {
     "a diverging loss": (
         {"learning_rate": 1.0, "global_clipnorm": None, "epochs": 40},
         FloatingPointError,
-        "learning_rate below 1.*global_clipnorm=1.0",
+        "loss: .*nan.* learning_rate below",
     ),
 }
 
@@ -1030,7 +1030,7 @@ except OSError as error:
 def test_a_full_disk_is_reported_and_the_last_checkpoint_stays(tmp_path):
     program = FULL.format(here=str(Path(__file__).parent))
     done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
-    assert str(tmp_path / "state.safetensors") in done.stdout and "room" in done.stdout
+    assert str(tmp_path / "state.safetensors") in done.stdout and "disk space" in done.stdout
     assert [file.name for file in tmp_path.iterdir()] == ["state.safetensors"]
     assert len(state.read_metadata(tmp_path / "state.safetensors")["segments"]) == 2
 

@@ -69,9 +69,9 @@ def test_fill_mask_says_what_it_needs(tmp_path):
     saved(transformers.BertForMaskedLM, tmp_path)
     bert = be.load(tmp_path)
     assert [len(answers) for answers in bert.fill_mask("the [MASK] [MASK]", "on [MASK]", top_k=2)] == [2, 2, 2]
-    with pytest.raises(ValueError, match=r"needs a \[MASK\]"):
+    with pytest.raises(ValueError, match=r"\[MASK\]"):
         bert.fill_mask("the cat")
-    with pytest.raises(ValueError, match="reads 13"):
+    with pytest.raises(ValueError, match="at most 13 tokens"):
         bert.fill_mask("the [MASK] " * 9)
 
 

@@ -447,7 +447,7 @@ def test_errors_name_file_and_field(damage, tmp_path):
 
 
 def test_missing_files_are_reported(tmp_path):
-    with pytest.raises(FileNotFoundError, match="expected a directory, file or prefix") as caught:
+    with pytest.raises(FileNotFoundError, match="expected an existing directory, file or prefix") as caught:
         be.load(tmp_path / "nowhere")
     assert_one_error(caught.value)
     (tmp_path / "empty").mkdir()
@@ -461,7 +461,7 @@ def test_a_pickle_is_never_opened(tmp_path):
     (directory / "pytorch_model.bin").write_bytes(poison)
     assert be.load(directory).encoder.num_layers == tiny_bert.L  # beside safetensors it does not matter
     (directory / "model.safetensors").unlink()
-    with pytest.raises(FileNotFoundError, match="can execute arbitrary code"):
+    with pytest.raises(FileNotFoundError, match="pytorch_model.bin can"):
         be.load(directory)
 
 

@@ -265,4 +265,4 @@ def test_help_says_what_is_removed_and_what_stays(capsys):
     with pytest.raises(SystemExit):
         cli.main(["student-copy", "--help"])
     shown = capsys.readouterr().out
-    assert all(word in shown for word in ("Removed", "stay", "--force", "--only", "not for exams", "examples:"))
+    assert all(word in shown for word in ("omit", "stay", "--force", "--only", "not for exams", "examples:"))

@@ -117,7 +117,7 @@ def test_what_is_written_is_read_back_to_the_bit(form, kind, tmp_path):
     if (form, kind) in NOT_STORED:
         with pytest.raises(ValueError, match=NOT_STORED[form, kind]) as error:
             be.save_checkpoint(bert, target, form)
-        assert 'format="bertedu"' in str(error.value)
+        assert '"bertedu"' in str(error.value)
         assert not list((tmp_path / "new").iterdir())
         return
     assert be.save_checkpoint(bert, target, form) == target
@@ -150,7 +150,7 @@ def test_what_was_there_stays(form, tmp_path):
     bert = a_bert()
     target = tmp_path / NAMES[form]
     be.save_checkpoint(bert, target, form)
-    with pytest.raises(FileExistsError, match=r"[Cc]hoose another path, or replace it with overwrite=True"):
+    with pytest.raises(FileExistsError, match=r"Choose another path, or pass overwrite=True"):
         be.save_checkpoint(bert, target, form)
     other = strong(a_bert(num_layers=1).encoder)
     be.save_checkpoint(be.Bert(bert.tokenizer, other), target, form, overwrite=True)
@@ -189,7 +189,7 @@ def test_wrong_arguments(tmp_path):
     with pytest.raises(ValueError, match=r'expected the suffix "\.keras"'):
         be.save_checkpoint(a_bert(), tmp_path / "a", "keras")
     bert.classifier = bert.classifier_for(2)
-    with pytest.raises(ValueError, match="classifier: expected the model"):
+    with pytest.raises(ValueError, match="classifier: expected a head"):
         be.save_checkpoint(bert, tmp_path / "a")
     assert not list(tmp_path.iterdir())
 
@@ -307,7 +307,11 @@ DAMAGED = {
     ),
     "cut weights": (cut("model.safetensors"), ValueError, "model.safetensors is damaged or truncated"),
     "cut configuration": (cut("bertedu.json"), ValueError, r"bertedu\.json: expected JSON"),
-    "a later format": (change_json("bertedu.json", lambda c: c.update(format=3)), ValueError, "format.*3.*[Uu]pgrade"),
+    "a later format": (
+        change_json("bertedu.json", lambda c: c.update(format=3)),
+        ValueError,
+        "format.*3.*[Uu]p(grad|dat)e",
+    ),
     "no sizes": (change_json("bertedu.json", lambda c: c.pop("encoder")), ValueError, "expected the field 'encoder'"),
     "unknown argument": (
         change_json("bertedu.json", lambda c: c["encoder"].update(x=1)),
