@@ -116,6 +116,7 @@ def test_weights_that_are_not_finite_warn_with_the_tensor_s_name(value):
     arrays["layer_1/output_layer_norm/gamma"][2] = value
     with pytest.warns(UserWarning, match="layer_1/output_layer_norm/gamma"):
         fill(variables, arrays)
+    np.testing.assert_array_equal(variables["layer_1/output_layer_norm/gamma"][2], value)  # loaded as it is
 
 
 def test_large_but_finite_weights_do_not_warn():

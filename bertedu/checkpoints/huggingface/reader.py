@@ -126,5 +126,5 @@ def left_behind(path: Path) -> list[str]:
 
 def tensor_files(directory: Path) -> list[Path]:
     """Return a list of the safetensors files of `directory`: one, or the shards that its index lists."""
-    pickle = f" {PICKLE} can run any code when read. Save it as safetensors (transformers: model.save_pretrained)."
+    pickle = f" {PICKLE} can execute arbitrary code. Save it as safetensors (transformers: model.save_pretrained)."
     return weight_files(directory, WEIGHTS, INDEX, pickle if (directory / PICKLE).is_file() else "")
