@@ -215,7 +215,7 @@ def test_a_failure_in_the_middle_leaves_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (ImportError("no module"), r'pip install "bertedu\[export\]"'),
+        (ImportError("no module"), r'pip install -e "\.\[export\]"'),
         (tf.errors.NotFoundError(None, None, "undefined symbol: _ZN"), "does not fit TensorFlow .*undefined symbol"),
     ],
     ids=["missing", "of another version"],

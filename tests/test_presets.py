@@ -46,7 +46,7 @@ def test_unknown_names_are_corrected():
     "source", ["nowhere/at/all", "/nowhere", "./nowhere", "..nowhere", "~/nowhere", Path("a") / "b"]
 )
 def test_missing_directories_are_not_taken_for_presets(source):
-    with pytest.raises(FileNotFoundError, match="expected a directory, file or prefix"):
+    with pytest.raises(FileNotFoundError, match="expected an existing directory, file or prefix"):
         be.load(source)
 
 
