@@ -7,7 +7,7 @@ A table has a rule for every field that the writers of a format are known to wri
     IGNORED                                        accept any value, because it does not change the numbers
     **for_all("one another", FLAG)                 several fields with the same rule
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import reprlib

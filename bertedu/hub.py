@@ -2,7 +2,7 @@
 
 A file is taken from an installed Python package, else from the cache, else from the Hub at a pinned revision. Where all
 of them fail, the error lists what was tried and how to download the files by hand.
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import fnmatch

@@ -1,7 +1,7 @@
 """Presets: published BERTs by short names.
 
 A preset is loaded from an installed Python package, the Hugging Face cache, or the Hub at a pinned revision, in this
-order (see `hub`). `print(be.presets.describe())` lists all presets. Chapter: notebooks/10_checkpoints.ipynb.
+order (see `hub`). `print(be.presets.describe())` lists all presets. Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import dataclasses

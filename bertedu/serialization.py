@@ -1,7 +1,7 @@
 """`get_config` and `from_config` of layers, derived from the signatures of their constructors.
 
 An argument `x` is stored as `self.x` and in the configuration under "x". Layers, initializers and classes are
-serialized as in Keras. Chapter: notebooks/10_checkpoints.ipynb.
+serialized as in Keras. Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 SHOTS = {  # name: notebook, code of the cell, selector in its output, height of the window
     "start_here": ("00_start_here", "reading.show()", ".be-model", 1190),
-    "training": ("11_fine_tuning", "history = be.fine_tune(", "img", 900),
+    "training": ("10_fine_tuning", "history = be.fine_tune(", "img", 900),
     "explorer": ("12_visualize_attention", "be.explorer(bert", ".be-explorer", 1190),
 }
 SCROLLED = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer"

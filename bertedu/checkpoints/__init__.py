@@ -1,7 +1,7 @@
 """Reading and writing checkpoints. Each format is a module or package.
 
 `formats` defines their interface and lists them; `assembly` and `strict` check and fill a model, for all formats.
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from bertedu.checkpoints.conversion import convert  # noqa: F401

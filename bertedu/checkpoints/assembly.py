@@ -1,6 +1,6 @@
 """From a checkpoint's description to a model: check its tensors, build the model and fill it. Shared by all formats.
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from typing import Any, NamedTuple

@@ -1,6 +1,6 @@
 """Helpers of all formats: tensors and weights by name, the files that an index lists, and the checks of writers.
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Configurations of bertedu's own models in bertedu.json and `.keras` files, checked field by field.
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from typing import Any

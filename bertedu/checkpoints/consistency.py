@@ -1,6 +1,6 @@
 """Reading a checkpoint consistently: no link leads out of its directory, and no two versions are mixed.
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import contextlib

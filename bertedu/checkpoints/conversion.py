@@ -2,7 +2,7 @@
 
     bertedu convert SOURCE TARGET --format huggingface
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from collections.abc import Sequence

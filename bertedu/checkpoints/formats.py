@@ -1,7 +1,7 @@
 """The formats of checkpoints: the interface of a reader, and the tables of all readers and writers.
 
 CONTRIBUTING.md ("A format of checkpoints") describes how to add one.
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from collections.abc import Callable

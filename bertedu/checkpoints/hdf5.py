@@ -1,7 +1,7 @@
 """Keras' HDF5 files: arrays stored in the file itself, uncompressed and contiguous.
 
 HDF5 can refer to other files: by soft and external links, external storage and virtual datasets. Files with any of
-these are refused. Chapter: notebooks/10_checkpoints.ipynb.
+these are refused. Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import contextlib

@@ -2,7 +2,7 @@
 
     bertedu inspect SOURCE
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import dataclasses

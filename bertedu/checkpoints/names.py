@@ -9,7 +9,7 @@
 The layers are the keys of `GOOGLE`, `GOOGLE_MASKED_LM` and `GOOGLE_LAYER`; `strict.model_shapes` returns the paths of
 all weights. `masked_lm/output_bias` belongs to no layer: add it to `Names` itself.
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import re

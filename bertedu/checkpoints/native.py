@@ -1,7 +1,7 @@
 """bertedu's own format: a directory of bertedu.json, model.safetensors and tokenizer.json, for any model, bit for bit.
 
 bertedu.json has the arguments of the model's parts, model.safetensors the weights by path. Nothing in a directory is
-executed: see `objects`. Chapter: notebooks/10_checkpoints.ipynb.
+executed: see `objects`. Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from pathlib import Path

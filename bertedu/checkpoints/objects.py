@@ -2,7 +2,7 @@
 
 Keras' loader builds any object that a configuration names. This module builds only the classes below, looks names up
 only in the tables below and among the user's own (`bertedu.register`), and checks all arguments. Chapter:
-notebooks/10_checkpoints.ipynb.
+notebooks/11_checkpoints.ipynb.
 """
 
 from collections.abc import Callable, Collection, Sequence

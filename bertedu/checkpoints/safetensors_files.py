@@ -1,6 +1,6 @@
 """safetensors files: list the tensors without reading them, and read single tensors.
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from pathlib import Path

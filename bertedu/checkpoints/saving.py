@@ -1,6 +1,6 @@
 """`save_checkpoint`: write a `Bert` in one of the formats, atomically.
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from pathlib import Path

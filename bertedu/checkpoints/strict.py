@@ -2,7 +2,7 @@
 
 A reader lists its tensors (`TensorInfo`), `check` compares their names, dtypes and shapes with the configured model
 before anything is allocated, and `fill` reads them into the model's weights.
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import math

@@ -8,7 +8,7 @@ model      precision, loss and optimizer                recipe     `fine_tune`
 callbacks  Keras' callbacks in several calls of `fit`   evaluation predictions, mistakes, calibration
 state      training checkpoints
 
-Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.2. Chapter: notebooks/11_fine_tuning.ipynb.
+Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.2. Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
 # In reading order.

@@ -1,7 +1,7 @@
 """Batches of texts of similar length, padded to their longest text, which makes fine-tuning several times faster.
 
 The time of a batch depends on its padded length. Sentences are short and the limit is long, so padding all of them to
-the limit would waste most of the time. Chapter: notebooks/11_fine_tuning.ipynb.
+the limit would waste most of the time. Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
 from collections.abc import Sequence

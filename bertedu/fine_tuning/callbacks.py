@@ -1,6 +1,6 @@
 """Keras callbacks, called as in a single `fit`, although a run consists of many calls of `fit` and may resume.
 
-Chapter: notebooks/11_fine_tuning.ipynb.
+Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
 from collections.abc import Iterable, Sequence

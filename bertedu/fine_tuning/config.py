@@ -1,6 +1,6 @@
 """`TrainingConfig`: the arguments of `fine_tune` that the result depends on, checked.
 
-Chapter: notebooks/11_fine_tuning.ipynb.
+Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
 import dataclasses

@@ -1,7 +1,7 @@
 """Evaluation of a trained classifier: predictions, mistakes, confusion matrix and calibration.
 
 Calibration after Guo et al. 2017 (https://arxiv.org/abs/1706.04599), section 2.
-Chapter: notebooks/11_fine_tuning.ipynb.
+Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Examples: labelled texts, encoded and checked before training starts.
 
-Chapter: notebooks/11_fine_tuning.ipynb.
+Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
 import dataclasses

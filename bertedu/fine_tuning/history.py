@@ -1,6 +1,6 @@
 """`History`: the metrics of a training run, and all settings that are needed to repeat it.
 
-Chapter: notebooks/11_fine_tuning.ipynb.
+Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """The model and the settings of a training run, and the settings that predictions must repeat.
 
-Chapter: notebooks/11_fine_tuning.ipynb.
+Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
 import dataclasses

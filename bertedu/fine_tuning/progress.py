@@ -1,6 +1,6 @@
 """Progress of a training run: a bar in a terminal, a live loss curve in a notebook.
 
-Chapter: notebooks/11_fine_tuning.ipynb.
+Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
 import math

@@ -12,7 +12,7 @@ and random states are restored, so the remaining steps are the same as in an uni
 
 Files and folders are replaced atomically (`files.replacing`). `history.differences` compares the settings in the
 checkpoint with those of the current call, `model.Training.describe` lists them, and `callbacks` forwards the segments
-to the user's callbacks as one run. Chapter: notebooks/11_fine_tuning.ipynb.
+to the user's callbacks as one run. Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
 import time

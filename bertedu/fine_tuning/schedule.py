@@ -5,7 +5,7 @@
 
 Adam has bias correction: without it, the first steps are far too large, and fine-tuning on small sets sometimes fails
 (Mosbach et al. 2021, https://arxiv.org/abs/2006.04884; Zhang et al. 2021, https://arxiv.org/abs/2006.05987).
-Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), appendix A.3. Chapter: notebooks/11_fine_tuning.ipynb.
+Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), appendix A.3. Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
 from typing import Any

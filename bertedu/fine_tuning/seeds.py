@@ -1,7 +1,7 @@
 """Training runs with several seeds, which determine the initial head and the order of the texts.
 
 On small sets, results of runs that differ only in their seed can vary by several percent (Dodge et al. 2020,
-https://arxiv.org/abs/2002.06305), so report the mean of several. Chapter: notebooks/11_fine_tuning.ipynb.
+https://arxiv.org/abs/2002.06305), so report the mean of several. Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
 import dataclasses

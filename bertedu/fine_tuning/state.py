@@ -3,7 +3,7 @@
 A checkpoint contains the weights, the states of dropout's random generators, the optimizer's variables, the state of
 callbacks, and the history so far. It is one safetensors file, which replaces the previous one
 atomically, so a complete file exists at any time. Arrays are named by the paths of their
-variables; in version 0.1, by numbers. Chapter: notebooks/11_fine_tuning.ipynb.
+variables; in version 0.1, by numbers. Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
 import contextlib

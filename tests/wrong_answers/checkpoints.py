@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of chapter 10, each with a part of the feedback that it must get."""
+"""Wrong answers to the exercises of chapter 11, each with a part of the feedback that it must get."""
 
 import json
 import math

@@ -1,7 +1,7 @@
 """Hugging Face directories: config.json, model.safetensors, vocab.txt or tokenizer.json; sentence-transformers' too.
 
 Modules: `names` (tensors and arguments), `settings` (every field of the JSON files), `reader`, `heads`, `tokenizer`,
-`embedding` (the files of sentence-transformers) and `writer`. Chapter: notebooks/10_checkpoints.ipynb.
+`embedding` (the files of sentence-transformers) and `writer`. Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from bertedu.checkpoints.huggingface.names import from_hf  # noqa: F401

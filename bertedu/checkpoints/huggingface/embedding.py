@@ -1,6 +1,6 @@
 """Read the files of sentence-transformers: modules.json and the settings of `embed`.
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Heads of a Hugging Face checkpoint: which are loaded, and their arguments from config.json.
 
 config.json decides (`architectures`, `problem_type`), not the names of the tensors: the head of a token classifier is
-named "classifier" too. Chapter: notebooks/10_checkpoints.ipynb.
+named "classifier" too. Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import warnings

@@ -1,6 +1,6 @@
 """Hugging Face's names of weights and activations, and the shapes in which it stores weights.
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import math

@@ -1,7 +1,7 @@
 """Read a Hugging Face directory: the architecture from config.json, the weights from safetensors files.
 
 Reading is strict: each weight needs its tensor, and each tensor must be a weight or part of a head that is not loaded.
-Pickled weights are refused, because reading them runs code. Chapter: notebooks/10_checkpoints.ipynb.
+Pickled weights are refused, because reading them runs code. Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from pathlib import Path

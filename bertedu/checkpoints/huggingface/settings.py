@@ -1,7 +1,7 @@
 """Rules for the fields of a Hugging Face directory's JSON files; see `fields`.
 
 The fields are those that transformers 2 to 5 and sentence-transformers 2 to 6 write.
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from typing import Any

@@ -4,7 +4,7 @@
     tokenize_chinese_chars: tokenizer_config.json, else their defaults; from tokenizer.json
                                                           only for a class without these arguments
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from pathlib import Path

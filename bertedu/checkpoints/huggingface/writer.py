@@ -1,7 +1,7 @@
 """Write Hugging Face directories, for `transformers.AutoModel`, `AutoTokenizer` and sentence-transformers.
 
 The format cannot store talking heads, gated feed-forward layers, factorized embeddings or pre-norm. Chapter:
-notebooks/10_checkpoints.ipynb.
+notebooks/11_checkpoints.ipynb.
 """
 
 from pathlib import Path

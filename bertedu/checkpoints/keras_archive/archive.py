@@ -5,7 +5,7 @@ Keras' loader builds whatever a configuration names. This module accepts only th
     BertEncoder, BertPretrainer, BertClassifier                     as `save_checkpoint` and `model.save` write them
     InputLayer -> (BertPreprocessor ->) one of these                a functional model around them
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import contextlib

@@ -3,7 +3,7 @@
     transformer_layers/transformer_encoder_1/attention/query_dense/vars/0
 
 Attributes are visited in alphabetical order, and a layer is stored where it occurs first. In a list, a layer's name is
-its class and a number. Keras 3.10 and 3.15 agree. Chapter: notebooks/10_checkpoints.ipynb.
+its class and a number. Keras 3.10 and 3.15 agree. Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import re

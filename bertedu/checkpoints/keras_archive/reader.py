@@ -1,7 +1,7 @@
 """Read and write `.keras` files for `keras.models.load_model`, with the tokenizer in the same archive.
 
 A `.keras` file is a zip archive of a configuration, which names every object to build, and of weights. `archive` checks
-the configuration; the weights are matched by path. Chapter: notebooks/10_checkpoints.ipynb.
+the configuration; the weights are matched by path. Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import json

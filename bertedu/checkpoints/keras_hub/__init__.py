@@ -1,6 +1,6 @@
 """KerasHub's formats: presets, written by `save_to_preset`, and single `.weights.h5` files.
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from bertedu.checkpoints.keras_hub.files import recognises, tensors  # noqa: F401

@@ -2,7 +2,7 @@
 
 A preset has up to three copies of a configuration: task.json contains those of the backbone and the preprocessor, and
 both contain the tokenizer's. KerasHub uses one of them, depending on the class that loads the preset; here copies that
-disagree are refused. metadata.json is not needed. Chapter: notebooks/10_checkpoints.ipynb.
+disagree are refused. metadata.json is not needed. Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import warnings

@@ -1,6 +1,6 @@
 """Find and list the tensors of a KerasHub model: presets, shards, and single `.weights.h5` files.
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """KerasHub's names of weights: the paths of the Python objects that hold them.
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import re

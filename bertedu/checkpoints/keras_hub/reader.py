@@ -6,7 +6,7 @@ from the shapes, including the number of heads, because attention kernels have t
 
 KerasHub's peculiarities are kept: `lowercase` does not strip accents (but KerasHub also folds "ß" to "ss", unlike
 bertedu), and its masked-LM head has the exact GELU and epsilon 1e-5, unlike its encoder.
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import functools

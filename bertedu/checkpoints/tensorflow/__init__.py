@@ -1,6 +1,6 @@
 """TensorFlow's formats: checkpoints (TF1 and TF2), and TensorFlow Hub's SavedModels, which contain one.
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from bertedu.checkpoints.tensorflow.files import recognises, tensors  # noqa: F401

@@ -1,6 +1,6 @@
 """bert_config.json beside a TensorFlow checkpoint: its fields, and the encoder that they describe.
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Find and list the tensors of a TensorFlow checkpoint, and read them once its index has been checked.
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import re

@@ -1,6 +1,6 @@
 """Build and save TensorFlow objects with the call interface of TensorFlow Hub's SavedModels.
 
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from collections.abc import Callable, Iterable

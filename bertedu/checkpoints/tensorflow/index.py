@@ -2,7 +2,7 @@
 
 TensorFlow's reader aborts the process at an invalid shape, and allocates the stated sizes before it reads the data. So
 this module parses the index first: a sorted table in LevelDB's format, whose values are protocol buffers.
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import math

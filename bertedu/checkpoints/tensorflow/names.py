@@ -1,7 +1,7 @@
 """Names of weights in TensorFlow's checkpoints: google-research/bert's (TF1) and tf-models' (TF2).
 
 tf-models' encoders of both generations, its pretrainer, classifiers and scaffold, and the Hub's SavedModels all share
-the names in `TF2` and `TF2_LAYER`. Chapter: notebooks/10_checkpoints.ipynb.
+the names in `TF2` and `TF2_LAYER`. Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import re

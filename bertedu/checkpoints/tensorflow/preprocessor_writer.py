@@ -5,7 +5,7 @@
     model.bert_pack_inputs([model.tokenize(a), model.tokenize(b)], seq_length=T)      the same, for pairs
 
 bertedu's tokenizer is a Rust library, which a graph cannot contain, so the graph uses tensorflow-text's.
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import tempfile

@@ -6,7 +6,7 @@ classifiers and scaffold, and in TensorFlow Hub's SavedModels: one table of name
 tensors' shapes; the number of heads of a TF1 checkpoint comes from bert_config.json.
 
 Nothing in a checkpoint is executed. Settings that it does not contain default to those of all published BERTs:
-post-norm, epsilon 1e-12, and the tanh approximation of GELU. Chapter: notebooks/10_checkpoints.ipynb.
+post-norm, epsilon 1e-12, and the tanh approximation of GELU. Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import functools

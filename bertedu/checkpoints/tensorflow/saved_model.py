@@ -3,7 +3,7 @@
 A SavedModel is a program and its weights. The program is never run: the weights are a checkpoint in variables/, the
 vocabulary is in assets/. Only the program contains the activation, which is assumed to be the tanh approximation of
 GELU, as in all of Google's BERTs; `saved_model_writer` adds files that state it. Chapter:
-notebooks/10_checkpoints.ipynb.
+notebooks/11_checkpoints.ipynb.
 """
 
 from pathlib import Path

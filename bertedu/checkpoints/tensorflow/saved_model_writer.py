@@ -5,7 +5,7 @@
     model.mlm(inputs + masked_lm_positions)     the same without default, and mlm_logits
 
 A SavedModel is a program, traced by TensorFlow, and its weights. It runs without Keras and without this package.
-Chapter: notebooks/10_checkpoints.ipynb.
+Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from pathlib import Path

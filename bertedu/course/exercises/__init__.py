@@ -29,8 +29,8 @@ CHAPTERS = (
     pooling,
     masked_lm,
     classification,
-    checkpoints,
     fine_tuning,
+    checkpoints,
     visualize_attention,
     talking_heads,
 )

@@ -1,4 +1,4 @@
-"""Exercises of notebooks/10_checkpoints.ipynb."""
+"""Exercises of notebooks/11_checkpoints.ipynb."""
 
 import json
 import math

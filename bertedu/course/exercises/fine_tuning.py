@@ -1,4 +1,4 @@
-"""Exercises of notebooks/11_fine_tuning.ipynb."""
+"""Exercises of notebooks/10_fine_tuning.ipynb."""
 
 import math
 
