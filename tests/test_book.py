@@ -37,7 +37,8 @@ def picture(alt):
 def chapter(tmp_path):
     cells = [
         nbformat.v4.new_markdown_cell(
-            "# 7 · Small\n\n**What\nis it?** See [that](../data/README.md), [00](00_a.ipynb)."
+            "# 7 · Small\n\n**What\nis it?** See [that](../data/README.md), [00](00_a.ipynb), "
+            "[names](../docs/names.md#a)."
         ),
         nbformat.v4.new_code_cell("reading.show()", outputs=[picture("every head"), picture("another")]),
     ]
@@ -47,9 +48,9 @@ def chapter(tmp_path):
 
 
 def test_a_page_has_pictures_with_words_and_links_within_the_book(chapter):
-    page = build_book.page_of(chapter, [], {"00_a.ipynb"})
+    page = build_book.page_of(chapter, [], {"00_a.ipynb", "../docs/names.md"})
     assert page.cells[1].metadata.mystnb == {"image": {"alt": "another"}}
-    assert "See that, [00](00_a.ipynb)." in page.cells[0].source
+    assert "See that, [00](00_a.ipynb), [names](../docs/names.md#a)." in page.cells[0].source
     assert 'href="../_static/notebooks/07_small.ipynb" download' in page.cells[0].source
     assert build_book.question_of(page) == ("7 · Small", "What is it?")
 

@@ -16,10 +16,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """A course of three notebooks."""
+def checkout(tmp_path, monkeypatch):
+    """A checkout with a course of three notebooks."""
+    (tmp_path / "notebooks").mkdir()
     for name in ("00_start_here", "03_attention", "03_more_attention"):
-        (tmp_path / f"{name}.ipynb").write_text("{}")
+        (tmp_path / "notebooks" / f"{name}.ipynb").write_text('{"cells": [], "metadata": {}}')
+    monkeypatch.setattr(common, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(common, "NOTEBOOKS", tmp_path / "notebooks")
     return tmp_path
 
 
@@ -94,21 +97,24 @@ def test_wrong_arguments_show_the_usage(arguments, capsys):
         ("03_m", "03_more_attention.ipynb"),
     ],
 )
-def test_notebook_is_found_by_path_name_and_number(folder, monkeypatch, typed, name):
-    monkeypatch.chdir(folder.parent)
-    assert common.find_notebook(typed, folder) == (folder / name).resolve()
+def test_notebook_is_found_by_path_name_and_number(checkout, monkeypatch, typed, name):
+    monkeypatch.chdir(checkout)
+    assert common.find_notebook(typed) == (checkout / "notebooks" / name).resolve()
 
 
-def test_own_notebook_is_found_by_path(folder, tmp_path_factory):
+def test_own_notebook_is_found_by_path_and_opened_itself(checkout, started, tmp_path_factory):
     own = tmp_path_factory.mktemp("own") / "mine.ipynb"
     own.write_text("{}")
-    assert common.find_notebook(str(own), folder) == own.resolve()
+    assert common.find_notebook(str(own)) == own.resolve()
+    cli.main(["lab", str(own)])
+    assert f"--ServerApp.root_dir={own.parent}" in started[0][0]
+    assert not (checkout / "my_notebooks").exists()
 
 
 @pytest.mark.parametrize(("typed", "problem"), [("12", "no notebook matches"), ("03", "several notebooks match")])
-def test_missing_and_ambiguous_notebooks_list_the_names(folder, typed, problem):
+def test_missing_and_ambiguous_notebooks_list_the_names(checkout, typed, problem):
     with pytest.raises(common.UsageError, match=problem) as raised:
-        common.find_notebook(typed, folder)
+        common.find_notebook(typed)
     assert "03_more_attention" in str(raised.value)
 
 
@@ -118,18 +124,21 @@ def test_installation_without_a_checkout_says_where_notebooks_come_from(tmp_path
     assert "Clone the repository" in capsys.readouterr().err
 
 
-def test_missing_jupyterlab_says_what_to_install(folder, monkeypatch, capsys):
+def test_missing_jupyterlab_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setattr(common, "is_installed", lambda module: module != "jupyterlab")
-    assert cli.main(["lab", "--dir", str(folder)]) == 1
+    assert cli.main(["lab"]) == 1
     assert 'pip install -e ".[course]"' in capsys.readouterr().err
 
 
-def test_folder_that_is_not_there_is_named(capsys):
-    assert cli.main(["lab", "--dir", "no/such/folder"]) == 1
-    assert "--dir: expected a folder, got no/such/folder" in capsys.readouterr().err
+def test_file_in_the_place_of_the_folder_is_named(checkout, capsys):
+    (checkout / "taken").write_text("")
+    assert cli.main(["lab", "--dir", str(checkout / "taken")]) == 1
+    error = capsys.readouterr().err
+    assert str(checkout / "taken") in error and "--dir" in error
 
 
-def test_lab_listens_on_this_machine_only_and_keeps_the_token(folder, started):
+def test_lab_listens_on_this_machine_only_and_keeps_the_token(checkout, started, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("own")
     cli.main(["lab", "--dir", str(folder), "--no-browser", "--port", "9123"])
     ((command, _),) = started
     assert command[:3] == [sys.executable, "-m", "jupyterlab"]
@@ -141,28 +150,23 @@ def test_lab_listens_on_this_machine_only_and_keeps_the_token(folder, started):
     assert not any("token" in argument or "password" in argument for argument in command)
 
 
-def test_course_opens_with_the_whole_checkout_as_root(started, monkeypatch, folder):
-    notebooks = folder / "notebooks"
-    notebooks.mkdir()
-    (notebooks / "00_start_here.ipynb").write_text("{}")
-    monkeypatch.setattr(common, "CHECKOUT", folder)
-    monkeypatch.setattr(common, "NOTEBOOKS", notebooks)
+def test_working_copy_opens_with_the_whole_checkout_as_root(checkout, started):
     cli.main(["lab"])
     ((command, _),) = started
-    assert f"--ServerApp.root_dir={folder}" in command
-    assert "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb" in command
+    assert f"--ServerApp.root_dir={checkout}" in command
+    assert "--LabApp.default_url=/lab/tree/my_notebooks/00_start_here.ipynb" in command
 
 
-def test_address_is_promised_where_no_browser_can_open(folder, started, monkeypatch, capsys):
+def test_address_is_promised_where_no_browser_can_open(checkout, started, monkeypatch, capsys):
     monkeypatch.setattr(lab, "can_open_browser", lambda: False)
-    cli.main(["lab", "--dir", str(folder)])
+    cli.main(["lab"])
     assert "--no-browser" in started[0][0]
     assert "Open the address with the token" in capsys.readouterr().out
 
 
-def test_browser_opens_where_it_can(folder, started, monkeypatch, capsys):
+def test_browser_opens_where_it_can(checkout, started, monkeypatch, capsys):
     monkeypatch.setattr(lab, "can_open_browser", lambda: True)
-    cli.main(["lab", "--dir", str(folder)])
+    cli.main(["lab"])
     assert "--no-browser" not in started[0][0]
     assert "Open the address with the token" not in capsys.readouterr().out
 

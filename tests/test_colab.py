@@ -1,5 +1,6 @@
 """Notebooks for Colab: the wheel is valid, and the setup cell installs it without changing other packages."""
 
+import ast
 import base64
 import csv
 import hashlib
@@ -344,6 +345,25 @@ def test_links_of_a_copy_are_quoted_and_lead_to_the_repository():
     made = colab.make(nbformat.v4.new_notebook(cells=[cell]), "o/n", "main", "colab/x.ipynb")
     base = "https://colab.research.google.com/github/o/n/blob/main"
     assert sources(made)[-1] == f"[a]({base}/colab/b%22c.ipynb) [d]({base}/data/e%20f.md)"
+
+
+def test_diagrams_become_outputs(tmp_path):
+    (tmp_path / "diagrams").mkdir()
+    (tmp_path / "diagrams" / "head.svg").write_text("<svg>'\"</svg>")
+    pictures = "![One head](diagrams/head.svg)", "![Not there](diagrams/none.svg)"
+    cells = [{"cell_type": "markdown", "id": "m", "metadata": {}, "source": [f"Look:\n\n{pictures[0]}\n\nSee?"]}]
+    cells.append({"cell_type": "markdown", "id": "n", "metadata": {}, "source": [pictures[0]]})
+    cells.append({"cell_type": "markdown", "id": "o", "metadata": {}, "source": [pictures[1]]})
+    original = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
+    made = colab.make(original, "o/n", "main", "x.ipynb", tmp_path)
+    nbformat.validate(nbformat.from_dict(made))
+    text, first, second, missing = made["cells"][2:]
+    assert "".join(text["source"]).split() == ["Look:", "See?"]
+    for cell in first, second:
+        assert cell["outputs"][0]["data"] == {"image/svg+xml": "<svg>'\"</svg>", "text/plain": "One head"}
+        (call,) = [node for node in ast.walk(ast.parse("".join(cell["source"]))) if isinstance(node, ast.Call)]
+        assert ast.literal_eval(call.args[0]) == "<svg>'\"</svg>"
+    assert missing["source"] == [pictures[1]]
 
 
 def test_the_copy_of_a_copy_has_each_id_once():

@@ -84,6 +84,7 @@ def test_nothing_is_hidden(path):
         assert "%%capture" not in cell.source
         assert "filterwarnings" not in cell.source
         assert "simplefilter" not in cell.source
+        assert "NBVAL" not in cell.source.upper()  # a tag of the cell: nbval-check-output
 
 
 def test_no_public_name_is_redefined(path):

@@ -52,6 +52,15 @@ def chapter(tmp_path):
 # -- the real chapters -------------------------------------------------------------------------------------------------
 
 
+def test_diagrams_are_copied_along(tmp_path, chapter):
+    (chapter.parent / "diagrams").mkdir()
+    (chapter.parent / "diagrams" / "head.svg").write_text("<svg/>")
+    (chapter.parent / "diagrams" / "other.svg").write_text("<svg/>")
+    chapter.write_text(json.dumps(notebook(markdown("![a](diagrams/head.svg) ![b](diagrams/gone.svg)"))))
+    student_copy.write([chapter], tmp_path / "class")
+    assert [path.name for path in (tmp_path / "class" / "diagrams").iterdir()] == ["head.svg"]
+
+
 @each_notebook
 def test_no_solution_and_no_output_is_left(path):
     made = student_copy.without_solutions(notebooks.read(path))

@@ -166,7 +166,7 @@ def front_page(notebooks, view):
 def write_sources(source, views_folder):
     """Write the sources for Sphinx into an empty folder."""
     paths = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    names = {path.name for path in paths}
+    names = {path.name for path in paths} | {f"../docs/{name}.md" for name in DOCS}
     static = source / "_static"
     shutil.copytree(ROOT / "book" / "static", static)
     shutil.copytree(ROOT / "book" / "katex", static / "katex", ignore=shutil.ignore_patterns("README.md"))
@@ -179,6 +179,8 @@ def write_sources(source, views_folder):
         nbformat.write(notebooks[path], source / "notebooks" / path.name)
         shutil.copy(path, static / "notebooks")
         saved += [view["file"] for view in sum(views, [])]
+    for folder in (source / "notebooks", static / "notebooks"):
+        shutil.copytree(ROOT / "notebooks" / "diagrams", folder / "diagrams")
     for name in saved:
         shutil.copy(views_folder / name, static / "views")
     for name in DOCS:

@@ -92,11 +92,13 @@ def running_server(command, home):
 
 
 @contextlib.contextmanager
-def running_lab(notebook, home):
-    """Run `bertedu lab` on a notebook, and yield its address."""
-    command = [sys.executable, "-m", "bertedu_command", "lab", str(notebook), "--no-browser"]
-    with running_server([*command, "--dir", str(notebook.parent)], home) as server:
-        below = Path(notebook).relative_to(server["root_dir"]).as_posix()
+def running_lab(notebook, home, copies=None):
+    """Run `bertedu lab` on a notebook, or on the working copy in a folder of a chapter; yield its address."""
+    command = [sys.executable, "-m", "bertedu_command", "lab", "--no-browser"]
+    command += [notebook.name, "--dir", str(copies)] if copies else [str(notebook)]
+    with running_server(command, home) as server:
+        path = copies / notebook.name if copies else notebook
+        below = Path(path).resolve().relative_to(server["root_dir"]).as_posix()
         yield f"{server['url']}lab/tree/{below}?token={server['token']}"
 
 

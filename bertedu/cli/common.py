@@ -21,31 +21,29 @@ def is_installed(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
 
-def find_notebook(name: str | None = None, folder: Path | None = None) -> Path:
+def find_notebook(name: str | None = None) -> Path:
     """Return the path of a notebook.
 
     Args:
-        name: path, file name with or without its suffix, or the start of one, such as `03`. Defaults to the first
-            chapter.
-        folder: folder to search. Defaults to the course's notebooks.
+        name: path; or of a chapter, the file name with or without its suffix, or the start of it, such as `03`.
+            Defaults to the first chapter.
 
     Raises:
         UsageError: no notebook matches, or several do.
     """
     if name and Path(name).is_file():
         return Path(name).resolve()
-    folder = folder or NOTEBOOKS
-    if not folder.is_dir():
+    if not NOTEBOOKS.is_dir():
         advice = "Clone the repository, or pass the path of a notebook of your own."
-        raise UsageError(f"{folder}: expected the course's notebooks, which the wheel does not contain. {advice}")
-    present = sorted(folder.glob("*.ipynb"))
+        raise UsageError(f"{NOTEBOOKS}: expected the course's notebooks, which the wheel does not contain. {advice}")
+    present = sorted(NOTEBOOKS.glob("*.ipynb"))
     name = name or FIRST_NOTEBOOK
     matches = [path for path in present if name in (path.name, path.stem)]
     matches = matches or [path for path in present if path.name.startswith(Path(name).name)]
     if len(matches) != 1:
         problem = "several notebooks match" if matches else "no notebook matches"
         names = "\n  ".join(path.stem for path in present)
-        raise UsageError(f"{name!r}: {problem}. The notebooks in {folder} are:\n  {names}")
+        raise UsageError(f"{name!r}: {problem}. The chapters are:\n  {names}")
     return matches[0].resolve()
 
 

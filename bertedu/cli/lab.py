@@ -1,4 +1,14 @@
-"""Open the course in JupyterLab."""
+"""Open the course in JupyterLab.
+
+The chapters are opened as working copies without outputs, in my_notebooks/ in the checkout, which git ignores, or in
+the folder --dir. Copies are never replaced: where a chapter has changed since, its new version is put beside your copy,
+as in 03_attention_2.ipynb. To start a chapter over, move or delete your copy of it.
+
+examples:
+  bertedu lab                              the first chapter
+  bertedu lab 03                           chapter 3
+  bertedu lab --dir ~/bert                 working copies in a folder of your own
+  bertedu lab notebooks/03_attention.ipynb the chapter itself, with its outputs; any notebook by its path"""
 
 import os
 import subprocess
@@ -7,29 +17,30 @@ import webbrowser
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from . import common
+from . import common, working_copies
 
 JUPYTER_DEFAULTS = Path(__file__).resolve().parents[1] / "assets" / "jupyter"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of `bertedu lab`."""
-    parser.add_argument("notebook", nargs="?", help="path, name, or number such as 03 (default: the first chapter)")
+    parser.add_argument("notebook", nargs="?", help="chapter by name or number, or a path (default: the first chapter)")
     parser.add_argument("--port", type=int, help="first port to try (default: 8888)")
     parser.add_argument("--no-browser", action="store_true", help="print the address, without opening a browser")
-    parser.add_argument("--dir", help="folder of the notebooks (default: the course's)")
+    parser.add_argument("--dir", help="folder of your working copies (default: my_notebooks in the checkout)")
 
 
 def run(options: Namespace) -> int:
     """Run JupyterLab until it is stopped."""
-    folder = Path(options.dir).resolve() if options.dir else common.NOTEBOOKS
-    if options.dir and not folder.is_dir():
-        raise common.UsageError(f"--dir: expected a folder, got {options.dir}")
-    notebook = common.find_notebook(options.notebook, folder)
     if not common.is_installed("jupyterlab"):
         raise common.UsageError('JupyterLab is not installed here. Run: pip install -e ".[course]"')
+    if options.notebook and Path(options.notebook).is_file():
+        notebook = Path(options.notebook).resolve()
+    else:
+        folder = Path(options.dir or common.CHECKOUT / "my_notebooks").resolve()
+        notebook = working_copy(common.find_notebook(options.notebook), folder)
     # The root is the whole checkout, so that the package's source can be opened too.
-    root = next((path for path in (common.CHECKOUT, folder) if notebook.is_relative_to(path)), notebook.parent)
+    root = common.CHECKOUT if notebook.is_relative_to(common.CHECKOUT) else notebook.parent
     open_browser = not options.no_browser and can_open_browser()
     print(f"JupyterLab on {notebook.name}; Ctrl-C stops it.", flush=True)
     if not open_browser:
@@ -39,6 +50,19 @@ def run(options: Namespace) -> int:
         return subprocess.run(command, env=environment()).returncode
     # Replacing this process by JupyterLab lets Ctrl-C and signals reach it directly.
     return os.execve(command[0], command, environment())
+
+
+def working_copy(chapter: Path, folder: Path) -> Path:
+    """Return the path of the working copy of a chapter; bring the copies of all chapters up to date first."""
+    try:
+        offered = working_copies.update(sorted(chapter.parent.glob("*.ipynb")), folder)
+    except (OSError, ValueError) as error:
+        raise common.UsageError(
+            f"{folder}: the working copies cannot be written ({error}). Choose another: --dir"
+        ) from None
+    for path in offered:
+        print(f"This chapter has changed since your copy of it. The new version is beside it: {path}")
+    return folder / chapter.name
 
 
 def can_open_browser() -> bool:

@@ -66,7 +66,7 @@ def solution(name: str) -> None:
         hints = "is one more hint" if missing == 1 else "are two hints"
         _print(f'There {hints} first. Read it, then try again: hint("{name}").')
         return
-    show_code(f"A solution of {name}", list(enumerate(exercise.solution.strip().splitlines(), 1)))
+    show_code(f"A solution of {name}", exercise.solution.strip())
 
 
 def _print(text: str) -> None:

@@ -12,6 +12,7 @@ import lzma
 import os
 import posixpath
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -93,12 +94,16 @@ def write(
     path = path_in_repository(target)
     address = None if repository is None else address_of(repository, branch, path)
     original = notebook.read(source)
-    files.write_text(target, notebook.to_text(make(original, repository, branch, path)))
+    files.write_text(target, notebook.to_text(make(original, repository, branch, path, source.parent)))
     return Copy(target, address, lacks_head=address is None and needs_head(original) and not HEAD.is_file())
 
 
 def make(
-    original: dict[str, Any], repository: str | None = None, branch: str = "main", path: str = ""
+    original: dict[str, Any],
+    repository: str | None = None,
+    branch: str = "main",
+    path: str = "",
+    folder: Path | None = None,
 ) -> dict[str, Any]:
     """Return a copy of a notebook for Colab, as a new dict.
 
@@ -108,6 +113,7 @@ def make(
             copy contains the package.
         branch: str, branch, tag or commit of the repository.
         path: path of the copy in the repository, for the badge; required with `repository`.
+        folder: folder of the original, for its diagrams. Defaults to None: they remain links to files.
 
     Raises:
         ValueError: the name of the repository or the branch is invalid, or the package is too large for a cell.
@@ -136,10 +142,28 @@ def make(
             text = student_copy.without_links("".join(cell["source"]), address=address)
             cell["source"] = text.splitlines(keepends=True)
     intro = {"cell_type": "markdown", "id": "colab-00", "metadata": {}, "source": [note]}
-    made["cells"] = [intro, *cells, *made["cells"]]
+    made["cells"] = [intro, *cells, *(with_diagrams(made["cells"], folder) if folder else made["cells"])]
     notebook.complete_ids(made["cells"])  # the original may be a copy for Colab, with the same ids
     made["metadata"].setdefault("colab", {})["provenance"] = []  # as Colab writes
     return made
+
+
+def with_diagrams(cells: Iterable[dict[str, Any]], folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield cells with diagrams in outputs, because Colab shows no SVG in Markdown."""
+    for cell in cells:
+        text = "".join(cell["source"])
+        drawings = notebook.DIAGRAM.findall(text) if cell["cell_type"] == "markdown" else []
+        drawings = [(alt, folder / name) for alt, name in drawings if (folder / name).is_file()]
+        if drawings:
+            cell["source"] = notebook.DIAGRAM.sub("", text).strip().splitlines(keepends=True)
+        if cell["source"] or not drawings:
+            yield cell
+        for alt, path in drawings:
+            svg = path.read_text(encoding="utf-8")
+            code = f"# @title Diagram\nfrom IPython.display import SVG\n\nSVG({svg!r})"
+            data = {"image/svg+xml": svg, "text/plain": alt}
+            output = {"output_type": "display_data", "data": data, "metadata": {}}
+            yield {**code_cell(code, f"diagram-{path.stem}"), "outputs": [output]}
 
 
 def address_of(repository: str, branch: str, path: str) -> str:

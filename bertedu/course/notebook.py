@@ -7,6 +7,7 @@ import copy
 import itertools
 import json
 import math
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ NOTEBOOK_LIMIT = 100_000_000
 
 DEEPEST = 100
 """Levels of nesting; Python's own `deepcopy` fails at about 300."""
+
+DIAGRAM = re.compile(r"!\[([^\[\]]*+)\]\((diagrams/[\w-]++\.svg)\)")
+"""A drawing in Markdown: its alt text, and its path relative to the notebook."""
 
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"

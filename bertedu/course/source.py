@@ -12,37 +12,36 @@ BOX = "background:#f8f8f8; color:#1a1a1a; margin:0; padding:0.6em; overflow-x:au
 
 
 def show_source(obj: Any, docstring: bool = False) -> None:
-    """Show the source code of a class, function, method or module, with its file and line numbers.
+    """Show the source code of a class, function, method or module, under the name of its file.
+
+    Line numbers are left out, so that a stored listing stays right when code elsewhere in the file changes.
 
     Args:
         obj: class, function, method or module; for any other object, its class is shown.
-        docstring: bool, include docstrings. Defaults to False: their line numbers are skipped.
+        docstring: bool, include docstrings. Defaults to False.
 
     Raises:
         TypeError: it has no Python source, as objects written in C.
 
     Example:
         >>> from bertedu.course import names
-        >>> show_source(names)  # doctest: +ELLIPSIS
-        bertedu/course/checking.py, lines ... to ...
-        ...  def names() -> list[str]:
-        ...      return list(EXERCISES)
+        >>> show_source(names)
+        bertedu/course/checking.py: names
+        def names() -> list[str]:
+            return list(EXERCISES)
     """
     if not (inspect.isclass(obj) or inspect.isroutine(obj) or inspect.ismodule(obj)):
         obj = getattr(obj, "func", type(obj))  # functools.partial, or any instance
     try:
-        lines, first = inspect.getsourcelines(obj)
+        lines, _ = inspect.getsourcelines(obj)
         path = Path(inspect.getsourcefile(inspect.unwrap(obj)) or "")
     except (TypeError, OSError):
         raise TypeError(f"obj: expected an object with Python source, got {obj!r}.") from None
-    first = max(first, 1)  # inspect numbers a module from 0
     hidden = set() if docstring else docstring_lines("".join(lines))
     margin = lines[0][: -len(lines[0].lstrip())]  # of a method
-    unindented = enumerate((line.removeprefix(margin).rstrip("\n") for line in lines), first)
-    numbered = [(number, line) for number, line in unindented if number - first + 1 not in hidden]
-    while numbered and not numbered[-1][1].strip():
-        numbered.pop()
-    show_code(f"{_short(path)}, lines {first} to {first + len(lines) - 1}", numbered)
+    code = "".join(line.removeprefix(margin) for number, line in enumerate(lines, 1) if number not in hidden)
+    name = "" if inspect.ismodule(obj) else f": {obj.__qualname__}"
+    show_code(f"{_short(path)}{name}", code.rstrip())
 
 
 def docstring_lines(source: str) -> set[int]:
@@ -69,27 +68,23 @@ def _short(path: Path) -> str:
     return path.relative_to(parents[0]).as_posix() if parents else path.name
 
 
-def show_code(headline: str, numbered: list[tuple[int, str]]) -> None:
-    """Show numbered lines of code: highlighted in a notebook, otherwise as plain text."""
-    width = len(str(numbered[-1][0])) if numbered else 1
-    plain = "\n".join([headline, *(f"{number:{width}d}  {line}".rstrip() for number, line in numbered)])
+def show_code(headline: str, code: str) -> None:
+    """Show code below a headline: highlighted in a notebook, otherwise as plain text."""
+    plain = f"{headline}\n{code}"
     if not in_notebook():
         print(plain)
         return
     from IPython.display import display
 
-    display({"text/html": _coloured(headline, numbered, width), "text/plain": plain}, raw=True)
+    display({"text/html": _coloured(headline, code), "text/plain": plain}, raw=True)
 
 
-def _coloured(headline: str, numbered: list[tuple[int, str]], width: int) -> str:
+def _coloured(headline: str, code: str) -> str:
     from pygments import highlight
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
 
     # Inline styles, because JupyterLab and GitHub remove style sheets; with a background, for dark themes.
-    style = HtmlFormatter(nowrap=True, noclasses=True)
-    code = highlight("\n".join(line for _, line in numbered), PythonLexer(stripnl=False), style).split("\n")
-    start = '<span style="color:#6b6b6b; user-select:none">'
-    rows = [f"{start}{number:{width}d}  </span>{line}" for (number, _), line in zip(numbered, code, strict=False)]
+    highlighted = highlight(code, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True, noclasses=True)).rstrip()
     title = f'<span style="color:#555555; user-select:none">{html.escape(headline)}</span>'
-    return f'<pre style="{BOX}">{title}\n' + "\n".join(rows) + "</pre>"
+    return f'<pre style="{BOX}">{title}\n{highlighted}</pre>'

@@ -28,7 +28,7 @@ LINKS = re.compile(  # to files; possessive and bounded by brackets, so that mat
 
 
 def write(paths: Iterable[str | Path], folder: str | Path, force: bool = False) -> list[Path]:
-    """Write a student copy of each notebook into a folder: all of them, or none.
+    """Write a student copy of each notebook, and the diagrams in them, into a folder: all of them, or none.
 
     Args:
         paths: paths of the notebooks, in one or several folders, with unique file names.
@@ -55,10 +55,15 @@ def write(paths: Iterable[str | Path], folder: str | Path, force: bool = False) 
     if present and not force:
         raise FileExistsError(f"{folder} contains {', '.join(present)} already. To replace existing files: --force")
     copies = {folder / path.name: notebook.to_text(without_solutions(notebook.read(path), names)) for path in sources}
+    contents = {path: text.encode() for path, text in copies.items()}
+    for path in sources:
+        for _, drawing in notebook.DIAGRAM.findall(copies[folder / path.name]):
+            if (path.parent / drawing).is_file():
+                contents[folder / drawing] = (path.parent / drawing).read_bytes()
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:  # all are complete before the first replaces a file
-        for path, text in copies.items():
-            stack.enter_context(files.replacing(path, overwrite=True)).write_bytes(text.encode())
+        for path, content in contents.items():
+            stack.enter_context(files.replacing(path, overwrite=True)).write_bytes(content)
     return list(copies)
 
 

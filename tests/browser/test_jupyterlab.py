@@ -17,11 +17,15 @@ pytestmark = pytest.mark.browser
 
 def test_first_notebook_runs_and_is_drawn(chromium, notebooks, artifacts, tmp_path):
     first = notebooks / "00_start_here.ipynb"
-    with running_lab(first, tmp_path / "jupyter") as address, browser_page() as (page, page_errors):
+    with (
+        running_lab(first, tmp_path / "jupyter", tmp_path / "copies") as address,
+        browser_page() as (page, page_errors),
+    ):
         open_notebook(page, address)
         page.screenshot(path=artifacts / "opened.png")
         assert page.locator(".Toastify__toast").count() == 0, "a pop-up covers the page"
         assert page.locator(".jp-Dialog").count() == 0, "a dialog covers the page"
+        assert page.locator(".jp-OutputArea-child").count() == 0, "a working copy has outputs"
 
         left_out = run_all(page)
         whole_notebook(page, artifacts / "ran.png")
