@@ -1,6 +1,7 @@
 """The documents beside the course: complete, in order, and with links that lead somewhere."""
 
 import inspect
+import json
 import re
 from pathlib import Path
 
@@ -57,6 +58,21 @@ def test_the_glossary_is_in_order_and_every_term_has_words():
     assert initials == sorted(initials)
     entries = re.findall(r"^\*\*[^*]+\*\*(?: \([\d, ]+\))?\. (.+(?:\n.+)*)", read("glossary.md"), re.MULTILINE)
     assert len(entries) == len(plain)
+
+
+def test_every_term_is_in_the_chapters_that_its_entry_names():
+    chapters = {}
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        chapters[int(path.name[:2])] = " ".join("".join(cell["source"]) for cell in cells).lower()
+    entries = re.findall(r"^\*\*([^*]+)\*\*(?: \(([\d, ]+)\))?\.", read("glossary.md"), re.MULTILINE)
+    for names, numbers in entries:
+        assert numbers, f"{names}: names no chapter"
+        parts = [re.findall(r"[^\s_-]+", name.strip("`").lower()) for name in names.split(", ")]
+        spellings = [r"[\s_-]*".join(map(re.escape, words)) for words in parts]
+        for number in map(int, numbers.split(", ")):
+            found = [spelling for spelling in spellings if re.search(spelling, chapters[number])]
+            assert found, f"{names}: not in chapter {number}"
 
 
 def test_terms_are_under_their_letters():

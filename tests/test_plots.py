@@ -175,6 +175,38 @@ def test_model_counts_the_top_keys():
     assert "Of the 4 heads, the key with the largest mean weight is '[CLS]' in 3, '[SEP]' in 1." in alt
 
 
+def test_an_axis_that_leaves_out_zero_is_marked():
+    for values, cut in (([[0.0, 1.0]], False), ([[-1.0, 1.0]], False), ([[0.9, 1.0]], True), ([[-2.0, -1.0]], True)):
+        ax = plots.lines(values, ["a"], xlabel="x", ylabel="y")
+        assert ("leaves out 0" in ax.figure.alt) == bool(ax.patches) == cut
+
+
+def test_displaced_labels_of_lines_get_a_leader():
+    for values, leaders in (([[0, 0], [0, 1]], 0), ([[0, 1], [0, 1.01]], 2)):
+        ax = plots.lines(values, ["a", "b"], xlabel="x", ylabel="y")
+        assert sum(text.arrow_patch is not None for text in ax.texts) == leaders
+
+
+def test_heat_map_of_any_matrix():
+    names = {"xlabel": "word", "ylabel": "neuron", "unit": "activation"}
+    ax = plots.heat_map([[0, 2, 1], [3, 1, 0]], ["a", "b"], ["the", "cat", "sat"], title="By hand", **names)
+    np.testing.assert_array_equal(ax.images[0].get_array(), [[0, 2, 1], [3, 1, 0]])
+    assert [ax.get_xlabel(), ax.get_ylabel()] == ["word", "neuron"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    assert "'a' at 'cat' (2.00), 'b' at 'the' (3.00)" in ax.figure.alt
+    with pytest.raises(ValueError, match="rows: expected 2"):
+        plots.heat_map([[0, 2], [3, 1]], ["a"], ["the", "cat"], **names)
+
+
+def test_points_have_axis_labels_and_labels_in_the_colour_of_their_group():
+    ax = plots.vectors([[0, 0], [1, 1]], ["a", "b"], groups=["x", "y"], xlabel="being", ylabel="thing")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("being", "thing")
+    assert len({tuple(text.get_color()) for text in ax.texts}) == 2
+    for text in ax.texts:
+        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in text.get_color()]
+        assert 1.05 / (np.dot(linear, [0.2126, 0.7152, 0.0722]) + 0.05) >= 4.5
+
+
 def test_lines_draw_label_and_describe_every_row():
     values = [[1.0, 0.9, 0.95], [1.0, 0.2, 0.5]]
     ax = plots.lines(values, ["same", "different"], xlabel="layer", ylabel="similarity", title="bank")
@@ -186,7 +218,7 @@ def test_lines_draw_label_and_describe_every_row():
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("layer", "similarity")
     assert ax.figure.alt == (
         "Line plot 'bank' of similarity over layer, 0 to 2. 'same' goes from 1.00 to 0.95 (lowest 0.90 at 1), "
-        "'different' goes from 1.00 to 0.50 (lowest 0.20 at 1)."
+        "'different' goes from 1.00 to 0.50 (lowest 0.20 at 1). The axis of similarity leaves out 0."
     )
 
 

@@ -6,7 +6,7 @@ Functions take arrays and strings and return matplotlib Axes. Each computes its 
     attention     head, layer, model, rollout     attention weights of one head, a layer or a model; rollout
     thumbnails    thumbnails, shrink              every head in one image, with a value for each
     curves        lines, training                 line plots; the training and validation loss
-    similarities  similarity                      similarity matrices, one or several
+    similarities  similarity, heat_map            similarity matrices, one or several; any other matrix
     scatter       vectors                         vectors in two dimensions
     figures       save, png, describe, close      files and alt texts of figures
 
@@ -22,7 +22,7 @@ from bertedu.plots.figures import AltTextFigure, close, describe, figure_of, png
 from bertedu.plots.attention import head, layer, model, rollout
 from bertedu.plots.thumbnails import shrink, thumbnails
 from bertedu.plots.curves import lines, training
-from bertedu.plots.similarities import similarity
+from bertedu.plots.similarities import heat_map, similarity
 from bertedu.plots.scatter import vectors
 
 # isort: on
@@ -30,7 +30,8 @@ from bertedu.plots.scatter import vectors
 __all__ = [
     "MARKERS", "MAX_LABELS", "MAX_NUMBERS", "PALETTE", "SCREEN_DPI", "SHARP_DPI", "SMALL", "STYLE", "SUFFIXES", "UNIT",
     "AltTextFigure", "close", "describe", "figure_of", "png", "save",
-    "head", "layer", "model", "rollout", "shrink", "thumbnails", "lines", "training", "similarity", "vectors",
+    "head", "layer", "model", "rollout", "shrink", "thumbnails", "lines", "training", "similarity", "heat_map",
+    "vectors",
 ]  # fmt: skip
 
 __getattr__ = renamed(

@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.transforms import offset_copy
 from numpy.typing import ArrayLike
 
 from bertedu.aliases import also_spelled
 from bertedu.checks import numbers, strings
 from bertedu.plots.descriptions import describe_lines, describe_training
-from bertedu.plots.drawing import clean_axes, write_ticks
+from bertedu.plots.drawing import clean_axes, mark_cut, write_ticks
 from bertedu.plots.figures import set_description, styled_axes
 from bertedu.plots.fonts import write
 from bertedu.plots.style import MARKERS, PALETTE
@@ -31,6 +32,8 @@ def lines(
 ) -> Axes:
     """Plot lines, labelled at their right end and distinguished by marker as well as by colour.
 
+    An axis of values that leaves out 0 is marked by two strokes.
+
     Args:
         values: `[R, X]`, one line per row.
         labels: list of R strings.
@@ -46,8 +49,8 @@ def lines(
         TypeError, ValueError: an argument is not as above; the message names it.
 
     Example:
-        >>> lines([[1.0, 0.5]], ["river"], xlabel="layer", ylabel="similarity").figure.alt
-        "Line plot of similarity over layer, 0 to 1. 'river' goes from 1.00 to 0.50."
+        >>> lines([[1.0, 0.0]], ["river"], xlabel="layer", ylabel="similarity").figure.alt
+        "Line plot of similarity over layer, 0 to 1. 'river' goes from 1.00 to 0.00."
     """
     values = numbers("values", values, "RX")
     labels = strings("labels", labels, len(values), "row of values")
@@ -61,7 +64,8 @@ def lines(
             write_ticks(ax.xaxis, positions, names)
         clean_axes(ax, xlabel, ylabel, title)
         _label_lines(ax, positions[-1], values[:, -1], labels)
-    set_description(ax, "Line plot", title, describe_lines(values, labels, names, xlabel, ylabel))
+        cut = mark_cut(ax)
+    set_description(ax, "Line plot", title, describe_lines(values, labels, names, xlabel, ylabel, cut))
     return ax
 
 
@@ -127,7 +131,7 @@ def _positions(x: Any, count: int) -> tuple[list[str], np.ndarray]:
 
 
 def _label_lines(ax: Axes, x: float, ends: np.ndarray, labels: Sequence[str]) -> None:
-    """Write each line's label beside its last point, moved up or down where two would overlap."""
+    """Write each line's label beside its last point; where two would overlap, above or below it, with a thin line."""
     low, high = ax.get_ylim()
     gap = (high - low) * 0.19 / max(ax.get_window_extent().height / ax.figure.dpi, 1.0)  # 0.19 inch: a line of text
     heights = np.empty(len(ends))
@@ -138,9 +142,13 @@ def _label_lines(ax: Axes, x: float, ends: np.ndarray, labels: Sequence[str]) ->
             groups[-2:] = [groups[-2] + groups[-1]]
     for group in groups:
         heights[group] = _stack(ends, group, gap)
-    style = {"xytext": (8, 0), "textcoords": "offset points", "va": "center", "annotation_clip": False}
+    moved = np.abs(heights - ends) > gap / 3
+    beside = offset_copy(ax.transData, ax.figure, x=22 if moved.any() else 8, units="points")
     for number, label in enumerate(labels):
-        write(ax.annotate, label, xy=(x, heights[number]), color=PALETTE[number % len(PALETTE)], **style)
+        colour = PALETTE[number % len(PALETTE)]
+        line = {"arrowstyle": "-", "lw": 0.7, "color": colour, "shrinkA": 1, "shrinkB": 4} if moved[number] else None
+        style = {"textcoords": beside, "va": "center", "annotation_clip": False, "arrowprops": line, "color": colour}
+        write(ax.annotate, label, xy=(x, ends[number]), xytext=(x, heights[number]), **style)
 
 
 def _stack(ends: np.ndarray, group: list[int], gap: float) -> np.ndarray:

@@ -96,8 +96,10 @@ def describe_rollout(values: np.ndarray, tokens: Sequence[str], names: Sequence[
     return f" of {len(tokens)} tokens{layers}. {text[:1].upper()}{text[1:]}."
 
 
-def describe_lines(values: np.ndarray, labels: Sequence[str], names: Sequence[str], xlabel: str, ylabel: str) -> str:
-    """Return the first and last value of each line, and its extremes in between."""
+def describe_lines(
+    values: np.ndarray, labels: Sequence[str], names: Sequence[str], xlabel: str, ylabel: str, cut: bool = False
+) -> str:
+    """Return the first and last value of each line, its extremes in between, and whether the axis leaves out 0."""
     parts = []
     for label, row in zip(labels, values, strict=True):
         extremes = [("lowest", int(row.argmin())), ("highest", int(row.argmax()))]
@@ -105,7 +107,8 @@ def describe_lines(values: np.ndarray, labels: Sequence[str], names: Sequence[st
         between = f" ({', '.join(turns)})" if turns else ""
         parts.append(f"'{label}' goes from {row[0]:.2f} to {row[-1]:.2f}{between}")
     start = f" of {ylabel} over {xlabel}, {names[0]} to {names[-1]}."
-    return f"{start} {', '.join(parts)}."
+    note = f" The axis of {ylabel} leaves out 0." if cut else ""
+    return f"{start} {', '.join(parts)}.{note}"
 
 
 def describe_training(means: Any, validation: Any, done: int, steps: int) -> str:
@@ -139,6 +142,16 @@ def describe_similarities(values: np.ndarray, labels: Sequence[str], names: Sequ
         pair = f"{items[row]} and {items[column]} ({matrix[row, column]:.2f})"
         parts.append(f"{name}: {matrix[others].mean():.2f}, {pair}")
     return f"{start} The mean over all pairs, and the most similar pair: {'; '.join(parts)}."
+
+
+def describe_matrix(
+    values: np.ndarray, rows: Sequence[str], columns: Sequence[str], xlabel: str, ylabel: str, unit: str
+) -> str:
+    """Return the largest value of each row."""
+    names, quoted = _quoted(rows), _quoted(columns)
+    places = [f"{names[i]} at {quoted[j]} ({values[i, j]:.2f})" for i, j in enumerate(values.argmax(axis=1))]
+    size = f"{len(rows)} x {len(columns)}: rows are {ylabel}, columns are {xlabel}"
+    return f" of {unit}, {size}. Highest in each row: {', '.join(places)}."
 
 
 def describe_vectors(points: np.ndarray, labels: Sequence[str], groups: Any, ratio: Any) -> str:

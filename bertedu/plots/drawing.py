@@ -10,6 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.image import AxesImage
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path as MarkPath
 
 from bertedu.plots.figures import new_figure, styled_axes
 from bertedu.plots.fonts import drawable, write
@@ -175,6 +177,18 @@ def thumbnail(ax: Any, values: np.ndarray, scale: dict[str, Any] | None = None) 
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set(linewidth=0.5, color="#888888")
     return image
+
+
+def mark_cut(ax: Axes) -> bool:
+    """Mark a y axis that leaves out 0 with two strokes, at the end nearer to it; return whether it does."""
+    low, high = ax.get_ylim()
+    if low <= 0 <= high:
+        return False
+    height = 0.012 if low > 0 else 0.966
+    strokes = [(x, height + y) for y in (0.0, 0.022) for x in (-0.012, 0.012)]
+    path = MarkPath([(x, y + (0.006 if x > 0 else -0.006)) for x, y in strokes], [1, 2, 1, 2])
+    ax.add_patch(PathPatch(path, transform=ax.transAxes, clip_on=False, fill=False, linewidth=1.2, zorder=5))
+    return True
 
 
 def clean_axes(ax: Axes, xlabel: str, ylabel: str, title: str | None) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from numpy.typing import ArrayLike
 
@@ -29,6 +30,8 @@ def vectors(
     *,
     groups: Sequence[str] | None = None,
     explained_variance_ratio: ArrayLike | None = None,
+    xlabel: str = "",
+    ylabel: str = "",
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Axes:
@@ -41,7 +44,8 @@ def vectors(
         points: `[R, 2]`; ``points, ratio = analysis.principal_components(vectors)`` computes them from any vectors.
         labels: list of R strings; an empty one is not written.
         groups: list of R strings: each group has its colour and marker, and a legend. Defaults to no groups.
-        explained_variance_ratio: 2 numbers, for the axis labels. Defaults to no axis labels.
+        explained_variance_ratio: 2 numbers, for the axis labels of principal components.
+        xlabel, ylabel: str, other axis labels. Default to none.
         ax: Axes to draw in. Defaults to those of a new `AltTextFigure`.
         title: str. Defaults to no title.
 
@@ -69,12 +73,13 @@ def vectors(
             members = points[[group == kind for group in groups]]
             ax.scatter(members[:, 0], members[:, 1], s=36, label=str(number), linewidths=0.5, **style)
         ax.margins(0.12)
-        names = ["", ""] if ratio is None else [f"component {n}: {ratio[n - 1]:.0%} of the variance" for n in (1, 2)]
-        clean_axes(ax, names[0], names[1], title)
+        if ratio is not None:
+            xlabel, ylabel = (f"component {n}: {ratio[n - 1]:.0%} of the variance" for n in (1, 2))
+        clean_axes(ax, xlabel, ylabel, title)
         if columns:
             _legend(ax, kinds, columns)
         ax.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
-        _write_names(ax, points, labels)
+        _write_names(ax, points, labels, [_ink(PALETTE[kinds.index(group) % len(PALETTE)]) for group in groups])
     set_description(ax, "Scatter plot", title, describe_vectors(points, labels, groups, ratio))
     return ax
 
@@ -86,13 +91,18 @@ def _legend(ax: Axes, kinds: Sequence[str], columns: int) -> None:
     rewrite(legend.get_texts(), kinds)  # afterwards, because matplotlib ignores labels such as "_x"
 
 
-def _write_names(ax: Axes, points: np.ndarray, labels: Sequence[str]) -> None:
+def _ink(colour: str) -> np.ndarray:
+    """Return a darker version of a colour, for text on white (contrast at least 4.5)."""
+    return 0.5 * np.array(to_rgb(colour))
+
+
+def _write_names(ax: Axes, points: np.ndarray, labels: Sequence[str], colours: Sequence[np.ndarray]) -> None:
     """Write each label at the first free position around its point, those with the closest neighbours first."""
-    style = {"fontsize": SMALL, "color": "#333333", "textcoords": "offset points"}
+    style = {"fontsize": SMALL, "textcoords": "offset points", "xytext": (0, 0)}
     arrow = {"arrowstyle": "-", "lw": 0.5, "color": "#777777", "shrinkA": 1}
     names = [
-        write(ax.annotate, label, xy=point, xytext=(0, 0), arrowprops=arrow, **style)
-        for point, label in zip(points, labels, strict=True)
+        write(ax.annotate, label, xy=point, color=colour, arrowprops=arrow, **style)
+        for point, label, colour in zip(points, labels, colours, strict=True)
     ]
     written = [bool(label) for label in labels]
     omitted = sum(written) - _position_labels(ax, points, names, written)
@@ -121,7 +131,9 @@ def _position_labels(ax: Axes, points: np.ndarray, names: Sequence[Any], written
         if free is not None:
             position, box = free
             name.set(position=position, ha="left", va="bottom")
-            name.arrow_patch.set_visible(np.linalg.norm(np.clip(0, position, position + size / unit)) > 8)
+            gaps = np.linalg.norm(np.clip(anchors, box[:2], box[2:]) - anchors, axis=1) / unit
+            strange = np.delete(gaps, number).min(initial=np.inf) < gaps[number] + 2  # another point is as near
+            name.arrow_patch.set_visible(strange or gaps[number] > 8)
             taken = np.vstack([taken, box])
     return sum(name.get_visible() for name in names)
 

@@ -1,4 +1,4 @@
-"""Heat maps of similarity matrices."""
+"""Heat maps of similarity matrices, and of any other matrix."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from bertedu.checks import numbers, strings
-from bertedu.plots.descriptions import describe_similarities, describe_similarity
-from bertedu.plots.drawing import heat_map, panels
+from bertedu.plots import drawing
+from bertedu.plots.descriptions import describe_matrix, describe_similarities, describe_similarity
 from bertedu.plots.figures import set_description
 
 
@@ -50,7 +50,7 @@ def similarity(
     others = values[..., ~np.eye(len(labels), dtype=bool)] if len(labels) > 1 else values
     scale = {"cmap": "Blues", "vmin": others.min(), "vmax": others.max()}
     if not several:
-        ax = heat_map(values, labels, labels, scale, unit, title, ax)
+        ax = drawing.heat_map(values, labels, labels, scale, unit, title, ax)
         set_description(ax, "Heat map", title, describe_similarity(values, labels, unit))
         return ax
     if ax is not None:
@@ -58,6 +58,46 @@ def similarity(
     names = [str(number) for number in range(len(values))] if names is None else names
     names = strings("names", names, len(values), "matrix in values")
     note = "One colour scale for all, from the least to the most similar pair of different items."
-    axes = panels(values, labels, names, title, note, scale, unit)
+    axes = drawing.panels(values, labels, names, title, note, scale, unit)
     set_description(axes[0], "Heat maps", title, describe_similarities(values, labels, names, unit))
     return axes
+
+
+def heat_map(
+    values: ArrayLike,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    xlabel: str,
+    ylabel: str,
+    unit: str,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Plot a matrix as a heat map, such as the activations of neurons for words.
+
+    Args:
+        values: `[R, X]`. If some are negative, the colours diverge around 0.
+        rows, columns: lists of R and X strings.
+        xlabel, ylabel: str, axis labels.
+        unit: str, label of the colour bar.
+        title: str. Defaults to no title.
+        ax: Axes to draw in. Defaults to those of a new `AltTextFigure`.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        TypeError, ValueError: an argument is not as above; the message names it.
+
+    Example:
+        >>> labels = {"xlabel": "word", "ylabel": "neuron", "unit": "activation"}
+        >>> heat_map([[0, 2]], ["a"], ["the", "cat"], **labels).figure.alt
+        "Heat map of activation, 1 x 2: rows are neuron, columns are word. Highest in each row: 'a' at 'cat' (2.00)."
+    """
+    values = numbers("values", values, "RX")
+    rows = strings("rows", rows, len(values), "row of values")
+    columns = strings("columns", columns, values.shape[1], "column of values")
+    ax = drawing.heat_map(values, columns, rows, drawing.scale_of(values), unit, title, ax, (xlabel, ylabel))
+    set_description(ax, "Heat map", title, describe_matrix(values, rows, columns, xlabel, ylabel, unit))
+    return ax

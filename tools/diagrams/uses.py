@@ -1,0 +1,228 @@
+"""Diagrams of what is built on the hidden states, of fine-tuning, and of checkpoints."""
+
+from tools.diagrams.canvas import Drawing
+
+VECTORS = {"[CLS]": (2, 1, 1), "cats": (6, 1, 0), "sleep": (1, 0, 6), "[SEP]": (3, 2, 1), "[PAD]": (5, 5, 5)}
+
+
+def pooling():
+    """Draw three ways to pool the hidden states of a text."""
+    d = Drawing(
+        "pooling",
+        560,
+        "Three ways to pool hidden states",
+        "Five tokens with hidden states of three elements: [CLS] 2 1 1, cats 6 1 0, sleep 1 0 6, [SEP] 3 2 1, and one "
+        "[PAD], whose mask is 0 and which is left out. CLS pooling takes the vector of [CLS], 2 1 1. Of the four real "
+        "tokens, mean pooling takes the mean, 3 1 2, and max pooling the largest value of each element, 6 2 6.",
+    )
+    real = [vector for token, vector in VECTORS.items() if token != "[PAD]"]
+    maximum = [max(column) for column in zip(*real, strict=True)]
+    mean = [sum(column) // len(real) for column in zip(*real, strict=True)]
+    d.note(134, 34, "mask", anchor="middle")
+    d.text(293, 34, "hidden states, [T, D]", "bold")
+    for t, (token, vector) in enumerate(VECTORS.items()):
+        y, padded = 56 + 46 * t, token == "[PAD]"
+        d.text(96, y + 19, token, "muted" if padded else "", "end")
+        d.text(134, y + 19, "0" if padded else "1", "muted" if padded else "bold")
+        largest = [not padded and value == top for value, top in zip(vector, maximum, strict=True)]
+        _elements(d, y, vector, "off" if padded else "stream", largest)
+    d.bracket((392, 56), (392, 232))
+    d.note(412, 134, "real tokens:", "mean and max")
+    d.note(392, 259, "left out")
+    d.arrow((293, 292), (293, 342))
+    d.note(306, 315, "pooling")
+    rules = (("cls", real[0], "row of [CLS]"), ("mean", mean, "sum / 4"), ("max", maximum, "largest value"))
+    for r, (name, vector, rule) in enumerate(rules):
+        y = 348 + 54 * r
+        d.text(134, y + 19, name, "bold")
+        _elements(d, y, vector, "stream", [name == "max"] * 3)
+        d.note(400, y + 19, rule)
+    d.note(270, 530, "The pooler of BERT computes tanh(cls · W + b).", anchor="middle")
+    return d
+
+
+def _elements(d, y, vector, role, largest):
+    """Draw the three elements of a vector, with thick outlines where they are the largest."""
+    for j, (value, thick) in enumerate(zip(vector, largest, strict=True)):
+        extra = "strong" if thick else ""
+        d.box(206 + 60 * j, y, 54, 38, str(value), role=role, style="bold" * thick, radius=4, extra=extra)
+
+
+def bi_cross_encoder():
+    """Draw a bi-encoder beside a cross-encoder."""
+    d = Drawing(
+        "bi_cross_encoder",
+        540,
+        "Bi-encoder and cross-encoder",
+        "Left, a bi-encoder: text A and text B go through the same BERT separately, pooling makes a vector of each, "
+        "and the cosine compares the vectors, which can be stored. Right, a cross-encoder: both texts go through BERT "
+        "together as [CLS] A [SEP] B [SEP], and a head computes the score of this pair.",
+    )
+    d.group(16, 16, 248, 508)
+    d.group(276, 16, 248, 508)
+    d.text(140, 40, "bi-encoder", "bold")
+    d.text(400, 40, "cross-encoder", "bold")
+    cosine = d.box(60, 372, 160, 38, "cosine")
+    for x, name in ((28, "A"), (146, "B")):
+        text = d.box(x, 64, 106, 38, f"text {name}", role="stream")
+        bert = d.box(x, 130, 106, 62, "BERT")
+        pool = d.box(x, 234, 106, 38, "pooling")
+        vector = d.cells(x + 11, 302, 1, 6, size=14, height=20, seed=ord(name))
+        for one, other in ((text, bert), (bert, pool), (pool, vector)):
+            d.arrow(one.south, other.north)
+        d.arrow(
+            vector.south, (vector.cx, 338), (140 + (vector.cx - 140) * 0.5, 352), (140 + (vector.cx - 140) * 0.5, 372)
+        )
+    d.note(140, 212, "same weights", anchor="middle")
+    score = d.box(60, 436, 160, 38, "similarity", role="stream")
+    d.arrow(cosine.south, score.north)
+    pair = d.box(288, 64, 224, 38, "[CLS] A [SEP] B [SEP]", role="stream")
+    bert = d.box(288, 130, 224, 62, "BERT", "~attention over A and B")
+    head = d.box(320, 290, 160, 38, "head on [CLS]", role="new")
+    score = d.box(320, 436, 160, 38, "score of the pair", role="stream")
+    for one, other in ((pair, bert), (bert, head), (head, score)):
+        d.arrow(one.south, other.north)
+    d.note(140, 500, "vectors can be stored", anchor="middle")
+    d.note(400, 500, "one pass per pair", anchor="middle")
+    return d
+
+
+def masked_lm_head():
+    """Draw the masked-LM head and the table that it shares with the embeddings."""
+    d = Drawing(
+        "masked_lm_head",
+        784,
+        "The masked-LM head and its tied table",
+        "The tokens the, [MASK], sat are looked up in the word embedding table E, [V, D], and pass the encoder. The "
+        "hidden state at [MASK] goes through a dense layer, GELU and LayerNorm. The result h, multiplied by the "
+        "transpose of the same table E, plus a bias c, is one logit per token of the vocabulary; the softmax of the "
+        "logits is the probability of each token.",
+    )
+    lookup = _masked_input(d)
+    d.text(84, 136, "word embedding", "bold")
+    d.text(84, 156, "table E", "bold")
+    d.cells(36, 172, 20, 8, "table", size=12, height=19, seed=77)
+    d.note(84, 572, "[V, D]", anchor="middle")
+    d.note(384, 243, "at [MASK]")
+    dense = d.box(272, 262, 200, 36, "dense layer W, b")
+    gelu = d.box(272, 320, 200, 36, "GELU")
+    norm = d.box(272, 378, 200, 36, "LayerNorm")
+    h = d.cells(336, 440, 1, 6, size=12, height=18, seed=51)
+    d.text(420, 449, "h", "bold", "start")
+    output = d.box(272, 488, 200, 38, "h E^{T} + c", role="table")
+    softmax = d.box(272, 560, 200, 36, "softmax")
+    d.arrow((372, 224), dense.north)
+    for one, other in ((dense, gelu), (gelu, norm), (norm, h), (h, output), (output, softmax)):
+        d.arrow(one.south, other.north)
+    d.arrow((132, 240), (186, 240), (186, 105), lookup.west, role="table")
+    d.arrow((132, 507), output.west, role="table")
+    d.note(150, 540, "the same table,", "transposed")
+    d.arrow(softmax.south, (372, 622))
+    for r, (token, probability) in enumerate((("cat", 0.73), ("mat", 0.10), ("the", 0.07))):
+        y = 640 + 38 * r
+        d.text(262, y, token, "", "end")
+        d.box(272, y - 12, 200 * probability, 24, role="stream", radius=4)
+        d.note(282 + 200 * probability, y, f"{probability:.2f}")
+    d.note(372, 756, "probabilities of V tokens", anchor="middle")
+    return d
+
+
+def _masked_input(d):
+    """Draw the way from three tokens to their hidden states, and return the box of the lookup."""
+    for j, token in enumerate(("the", "[MASK]", "sat")):
+        chip = d.box(232 + 98 * j, 22, 84, 36, token, role="plain" if token == "[MASK]" else "stream")
+        for start, end in ((chip.bottom, 86), (124, 148), (186, 206)):
+            d.arrow((chip.cx, start), (chip.cx, end))
+        d.cells(chip.cx - 36, 206, 1, 6, size=12, height=18, seed=31 + j)
+    d.box(232, 148, 280, 38, "encoder")
+    d.text(228, 215, "x_{L}", "bold", "end")
+    return d.box(232, 86, 280, 38, "rows of E, + position + type")
+
+
+def fine_tuning():
+    """Draw what a classifier takes from a pretrained model, what is new, and what can be frozen."""
+    d = Drawing(
+        "fine_tuning",
+        640,
+        "What fine-tuning starts from",
+        "Left, a pretrained model: embeddings, layers, pooler and masked-LM head. Right, the classifier: embeddings, "
+        "layers and pooler are copied with their weights; the masked-LM head is not used; a new head with random "
+        "weights is added. The copied encoder can be frozen, or trained together with the new head.",
+    )
+    d.text(112, 36, "pretrained model", "bold")
+    d.text(348, 36, "classifier", "bold")
+    parts = ["embeddings", *(f"layer {i}" for i in range(6)), "pooler"]
+    before = {}
+    for i, part in enumerate(parts):
+        y = 64 + 54 * i
+        source = d.box(24, y, 176, 38, part, role="stream")
+        copy = d.box(260, y, 176, 38, part, role="stream")
+        d.arrow((source.right + 4, source.cy), (copy.x - 4, copy.cy))
+        for column, box in (("left", source), ("right", copy)):
+            if i:
+                d.arrow((box.cx, before[column].bottom), box.north)
+            before[column] = box
+    d.note(230, 52, "copy", anchor="middle")
+    d.box(24, 518, 176, 38, "masked-LM head", role="off", extra="dashed")
+    new = d.box(260, 518, 176, 38, "classification head", role="new")
+    d.arrow(before["right"].south, new.north)
+    d.note(112, 576, "not used", anchor="middle")
+    d.note(348, 576, "new: a dense layer, [D, C],", anchor="middle")
+    d.note(348, 596, "with random weights", anchor="middle")
+    d.bracket((446, 64), (446, 480))
+    d.note(464, 242, "encoder:", "frozen", "or", "trained")
+    d.bracket((446, 518), (446, 556))
+    d.note(464, 537, "trained")
+    return d
+
+
+CARDS = (
+    ("embeddings.word_embeddings.weight", "unchanged", "[30522, 384]", "embeddings/word_embeddings/embeddings"),
+    (
+        "encoder.layer.0.attention.self.query.weight",
+        "transpose, split",
+        "[384, 384] → [384, 12, 32]",
+        "layer_0/self_attention/query/kernel",
+    ),
+    (
+        "encoder.layer.0.attention.self.query.bias",
+        "split into heads",
+        "[384] → [12, 32]",
+        "layer_0/self_attention/query/bias",
+    ),
+    (
+        "encoder.layer.0.intermediate.dense.weight",
+        "transpose",
+        "[1536, 384] → [384, 1536]",
+        "layer_0/feedforward/intermediate/kernel",
+    ),
+    ("encoder.layer.0.output.LayerNorm.weight", "unchanged", "[384]", "layer_0/output_layer_norm/gamma"),
+)
+"""Name in a file, conversion, shapes, name here."""
+
+
+def checkpoint():
+    """Draw how names and arrays of a file become weights of the package."""
+    d = Drawing(
+        "checkpoint",
+        812,
+        "From names in a file to weights",
+        "Five arrays of a Hugging Face file and the weights of the package that they become. Embeddings and "
+        "normalization weights are only renamed; matrices are transposed, because torch stores [out, in] and Keras "
+        "[in, out]; queries, keys and values are also split into 12 heads of 32.",
+    )
+    d.note(270, 28, "above: a Hugging Face file; below: bertedu", anchor="middle")
+    for r, (name, change, shape, path) in enumerate(CARDS):
+        y = 50 + 150 * r
+        d.group(16, y, 508, 138)
+        top = d.box(28, y + 11, 484, 36, role="stream")
+        low = d.box(28, y + 91, 484, 36)
+        d.text(42, top.cy, name, "mono", "start", top)
+        d.text(42, low.cy, path, "mono", "start", low)
+        d.arrow((56, top.bottom), (56, low.y))
+        d.text(74, y + 69, change, "" if change == "unchanged" else "bold", "start")
+        d.note(498, y + 69, shape, anchor="end")
+    return d
+
+
+DIAGRAMS = (pooling, bi_cross_encoder, masked_lm_head, fine_tuning, checkpoint)
