@@ -45,6 +45,7 @@ def test_a_diagram_is_an_image_with_an_alt_text(name, svgs):
     assert title.text
     assert description.text == ALT[name]
     assert 1 <= len(re.findall(r"[.!?](?=\s+[A-Z]|$)", ALT[name])) <= 3
+    assert not set("[]") & set(ALT[name])  # it stands in brackets in Markdown
     stored = json.loads((draw_diagrams.FOLDER / "alt.json").read_text(encoding="utf-8"))
     assert stored[name] == ALT[name]
 

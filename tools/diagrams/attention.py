@@ -33,9 +33,9 @@ def attention_head():
         "attention_head",
         716,
         "One attention head",
-        "From the hidden states x, [T, D], three dense layers compute queries, keys and values, [T, H]. The "
-        "scaled dot products q k^T / √H are the attention logits, [T, T]; with the mask and a softmax over the keys "
-        "they become the attention weights. The weights times the values are the context vectors, [T, H].",
+        "From the hidden states x, T × D, three dense layers compute queries, keys and values, T × H each. The "
+        "scaled dot products q k^T / √H are the attention logits, T × T; with the mask and a softmax over the keys "
+        "they become the attention weights. The weights times the values are the context vectors, T × H.",
     )
     x = random_matrix(5, 8, 3)
     q, k, v = (product(x, random_matrix(8, 4, seed)) for seed in (11, 12, 13))

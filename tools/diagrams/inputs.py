@@ -21,8 +21,8 @@ def tokenization():
         520,
         "From a text to the inputs of BERT",
         "The text 'Unaffable café' is lower-cased without accents, split into words, and each word into the longest "
-        "pieces of the vocabulary: una, ##ffa, ##ble, cafe. With [CLS] in front, [SEP] at the end and one [PAD], these "
-        "are seven tokens. Each has an id, the type id 0, and a mask of 1, or 0 for [PAD].",
+        "pieces of the vocabulary: una, ##ffa, ##ble, cafe. With CLS in front, SEP at the end and one PAD, these "
+        "are seven tokens. Each has an id, the type id 0, and a mask of 1, or 0 for PAD.",
     )
     columns = [78 + 64 * i for i in range(7)]
     text = d.box(148, 24, 240, 38, "Unaffable café")
@@ -69,7 +69,7 @@ def embeddings():
         "embeddings",
         548,
         "Embeddings: a sum of three vectors per token",
-        "For each of the tokens [CLS] the cat sat [SEP], a word embedding (chosen by the token's id), a position "
+        "For each of the tokens CLS the cat sat SEP, a word embedding (chosen by the token's id), a position "
         "embedding (0 to 4) and a type embedding (segment 0) are added. Layer normalization and, in training only, "
         "dropout follow. The result is the input of the first layer, one vector of D elements per token.",
     )
@@ -115,9 +115,9 @@ def padding_mask():
         "padding_mask",
         712,
         "The padding mask of attention",
-        "A batch of two texts: [CLS] the cat sat [SEP], and the shorter [CLS] it ran [SEP], filled up with one [PAD]. "
-        "The mask is 1 at tokens and 0 at [PAD]. In the shorter text, minus one billion is added to the attention "
-        "logits of the key [PAD], so that the softmax gives it an attention weight of exactly 0.",
+        "A batch of two texts: CLS the cat sat SEP, and the shorter CLS it ran SEP, filled up with one PAD. "
+        "The mask is 1 at tokens and 0 at PAD. In the shorter text, minus one billion is added to the attention "
+        "logits of the key PAD, so that the softmax gives it an attention weight of exactly 0.",
     )
     texts = [["[CLS]", "the", "cat", "sat", "[SEP]"], ["[CLS]", "it", "ran", "[SEP]", "[PAD]"]]
     for b, tokens in enumerate(texts):

@@ -13,7 +13,7 @@ def bert():
         "BERT as a whole",
         "A text becomes tokens, and each token a normalized sum of a word, a position and a type embedding. L "
         "transformer layers of attention and feed-forward network turn these vectors into one hidden state per token. "
-        "From the hidden states, mean pooling makes a text vector, the pooler and a classifier use that of [CLS], and "
+        "From the hidden states, mean pooling makes a text vector, the pooler and a classifier use that of CLS, and "
         "the masked-LM head predicts masked tokens.",
     )
     xs = [51 + 88 * i for i in range(6)]

@@ -11,8 +11,8 @@ def pooling():
         "pooling",
         560,
         "Three ways to pool hidden states",
-        "Five tokens with hidden states of three elements: [CLS] 2 1 1, cats 6 1 0, sleep 1 0 6, [SEP] 3 2 1, and one "
-        "[PAD], whose mask is 0 and which is left out. CLS pooling takes the vector of [CLS], 2 1 1. Of the four real "
+        "Five tokens with hidden states of three elements: CLS 2 1 1, cats 6 1 0, sleep 1 0 6, SEP 3 2 1, and one "
+        "PAD, whose mask is 0 and which is left out. CLS pooling takes the vector of CLS, 2 1 1. Of the four real "
         "tokens, mean pooling takes the mean, 3 1 2, and max pooling the largest value of each element, 6 2 6.",
     )
     real = [vector for token, vector in VECTORS.items() if token != "[PAD]"]
@@ -56,7 +56,7 @@ def bi_cross_encoder():
         "Bi-encoder and cross-encoder",
         "Left, a bi-encoder: text A and text B go through the same BERT separately, pooling makes a vector of each, "
         "and the cosine compares the vectors, which can be stored. Right, a cross-encoder: both texts go through BERT "
-        "together as [CLS] A [SEP] B [SEP], and a head computes the score of this pair.",
+        "together as CLS A SEP B SEP, and a head computes the score of this pair.",
     )
     d.group(16, 16, 248, 508)
     d.group(276, 16, 248, 508)
@@ -93,8 +93,8 @@ def masked_lm_head():
         "masked_lm_head",
         784,
         "The masked-LM head and its tied table",
-        "The tokens the, [MASK], sat are looked up in the word embedding table E, [V, D], and pass the encoder. The "
-        "hidden state at [MASK] goes through a dense layer, GELU and LayerNorm. The result h, multiplied by the "
+        "The tokens the, MASK, sat are looked up in the word embedding table E, V × D, and pass the encoder. The "
+        "hidden state at MASK goes through a dense layer, GELU and LayerNorm. The result h, multiplied by the "
         "transpose of the same table E, plus a bias c, is one logit per token of the vocabulary; the softmax of the "
         "logits is the probability of each token.",
     )
@@ -208,8 +208,8 @@ def checkpoint():
         812,
         "From names in a file to weights",
         "Five arrays of a Hugging Face file and the weights of the package that they become. Embeddings and "
-        "normalization weights are only renamed; matrices are transposed, because torch stores [out, in] and Keras "
-        "[in, out]; queries, keys and values are also split into 12 heads of 32.",
+        "normalization weights are only renamed; matrices are transposed, because torch stores out × in and Keras "
+        "in × out; queries, keys and values are also split into 12 heads of 32.",
     )
     d.note(270, 28, "above: a Hugging Face file; below: bertedu", anchor="middle")
     for r, (name, change, shape, path) in enumerate(CARDS):
