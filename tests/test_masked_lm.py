@@ -227,3 +227,10 @@ def test_a_pretrainer_whose_head_has_the_encoders_variable_survives_a_config():
         foreign.get_config()
     with pytest.raises(ValueError, match="embedding_table"):
         MaskedLM.from_config(MaskedLM(np.ones((V, D))).get_config())
+
+
+def test_a_head_s_config_has_its_output_and_its_shared_table_cannot_be_replaced():
+    head = MaskedLM(np.ones((V, D)), output="predictions")
+    assert head.get_config()["output"] == "predictions"
+    with pytest.raises(AttributeError):
+        head._table_layer.embeddings = np.zeros((V, D))

@@ -45,3 +45,8 @@ def test_what_cannot_pool_is_none(unknown):
 
 def test_the_default_settings_of_embed():
     assert pooling.EmbedSettings() == pooling.EmbedSettings("mean", normalize=False, max_length=None, prompt="")
+
+
+def test_pool_takes_the_mean_unless_told_otherwise():
+    outputs = {"sequence_output": SEQUENCE, "pooled_output": None}
+    np.testing.assert_array_equal(pooling.pool(outputs, MASK), pooling.pool(outputs, MASK, "mean"))

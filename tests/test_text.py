@@ -1016,3 +1016,18 @@ def test_the_limit_of_lines_of_a_vocab_txt(tmp_path, monkeypatch):
     path.write_text("\n".join([*VOCABULARY, "more"]) + "\n")
     with pytest.raises(ValueError, match=f"at most {len(VOCABULARY)} lines"):
         vocabulary.read_vocabulary(path)
+
+
+def test_longest_first_gives_the_odd_token_to_the_second_of_two_equal_texts():
+    preprocessor = BertPreprocessor(BertTokenizer(VOCABULARY), truncation="longest_first")
+    encoded = preprocessor.encode("cat cat cat", "the the the", max_length=8)  # 5 tokens for 6
+    assert (encoded.segments.count(0), encoded.segments.count(1)) == (2, 3)
+
+
+def test_a_config_with_an_unknown_field_is_refused_under_its_name():
+    for cls in (BertTokenizer, BertPreprocessor):
+        thing = BertTokenizer(VOCABULARY) if cls is BertTokenizer else BertPreprocessor(BertTokenizer(VOCABULARY))
+        with pytest.raises(ValueError, match=r"^config: .*'more'"):
+            cls.from_config(thing.get_config() | {"more": 1})
+        with pytest.raises(ValueError, match=r"^here: .*'more'"):
+            cls.from_config(thing.get_config() | {"more": 1}, "here")
