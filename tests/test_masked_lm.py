@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from bertedu import (
     defaults,
     mask_tokens,
 )
+from bertedu.masked_lm import SharedTable
 
 V, D, B, T = 19, 14, 2, 5
 POSITIONS = np.array([[1, 3, 0], [4, 4, 2]])
@@ -232,5 +235,5 @@ def test_a_pretrainer_whose_head_has_the_encoders_variable_survives_a_config():
 def test_a_head_s_config_has_its_output_and_its_shared_table_cannot_be_replaced():
     head = MaskedLM(np.ones((V, D)), output="predictions")
     assert head.get_config()["output"] == "predictions"
-    with pytest.raises(AttributeError):
-        head._table_layer.embeddings = np.zeros((V, D))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        SharedTable(np.ones((V, D))).embeddings = np.zeros((V, D))

@@ -1027,7 +1027,7 @@ def test_longest_first_gives_the_odd_token_to_the_second_of_two_equal_texts():
 def test_a_config_with_an_unknown_field_is_refused_under_its_name():
     for cls in (BertTokenizer, BertPreprocessor):
         thing = BertTokenizer(VOCABULARY) if cls is BertTokenizer else BertPreprocessor(BertTokenizer(VOCABULARY))
-        with pytest.raises(ValueError, match=r"^config: .*'more'"):
+        with pytest.raises(ValueError, match=r"^config: expected only known fields, got 'more'"):
             cls.from_config(thing.get_config() | {"more": 1})
-        with pytest.raises(ValueError, match=r"^here: .*'more'"):
+        with pytest.raises(ValueError, match=r"^here: expected only known fields, got 'more'"):
             cls.from_config(thing.get_config() | {"more": 1}, "here")
