@@ -23,7 +23,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from bertedu.backend import devices
+from bertedu.backend import devices, memory
 from bertedu.bert import Bert
 from bertedu.checkpoints import save_checkpoint
 from bertedu.classifier import BertClassifier
@@ -80,9 +80,10 @@ class Run:
         self._begin(saved)
         display = progress_of(epochs * self.steps_per_epoch, self.steps_per_epoch, self.history, progress)
         try:
-            while len(self.history.epochs) < epochs and not self.ended:
-                self._epoch(display)
-                display.epoch_done()
+            with memory.reused():
+                while len(self.history.epochs) < epochs and not self.ended:
+                    self._epoch(display)
+                    display.epoch_done()
         finally:
             display.close()
         self._finish()

@@ -1,0 +1,31 @@
+"""Memory of training steps, reused instead of returned to the system.
+
+By default, glibc returns every freed block of a megabyte or more to the system, which fills it with zeros when the next
+training step asks for it again. For MiniLM on two cores that is a third of the time.
+"""
+
+import contextlib
+import ctypes
+import platform
+from collections.abc import Iterator
+
+MMAP_MAX, TRIM_THRESHOLD, TOP_PAD = -4, -1, -2  # parameters of mallopt(3)
+REUSE = {MMAP_MAX: 0, TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 256 << 20}  # grow by 256 MB at a time, and keep it
+DEFAULTS = {MMAP_MAX: 65_536, TRIM_THRESHOLD: 128 << 10, TOP_PAD: 128 << 10}
+
+
+@contextlib.contextmanager
+def reused() -> Iterator[None]:
+    """Reuse freed memory inside the block, and return it afterwards. Without glibc, do nothing."""
+    if platform.libc_ver()[0] != "glibc":
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    try:
+        for parameter, value in REUSE.items():
+            libc.mallopt(parameter, value)
+        yield
+    finally:
+        for parameter, value in DEFAULTS.items():
+            libc.mallopt(parameter, value)
+        libc.malloc_trim(0)
