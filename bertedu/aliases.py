@@ -71,6 +71,8 @@ def also_spelled(
         def with_spellings(*args: Any, **kwargs: Any) -> Any:
             others = {name: kwargs.pop(name) for name in spellings.keys() & kwargs.keys()}
             kwargs = {name: value for name, value in kwargs.items() if name not in ignored}
+            if not others:
+                return function(*args, **kwargs)
             passed = signature.bind_partial(*args, **kwargs).arguments
             for other, value in others.items():
                 name = spellings[other]

@@ -42,7 +42,7 @@ class Bert:
         encoder: `BertEncoder`.
         masked_lm, classifier: `BertPretrainer` and `BertClassifier`, or None if the checkpoint has no such head.
         load_masked_lm: function that loads another model for `fill_mask`, or None.
-        name: str, the name or path that it was loaded from.
+        name: str, for messages and titles. `load` sets its argument `name`, or the last part of the source.
         has_pooler: bool, whether the checkpoint has a pooler. Without one, `Reading.pooled_output` is None,
             because the pooler's weights would be random.
         max_length: int, maximum number of tokens per text: the number of position embeddings.

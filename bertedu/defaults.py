@@ -38,8 +38,8 @@ PRECISIONS = ("float32", "float16", "bfloat16", "float64", "mixed_float16", "mix
 def gelu_tanh(x: Any) -> Any:
     """GELU with the tanh approximation of the release: `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`.
 
-    Hendrycks and Gimpel 2016 (https://arxiv.org/abs/1606.08415), section 2. Google's and the Hub's BERTs were trained
-    with this approximation, which Hugging Face calls `gelu_new`. The exact GELU, `x Phi(x)`, is
+    Hendrycks and Gimpel 2016 (https://arxiv.org/abs/1606.08415), section 2. TensorFlow Hub's BERTs use this
+    approximation, which Hugging Face calls `gelu_new`. The exact GELU, `x Phi(x)`, is
     `keras.activations.gelu`. The two differ by at most 5e-4 per neuron, which is enough to break parity with a
     published checkpoint.
     """

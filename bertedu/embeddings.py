@@ -1,7 +1,6 @@
 """Embeddings: the vector of a token is the sum of a word, a position and a type embedding.
 
-    x = dropout(LayerNorm(word[id] + position[t] + type[segment]))      (then x W + b, if the tables are narrower than
-    D)
+    x = dropout(LayerNorm(word[id] + position[t] + type[segment]))      (then x W + b, if the tables are narrower)
 
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3 and figure 2; narrower tables: Lan et al. 2019
 (ALBERT, https://arxiv.org/abs/1909.11942), section 3.1. Chapter: notebooks/02_embeddings.ipynb.

@@ -1,7 +1,7 @@
 """The masked language model: predictions of the tokens that were masked.
 
-    h = LayerNorm(activation(x_L[masked positions] W + b));   logits = h E^T + c      (E: the word
-    embedding table)
+    h = LayerNorm(activation(x_L[masked positions] W + b))
+    logits = h E^T + c                                          (E: the word embedding table)
 
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.1, task 1. Chapter: notebooks/08_masked_lm.ipynb.
 """

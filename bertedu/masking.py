@@ -29,7 +29,8 @@ def mask_tokens(
 ) -> dict[str, np.ndarray]:
     """Mask random tokens for a model to predict: 80 % become [MASK], 10 % a random token, and 10 % stay the same.
 
-    Special tokens and padding are not masked. At least one token of every text is.
+    Special tokens and padding are never masked. Of the other tokens of a text at least one is, except with
+    `whole_words` if every word has more tokens than are masked.
 
     Args:
         inputs: dict with `input_word_ids` and `input_mask`, integer NumPy arrays `[B, T]`, from a `BertPreprocessor`.

@@ -91,6 +91,7 @@ ALLOWED = {
     ("README.md", "when nobody tells it"): "the question of a chapter",
     ("bertedu/aliases.py", "DeprecationWarning"): "the old names",
     ("bertedu/bert.py", "renamed_attribute"): "the old name",
+    ("bertedu/course/colab.py", "USES_HEAD"): "the old name",
     ("bertedu/checkpoints/common.py", "renamed_attribute"): "the old name",
     ("bertedu/fine_tuning/history.py", "surroundings"): "a key of history.json",
     ("bertedu/fine_tuning/model.py", "surroundings"): "a key of history.json",
@@ -165,6 +166,7 @@ def default_paths():
     """Return the files that lint checks: the package, its scripts and styles, notebooks' code, and the documents."""
     package = [path for suffix in ("py", "js", "css") for path in (ROOT / "bertedu").rglob(f"*.{suffix}")]
     documents = [path for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")] if path.name != "CHANGELOG.md"]
+    documents += (ROOT / "bertedu" / "assets").glob("*.md")
     return sorted([*package, *documents, *(ROOT / "notebooks").glob("*.ipynb")])
 
 

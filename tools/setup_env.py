@@ -181,7 +181,7 @@ def install_torch(root, python):
     if platform.system() != "Linux":
         return
     if not torch_index_answers():
-        say("PyTorch's CPU index cannot be reached; installing torch from PyPI, with CUDA libraries")
+        say("PyTorch's CPU index cannot be reached; pip's own index has to do (PyPI's torch brings CUDA along)")
         return
     say("installing torch from PyTorch's CPU index")
     options = ["--timeout", "30", "--retries", "0", "--no-deps", "--index-url", TORCH_CPU_INDEX]

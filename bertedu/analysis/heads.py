@@ -48,7 +48,7 @@ class HeadStatistics:
 
     Attributes, each `[L, N]`:
         entropy: in bits.
-        normalized_entropy: entropy divided by log2 T, its maximum: 1 if all weights of a row are equal.
+        normalized_entropy: entropy divided by its maximum, log2 of the number of tokens without padding.
         distance: mean distance between query and key, in tokens.
         previous, next, itself: weight on the previous token, on the next token, and on the query's own token.
         same_word: weight on other positions with the same token.

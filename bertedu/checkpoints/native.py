@@ -116,7 +116,7 @@ def check_config(config: Any, source: Path | str, dtype: str | None = None) -> t
     """
     if isinstance(config, dict) and config.get("format") not in READ:
         version = f"format: expected one of {READ}, got {config.get('format')!r:.20}"
-        raise ValueError(f"{source}: {version}. Update your checkout of bertedu.")
+        raise ValueError(f"{source}: {version}. Upgrade bertedu.")
     fields = read_fields(config, FIELDS, source, required=FIELDS.keys())
     arguments = encoder_arguments(fields["encoder"], f"{source}, encoder", dtype)
     heads = assembly.Heads(masked_lm=fields["masked_lm"], classifier=fields["classifier"])

@@ -58,8 +58,8 @@ def update(chapters: Iterable[Path], folder: Path) -> list[Path]:
 def origin(path: Path) -> dict[str, Any]:
     """Return which chapter a notebook copies, {"chapter", "version"}; empty for any other file."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["metadata"][METADATA]
-        return {key: str(found[key]) for key in ("chapter", "version")}
+        stored = json.loads(path.read_text(encoding="utf-8"))["metadata"][METADATA]
+        return {key: str(stored[key]) for key in ("chapter", "version")}
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return {}
 

@@ -63,8 +63,8 @@ def solution(name: str) -> None:
         return
     missing = len(exercise.hints) - _hints_shown.get(name, 0)
     if missing > 0:
-        hints = "is one more hint" if missing == 1 else "are two hints"
-        _print(f'There {hints} first. Read it, then try again: hint("{name}").')
+        hints = "is one more hint first. Read it" if missing == 1 else "are two hints first. Read them"
+        _print(f'There {hints}, then try again: hint("{name}").')
         return
     show_code(f"A solution of {name}", exercise.solution.strip())
 

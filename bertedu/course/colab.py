@@ -32,7 +32,7 @@ BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 COLAB = "https://colab.research.google.com/github"
 REPOSITORY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]*/(?!\.\.?$)[\w.-]+", re.ASCII)  # GitHub's rule
 BRANCH = re.compile(r"(?!.*(?:\.\.|\.lock$|\.$))\w[\w.+-]*(?:/\w[\w.+-]*)*", re.ASCII)  # a subset of what git allows
-USES_HEAD = re.compile(r"\bbert\.(fill_mask|masked_lm|masked_lm_bert)\b")
+USES_HEAD = re.compile(r"\bbert\.(fill_mask|masked_lm|masked_lm_bert|guesser)\b")
 
 SETUP = """\
 # @title Setup: run this cell first (about a minute, once in a session)

@@ -68,7 +68,7 @@ def pip_install(*arguments):
 
 
 def install_package(name, sha256, content):
-    """Install the wheel `content`, unless bertedu is installed; return a line that reports it."""
+    """Install the wheel `content`, unless it or another kind of bertedu is installed; return a line that reports it."""
     version, origin = find_version("bertedu"), installed_from("bertedu")
     if version and (origin == sha256 or not origin):
         return f"bertedu {version}: already installed"

@@ -90,7 +90,7 @@ def load_texts(
     elif split is not None:
         only = f"Only the data sets {', '.join(sets.SETS)} have splits."
         raise ValueError(f"split: expected None for a file, got {split!r} for {str(path)!r}. {only}")
-    path = _existing(path)
+    path = _existing(path, sets.SETS)
     if path.suffix.lower() not in files.FORMATS:
         raise ValueError(f"{path}: expected one of the suffixes {', '.join(files.FORMATS)}, got {path.suffix!r}.")
     columns = {name: i for name, i in (("text", text), ("pair", pair), ("label", label)) if i is not None}
@@ -99,12 +99,12 @@ def load_texts(
     return _collect(path, columns, names, regression)
 
 
-def _existing(path: str | Path) -> Path:
+def _existing(path: str | Path, data_sets: Iterable[str] = ()) -> Path:
     path = Path(path).expanduser()
     if path.is_dir():
         raise FileNotFoundError(f"{path}: expected a file, got a directory. Pass one file in it.")
     if not path.is_file():
-        close = difflib.get_close_matches(str(path), sets.SETS, n=1)
+        close = difflib.get_close_matches(str(path), data_sets, n=1)
         hint = f" Did you mean the data set {close[0]!r}?" if close else ""
         raise FileNotFoundError(f"path: expected a file, got {str(path)!r}, which does not exist.{hint}")
     return path

@@ -121,7 +121,8 @@ def with_policy(classifier: BertClassifier, policy: str) -> BertClassifier:
         return classifier
     if classifier.cls_head is not None:
         own = classifier.network.dtype_policy.name
-        raise ValueError(f"precision: expected {own!r}, that of cls_head, got {policy!r}. Pass precision={own!r}.")
+        expected = f"expected {own!r}, which a classifier with a cls_head of its own keeps"
+        raise ValueError(f"precision: {expected}, got {policy!r}. Pass precision={own!r}.")
     config = {name: value for name, value in classifier.get_config().items() if name not in ("network", "cls_head")}
     copy = BertClassifier(copy_encoder(classifier.network, policy), **config)
     copy.set_weights(classifier.get_weights())

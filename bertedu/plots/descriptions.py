@@ -149,9 +149,9 @@ def describe_matrix(
 ) -> str:
     """Return the largest value of each row."""
     names, quoted = _quoted(rows), _quoted(columns)
-    places = [f"{names[i]} at {quoted[j]} ({values[i, j]:.2f})" for i, j in enumerate(values.argmax(axis=1))]
+    highest = [f"{names[i]} at {quoted[j]} ({values[i, j]:.2f})" for i, j in enumerate(values.argmax(axis=1))]
     size = f"{len(rows)} x {len(columns)}: rows are {ylabel}, columns are {xlabel}"
-    return f" of {unit}, {size}. Highest in each row: {', '.join(places)}."
+    return f" of {unit}, {size}. Highest in each row: {', '.join(highest)}."
 
 
 def describe_vectors(points: np.ndarray, labels: Sequence[str], groups: Any, ratio: Any) -> str:

@@ -129,7 +129,7 @@ def save(axes: Any, path: str | os.PathLike[str], dpi: float = 200) -> Path:
 def _rendered(figure: Figure, form: str, dpi: float) -> bytes:
     """Return a figure as the bytes of a "png", "svg" or "pdf" with its alt text; equal figures give equal bytes."""
     titles = [figure.get_suptitle(), *(getattr(ax, "alt_title", None) for ax in figure.axes)]
-    title = escape(next(filter(None, titles), "AltTextFigure"))
+    title = escape(next(filter(None, titles), "Figure"))
     alt = figure.alt if isinstance(figure, AltTextFigure) else describe(figure)
     metadata: dict[str, Any] = {"Title": title, "Subject" if form == "pdf" else "Description": alt}
     metadata |= {} if form == "png" else {"CreationDate" if form == "pdf" else "Date": None}

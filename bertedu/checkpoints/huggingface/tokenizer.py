@@ -1,8 +1,8 @@
 """Read the tokenizer of a Hugging Face directory, as transformers does.
 
-    vocabulary, added tokens:                             tokenizer.json, else vocab.txt do_lower_case, strip_accents,
-    tokenize_chinese_chars: tokenizer_config.json, else their defaults; from tokenizer.json
-                                                          only for a class without these arguments
+    vocabulary, added tokens            tokenizer.json, else vocab.txt
+    do_lower_case, strip_accents,       tokenizer_config.json, else their defaults; from tokenizer.json
+    tokenize_chinese_chars              only for a class without these arguments
 
 Chapter: notebooks/11_checkpoints.ipynb.
 """

@@ -28,7 +28,7 @@ def check_zero_padding(answer):
         (0.75, "that is the fraction of zeros. They make the mean shorter, but they don't turn it."),
         (4, "a cosine is never above 1. How does the direction change when a vector is divided by 4?"),
         (0, "a cosine of 0 is a right angle. Adding zeros doesn't turn the vector."),
-        (0.5, "the naive mean is the true mean divided by 4. What does dividing do to the direction?"),
+        (0.5, "the unmasked mean is the true mean divided by 4. What does dividing do to the direction?"),
     ]
     compare(answer, 1, typical)
 
@@ -152,16 +152,16 @@ def _cosines(query):
 
 EXERCISES = {
     "zero_padding": Exercise(
-        task="What is the cosine of the true mean and the naive mean, if the vectors at padding are all zeros?",
+        task="What is the cosine of the true mean and the unmasked mean, if the vectors at padding are all zeros?",
         blank="similarity = ...",
         answer="similarity",
         check=check_zero_padding,
         correct="zeros wouldn't change the direction. The problem is that the vectors at padding aren't zeros.",
         hints=(
-            "The true mean is a sum of ten vectors, divided by 10. What is the naive mean, which adds thirty zeros?",
+            "The true mean is a sum of ten vectors, divided by 10. What is the unmasked mean, which adds thirty zeros?",
             "It is the same sum, divided by 40. So one is a multiple of the other. What is the angle between them?",
         ),
-        solution="similarity = 1  # the naive mean is four times shorter, but has the same direction",
+        solution="similarity = 1  # the unmasked mean is four times shorter, but has the same direction",
     ),
     "mean_by_hand": Exercise(
         task="Compute the mean of the real vectors: vectors [T, D], mask [T] with 1 at real tokens.",
