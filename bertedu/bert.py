@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from bertedu import checks
 from bertedu.aliases import renamed_attribute
+from bertedu.backend import memory
 from bertedu.backend.compiled import compiled
 from bertedu.classifier import BertClassifier, copy_encoder
 from bertedu.encoder import BertEncoder
@@ -178,8 +179,10 @@ class Bert:
         rows = self.preprocessor.encode_batch(sentences, max_length=limit)
         vectors = np.zeros((len(rows), self.encoder.hidden_size), "float32")  # [n, D]
         forward = functools.partial(_pooled, pooling=pooling)
-        with tqdm(total=len(rows), unit="text", delay=PROGRESS_AFTER, disable=not progress, leave=False) as bar:
-            for batch in length_sorted_batches([len(row.ids) for row in rows], BATCH_TOKENS):
+        batches = length_sorted_batches([len(row.ids) for row in rows], BATCH_TOKENS)
+        bar = tqdm(total=len(rows), unit="text", delay=PROGRESS_AFTER, disable=not progress, leave=False)
+        with bar, memory.reused(len(batches) > 1):
+            for batch in batches:
                 vectors[batch] = self._run(pooling, forward, [rows[i] for i in batch])["vectors"]
                 bar.update(len(batch))
         if normalize:

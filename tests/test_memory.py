@@ -37,3 +37,10 @@ def test_other_c_libraries_are_left_alone(calls, name, monkeypatch):
     with memory.reused():
         pass
     assert calls == []
+
+
+def test_one_batch_changes_nothing(calls, monkeypatch):
+    monkeypatch.setattr(memory.platform, "libc_ver", lambda: ("glibc", "2.36"))
+    with memory.reused(useful=False):
+        pass
+    assert calls == []
