@@ -10,6 +10,7 @@ from bertedu.backend import memory
 
 @pytest.fixture
 def calls(monkeypatch):
+    monkeypatch.setattr(memory, "_blocks", 0)
     made = []
     libc = types.SimpleNamespace(
         mallopt=lambda parameter, value: made.append((parameter, value)), malloc_trim=lambda pad: made.append("trim")
@@ -29,6 +30,15 @@ def test_defaults_return_after_the_block(calls, fails, monkeypatch):
         assert fails
     assert calls[len(memory.REUSE) :] == [*memory.DEFAULTS.items(), "trim"]
     assert set(memory.DEFAULTS) == set(memory.REUSE)
+
+
+def test_only_the_outermost_block_counts(calls, monkeypatch):
+    monkeypatch.setattr(memory.platform, "libc_ver", lambda: ("glibc", "2.36"))
+    with memory.reused():
+        with memory.reused():
+            pass
+        assert calls == list(memory.REUSE.items())
+    assert calls[-1] == "trim" and len(calls) == 2 * len(memory.REUSE) + 1
 
 
 @pytest.mark.parametrize("name", ["", "musl"])

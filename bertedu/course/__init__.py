@@ -8,7 +8,13 @@ source       `show_source`                                wheel, setup_cell   pa
 The rest of the library does not import this package.
 """
 
+import contextlib
+
+from bertedu.backend import memory
 from bertedu.course.checking import check, hint, names, solution
 from bertedu.course.source import show_source
 
 __all__ = ["check", "hint", "names", "show_source", "solution"]
+
+_memory = contextlib.ExitStack()
+_memory.enter_context(memory.reused())  # as long as the notebook runs: its own training loops take a third less time
