@@ -36,7 +36,7 @@ def check(name: str, answer: Any = ...) -> None:
             warnings.simplefilter("ignore")  # NumPy's about NaN, which the reason explains
             if answer is ...:
                 raise WrongAnswer("replace the dots (...) with your answer.")
-            exercise.check(answer)
+            exercise.verify(answer)
         verdict = f"Correct: {exercise.correct}"
     except WrongAnswer as reason:
         verdict = f"Not yet: {reason}"

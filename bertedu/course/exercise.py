@@ -1,17 +1,23 @@
 """`Exercise`, and helpers that check an answer and explain what is wrong. Used in all chapters.
 
+An exercise has two parts: `check` recognises typical mistakes and explains them; `cases` are arguments, edge cases
+among them, for which the answer must return what the solution returns, so that no other mistake passes.
+
 The exercises are in `exercises/`, one file per chapter; `checking` runs them.
 """
 
+import copy
 import dataclasses
+import itertools
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 TOLERANCE = 1e-4  # absolute and relative, because learners round
+MAX_ITEMS = 1_000_000  # of an iterator in an answer, which may be endless
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +32,8 @@ class Exercise:
         correct: str, sentence printed after "Correct:".
         hints: two strings, the second more specific.
         solution: str, code that replaces `blank`.
+        cases: tuples of arguments for which a function must return what that of `solution` returns. Defaults to none,
+            for answers that are no functions.
     """
 
     task: str
@@ -35,6 +43,25 @@ class Exercise:
     correct: str
     hints: tuple[str, str]
     solution: str
+    cases: tuple[tuple[Any, ...], ...] = ()
+
+    def verify(self, answer: Any) -> None:
+        """Check an answer, and compare it with the solution in all cases.
+
+        Raises:
+            WrongAnswer: it is not correct.
+        """
+        self.check(answer)
+        if not self.cases:
+            return
+        namespace: dict[str, Any] = {}
+        exec(compile(self.solution, "<solution>", "exec"), namespace)
+        for arguments in self.cases:
+            expected = listed(namespace[self.answer](*copy.deepcopy(arguments)))
+            try:
+                agree(call(answer, *copy.deepcopy(arguments)), expected)
+            except WrongAnswer as reason:
+                raise WrongAnswer(f"{_call_text(self.answer, arguments)}: {reason}") from None
 
 
 class WrongAnswer(Exception):
@@ -50,7 +77,7 @@ def call(function: Any, *arguments: Any) -> Any:
     if not callable(function):
         raise WrongAnswer(f"expected the function itself, its name without brackets, got {kind(function)}.")
     try:
-        return function(*arguments)
+        return listed(function(*arguments))
     except (KeyboardInterrupt, WrongAnswer):
         raise
     except RecursionError:
@@ -81,14 +108,77 @@ def numbers(answer: Any) -> np.ndarray:
         raise WrongAnswer("the result is None. Is a `return` missing?")
     if answer is ...:
         raise WrongAnswer("replace the dots (...) with your code.")
-    for method in ("detach", "cpu", "numpy"):  # torch, TensorFlow
-        answer = getattr(answer, method)() if hasattr(answer, method) else answer
-    if isinstance(answer, str | bytes | dict | set) or callable(answer):
+    answer = list(answer) if isinstance(answer, bytes | bytearray) else listed(answer)
+    if isinstance(answer, str | dict | set) or callable(answer):
         raise WrongAnswer(f"expected numbers, got {kind(answer)}.")
     try:
         return np.asarray(answer, dtype=float)
     except (TypeError, ValueError):
         raise WrongAnswer("expected numbers, in rows of equal length.") from None
+
+
+def listed(value: Any) -> Any:
+    """Return a value with all iterators in it as lists, and tensors of any backend as arrays."""
+    if hasattr(value, "detach"):  # torch; TensorFlow's `cpu` prints a deprecation notice
+        value = value.detach().cpu()
+    if hasattr(value, "numpy"):
+        return value.numpy()
+    if isinstance(value, Iterator | range):
+        value = list(itertools.islice(value, MAX_ITEMS))
+    return [listed(item) for item in value] if type(value) in (list, tuple) else value
+
+
+def agree(got: Any, expected: Any) -> None:
+    """Check that `got` equals what the solution returned: numbers up to `TOLERANCE`, everything else exactly.
+
+    Raises:
+        WrongAnswer: it differs.
+    """
+    if isinstance(expected, Mapping):
+        if not isinstance(got, Mapping) or set(got) != set(expected):
+            raise WrongAnswer(f"expected a dict with the keys {sorted(map(str, expected))}, got {_shortened(got)}.")
+        for key in expected:
+            agree(listed(got[key]), listed(expected[key]))
+    elif _is_text(expected):
+        if isinstance(got, np.ndarray):
+            got = got.tolist()
+        if not _is_text(got) or got != expected:
+            raise WrongAnswer(f"expected {_shortened(expected)}, got {_shortened(got)}.")
+    elif isinstance(expected, list) and not _is_numeric(expected):
+        if not isinstance(got, list) or len(got) != len(expected):
+            raise WrongAnswer(f"expected {len(expected)} items, got {_shortened(got)}.")
+        for one, other in zip(got, expected, strict=True):
+            agree(one, other)
+    else:
+        compare(got, expected)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether `value` is None, a string, bytes, or a list that has one at any depth."""
+    return value is None or isinstance(value, str | bytes) or (isinstance(value, list) and any(map(_is_text, value)))
+
+
+def _is_numeric(value: Any) -> bool:
+    """Whether NumPy can make one array of numbers of `value`."""
+    try:
+        np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _shortened(value: Any) -> str:
+    """Return the `repr` of a value on one line of at most 120 characters."""
+    try:
+        text = " ".join(repr(value).split())
+    except BaseException:
+        text = kind(value)
+    return text if len(text) <= 120 else f"{text[:116]} ..."
+
+
+def _call_text(name: str, arguments: Iterable[Any]) -> str:
+    """Return a call of a function as text, such as "softmax([1.0, 2.0])"."""
+    return f"{name}({_shortened([a.tolist() if isinstance(a, np.ndarray) else a for a in arguments])[1:-1]})"
 
 
 def compare(answer: Any, expected: ArrayLike, typical: Iterable[tuple[ArrayLike, str]] = ()) -> None:
