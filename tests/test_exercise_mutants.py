@@ -51,6 +51,8 @@ def mutants(name):
         for after in (*replacements(node), *others(node)):
             if after != before:
                 key = f"{lines[node.lineno - 1].strip()}: {before} -> {after}"
+                if (again := sum(known.startswith(key) for known in made)) > 0:  # twice in a line
+                    key = f"{key} ({again + 1})"
                 made[key] = (data[:start] + after.encode() + data[end:]).decode()
     return made
 

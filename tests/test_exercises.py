@@ -1,7 +1,9 @@
 """Every exercise blank, solved and wrong; and no answer may raise an exception."""
 
 import ast
+import functools
 import importlib
+import logging
 import pkgutil
 import sys
 import types
@@ -15,10 +17,12 @@ from bertedu import attention
 from bertedu.course import check, checking, hint, names, show_source, solution
 from bertedu.course.exercises import EXERCISES, OLD_NAMES
 
-# For each exercise: wrong answers, each with a word of the reason; one file per chapter.
-WRONG = {}
-for _module in pkgutil.iter_modules(wrong_answers.__path__):
-    WRONG |= importlib.import_module(f"wrong_answers.{_module.name}").WRONG
+# For each exercise: wrong answers, each with a word of the reason, and right ones in other styles; one file a chapter.
+WRONG, RIGHT = {}, {}
+for _file in pkgutil.iter_modules(wrong_answers.__path__):
+    _module = importlib.import_module(f"wrong_answers.{_file.name}")
+    WRONG |= _module.WRONG
+    RIGHT |= getattr(_module, "RIGHT", {})
 
 
 def run(code, name):
@@ -161,7 +165,7 @@ def test_tensors_of_the_backend_are_answers(capsys):
 
     def attend(*arrays):
         q, k, v = (ops.array(array, dtype="float32") for array in arrays)
-        return ops.matmul(ops.softmax(ops.matmul(q, ops.transpose(k)) / 5**0.5), v)
+        return ops.matmul(ops.softmax(ops.matmul(q, ops.transpose(k)) / q.shape[-1] ** 0.5), v)
 
     out = printed(capsys, "attention.attend", attend)
     assert out.startswith("Correct")
@@ -264,3 +268,53 @@ def test_show_source_in_a_notebook_is_coloured_and_readable_as_text(monkeypatch)
     assert "<style" not in data["text/html"]
     assert "style=" in data["text/html"]
     assert "def masked_softmax" in data["text/plain"]
+
+
+def test_right_answers_belong_to_exercises():
+    assert RIGHT.keys() <= EXERCISES.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        pytest.param(name, answer, id=f"{name}-{number}")
+        for name, answers in RIGHT.items()
+        for number, answer in enumerate(answers)
+    ],
+)
+def test_right_answers_in_another_style_are_correct(name, answer, capsys):
+    assert printed(capsys, name, answer).startswith("Correct: ")
+
+
+def test_tensors_of_tensorflow_print_no_notice(capfd, monkeypatch):
+    tensorflow = pytest.importorskip("tensorflow")
+    from tensorflow.python.util import deprecation
+
+    def rollout(layers):
+        eye = tensorflow.eye(layers.shape[-1], dtype="float64")
+        return functools.reduce(lambda result, layer: (layer + eye) / 2 @ result, layers, eye)
+
+    def row_to_bytes(row):
+        step = (max(row) - min(row)) / 255
+        levels = tensorflow.round((tensorflow.constant(row) - min(row)) / (step or 1))
+        return tensorflow.constant(min(row)), tensorflow.constant(step), tensorflow.Variable(levels)
+
+    monkeypatch.setattr(deprecation, "_PRINTED_WARNING", {})  # each notice is printed once per process
+    handler = logging.StreamHandler()  # prints on the stderr that this test captures; that of TensorFlow is older
+    tensorflow.get_logger().addHandler(handler)
+    try:
+        tensorflow.constant(0) + 0  # the first operation may print something
+        capfd.readouterr()
+        for name, answer in (
+            ("start_here.heads", tensorflow.constant(72)),
+            ("visualize_attention.rollout", rollout),
+            ("visualize_attention.row_to_bytes", row_to_bytes),
+        ):
+            check(name, answer)
+            out, err = capfd.readouterr()
+            assert out.startswith("Correct: ")
+            assert err == ""
+        tensorflow.constant(0).cpu()
+        assert "deprecated" in capfd.readouterr().err, "this test would notice nothing"
+    finally:
+        tensorflow.get_logger().removeHandler(handler)

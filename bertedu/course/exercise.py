@@ -135,10 +135,13 @@ def agree(got: Any, expected: Any) -> None:
         WrongAnswer: it differs.
     """
     if isinstance(expected, Mapping):
-        if not isinstance(got, Mapping) or set(got) != set(expected):
+        if not isinstance(got, Mapping) or not set(expected) <= set(got):
             raise WrongAnswer(f"expected a dict with the keys {sorted(map(str, expected))}, got {_shortened(got)}.")
         for key in expected:
-            agree(listed(got[key]), listed(expected[key]))
+            try:
+                agree(listed(got[key]), listed(expected[key]))
+            except WrongAnswer as reason:
+                raise WrongAnswer(f"{key!r}: {reason}") from None
     elif _is_text(expected):
         if isinstance(got, np.ndarray):
             got = got.tolist()
@@ -178,7 +181,9 @@ def _shortened(value: Any) -> str:
 
 def _call_text(name: str, arguments: Iterable[Any]) -> str:
     """Return a call of a function as text, such as "softmax([1.0, 2.0])"."""
-    return f"{name}({_shortened([a.tolist() if isinstance(a, np.ndarray) else a for a in arguments])[1:-1]})"
+    values = [value.tolist() if isinstance(value, np.ndarray) else value for value in arguments]
+    text = ", ".join(value.__name__ if hasattr(value, "__name__") else _shortened(value) for value in values)
+    return f"{name}({textwrap.shorten(text, 160, placeholder=' ...')})"
 
 
 def compare(answer: Any, expected: ArrayLike, typical: Iterable[tuple[ArrayLike, str]] = ()) -> None:

@@ -5,6 +5,8 @@ import math
 import struct
 
 import numpy as np
+from keras import ops
+from safetensors.numpy import save
 
 
 def tensors_in(header):
@@ -35,6 +37,89 @@ def packed_with_offsets_from_start_of_file(tensors):
     return packed(tensors, offset=length)
 
 
+def count(header, dtypes):
+    return sum(math.prod(entry["shape"]) for entry in tensors_in(header) if entry["dtype"] in dtypes)
+
+
+def without_case(expected, available):
+    expected, available = ({name.lower(): name for name in names} for names in (expected, available))
+    return [[a[name] for name in a.keys() - b.keys()] for a, b in ((expected, available), (available, expected))]
+
+
+def count_in_loops(header):
+    total = 0
+    for name in header:
+        if name == "__metadata__" or header[name]["dtype"] not in ["F64", "F32", "F16", "BF16"]:
+            continue
+        product = 1
+        for size in header[name]["shape"]:
+            product *= size
+        total += product
+    return total
+
+
+def count_from_offsets(header):
+    sizes = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+    floats = [entry for entry in tensors_in(header) if entry["dtype"] in sizes]
+    return sum((e["data_offsets"][1] - e["data_offsets"][0]) // sizes[e["dtype"]] for e in floats)
+
+
+def compare_in_loops(expected, available):
+    missing, unknown = [], list(available)
+    for name in expected:
+        if name in unknown:
+            unknown.remove(name)
+        else:
+            missing.append(name)
+    return missing, unknown
+
+
+def split_in_loops(weight, num_heads):
+    size = len(weight) // num_heads
+    heads = [weight[head * size : (head + 1) * size] for head in range(num_heads)]
+    return [[[row[j] for row in head] for head in heads] for j in range(len(weight[0]))]
+
+
+def packed_from_behind(tensors):
+    """Return a file that begins with the last tensor. Its header has metadata, and is padded to a multiple of 8."""
+    header, data = {"__metadata__": {"format": "np"}}, bytearray()
+    for name in sorted(tensors, reverse=True):
+        start = len(data)
+        data.extend(tensors[name].astype("<f4").tobytes())
+        header[name] = {"data_offsets": (start, len(data)), "shape": tensors[name].shape, "dtype": "F32"}
+    text = json.dumps(header, ensure_ascii=False, sort_keys=True).encode()
+    text += b" " * (-len(text) % 8)
+    return bytearray(len(text).to_bytes(8, "little") + text + data)
+
+
+# Answers in other ways than the solution's, which `check` must accept.
+RIGHT = {
+    "checkpoints.count": [
+        count_in_loops,
+        count_from_offsets,
+        lambda header: count(header, {"F64", "F32", "F16", "BF16"}),
+        lambda header: sum(np.prod(e["shape"]) for e in tensors_in(header) if e["dtype"].lstrip("B").startswith("F")),
+        lambda header: sum(ops.prod(ops.array(e["shape"], "int32")) for e in tensors_in(header) if "F" in e["dtype"]),
+    ],
+    "checkpoints.strict": [
+        compare_in_loops,
+        lambda expected, available: (set(expected) - set(available), set(available) - set(expected)),
+        lambda expected, available: [sorted(set(expected) - {*available}), sorted(set(available) - {*expected})],
+        lambda expected, available: (np.setdiff1d(expected, available), np.setdiff1d(available, expected)),
+        lambda expected, available: (
+            filter(lambda name: name not in available, expected),
+            (name for name in reversed(available) if name not in expected),
+        ),
+    ],
+    "checkpoints.split_heads": [
+        split_in_loops,
+        lambda weight, num_heads: np.stack(np.split(weight.T, num_heads, axis=1), axis=1),
+        lambda weight, num_heads: np.moveaxis(weight.reshape(num_heads, -1, weight.shape[1]), 2, 0),
+        lambda weight, num_heads: ops.reshape(ops.transpose(weight), [weight.shape[1], num_heads, -1]),
+    ],
+    "checkpoints.pack": [packed, packed_from_behind, save],
+}
+
 WRONG = {
     "checkpoints.half": [
         (437_928_960, "float32"),
@@ -59,6 +144,9 @@ WRONG = {
             "by 4",
         ),
         (lambda header: sum(e["shape"][0] for e in tensors_in(header)), "may be []"),
+        (lambda header: count(header, ("F32", "F16", "BF16")), "expected 10, got 0"),
+        (lambda header: count(header, ("F64", "F32", "F16", "BF16", "U8", "I32")), "expected 10, got 14"),
+        (lambda header: sum(max(1, math.prod(e["shape"])) for e in tensors_in(header) if "F" in e["dtype"]), "got"),
     ],
     "checkpoints.strict": [
         (lambda expected, available: sorted(expected) == sorted(available), "yes or no"),
@@ -69,6 +157,7 @@ WRONG = {
         (lambda expected, available: (expected, available), "Leave out"),
         (lambda expected, available: ("key", "query"), "list of names"),
         (lambda expected, available: (["query"], ["query"]), "should be"),
+        (lambda expected, available: without_case(expected, available), "Bias"),
     ],
     "checkpoints.split_heads": [
         (lambda weight, num_heads: weight.reshape(weight.shape[1], num_heads, -1), "transpose first"),
@@ -77,6 +166,8 @@ WRONG = {
         (lambda weight, num_heads: weight.T.reshape(weight.shape[1], -1, num_heads).transpose(0, 2, 1), "interleaved"),
         (lambda weight, num_heads: weight.T, "One step is left"),
         (lambda weight, num_heads: weight, "unchanged"),
+        (lambda weight, num_heads: np.abs(weight.T.reshape(weight.shape[1], num_heads, -1)), "got"),
+        (lambda weight, num_heads: weight.T.reshape(-1, num_heads, 3 if num_heads == 2 else 2), "split_heads("),
     ],
     "checkpoints.pack": [
         (lambda tensors: packed(tensors)[8:], "starts with the header"),
@@ -94,5 +185,7 @@ WRONG = {
         (packed_with_length_in_characters, "not characters"),
         (lambda tensors: packed({"cat": tensors.get("cat", np.zeros(2, "float32"))}), "should contain"),
         (lambda tensors: str(packed(tensors)), "return bytes"),
+        (lambda tensors: packed(dict(list(tensors.items())[:2])), "should contain"),
+        (lambda tensors: packed({name: abs(array) for name, array in tensors.items()}), "are wrong"),
     ],
 }

@@ -1,6 +1,9 @@
 """Wrong answers to the exercises of chapter 9, each with a part of the feedback that it must get."""
 
+import math
+
 import numpy as np
+from keras import ops
 
 TEMPERATURES = np.arange(0.1, 10.01, 0.1)
 
@@ -23,6 +26,98 @@ def gaps(confidences, correct, num_bins=10, weighted=False):
     )
 
 
+def binned(confidences, correct, num_bins, last=None):
+    """Return the calibration error with any number of bins, of which the last may be another one."""
+    confidences, correct = np.array(confidences), np.array(correct)
+    bins = np.minimum((num_bins * confidences).astype(int), num_bins - 1 if last is None else last)
+    gaps = [(bins == b).sum() * abs(correct[bins == b].mean() - confidences[bins == b].mean()) for b in np.unique(bins)]
+    return sum(gaps) / len(confidences)
+
+
+def coldest(logits, labels, temperatures):
+    return temperatures[
+        np.argmin([-np.log(softmax(logits / t)[np.arange(len(labels)), labels]).mean() for t in temperatures])
+    ]
+
+
+def accuracy_in_loops(matrix):
+    correct = total = 0
+    for i, row in enumerate(matrix):
+        for j, count in enumerate(row):
+            total += count
+            if i == j:
+                correct += count
+    return correct / total
+
+
+def head_in_loops(pooled, kernel, bias):
+    rows = []
+    for vector in pooled:
+        logits = [sum(x * w for x, w in zip(vector, column, strict=True)) for column in kernel.T] + bias
+        powers = [math.exp(logit - max(logits)) for logit in logits]
+        rows.append([power / sum(powers) for power in powers])
+    return rows
+
+
+def calibration_error_in_loops(confidences, correct):
+    bins = [[] for _ in range(10)]
+    for p, right in zip(confidences, correct, strict=True):
+        bins[min(int(10 * p), 9)].append((p, right))
+    # The number of texts cancels: n * |mean - mean| = |sum - sum|.
+    return sum(abs(sum(p - right for p, right in texts)) for texts in bins) / len(confidences)
+
+
+def calibration_error_in_tensors(confidences, correct):
+    confidences, correct = ops.array(confidences, dtype="float32"), ops.array(correct, dtype="float32")
+    bins = ops.one_hot(ops.minimum(ops.cast(10 * confidences, "int32"), 9), 10)  # [n, 10]
+    return ops.sum(ops.abs(ops.matmul(correct - confidences, bins))) / len(confidences)
+
+
+def best_temperature_in_loops(logits, labels):
+    best, lowest = None, float("inf")
+    for tenths in range(1, 101):
+        loss = 0
+        for row, label in zip(logits * 10 / tenths, labels, strict=True):
+            loss += max(row) + math.log(sum(math.exp(x - max(row)) for x in row)) - row[label]
+        if loss < lowest:
+            best, lowest = tenths / 10, loss
+    return best
+
+
+def best_temperature_in_tensors(logits, labels):
+    temperatures = ops.reshape(ops.arange(1, 101, dtype="float32") / 10, [-1, 1, 1])
+    log_probabilities = ops.log_softmax(ops.array(logits, dtype="float32") / temperatures, axis=-1)  # [100, n, classes]
+    chosen = ops.sum(log_probabilities * ops.one_hot(labels, logits.shape[1]), axis=(1, 2))
+    return temperatures[ops.argmax(chosen), 0, 0]
+
+
+# Answers in other ways than the solution's, which `check` must accept.
+RIGHT = {
+    "classification.accuracy": [
+        accuracy_in_loops,
+        lambda matrix: np.trace(matrix) / np.sum(matrix),
+        lambda matrix: np.average(np.diag(matrix) / np.maximum(np.sum(matrix, 1), 1), weights=np.sum(matrix, 1)),
+        lambda matrix: ops.trace(ops.array(matrix)) / ops.sum(ops.array(matrix)),
+    ],
+    "classification.head": [
+        head_in_loops,
+        lambda x, w, b: softmax(np.einsum("bd,dc->bc", x, w) + b),
+        lambda x, w, b: ops.softmax(ops.matmul(ops.array(x, dtype="float32"), w) + b, axis=-1),
+        lambda x, w, b: (row / row.sum() for row in np.exp(x @ w + b)),
+    ],
+    "classification.calibration_error": [
+        calibration_error_in_loops,
+        lambda confidences, correct: binned(confidences, correct, 10),
+        calibration_error_in_tensors,
+    ],
+    "classification.best_temperature": [
+        best_temperature_in_loops,
+        lambda logits, labels: TEMPERATURES[np.argmin(cross_entropies(logits, labels))],
+        lambda logits, labels: coldest(logits, labels, np.linspace(0.1, 10, 100)),
+        best_temperature_in_tensors,
+    ],
+}
+
 WRONG = {
     "classification.base_rate": [
         (1 / 3, "at random"),
@@ -41,6 +136,9 @@ WRONG = {
         (lambda matrix: (matrix[0][0] + matrix[1][1]) / np.sum(matrix), "two classes"),
         (lambda matrix: np.trace(np.fliplr(matrix)) / np.sum(matrix), "other diagonal"),
         (lambda matrix: 100 * np.trace(matrix) / np.sum(matrix), "percentage"),
+        (lambda matrix: sum(matrix[i][i] for i in range(3)) / np.sum(matrix), "may have more"),
+        (lambda matrix: np.trace(matrix) / 50, "add up all its cells"),
+        (lambda matrix: sum(matrix[i][i] for i in range(min(len(matrix), 4))) / np.sum(matrix), "accuracy([[3, 0, 1,"),
     ],
     "classification.head": [
         (lambda x, w, b: x @ w + b, "softmax is missing"),
@@ -51,6 +149,8 @@ WRONG = {
         (lambda x, w, b: softmax(np.tanh(x @ w + b)), "pooler"),
         (lambda x, w, b: softmax(np.tanh(x) @ w + b), "already"),
         (lambda x, w, b: (x @ w + b) / (x @ w + b).sum(-1, keepdims=True), "raises e"),
+        (lambda x, w, b: softmax((x @ w + b).clip(-50, 50)), "head([[1.0], [-1.0]], [[400.0"),
+        (lambda x, w, b: softmax(x.reshape(-1, 3) @ w + b), "ValueError"),
     ],
     "classification.calibration_error": [
         (lambda confidences, correct: abs(np.mean(confidences) - np.mean(correct)), "bin by bin"),
@@ -65,6 +165,9 @@ WRONG = {
             lambda confidences, correct: gaps(confidences, correct, weighted=True).sum() / len(confidences),
             "in none of your bins",
         ),
+        (lambda confidences, correct: binned(confidences, correct, 5), "uses 5 bins"),
+        (lambda confidences, correct: binned(confidences, correct, 20), "uses 20 bins"),
+        (lambda confidences, correct: binned(confidences, correct, 10, last=10), "bin of its own"),
     ],
     "classification.best_temperature": [
         (lambda logits, labels: min(cross_entropies(logits, labels)), "that is the lowest cross-entropy"),
@@ -72,5 +175,10 @@ WRONG = {
         (lambda logits, labels: 1.0, "leaves the logits"),
         (lambda logits, labels: np.argmin(cross_entropies(logits, labels)), "an index"),
         (lambda logits, labels: 7.0, "a lower one"),
+        (lambda logits, labels: coldest(logits, labels, np.arange(0.1, 10, 0.01)), "none of 0.1"),
+        (lambda logits, labels: coldest(logits, labels, np.arange(0.1, 10, 0.1)), "expected 10, got 9.9"),
+        (lambda logits, labels: coldest(logits, labels, np.arange(0.2, 10.01, 0.1)), "expected 0.1, got 0.2"),
+        (lambda logits, labels: coldest(logits, labels, np.arange(0.1, 20, 0.1)), "expected 10, got 19.9"),
+        (lambda logits, labels: coldest(logits, labels, np.arange(0.1, 10.01, 0.2)), "expected 10, got 9.9"),
     ],
 }

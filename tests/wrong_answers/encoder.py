@@ -1,8 +1,10 @@
 """Wrong answers to the exercises of the chapter, each with a word of the reason that `check` gives."""
 
 import numpy as np
+from keras import ops
 
 OUR_NAMES = ("input_word_ids", "input_mask", "input_type_ids")
+DIALECTS = (("token_ids", "padding_mask", "segment_ids"), ("input_ids", "attention_mask", "token_type_ids"))
 
 
 def by_order(names):
@@ -41,6 +43,21 @@ def good(x, layers, pooler, **other):
     return outputs(stages[1:], stages[-1], pooler(stages[-1][0])) | other
 
 
+def mean_cosine(vectors):
+    n = len(vectors)
+    return (cosines(vectors).sum() - n) / (n * (n - 1))
+
+
+def rename(inputs):
+    endings = {"input_ids": 0, "token_ids": 0, "word_ids": 0, "mask": 1, "type_ids": 2, "segment_ids": 2}
+    return {
+        OUR_NAMES[number]: value
+        for name, value in inputs.items()
+        for ending, number in endings.items()
+        if name.endswith(ending)
+    }
+
+
 WRONG = {
     "encoder.score_bytes": [
         (6 * 12 * 512 * 4, "every token attends"),
@@ -59,10 +76,13 @@ WRONG = {
         (by_order(("input_word_ids", "input_mask", "segment_ids")), "not one of our names"),
         (by_order(OUR_NAMES), "order of the keys"),
         (lambda inputs: {"input_word_ids": next(iter(inputs.values()))}, "missing"),
+        (lambda inputs: {name: np.zeros((1, 2)) for name in OUR_NAMES}, "'input_word_ids' should be [[10, 11]]"),
+        (lambda inputs: rename(inputs) if np.size(list(inputs.values())) < 10 else dict(inputs), "with the keys"),
     ],
     "encoder.count_narrow": [
         (lambda *a: parameters(*a, projection=0), "projection from W to D"),
         (lambda V, D, L, F, W: parameters(V, D, L, F, W, projection=W * D + D), "where W is D"),
+        (lambda V, D, L, F, W: parameters(V, D, L, F, W, projection=(W < D) * (W * D + D)), "W is larger than D"),
         (lambda V, D, L, F, W: parameters(V, D, L, F, W, norm=2 * D), "before the projection"),
         (lambda *a: parameters(*a, other_rows=0), "512 positions"),
         (lambda *a: parameters(*a, pooler=False), "pooler"),
@@ -78,6 +98,10 @@ WRONG = {
         (lambda x: (cosines(x).sum() - 5) / 2, "return their mean"),
         (lambda x: (cosines(x).sum() - 5) / 10, "twice in the sum"),
         (lambda x: np.triu(cosines(x), 1).mean(), "other half"),
+        (lambda x: (np.abs(cosines(x)).sum() - len(x)) / (len(x) * (len(x) - 1)), "sign is lost"),
+        (lambda x: abs(mean_cosine(x)), "sign is lost"),
+        (lambda x: (cosines(x).sum() - 5) / 20, "only for 5 vectors"),
+        (lambda x: max(mean_cosine(x), -0.9), "mean_cosine([[3.0], [-0.5]]): expected -1, got -0.9"),
     ],
     "encoder.encode": [
         (lambda x, layers, pooler: stack(x, layers)[-1], "return a dict"),
@@ -88,5 +112,79 @@ WRONG = {
         (lambda x, layers, pooler: good(x, layers, pooler, pooled_output=pooler(x[0])), "before the layers"),
         (lambda x, layers, pooler: good(x, layers, pooler, pooled_output=pooler(stack(x, layers)[-1][:, 0])), "row 0"),
         (lambda x, layers, pooler: good(x, layers, pooler, pooled_output=stack(x, layers)[-1][0]), "not been called"),
+        (lambda x, layers, pooler: good(x, (layers * 3)[:3], pooler), "expected shape [1, 1, 2], got shape [3, 1, 2]"),
+    ],
+}
+
+
+def rename_in_a_loop(inputs):
+    renamed = {}
+    for ours, *others in zip(OUR_NAMES, *DIALECTS, strict=True):
+        for name in (ours, *others):
+            if name in inputs:
+                renamed[ours] = inputs[name]
+    return renamed
+
+
+def parameters_in_a_loop(V, D, L, F, W):
+    total = 0
+    for rows in (V, 512, 2, 1, 1):
+        total += rows * W
+    if W != D:
+        total += W * D + D
+    for _ in range(L):
+        for inputs, outputs in ((D, D), (D, D), (D, D), (D, D), (D, F), (F, D)):
+            total += inputs * outputs + outputs
+        total += 4 * D
+    return total + D * D + D
+
+
+def parameters_of_shapes(V, D, L, F, W):
+    matrices = [(V, W), (512, W), (2, W), (2, W)] + [(W + 1, D)] * (W != D) + [(D + 1, D)]
+    layer = [(D + 1, D)] * 4 + [(D + 1, F), (F + 1, D), (4, D)]
+    return np.prod(matrices + layer * L, axis=1).sum()
+
+
+def mean_cosine_in_a_loop(vectors):
+    found = []
+    for i, a in enumerate(vectors):
+        for b in vectors[:i]:
+            lengths = sum(x * x for x in a) ** 0.5 * sum(x * x for x in b) ** 0.5
+            found.append(sum(x * y for x, y in zip(a, b, strict=True)) / lengths)
+    return sum(found) / len(found)
+
+
+def mean_cosine_of_tensors(vectors):
+    unit_vectors = ops.normalize(ops.array(vectors, dtype="float32"), axis=-1)
+    products = ops.matmul(unit_vectors, ops.transpose(unit_vectors))
+    n = len(vectors)
+    return (ops.sum(products) - n) / (n * n - n)
+
+
+def encode_with_tensors(x, layers, pooler):
+    stages = [ops.convert_to_tensor(stage) for stage in stack(x, layers)[1:]]
+    return outputs(ops.stack(stages), stages[-1], ops.convert_to_tensor(pooler(stages[-1][0])))
+
+
+RIGHT = {
+    "encoder.native": [
+        rename,
+        rename_in_a_loop,
+        lambda inputs: {name: np.array(value) for name, value in rename(inputs).items()},
+        lambda inputs: {name: ops.array(value) for name, value in rename(inputs).items()},
+    ],
+    "encoder.count_narrow": [parameters, parameters_in_a_loop, parameters_of_shapes],
+    "encoder.crowding": [
+        mean_cosine,
+        mean_cosine_in_a_loop,
+        mean_cosine_of_tensors,
+        lambda x: cosines(x)[~np.eye(len(x), dtype=bool)].mean(),
+        lambda x: cosines(x)[np.triu_indices(len(x), 1)].mean(),
+    ],
+    "encoder.encode": [
+        good,
+        encode_with_tensors,
+        lambda x, layers, pooler: good(x, layers, pooler, encoder_outputs=np.array(stack(x, layers)[1:])),
+        lambda x, layers, pooler: good(x, layers, pooler, encoder_outputs=(h for h in stack(x, layers)[1:])),
     ],
 }

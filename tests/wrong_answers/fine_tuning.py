@@ -1,6 +1,10 @@
 """Wrong answers to the exercises of chapter 10, each with a part of the feedback that it must get."""
 
+import math
+import statistics
+
 import numpy as np
+from keras import ops
 
 
 def adamw(w, g, m, v, t, rate, decay, corrected=True, coupled=False, power=0.5, epsilon=1e-6, under_root=0.0):
@@ -24,6 +28,84 @@ def welch_t(a, b, ddof=1, of_means=True, power=0.5):
     return (np.mean(a) - np.mean(b)) / variance**power
 
 
+def rate_with_branches(step, peak, warm_up, steps):
+    if step < warm_up:
+        return peak / warm_up * (step + 1)
+    if step >= steps:
+        return 0
+    return peak - peak / (steps - warm_up) * (step - warm_up)
+
+
+def adamw_in_place(w, g, m, v, t, rate, decay):
+    m += (g - m) / 10
+    v += (g**2 - v) / 1000
+    w *= 1 - rate * decay
+    w -= rate * m / (1 - 0.9**t) / (math.sqrt(v / (1 - 0.999**t)) + 1e-6)
+    return [w, m, v]
+
+
+def adamw_in_tensors(w, g, m, v, t, rate, decay):
+    w, g, m, v = (ops.array(x, dtype="float32") for x in (w, g, m, v))
+    m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * ops.square(g)
+    step = m / (1 - 0.9**t) / (ops.sqrt(v / (1 - 0.999**t)) + 1e-6)
+    return w - rate * (step + decay * w), m, v
+
+
+def batches_in_loops(lengths, size):
+    batches = []
+    for _, index in sorted(zip(lengths, range(len(lengths)), strict=True), reverse=True):
+        if not batches or len(batches[-1]) == size:
+            batches.append([])
+        batches[-1].append(index)
+    return batches
+
+
+def t_in_loops(first, second):
+    squares = 0
+    for runs in (first, second):
+        mean = sum(runs) / len(runs)
+        squares += sum((x - mean) ** 2 for x in runs) / (len(runs) - 1) / len(runs)
+    return (sum(first) / len(first) - sum(second) / len(second)) / math.sqrt(squares)
+
+
+def t_in_tensors(first, second):
+    a, b = ops.array(first, dtype="float64"), ops.array(second, dtype="float64")
+    variances = [ops.var(x) / (len(x) - 1) for x in (a, b)]  # of the means
+    return (ops.mean(a) - ops.mean(b)) / ops.sqrt(sum(variances))
+
+
+# Answers in other ways than the solution's, which `check` must accept.
+RIGHT = {
+    "fine_tuning.rate_at": [
+        rate_with_branches,
+        lambda t, peak, w, n: peak * np.clip(min((t + 1) / w, (n - t) / (n - w)), 0, 1),
+        lambda t, peak, w, n: peak * max(min((t + 1) / w, (n - t) / (n - w)), 0),
+        lambda t, peak, w, n: peak * ops.clip(ops.minimum((t + 1) / w, (n - t) / (n - w)), 0.0, 1.0),
+    ],
+    "fine_tuning.adamw_step": [
+        adamw,
+        adamw_in_place,
+        lambda *a: np.array(adamw(*map(np.float64, a))),
+        adamw_in_tensors,
+    ],
+    "fine_tuning.least_padding": [
+        batches_in_loops,
+        lambda lengths, size: split(by_length(lengths), size),
+        lambda lengths, size: split(np.argsort(lengths), size),
+        lambda lengths, size: split(ops.convert_to_numpy(ops.argsort(ops.array(lengths))), size),
+        lambda lengths, size: (batch[::-1] for batch in split(by_length(lengths), size)[::-1]),
+        lambda lengths, size: tuple(map(tuple, split(by_length(lengths), size))),
+    ],
+    "fine_tuning.more_than_luck": [
+        t_in_loops,
+        lambda a, b: (np.mean(a) - np.mean(b)) / np.hypot(*(np.std(x, ddof=1) / len(x) ** 0.5 for x in (a, b))),
+        lambda a, b: (
+            (statistics.mean(a) - statistics.mean(b)) / sum(statistics.variance(x) / len(x) for x in (a, b)) ** 0.5
+        ),
+        t_in_tensors,
+    ],
+}
+
 WRONG = {
     "fine_tuning.count_steps": [
         (560 * 4 / 48, "round up"),
@@ -44,6 +126,9 @@ WRONG = {
         (lambda t, peak, w, n: peak * ((t + 1) / w if t < w else (n - t) / n), "jumps"),
         (lambda t, peak, w, n: peak * ((t + 1) / w if t <= w else (n - t) / (n - w)), "more than the peak"),
         (lambda t, peak, w, n: peak * (1 / w if t < w else (n - t) / (n - w)), "of step 0"),
+        (lambda t, peak, w, n: peak * max(min((t + 1) / 5, (n - t) / (n - 5), 1), 0), "learning_rate_at(0, 2.5, 1, 4)"),
+        (lambda t, peak, w, n: abs(peak * min((t + 1) / w, (n - t) / (n - w))), "later step"),
+        (lambda t, peak, w, n: 4e-3 * max(min((t + 1) / w, (n - t) / (n - w)), 0), "expected 2.5, got 0.004"),
     ],
     "fine_tuning.adamw_step": [
         (lambda *a: adamw(*a, corrected=False), "bias correction"),
@@ -57,6 +142,8 @@ WRONG = {
         (lambda w, *a: (2 * w - adamw(w, *a)[0], *adamw(w, *a)[1:]), "climbs"),
         (lambda w, *a: (adamw(w, *a)[0] + a[-2] * a[-1] * (w - 1), *adamw(w, *a)[1:]), "in proportion"),
         (lambda w, g, m, v, *a: (w, 0.1 * m + 0.9 * g, 0.001 * v + 0.999 * g * g), "["),
+        (lambda *a: np.abs(adamw(*a)), "got"),
+        (lambda w, g, m, v, t, *a: adamw(w, g, m, v, min(t, 4), *a), "adamw_step(0.0, -1000,"),
     ],
     "fine_tuning.least_padding": [
         (lambda lengths, size: split(list(range(len(lengths))), size), "original order"),
@@ -66,6 +153,19 @@ WRONG = {
         (lambda lengths, size: split(by_length(lengths), 4), "batch_size is 3"),
         (lambda lengths, size: [by_length(lengths)[i::4] for i in range(4)], "by length"),
         (lambda lengths, size: by_length(lengths), "list of lists"),
+        (lambda lengths, size: split(by_length(lengths), 3), "3 batches are too many"),
+        (
+            lambda lengths, size: split(sorted(range(11), key=lambda i: lengths[i]), size),
+            "[5, 5, 130, 7, 5, 41, 128, 40]",
+        ),
+        (lambda lengths, size: [*split(by_length(lengths), size), []], "empty"),
+        (lambda lengths, size: split([lengths.index(n) for n in sorted(lengths)], size), "text 4 is in no batch"),
+        (
+            lambda lengths, size: [
+                by_length(lengths)[i : i + size] for i in range(0, len(lengths) // size * size, size)
+            ],
+            "is in no batch",
+        ),
     ],
     "fine_tuning.more_than_luck": [
         (lambda a, b: welch_t(a, b, ddof=0), "n - 1"),
@@ -78,5 +178,7 @@ WRONG = {
         (lambda a, b: (np.mean(a) - np.mean(b)) / welch_t(a, b), "denominator"),
         (lambda a, b: (max(a) - max(b)) / (np.mean(a) - np.mean(b)) * welch_t(a, b), "best seeds"),
         (lambda a, b: np.mean(a) - np.mean(b) / ((np.mean(a) - np.mean(b)) / welch_t(a, b)), "parentheses"),
+        (lambda a, b: welch_t(a[:3], b), "welch_t([0.91, 0.88, 0.93, 0.9,"),
+        (lambda a, b: (np.mean(a) - np.mean(b)) / ((np.var(a, ddof=1) + np.var(b, ddof=1)) / len(a)) ** 0.5, "got"),
     ],
 }

@@ -1,6 +1,9 @@
 """Wrong answers to the exercises of chapter 7, each with a part of the feedback that it must get."""
 
+import math
+
 import numpy as np
+from keras import ops
 
 
 def similarities(query, texts, embed):
@@ -10,6 +13,11 @@ def similarities(query, texts, embed):
 
 def column(mask):
     return np.array(mask)[:, None]
+
+
+def rank(query, texts, embed, top_k, score=float):
+    found = [score(x) for x in similarities(query, texts, embed)]
+    return sorted(range(len(texts)), key=lambda i: -found[i])[:top_k]
 
 
 WRONG = {
@@ -29,6 +37,11 @@ WRONG = {
         (lambda x, mask: (x * column(1 - mask)).sum(axis=0) / (1 - mask).sum(), "inverted"),
         (lambda x, mask: x * column(mask), "zero now"),
         (lambda x, mask: x[mask].mean(axis=0), "mask == 1"),
+        (
+            lambda x, mask: (x * column(mask)).sum(axis=0) / max(mask.sum(), 2),
+            "mean_pool([[-2.5]], [1]): expected -2.5",
+        ),
+        (lambda x, mask: (x * column(mask)).sum(axis=0) / min(mask.sum(), 3), "expected 0.3325 at [0], got 0.4433"),
     ],
     "pooling.max_by_hand": [
         (lambda x, mask: x.max(axis=0), "no effect"),
@@ -39,6 +52,10 @@ WRONG = {
         (lambda x, mask: x[mask == 1].mean(axis=0), "this is the mean"),
         (lambda x, mask: x[mask].max(axis=0), "mask == 1"),
         (lambda x, mask: x[mask == 1].argmax(axis=0), "positions of the maxima"),
+        (lambda x, mask: np.where(column(mask) == 1, x, -5).max(axis=0), "it returns -5. Fill padding with -np.inf"),
+        (lambda x, mask: np.where(column(mask) == 1, x, -1000).max(axis=0), "it returns -1000"),
+        (lambda x, mask: (x - 1000 * column(1 - mask)).max(axis=0), "padding wins"),
+        (lambda x, mask: np.maximum(x[mask == 1].max(axis=0), -9), "padding wins"),
     ],
     "pooling.unit": [
         (lambda x: x / np.linalg.norm(x), "whole array"),
@@ -48,6 +65,12 @@ WRONG = {
         (lambda x: x / np.linalg.norm(x, axis=1, keepdims=True), "0 / 0"),
         (lambda x: x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1), "below 1"),
         (lambda x: np.array([row / np.linalg.norm(row) for row in x if row.any()]), "is missing"),
+        (lambda x: x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-3), "gets the length 0.5 instead of 1"),
+        (lambda x: x / (np.linalg.norm(x, axis=1, keepdims=True) + 1e-4), "a short vector"),
+        (
+            lambda x: x / np.clip(np.linalg.norm(x, axis=1, keepdims=True), 1e-12, 100),
+            "l2_normalize([[3000.0, -4000.0]",
+        ),
     ],
     "pooling.search": [
         (
@@ -66,5 +89,93 @@ WRONG = {
             lambda query, texts, embed, top_k: np.argsort(np.linalg.norm(embed(texts) - embed(query), axis=1))[:top_k],
             "distance",
         ),
+        (lambda query, texts, embed, top_k: rank(query, texts, embed, top_k, abs), "expected 1 at [0], got 0"),
+        (
+            lambda query, texts, embed, top_k: rank(query, texts, lambda t: embed(t)[..., :2], top_k),
+            "semantic_search('dead', ['bee'",
+        ),
+    ],
+}
+
+
+def mean_in_a_loop(x, mask):
+    total = [0.0] * x.shape[1]
+    for vector, real in zip(x, mask, strict=True):
+        if real:
+            total = [a + b for a, b in zip(total, vector, strict=True)]
+    return [a / sum(mask) for a in total]
+
+
+def mean_of_tensors(x, mask):
+    weights = ops.array(mask, dtype="float32")[:, None]
+    return ops.sum(ops.array(x, dtype="float32") * weights, axis=0) / ops.sum(weights)
+
+
+def max_in_a_loop(x, mask):
+    return [max(row[i] for row, real in zip(x, mask, strict=True) if real) for i in range(x.shape[1])]
+
+
+def max_of_tensors(x, mask):
+    return ops.max(ops.where(ops.array(mask)[:, None] == 1, ops.array(x, dtype="float32"), -1e9), axis=0)
+
+
+def unit_in_a_loop(x):
+    rows = []
+    for row in x:
+        length = math.sqrt(sum(value * value for value in row))
+        rows.append([value / length if length else 0.0 for value in row])
+    return rows
+
+
+def unit_with_where(x):
+    norms = np.linalg.norm(x, axis=1, keepdims=True)
+    return x / np.where(norms == 0, 1, norms)
+
+
+def search_in_a_loop(query, texts, embed, top_k):
+    wanted, found = embed(query), []
+    for i, text in enumerate(texts):
+        vector = embed(text)
+        lengths = math.sqrt(sum(x * x for x in vector)) * math.sqrt(sum(x * x for x in wanted))
+        found.append((sum(x * y for x, y in zip(vector, wanted, strict=True)) / lengths, i))
+    return [i for _, i in sorted(found, reverse=True)[:top_k]]
+
+
+def search_with_tensors(query, texts, embed, top_k):
+    embeddings = ops.normalize(ops.array(embed(texts), dtype="float32"), axis=-1)
+    return ops.top_k(ops.matmul(embeddings, ops.array(embed(query), dtype="float32")), top_k)[1]
+
+
+RIGHT = {
+    "pooling.mean_by_hand": [
+        mean_in_a_loop,
+        mean_of_tensors,
+        lambda x, mask: x[mask == 1].mean(axis=0),
+        lambda x, mask: np.average(x, axis=0, weights=mask),
+        lambda x, mask: mask @ x / mask.sum(),
+    ],
+    "pooling.max_by_hand": [
+        max_in_a_loop,
+        max_of_tensors,
+        lambda x, mask: x[mask == 1].max(axis=0),
+        lambda x, mask: x[mask.astype(bool)].max(axis=0),
+        lambda x, mask: (x - 1e9 * column(1 - mask)).max(axis=0),
+        lambda x, mask: np.where(column(mask) == 1, x, -1e4).max(axis=0),
+        lambda x, mask: map(max, zip(*x[mask == 1], strict=True)),
+    ],
+    "pooling.unit": [
+        unit_in_a_loop,
+        unit_with_where,
+        lambda x: ops.normalize(ops.array(x, dtype="float32"), axis=-1),
+        lambda x: x / (np.linalg.norm(x, axis=1, keepdims=True) + 1e-12),
+        lambda x: x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-7),
+        lambda x: np.nan_to_num(x / np.linalg.norm(x, axis=1, keepdims=True)),
+    ],
+    "pooling.search": [
+        rank,
+        search_in_a_loop,
+        search_with_tensors,
+        lambda query, texts, embed, top_k: np.argsort(similarities(query, texts, embed))[::-1][:top_k],
+        lambda query, texts, embed, top_k: (int(i) for i in rank(query, texts, embed, top_k)),
     ],
 }

@@ -1,6 +1,9 @@
-"""Wrong answers to the exercises of chapter 13, each with a part of the feedback that it must get."""
+"""Wrong and right answers to the exercises of chapter 13; the wrong ones with a part of the feedback."""
+
+import math
 
 import numpy as np
+from keras import ops
 
 
 def softmax(x, axis=-1):
@@ -16,6 +19,44 @@ def project(x, matrix):
     return np.einsum("nts,nm->mts", x, matrix)
 
 
+def stable_softmax(x, axis=-1):
+    return softmax(x - x.max(axis=axis, keepdims=True), axis)
+
+
+def exact_gelu(x):
+    return x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2
+
+
+def neurons_by_loops(x, w, b, v, c):
+    def weighted(row, matrix, bias, f):
+        return sum(row[d] * matrix[d][f] for d in range(len(row))) + bias[f]
+
+    return [[gelu(weighted(row, w, b, f)) * weighted(row, v, c, f) for f in range(len(b))] for row in x]
+
+
+def neurons_by_tensors(*arrays):
+    x, w, b, v, c = (ops.array(array, dtype="float32") for array in arrays)
+    return ops.gelu(ops.matmul(x, w) + b) * (ops.matmul(x, v) + c)
+
+
+def talk_by_loops(logits, pre, post):
+    def mix(x, matrix):
+        heads = range(len(matrix))
+        return [sum(matrix[n][m] * np.array(x[n]) for n in heads) for m in heads]
+
+    weights = []
+    for head in mix(logits, pre):
+        powers = [[math.exp(logit - max(row)) for logit in row] for row in head]
+        weights.append([[power / sum(row) for power in row] for row in powers])
+    return mix(weights, post)
+
+
+def talk_by_tensors(*arrays):
+    logits, pre, post = (ops.array(array, dtype="float32") for array in arrays)
+    weights = ops.softmax(ops.einsum("nts,nm->mts", logits, pre), axis=-1)
+    return ops.einsum("nts,nm->mts", weights, post)
+
+
 WRONG = {
     "talking_heads.inner_dim": [
         (3072, "1.5 times as large"),
@@ -23,6 +64,7 @@ WRONG = {
         (4608, "more neurons"),
         (1024, "one third"),
         (2000, "three matrices"),
+        (2049, "three matrices"),
         ([2048, 2048], "one number"),
     ],
     "talking_heads.row_sums": [
@@ -32,6 +74,7 @@ WRONG = {
         (lambda matrix: np.diag(matrix), "the others"),
         (lambda matrix: np.mean(matrix, axis=0), "means of the columns"),
         (lambda matrix: np.abs(matrix).sum(axis=0), "signs"),
+        (lambda matrix: np.sum(matrix[:3], axis=0), "row_sums([["),
     ],
     "talking_heads.added_parameters": [
         (lambda layers, d, f, n: layers * (n * n + d * f + f), "two projections"),
@@ -74,5 +117,40 @@ WRONG = {
         (lambda x, pre, post: softmax(project(softmax(project(x, pre)), post)), "after the second projection"),
         (lambda x, pre, post: project(softmax(project(x, pre), axis=None), post), "its own softmax"),
         (lambda x, pre, post: softmax(x @ pre) @ post, "first axis"),
+        (lambda x, pre, post: project(softmax(project(x, pre)), post), "Subtract the largest logit"),
+        (lambda x, pre, post: project(softmax(np.minimum(project(x, pre), 700)), post), "Subtract the largest logit"),
+        (
+            lambda x, pre, post: project(softmax((logits := project(x, pre)) - logits.max()), post),
+            "Subtract the largest logit of each row",
+        ),
+    ],
+}
+
+RIGHT = {
+    "talking_heads.row_sums": [
+        lambda matrix: [sum(row[m] for row in matrix) for m in range(len(matrix))],
+        lambda matrix: map(sum, zip(*matrix, strict=True)),
+        lambda matrix: (sum(column) for column in np.array(matrix).T),
+        lambda matrix: np.sum(matrix, axis=0),
+        lambda matrix: np.ones(len(matrix)) @ matrix,
+        lambda matrix: ops.sum(ops.array(matrix), axis=0),
+    ],
+    "talking_heads.added_parameters": [
+        lambda layers, d, f, n: sum(2 * n * n + d * f + f for _ in range(layers)),
+        lambda layers, d, f, n: layers * (np.prod([2, n, n]) + np.prod([d + 1, f])),
+        lambda layers, d, f, n: ops.sum(ops.array(layers) * ops.array([2 * n * n, d * f, f])),
+    ],
+    "talking_heads.gated_neurons": [
+        neurons_by_loops,
+        neurons_by_tensors,
+        lambda x, w, b, v, c: gelu(np.einsum("td,df->tf", x, w) + b) * (x.dot(v) + c),
+        lambda x, w, b, v, c: exact_gelu(x @ w + b) * (x @ v + c),
+    ],
+    "talking_heads.talk": [
+        talk_by_loops,
+        talk_by_tensors,
+        lambda x, pre, post: project(stable_softmax(project(x, pre)), post),
+        lambda x, pre, post: np.tensordot(post.T, stable_softmax(np.tensordot(pre.T, x, 1)), 1),
+        lambda x, pre, post: np.moveaxis(stable_softmax(np.moveaxis(x, 0, 2) @ pre, axis=1) @ post, 2, 0),
     ],
 }

@@ -1,8 +1,10 @@
-"""Wrong answers to the exercises of chapter 12, each with a part of the feedback that it must get."""
+"""Wrong and right answers to the exercises of chapter 12; the wrong ones with a part of the feedback."""
 
+import functools
 import math
 
 import numpy as np
+from keras import ops
 
 
 def relative_head(attention, offset, start=1, flat=False):
@@ -28,6 +30,75 @@ def rollout(layers, multiply):
     return result
 
 
+def in_range(row, other):
+    """Return a correct answer, but the byte `other` for equal weights."""
+    low, step, levels = quantized(row)
+    return low, step, levels if step else [other] * len(row)
+
+
+def head_by_loops(attention):
+    best = None
+    for layer in range(len(attention)):
+        for head in range(len(attention[layer])):
+            rows = attention[layer][head]
+            weights = [rows[t][t - 1] for t in range(1, len(rows))]
+            if best is None or sum(weights) > best[0]:
+                best = sum(weights), layer, head
+    return best[1:]
+
+
+def head_by_tensors(attention):
+    weights = ops.mean(ops.diagonal(ops.array(attention), offset=-1, axis1=2, axis2=3), axis=-1)
+    return divmod(int(ops.argmax(weights)), weights.shape[1])
+
+
+def row_by_arrays(row):
+    row = np.array(row)
+    step = (row.max() - row.min()) / 255
+    return row.min(), step, np.rint((row - row.min()) / (step or 1)).astype("uint8")
+
+
+def row_by_tensors(row):
+    row = ops.array(row)
+    low, step = ops.min(row), (ops.max(row) - ops.min(row)) / 255
+    return low, step, ops.where(step > 0, ops.round((row - low) / ops.maximum(step, 1e-30)), 0)
+
+
+def rollout_by_loops(layers):
+    size = len(layers[0])
+    result = [[float(t == s) for s in range(size)] for t in range(size)]
+    for layer in layers:
+        result = [
+            [sum((layer[t][k] + (t == k)) / 2 * result[k][s] for k in range(size)) for s in range(size)]
+            for t in range(size)
+        ]
+    return result
+
+
+def rollout_by_tensors(layers):
+    result = ops.eye(layers.shape[-1])
+    for layer in ops.array(layers, dtype="float32"):
+        result = ops.matmul((layer + ops.eye(layers.shape[-1])) / 2, result)
+    return result
+
+
+def norm_by_loops(attention_scores, values, output_kernel):
+    norms = []
+    for scores, value, kernel in zip(attention_scores, values, output_kernel, strict=True):
+        total = 0
+        for row in scores:
+            context = [sum(weight * v[h] for weight, v in zip(row, value, strict=True)) for h in range(len(kernel))]
+            output = [sum(c * kernel[h][d] for h, c in enumerate(context)) for d in range(len(kernel[0]))]
+            total += math.hypot(*output)
+        norms.append(total / len(scores))
+    return norms
+
+
+def norm_by_tensors(attention_scores, values, output_kernel):
+    scores, values, kernel = (ops.array(x, dtype="float32") for x in (attention_scores, values, output_kernel))
+    return ops.mean(ops.norm(ops.matmul(ops.matmul(scores, values), kernel), axis=-1), axis=-1)
+
+
 WRONG = {
     "visualize_attention.bits": [
         (64, "number of tokens"),
@@ -49,12 +120,20 @@ WRONG = {
         (lambda a: np.diagonal(a, -1, 2, 3).mean(axis=-1).max(), "argmax"),
         (lambda a: np.unravel_index(np.diagonal(a, -1, 2, 3).max(axis=-1).argmax(), a.shape[:2]), "mean over the rows"),
         (lambda a: a.mean(axis=-1), "shape"),
+        (lambda a: relative_head(a[..., :5, :5], -1), "previous_token_head([[[["),
+        (lambda a: relative_head(a, -1, start=2), "Begin with row 1"),
     ],
     "visualize_attention.row_to_bytes": [
         (lambda row: quantized(row, low=0, high=1), "fixed step"),
         (lambda row: (*quantized(row)[:2], [round(255 * weight) for weight in row]), "own step"),
         (lambda row: quantized(row, to_integer=int), "Round to the nearest"),
+        (lambda row: quantized(row, to_integer=math.ceil), "rounded up"),
         (lambda row: quantized(row, to_integer=float), "integer"),
+        (lambda row: quantized(row, low=row[0]), "expected low = 0.125, got 0.1305"),
+        (lambda row: quantized(row, high=row[-1]), "expected step"),
+        (lambda row: in_range(row, 256), "For 512 equal weights, the bytes are not"),
+        (lambda row: in_range(row, 0.5), "For 512 equal weights, the bytes are not"),
+        (lambda row: quantized(row) if len(row) > 1 else (0, 0, [0]), "For one weight, low + step * byte"),
         (lambda row: quantized(row, low=0), "smallest weight"),
         (lambda row: quantized(row, steps=256), "not 256"),
         (lambda row: quantized(row, steps=1), "Divide it by 255"),
@@ -77,6 +156,7 @@ WRONG = {
         ),
         (lambda layers: rollout(layers, lambda p, r: (p - np.eye(5) / 2) @ r + np.eye(5) / 2), "not of the input"),
         (lambda layers: layers, "shape [5, 5]"),
+        (lambda layers: rollout(layers[:3], np.matmul), "attention_rollout([[["),
     ],
     "visualize_attention.head_output_norm": [
         (lambda scores, v, w: np.linalg.norm(scores @ v, axis=-1).mean(axis=-1), "output kernel"),
@@ -96,5 +176,40 @@ WRONG = {
         (lambda scores, v, w: np.abs(scores @ v @ w).sum(axis=-1).mean(axis=-1), "sum of squares"),
         (lambda scores, v, w: (scores @ v @ w).mean(axis=(1, 2)), "norms first"),
         (lambda scores, v, w: np.linalg.norm(scores @ v @ w, axis=-1).mean(), "each head"),
+        (lambda scores, v, w: np.linalg.norm(scores @ v @ w, axis=-1).sum(axis=-1) / 4, "head_output_norm([[["),
+    ],
+}
+
+RIGHT = {
+    "visualize_attention.previous_token_head": [
+        head_by_loops,
+        head_by_tensors,
+        lambda a: relative_head(a, -1),
+        lambda a: np.argwhere((w := np.trace(a, -1, 2, 3)) == w.max())[0],
+        lambda a: divmod(int(np.einsum("lntt->ln", a[:, :, 1:, :-1]).argmax()), a.shape[1]),
+    ],
+    "visualize_attention.row_to_bytes": [
+        quantized,
+        row_by_arrays,
+        row_by_tensors,
+        lambda row: (*quantized(row)[:2], bytes(quantized(row)[2])),
+        lambda row: (*quantized(row)[:2], bytearray(quantized(row)[2])),
+        lambda row: (*quantized(row)[:2], iter(quantized(row)[2])),
+        lambda row: quantized(row, to_integer=lambda steps: int(steps + 0.5)),
+        lambda row: in_range(row, 255),
+    ],
+    "visualize_attention.rollout": [
+        rollout_by_loops,
+        rollout_by_tensors,
+        lambda layers: rollout(layers, np.matmul),
+        lambda layers: functools.reduce(lambda r, p: (p @ r + r) / 2, layers, np.eye(layers.shape[1])),
+        lambda layers: rollout(layers, lambda p, r: p / p.sum(axis=-1, keepdims=True) @ r),
+    ],
+    "visualize_attention.head_output_norm": [
+        norm_by_loops,
+        norm_by_tensors,
+        lambda scores, v, w: np.linalg.norm(scores @ (v @ w), axis=-1).mean(axis=-1),
+        lambda scores, v, w: np.sqrt((np.einsum("nts,nsh,nhd->ntd", scores, v, w) ** 2).sum(axis=2)).mean(axis=1),
+        lambda scores, v, w: [np.mean(np.linalg.norm(s @ v[n] @ w[n], axis=-1)) for n, s in enumerate(scores)],
     ],
 }

@@ -4,8 +4,22 @@ import numpy as np
 
 from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers
 
+
+def _random(seed, *shape):
+    return np.round(np.random.default_rng(seed).normal(size=shape), 2)
+
+
 # Three queries, four keys and four values, each with five elements: the sizes differ, so that a mix-up shows.
-Q, K, V = (np.round(np.random.default_rng(seed).normal(size=(size, 5)), 2) for seed, size in ((1, 3), (2, 4), (3, 4)))
+Q, K, V = _random(1, 3, 5), _random(2, 4, 5), _random(3, 4, 5)
+Q2, K2, V2 = _random(4, 4, 7), _random(5, 6, 7), _random(6, 6, 9)  # larger
+WEIGHTS2 = [
+    [0.5, 0.2, 0.3, 0.0, 0.0, 0.0],
+    [0.1, 0.1, 0.1, 0.1, 0.15, 0.45],
+    [0, 0, 1, 0, 0, 0],
+    [0.3, 0, 0, 0.7, 0, 0],
+]
+# The logits are about 400 in the first row and about -400 in the second.
+FAR = np.array([[20.0], [-20.0]]), np.array([[20.0], [19.9], [20.05]]), V[:3, :1]
 
 
 def _softmax(x, axis=-1):
@@ -33,6 +47,15 @@ def check_softmax(answer):
         ) from None
     if not np.allclose(large, 0.5):
         raise WrongAnswer("it is right for small logits, but e^1000 overflows. Subtract the largest logit first.")
+    cut_off = "it is right for small logits, but 1000 and 998 get equal values. Subtract the largest logit instead."
+    compare(call(answer, [1000.0, 998.0]), _softmax(np.array([1000.0, 998.0])), [([0.5, 0.5], cut_off)])
+    for logits in ([-1000.0, -1001.0], [0.0, 1000.0]):
+        try:
+            compare(call(answer, list(logits)), _softmax(np.array(logits)))
+        except WrongAnswer as reason:
+            raise WrongAnswer(
+                f"it is right for small logits, but for {logits} {reason} Subtract the largest logit, always."
+            ) from None
 
 
 def check_logits(answer):
@@ -53,6 +76,16 @@ def check_logits(answer):
         ),
     ]
     compare(call(answer, Q.tolist(), K.tolist()), products / size**0.5, typical)
+    right = Q2 @ K2.T / 7**0.5
+    constant = "H need not be five: here a query has seven elements, len(queries[0])."
+    typical = [
+        (Q2 @ K2.T / 5**0.5, constant),
+        (Q2[:, :5] @ K2[:, :5].T / 7**0.5, constant),
+        (Q2[:, :5] @ K2[:, :5].T / 5**0.5, constant),
+        (right[:3], "there need not be three queries: here there are four, len(queries)."),
+        (right[:, :4], "there need not be four keys: here there are six, len(keys)."),
+    ]
+    compare(call(answer, Q2.tolist(), K2.tolist()), right, typical)
 
 
 def check_weighted_sum(answer):
@@ -70,6 +103,16 @@ def check_weighted_sum(answer):
         (np.tile((weights @ V).sum(axis=0), (3, 1)), carried),
     ]
     compare(call(answer, weights.tolist(), V.tolist()), weights @ V, typical)
+    weights = np.array(WEIGHTS2)
+    typical = [
+        ((weights @ V2)[:, :5], "a value need not have five elements: here it has nine, len(values[0])."),
+        ((weights @ V2)[:3], "there need not be three queries: here there are four rows of weights."),
+        (weights[:, :4] @ V2[:4], "there need not be four values: here there are six."),
+    ]
+    compare(call(answer, weights.tolist(), V2.tolist()), weights @ V2, typical)
+
+
+LARGEST_VISIBLE = "Mask first; then subtract the largest of the masked logits before taking exponentials."
 
 
 def check_masked(answer):
@@ -94,6 +137,15 @@ def check_masked(answer):
     too_little = "a logit of 5 minus 10 still gets a small weight; subtract a billion, and it gets 0."
     typical = [(_softmax(np.array([5.0 - 10, -5.0, 0.0])), too_little)]
     compare(row, _softmax(np.array([5.0 - 1e9, -5.0, 0.0])), typical)
+    for logits in ([300.0, -1.0, 2.0], [3.0, -2000.0, -2001.0], [1000.0, -1.0, 2.0]):
+        try:
+            row = numbers(call(answer, list(logits), [0, 1, 1]))
+        except WrongAnswer as reason:
+            raise WrongAnswer(f"with logits of {logits} and a mask of [0, 1, 1], {reason} {LARGEST_VISIBLE}") from None
+        if row.shape == (3,) and row[0] > 0.01:
+            raise WrongAnswer(f"a masked key still gets attention with logits of {logits}; subtract a billion from it.")
+        if not np.isfinite(row).all():
+            raise WrongAnswer(f"with logits of {logits} and a mask of [0, 1, 1], it contains NaN. {LARGEST_VISIBLE}")
 
 
 def check_attend(answer):
@@ -126,6 +178,13 @@ def check_attend(answer):
             f"{reason} With keepdims=True, the sum of each row keeps its axis: [T, 1] fits [T, S]."
         ) from None
     compare(got, _softmax(scaled) @ V, typical)
+    typical = [(_softmax(Q2 @ K2.T / 5**0.5) @ V2, "H need not be five: here it is seven, q.shape[-1].")]
+    compare(call(answer, Q2.copy(), K2.copy(), V2.copy()), _softmax(Q2 @ K2.T / 7**0.5) @ V2, typical)
+    if not np.isfinite(numbers(call(answer, *(array.copy() for array in FAR)))).all():
+        raise WrongAnswer(
+            "a row of logits around 400 and one around -400 give NaN. Before np.exp, subtract the largest logit of "
+            "each row, logits.max(axis=-1, keepdims=True)."
+        )
 
 
 EXERCISES = {
@@ -146,6 +205,14 @@ EXERCISES = {
             "    exponentials = [math.exp(x - largest) for x in logits]\n"
             "    return [e / sum(exponentials) for e in exponentials]"
         ),
+        cases=(
+            ([0.0],),
+            ([3, 1, 2],),
+            ([0.3, 0.3, -0.7, 2.1, 0.3],),
+            ([1000.0, 998.5],),
+            ([-1000.0, -1001.5, -999.2],),
+            ([-1000.0, 0.0, 1000.0, 999.6],),
+        ),
     ),
     "scaled_dot_products": Exercise(
         task="Write the attention logits: a row per query, a column per key, each the scaled dot product of the two.",
@@ -162,6 +229,12 @@ EXERCISES = {
             "    root = len(queries[0]) ** 0.5\n"
             "    return [[sum(a * b for a, b in zip(q, k)) / root for k in keys] for q in queries]"
         ),
+        cases=(
+            ([[1.5, -2.0]], [[0.5, 1.0]]),
+            ([[3.0], [-1.0], [0.0]], [[2.0], [-0.5]]),
+            (K2.tolist(), Q2.tolist()),
+            (_random(7, 1, 9).tolist(), _random(8, 5, 9).tolist()),
+        ),
     ),
     "weighted_sum": Exercise(
         task="Write the last step: for each query, the sum of the values, weighted by its row of attention weights.",
@@ -177,6 +250,12 @@ EXERCISES = {
             "def weighted_sum(attention_weights, values):\n"
             "    dimensions = range(len(values[0]))\n"
             "    return [[sum(w * v[h] for w, v in zip(row, values)) for h in dimensions] for row in attention_weights]"
+        ),
+        cases=(
+            ([[1.0]], [[-2.5]]),
+            ([[0.25, 0.75]], [[1.0, -4.0, 2.5], [0.0, 8.0, 0.1]]),
+            ([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]], [[1.5], [-2.0], [7.0]]),
+            ([[0.4, 0.6], [1, 0], [0, 1], [0.9, 0.1], [0.5, 0.5]], _random(9, 2, 9).tolist()),
         ),
     ),
     "masked_softmax_by_hand": Exercise(
@@ -196,6 +275,15 @@ EXERCISES = {
             "    exponentials = [math.exp(x - max(masked)) for x in masked]\n"
             "    return [e / sum(exponentials) for e in exponentials]"
         ),
+        cases=(
+            ([-3.0], [1]),
+            ([0.5, 0.5], [0, 1]),
+            ([2.0, -1.0, 0.3, 0.3, 5.0], [0, 1, 0, 1, 1]),  # gaps
+            ([0.7, -0.2, 1.9, 0.0], [1, 1, 1, 1]),
+            ([1000.0, 1.0, 2.5], [0, 1, 1]),
+            ([1000.0, 998.5, -4.0], [1, 1, 0]),
+            ([-1000.0, 0.0, -1001.0], [1, 0, 1]),
+        ),
     ),
     "attend": Exercise(
         task="Write one head in NumPy: from queries [T, H], keys [S, H] and values [S, H] to the head output [T, H].",
@@ -213,6 +301,12 @@ EXERCISES = {
             "    logits = q @ k.T / np.sqrt(q.shape[-1])  # [T, S]\n"
             "    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))  # [T, S]\n"
             "    return exponentials / exponentials.sum(axis=-1, keepdims=True) @ v  # [T, H]"
+        ),
+        cases=(
+            (Q[:1, :2], K[:1, :2], V[:1, :2]),
+            (Q2[:1], K2[:5], V2[:5, :3]),
+            (_random(7, 4, 2), _random(8, 3, 2), _random(9, 3, 2)),
+            FAR,
         ),
     ),
 }

@@ -22,6 +22,33 @@ HEADER = {
 }
 
 
+BYTES_OF = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1}
+
+NAMES = (  # that a loader expects, and those in the file
+    (["query", "key", "value"], ["key", "value", "qery"]),
+    (["query", "key"], ["key", "query"]),
+    (["gamma", "beta", "kernel"], ["kernel"]),
+    (["kernel"], ["kernel", "position_ids", "kernel.1"]),
+    ([], ["pooler"]),
+    (["bias", "Bias"], []),
+)
+_rng = np.random.default_rng(10)
+FILES = (  # tensors to write
+    {"cat": np.arange(6, dtype="float32").reshape(2, 3), "mat": _rng.normal(size=5).astype("float32")},
+    {"größe": _rng.normal(size=(3, 1, 2)).astype("float32"), "scale": np.array(0.5, "float32")},
+    {"scale": np.array(-1000.25, "float32")},
+    {f"layer_{i}": _rng.normal(size=(i, 7 - i)).astype("float32") for i in (3, 1, 4, 2)},
+    {},
+)
+
+
+class AnyForm(Exercise):
+    """An exercise with several right answers in each case, as of the order of names: `check` judges all cases."""
+
+    def verify(self, answer):
+        self.check(answer)
+
+
 def check_returned(result):
     """Return `result`, or raise WrongAnswer if it is None or the dots."""
     if result is None:
@@ -44,7 +71,6 @@ def check_half(answer):
     compare(got, 2 * BERT_BASE, list(reasons.items()))
 
 
-BYTES = "these are bytes. Count the numbers."
 TENSORS = "that is the number of tensors. Each holds as many numbers as the product of its shape."
 SUMS = "it adds the sizes of a shape. Multiply them."
 
@@ -57,7 +83,7 @@ def check_count(answer):
         (expected + 11, "the 11 integers are included. position_ids is a constant; it was never trained."),
         (expected + 10, "the integers are included, and the tensor of shape [] is not. It holds one number."),
         (expected - 1, "a tensor of shape [] holds one number, too: the empty product is 1, as in math.prod."),
-        (sum(e["data_offsets"][1] - e["data_offsets"][0] for e in tensors.values()), BYTES),
+        (sum(np.ptp(e["data_offsets"]) for e in tensors.values()), "these are bytes. Count the numbers."),
         (90, "these are the bytes of the floats. Count the numbers."),
         (22, "these are bytes divided by 4, but not every number takes four bytes. Multiply the shapes."),
         (16, "only F32 is included. F16, BF16 and F64 are floats, too."),
@@ -77,23 +103,13 @@ def check_count(answer):
             raise WrongAnswer(f"{reason} A shape may be [], which has no element 0.") from None
         raise
     compare(got, expected, typical)
-    bfloat16 = {"scores": {"dtype": "BF16", "shape": [2, 3], "data_offsets": [0, 12]}}
-    boolean = {"seen": {"dtype": "BOOL", "shape": [4], "data_offsets": [12, 16]}}
-    typical = [
-        (10, "BOOL is not a float; true and false were never trained."),
-        (0, "BF16 is a float type, too (bfloat16)."),
-    ]
-    compare(call(answer, bfloat16 | boolean), 6, typical)
+    boolean = (10, "BOOL is not a float; true and false were never trained.")
+    bfloat16 = (0, "BF16 is a float type, too (bfloat16).")
+    compare(call(answer, _header(("BF16", [2, 3]), ("BOOL", [4]))), 6, [boolean, bfloat16])
 
 
 def check_strict(answer):
-    cases = [
-        (["query", "key", "value"], ["key", "value", "qery"]),
-        (["query", "key"], ["key", "query"]),
-        (["gamma", "beta", "kernel"], ["kernel"]),
-        (["kernel"], ["kernel", "position_ids", "kernel.1"]),
-    ]
-    for expected, available in cases:
+    for expected, available in NAMES:
         missing, unknown = sorted(set(expected) - set(available)), sorted(set(available) - set(expected))
         got = check_returned(call(answer, list(expected), list(available)))
         case = f"for expected_names = {expected} and available_names = {available}"
@@ -142,12 +158,7 @@ def check_split(answer):
 
 
 def check_pack(answer):
-    rng = np.random.default_rng(10)
-    cases = [
-        {"cat": np.arange(6, dtype="float32").reshape(2, 3), "mat": rng.normal(size=5).astype("float32")},
-        {"größe": rng.normal(size=(3, 1, 2)).astype("float32"), "scale": np.array(0.5, "float32")},
-    ]
-    for tensors in cases:
+    for tensors in FILES:
         packed = check_returned(call(answer, {name: array.copy() for name, array in tensors.items()}))
         if not isinstance(packed, bytes | bytearray):
             raise WrongAnswer(f"return bytes, not a {type(packed).__name__}.")
@@ -173,7 +184,7 @@ def check_bytes(packed, tensors):
         if entry["shape"] != list(array.shape):
             raise WrongAnswer(f"the shape of {name!r} should be {list(array.shape)}, but it is {entry['shape']}.")
     starts = sorted(entry["data_offsets"][0] for entry in map(header.get, tensors))
-    if starts[0] != 0:
+    if starts and starts[0] != 0:
         raise WrongAnswer(
             f"the first data_offset is {starts[0]}. They are counted from the end of the header, so the first is 0."
         )
@@ -224,6 +235,14 @@ def split(packed, size):
     return header, packed[8 + length :]
 
 
+def _header(*entries):
+    header, end = {}, 0
+    for number, (dtype, shape) in enumerate(entries):
+        start, end = end, end + BYTES_OF[dtype] * math.prod(shape)
+        header[f"tensor_{number}"] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
+    return header
+
+
 EXERCISES = {
     "half": Exercise(
         task="BERT-Base has 109,482,240 parameters. How many bytes do its weights take as float16?",
@@ -256,8 +275,15 @@ EXERCISES = {
             '            total += math.prod(entry["shape"])\n'
             "    return total"
         ),
+        cases=(
+            ({},),
+            ({"__metadata__": {"format": "tf", "dtype": "F32"}},),
+            (_header(("F64", [2, 1, 5]), ("U8", [3]), ("I32", [])),),
+            (_header(("F64", []), ("F16", [1]), ("BF16", []), ("BOOL", [])),),
+            (_header(("F16", [2, 3, 5, 7]), ("F32", [0, 9]), ("I64", [1, 512]), ("BF16", [30_522, 768])),),
+        ),
     ),
-    "strict": Exercise(
+    "strict": AnyForm(
         task="Write the first check of a strict loader: which names are missing, and which are unknown?",
         blank="def compare_names(expected_names, available_names):\n    return ...",
         answer="compare_names",
@@ -273,6 +299,7 @@ EXERCISES = {
             "    unknown = [name for name in available_names if name not in expected_names]\n"
             "    return missing, unknown"
         ),
+        cases=NAMES,
     ),
     "split_heads": Exercise(
         task="Convert Hugging Face's query weight, [out, in], to our kernel, [in, heads, head size].",
@@ -289,8 +316,12 @@ EXERCISES = {
             "    inputs = weight.shape[1]\n"
             "    return weight.T.reshape(inputs, num_heads, -1)"
         ),
+        cases=tuple(  # among them one input, one head, heads of size 1, and a square matrix
+            (np.arange(-5, size * inputs - 5).reshape(size, inputs), num_heads)
+            for size, inputs, num_heads in ((12, 7, 3), (4, 1, 2), (5, 3, 1), (6, 2, 6), (8, 8, 4))
+        ),
     ),
-    "pack": Exercise(
+    "pack": AnyForm(
         task="Write a safetensors file: turn a dict of float32 arrays into bytes.",
         blank="def pack(tensors):\n    return ...",
         answer="pack",
@@ -313,5 +344,6 @@ EXERCISES = {
             "    text = json.dumps(header).encode()\n"
             '    return struct.pack("<Q", len(text)) + text + data'
         ),
+        cases=tuple((tensors,) for tensors in FILES),
     ),
 }

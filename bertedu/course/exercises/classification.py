@@ -9,13 +9,17 @@ POOLED = np.array([[1.0, -2.0, 0.5], [0.0, 1.0, 3.0]])
 KERNEL = np.array([[0.5, -1.0, 0.0, 2.0], [1.0, 0.3, -0.2, 0.0], [-0.4, 0.6, 0.1, 0.2]])
 BIAS = np.array([0.1, 0.0, -0.3, 0.2])
 CONFUSION_MATRIX = np.array([[8, 1, 1], [3, 5, 2], [4, 0, 26]])  # rows are the true classes
+FOUR_CLASSES = [[9, 2, 0, 1], [0, 7, 3, 0], [4, 0, 5, 2], [1, 1, 6, 8]]
 
-CONFIDENCES = np.array([0.55, 0.58, 0.93, 0.97, 0.95, 0.99, 0.72])
-CORRECT = np.array([1, 0, 1, 0, 0, 1, 1])
+# In eight of the ten bins; another number of bins, or a typical mistake, has another result.
+CONFIDENCES = np.array([0.71, 0.44, 0.55, 0.14, 0.89, 0.25, 0.49, 0.05, 0.24, 0.86, 0.73, 0.09, 0.96])
+CORRECT = np.array([1, 0, 1, 1, 1, 0, 1, 1, 1, 1, 0, 1, 0])
 
 _rng = np.random.default_rng(9)
 LOGITS = np.round(3 * _rng.normal(size=(40, 3)), 2)
 LABELS = np.where(_rng.random(40) < 0.6, LOGITS.argmax(-1), _rng.integers(0, 3, 40))
+SMALL_LOGITS = np.array([[0.3, 0.1, -0.2], [-0.5, 0.4, 0.1]])
+LARGE_LOGITS = np.array([[40.0, 37.0, 38.5], [-38.0, -36.0, -40.0], [30.0, 31.0, 35.5], [-36.5, -33.0, -39.0]])
 
 
 def _softmax(x):
@@ -43,6 +47,9 @@ def check_base_rate(answer):
     compare(got, 0.4, typical)
 
 
+FIFTY = "it divides by 50, but another matrix may hold more or fewer texts: add up all its cells."
+
+
 def check_accuracy(answer):
     matrix, total = CONFUSION_MATRIX, CONFUSION_MATRIX.sum()
     correct, recalls = np.diag(matrix), np.diag(matrix) / matrix.sum(axis=1)
@@ -62,6 +69,8 @@ def check_accuracy(answer):
         (matrix.trace() / 9, "it divides by the number of cells in the matrix. Divide by the number of texts."),
     ]
     compare(call(answer, matrix.tolist()), correct.sum() / total, typical)
+    three = "it uses three classes, but another matrix may have more: use len(confusion_matrix)."
+    compare(call(answer, [list(row) for row in FOUR_CLASSES]), 29 / 49, [(21 / 49, three), (29 / 50, FIFTY)])
 
 
 def check_head(answer):
@@ -119,9 +128,13 @@ def check_calibration(answer):
         (CORRECT.mean(), "that is the accuracy. How far is it from the confidence?"),
         (CONFIDENCES.mean(), "that is the mean confidence. How far is it from the accuracy?"),
     ]
+    for n in (2, 4, 5, 8, 9, 11, 12, 15, 20):
+        typical.append((_calibration_error(CONFIDENCES, CORRECT, n), f"it uses {n} bins. Use ten, each 0.1 wide."))
     compare(call(answer, CONFIDENCES.tolist(), CORRECT.tolist()), expected, typical)
     last_bin = "a confidence of 1.0 is in none of your bins. It belongs in the last one."
     compare(call(answer, [1.0, 1.0], [1, 0]), 0.5, [(0, last_bin)])
+    own_bin = "a confidence of 1.0 is in a bin of its own. It belongs in the last of the ten, with those from 0.9 on."
+    compare(call(answer, [1.0, 0.96], [0, 1]), 0.48, [(0.52, own_bin)])
 
 
 def check_temperature(answer):
@@ -148,6 +161,12 @@ def check_temperature(answer):
     if not abs(got - best) <= 0.06:
         loss = _cross_entropy(LOGITS / max(got, 0.01), LABELS)
         raise WrongAnswer(f"the cross-entropy there is {loss:.3f}, and another temperature gives a lower one.")
+    if abs(10 * got - np.rint(10 * got)) > 1e-3:
+        raise WrongAnswer(f"{got:.4g} is close, but it is none of 0.1, 0.2, 0.3, ... 10. Try only these.")
+
+
+def _normal(*shape, scale=1.0):
+    return np.round(scale * np.random.default_rng(shape).normal(size=shape), 2)
 
 
 EXERCISES = {
@@ -178,6 +197,13 @@ EXERCISES = {
             "    correct = sum(confusion_matrix[i][i] for i in range(len(confusion_matrix)))\n"
             "    return correct / sum(sum(row) for row in confusion_matrix)"
         ),
+        cases=(
+            ([[7]],),
+            ([[0, 4], [3, 0]],),  # nothing is correct
+            ([[1000, 24], [3, 999]],),
+            ([[0, 0, 0], [1, 2, 0], [0, 5, 3]],),  # a class without texts
+            ([[3, 0, 1, 0, 2], [1, 1, 0, 0, 0], [0, 4, 6, 0, 0], [2, 0, 0, 9, 1], [0, 0, 5, 1, 8]],),
+        ),
     ),
     "head": Exercise(
         task="Write the head in NumPy: vectors [B, D], kernel [D, C] and bias [C] give probabilities [B, C].",
@@ -195,6 +221,12 @@ EXERCISES = {
             "    logits = pooled @ kernel + bias  # [B, C]\n"
             "    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))  # [B, C]\n"
             "    return powers / powers.sum(axis=-1, keepdims=True)  # [B, C]"
+        ),
+        cases=(
+            (_normal(1, 5), _normal(5, 2), _normal(2)),  # one text, two classes
+            (_normal(4, 2), _normal(2, 3), np.zeros(3)),
+            (_normal(3, 4), _normal(4, 1), _normal(1)),  # one class
+            (np.array([[1.0], [-1.0]]), np.array([[400.0, 399.0, 398.5]]), np.array([0.5, 0.0, 0.25])),
         ),
     ),
     "calibration_error": Exercise(
@@ -218,6 +250,13 @@ EXERCISES = {
             "        total += in_bin.sum() * abs(correct[in_bin].mean() - confidences[in_bin].mean())\n"
             "    return total / len(confidences)"
         ),
+        cases=(
+            ([0.73], [0]),
+            ([0.04, 0.02, 0.07], [0, 1, 0]),
+            ([0.55, 0.65, 0.75, 0.85], [1, 1, 1, 1]),
+            ([1.0, 0.91, 0.89, 0.97, 1.0], [1, 0, 1, 0, 0]),
+            (np.linspace(0.305, 0.995, 24).round(4).tolist(), [1, 0, 0, 1, 1, 0] * 4),
+        ),
     ),
     "best_temperature": Exercise(
         task="Find the temperature, of 0.1, 0.2, ... 10, with the lowest cross-entropy.",
@@ -238,6 +277,13 @@ EXERCISES = {
             "        probabilities = powers / powers.sum(axis=-1, keepdims=True)\n"
             "        return -np.log(probabilities[np.arange(len(labels)), labels]).mean()\n\n"
             "    return min(np.arange(0.1, 10.01, 0.1), key=cross_entropy)"
+        ),
+        cases=(
+            (SMALL_LOGITS, np.array([0, 1])),  # both are right: 0.1
+            (SMALL_LOGITS, np.array([2, 0])),  # both are wrong: 10
+            (_normal(7, 2, scale=3), np.array([0, 1, 0, 1, 0, 1, 1])),
+            (_normal(5, 4, scale=9), np.array([3, 0, 2, 1, 1])),
+            (LARGE_LOGITS, np.array([0, 0, 2, 1])),
         ),
     ),
 }

@@ -18,6 +18,19 @@ def _layer_norm(x, gamma=1.0, beta=0.0, epsilon=1e-12, axis=-1):
     return gamma * centered / np.sqrt((centered**2).mean(axis=axis, keepdims=True) + epsilon) + beta
 
 
+def _inputs(seed, tokens, rows, positions, size, scale=1.0):
+    """Return ids, type ids, three tables, gamma and beta, as arrays; `scale` is that of the tables."""
+    random = np.random.default_rng(seed)
+    shapes = (rows, size), (positions, size), (2, size), (size,), (size,)
+    *tables, gamma, beta = (np.round(random.normal(size=shape), 1) for shape in shapes)
+    ids, type_ids = random.integers(rows, size=tokens), random.integers(2, size=tokens)
+    return ids, type_ids, *(scale * table for table in tables), gamma, beta
+
+
+def _lists(*arrays):
+    return tuple(array.tolist() for array in arrays)
+
+
 def _call(answer, *arguments):
     """Like `call`, but explain shape and index errors in the terms of this chapter."""
     try:
@@ -111,6 +124,9 @@ def _ranking(similarity, index):
     return [i for i in np.argsort(-similarity, kind="stable").tolist() if i != index]
 
 
+PARALLEL = np.array([[6.0, 8.0], [3.0, 4.0], [4.0, 3.0], [-3.0, -4.0]])  # rows 0 and 1, and their opposite
+
+
 def check_nearest(answer):
     table = np.array([[3.0, 4.0], [4.0, 3.0], [-3.0, -4.0], [30.0, 1.0], [3.5, 3.6], [0.3, 0.45], [-8.0, 9.0]])
     lengths = np.linalg.norm(table, axis=1)
@@ -136,6 +152,20 @@ def check_nearest(answer):
             (right, "these are all the other rows; return only the first k."),
         ]
         compare(call(answer, table.copy(), index, k), right[:k], typical)
+    for index, right, own_first in ((1, [0, 2, 3], [1, 2, 3]), (0, [1, 2, 3], [0, 2, 3])):
+        typical = [
+            (
+                own_first,
+                f"almost right, but rows 0 and 1 of {PARALLEL.tolist()} have the same direction, so the row itself "
+                f"need not come first: leave out index {index}, not whichever is first.",
+            ),
+            (
+                [*right[:2], index],
+                f"almost right, but the cosine of opposite rows is -1 (rows {index} and 3 of {PARALLEL.tolist()}): "
+                "if you replace that of the row itself, then by a smaller number.",
+            ),
+        ]
+        compare(call(answer, PARALLEL.copy(), index, 3), right, typical)
 
 
 def check_embed(answer):
@@ -151,6 +181,17 @@ def check_embed(answer):
     ]  # fmt: skip
     arrays = np.array(IDS), np.array(TYPE_IDS), WORDS.copy(), POSITIONS.copy(), TYPES.copy(), GAMMA.copy(), BETA.copy()
     compare(_call(answer, *arrays), _layer_norm(SUMS, GAMMA, BETA), typical)
+    tiny = 1e-6 * SUMS
+    names = {1e-5: "1e-5, the default of PyTorch", 1e-6: "1e-6", 1e-8: "1e-8", 0: "missing, or not under the root"}
+    typical = [
+        (_layer_norm(tiny, GAMMA, BETA, epsilon), f"epsilon is {name}; BERT adds 1e-12 to the variance.")
+        for epsilon, name in names.items()
+    ]
+    arrays = *arrays[:2], *(1e-6 * table for table in (WORDS, POSITIONS, TYPES)), GAMMA.copy(), BETA.copy()
+    try:
+        compare(_call(answer, *arrays), _layer_norm(tiny, GAMMA, BETA), typical)
+    except WrongAnswer as reason:
+        raise WrongAnswer(f"almost right, but for tables of tiny numbers, such as 1e-6: {reason}") from None
 
 
 EXERCISES = {
@@ -183,6 +224,11 @@ EXERCISES = {
             "        rows.append([w + p + s for w, p, s in zip(words[word_id], positions[t], types[type_id])])\n"
             "    return rows"
         ),
+        cases=(
+            _lists(*_inputs(1, 1, 4, 3, 5)[:5]),
+            _lists(*_inputs(2, 6, 3, 7, 2)[:5]),
+            _lists(*_inputs(3, 5, 9, 5, 4, 100.0)[:5]),  # as many tokens as positions
+        ),
     ),
     "layer_norm": Exercise(
         task="Write layer normalization of one vector. x, gamma and beta are lists.",
@@ -200,6 +246,13 @@ EXERCISES = {
             "    variance = sum((element - mean) ** 2 for element in x) / len(x)\n"
             "    root = (variance + epsilon) ** 0.5\n"
             "    return [g * (element - mean) / root + b for element, g, b in zip(x, gamma, beta)]"
+        ),
+        cases=(
+            ([3.5], [2.0], [-0.5]),
+            ([0.5] * 4, [1.5, 2.0, -1.0, 0.5], [0.1, 0.0, -0.3, 0.2]),
+            ([1e-6, -2e-6, 4e-6, 0.0], [1.5, 2.0, -1.0, 0.5], [0.1, 0.0, -0.3, 0.2]),
+            ([1000.0, -250.5, 0.0, 730.25, -90.0], [1.0, 0.5, -2.0, 0.0, 1.5], [0.0, 0.2, -0.1, 3.0, 1.0]),
+            ([1.5, -2.0], [2.0, 0.5], [0.1, -0.2], 0.25),
         ),
     ),
     "nearest": Exercise(
@@ -220,6 +273,12 @@ EXERCISES = {
             "    cosines[index] = -2  # the row itself comes last\n"
             "    return np.argsort(-cosines)[:k]"
         ),
+        cases=(
+            (np.array([[0.5, -2.0, 1.0], [-0.5, -1.0, 0.3]]), 0, 1),
+            (_inputs(1, 1, 3, 1, 7)[2], 0, 2),
+            (_inputs(2, 1, 12, 1, 4, 1000.0)[2], 7, 11),
+            (_inputs(3, 1, 6, 1, 5)[2], 5, 3),
+        ),
     ),
     "embed": Exercise(
         task="Write BERT's whole embedding layer in NumPy: from the ids and types of T tokens to [T, D].",
@@ -237,6 +296,12 @@ EXERCISES = {
             "    x = words[ids] + positions[: len(ids)] + types[type_ids]  # [T, D]\n"
             "    centered = x - x.mean(axis=-1, keepdims=True)  # [T, D]\n"
             "    return gamma * centered / np.sqrt(x.var(axis=-1, keepdims=True) + 1e-12) + beta  # [T, D]"
+        ),
+        cases=(
+            _inputs(4, 1, 4, 3, 5),
+            _inputs(5, 6, 9, 8, 3, 1000.0),
+            _inputs(6, 3, 5, 7, 4, 1e-6),
+            _inputs(7, 2, 6, 5, 3, 0.0),  # all elements are equal
         ),
     ),
 }

@@ -4,11 +4,25 @@ import numpy as np
 
 from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers
 
+
+def _normal(seed, *size):
+    return np.round(np.random.default_rng(seed).normal(size=size), 2)
+
+
+def _layer(seed, D):
+    matrix = _normal(seed, D, D)
+
+    def layer(x):
+        return np.tanh(np.array(x) @ matrix)
+
+    return layer
+
+
 # T = 3 tokens with D = 4; three layers that differ and do not commute.
-X = np.round(np.random.default_rng(1).normal(size=(3, 4)), 2)
-MATRICES = [np.round(np.random.default_rng(seed).normal(size=(4, 4)), 2) for seed in (2, 3, 4)]
-LAYERS = [lambda x, matrix=matrix: np.tanh(np.array(x) @ matrix) for matrix in MATRICES]
+X = _normal(1, 3, 4)
+LAYERS = [_layer(seed, 4) for seed in (2, 3, 4)]
 VECTORS = np.array([[3.0, 4.0, 0.0], [4.0, 3.0, 0.0], [0.0, 0.0, 2.0], [1.0, 2.0, 2.0], [0.5, 0.0, 0.5]])
+SIGNED_VECTORS = np.array([[1.5, -2.0], [-3.0, 0.5], [0.5, 4.0]])  # cosines of both signs, with a negative mean
 OUR_NAMES = ("input_word_ids", "input_mask", "input_type_ids")
 DIALECTS = (
     ("input_ids", "attention_mask", "token_type_ids"),
@@ -51,37 +65,48 @@ def check_native(answer):
     for names in DIALECTS:  # an answer must not rely on the order of a dict's keys
         inputs = {name: [[number, number + 1]] for number, name in zip((10, 20, 30), names, strict=True)}
         shuffled = dictionary(call(answer, dict(sorted(inputs.items(), key=lambda item: item[0][::-1]))))
-        if list(map(shuffled.get, OUR_NAMES)) != list(inputs.values()):
+        if not all(_same(shuffled.get(name), value) for name, value in zip(OUR_NAMES, inputs.values(), strict=True)):
             raise WrongAnswer("it relies on the order of the keys, but they may come in any order. Use their names.")
 
 
 def _check_dialect(answer, names):
     inputs = {name: [[number, number + 1]] for number, name in zip((10, 20, 30), names, strict=True)}
     result = dictionary(call(answer, dict(inputs)))
-    if names != OUR_NAMES and result == inputs:
+    if names != OUR_NAMES and set(result) == set(names) and all(_same(result[name], inputs[name]) for name in names):
         raise WrongAnswer(f"for the keys {', '.join(names)} it returns the inputs unchanged; rename them.")
     if set(result) != set(OUR_NAMES):
         wrong = sorted(set(map(str, result)) - set(OUR_NAMES)) or sorted(set(OUR_NAMES) - set(result))
         problem = "is not one of our names" if set(result) - set(OUR_NAMES) else "is missing"
         raise WrongAnswer(f"for the keys {', '.join(names)} the key {wrong[0]!r} {problem}.")
     for name, value in zip(OUR_NAMES, inputs.values(), strict=True):
-        if result[name] is not value and result[name] != value:
-            hint = " The values are mixed up." if result[name] in inputs.values() else ""
+        if not _same(result[name], value):
+            mixed_up = any(_same(result[name], other) for other in inputs.values())
+            hint = " The values are mixed up." if mixed_up else ""
             raise WrongAnswer(f"{name!r} should be {value}, but is {result[name]!r:.60}.{hint}")
 
 
+def _same(got, value):
+    """Whether `got`, of any type, has the numbers of `value`."""
+    try:
+        compare(got, value)
+    except WrongAnswer:
+        return False
+    return True
+
+
 def _count(
-    V, D, L, F, W, *, other_tables=1, table_norm=None, projection=1, projection_bias=1, always=0, pool=1, layers=None
-):
+    V, D, L, F, W, *, other_tables=1, table_norm=None, projection=1, projection_bias=1, always=0, pool=1, layers=None,
+    narrow_only=0,
+):  # fmt: skip
     embeddings = (V + other_tables * 514) * W + (2 * W if table_norm is None else table_norm * D)
-    if W != D or always:
+    if (W < D if narrow_only else W != D) or always:
         embeddings += projection * W * D + projection_bias * D
     layer = 4 * (D * D + D) + 2 * D * F + F + D + 4 * D
     return embeddings + (L if layers is None else layers) * layer + pool * (D * D + D)
 
 
 def check_narrow(answer):
-    cases = [(30522, 384, 6, 1536, 64), (29, 6, 2, 10, 4), (29, 6, 2, 10, 6)]
+    cases = [(30522, 384, 6, 1536, 64), (29, 6, 2, 10, 4), (29, 6, 2, 10, 6), (29, 4, 2, 10, 6)]
     got = [numbers(call(answer, *case)) for case in cases]
     slips = [
         (
@@ -90,6 +115,7 @@ def check_narrow(answer):
         ),
         ({"projection_bias": 0}, "the biases of the projection are missing: D of them."),
         ({"always": 1}, "where W is D there is no projection, so there is nothing to count for it."),
+        ({"narrow_only": 1}, "where W is larger than D there is a projection, too."),
         (
             {"table_norm": 2},
             "the embeddings are normalized before the projection: scale and shift have W elements, not D.",
@@ -138,6 +164,15 @@ def check_crowding(answer):
         ),
     ]
     compare(call(answer, VECTORS.copy()), _mean_cosine(VECTORS), typical)
+    unit_vectors = SIGNED_VECTORS / np.linalg.norm(SIGNED_VECTORS, axis=-1, keepdims=True)
+    cosines, mean = unit_vectors @ unit_vectors.T, _mean_cosine(SIGNED_VECTORS)
+    sign = "the sign is lost: the cosine of opposite vectors is -1, and the mean can be negative. Don't use abs."
+    typical = [
+        ((np.abs(cosines).sum() - 3) / 6, sign),
+        (abs(mean), sign),
+        ((cosines.sum() - 5) / 20, "it works only for 5 vectors. Use their number, len(vectors)."),
+    ]
+    compare(call(answer, SIGNED_VECTORS.copy()), mean, typical)
 
 
 def check_encode(answer):
@@ -207,6 +242,12 @@ EXERCISES = {
             "    native_names = {name: native_name for names in dialects for name, native_name in zip(names, native)}\n"
             "    return {native_names[name]: value for name, value in inputs.items()}"
         ),
+        cases=(
+            (dict(zip(DIALECTS[0], ([[7, 8, 9]], [[1, 1, 0]], [[0, 1, 0]]), strict=True)),),
+            (dict(zip(DIALECTS[1], np.arange(24).reshape(3, 2, 4), strict=True)),),
+            (dict(zip(DIALECTS[2], ([[101]], [[1]], [[0]]), strict=True)),),
+            (dict(zip(DIALECTS[1][::-1], ([[0]], [[1]], [[101]]), strict=True)),),
+        ),
     ),
     "count_narrow": Exercise(
         task="Count the parameters of a BERT with embedding width W and hidden size D.",
@@ -226,6 +267,13 @@ EXERCISES = {
             "    pooler = D * D + D\n"
             "    return tables + projection + L * layer + pooler"
         ),
+        cases=(
+            (1, 1, 1, 1, 1),
+            (7, 5, 1, 3, 2),
+            (11, 4, 3, 9, 5),
+            (30522, 768, 12, 3072, 768),
+            (30000, 4096, 12, 16384, 128),
+        ),
     ),
     "crowding": Exercise(
         task="Write the mean cosine similarity of all pairs of different vectors in an array [n, D].",
@@ -244,6 +292,13 @@ EXERCISES = {
             "    unit_vectors = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)  # [n, D]\n"
             "    n = len(vectors)\n"
             "    return ((unit_vectors @ unit_vectors.T).sum() - n) / (n * (n - 1))"
+        ),
+        cases=(
+            (np.array([[3.0], [-0.5]]),),  # opposite
+            (np.array([[0.001, 0.002, 0.0], [1000.0, 2000.0, 0.0]]),),  # the same direction
+            (_normal(7, 4, 3),),
+            (_normal(8, 3, 7) - 0.5,),
+            (np.array([[1.0, 0.0], [0.0, -2.0], [-3.0, 0.0], [0.0, 4.0], [5.0, 0.0], [1.0, 1.0]]),),
         ),
     ),
     "encode": Exercise(
@@ -266,6 +321,11 @@ EXERCISES = {
             "        x = layer(x)\n"
             "        outputs.append(x)\n"
             '    return {"encoder_outputs": outputs, "sequence_output": x, "pooled_output": pooler(x[0])}'
+        ),
+        cases=(
+            (_normal(9, 1, 2), [_layer(10, 2)], pooler),
+            (_normal(11, 5, 3), [_layer(12, 3), _layer(13, 3)], pooler),
+            (_normal(14, 2, 6), [_layer(seed, 6) for seed in (15, 16, 17, 18)], pooler),
         ),
     ),
 }

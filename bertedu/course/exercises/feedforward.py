@@ -7,11 +7,15 @@ import numpy as np
 
 from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers
 
-# T = 3, D = 5, F = 7: the sizes differ, so that a mix-up shows.
-X, W1, B1, W2, B2 = (
-    np.round(np.random.default_rng(seed).normal(size=size), 2)
-    for seed, size in enumerate(((3, 5), (5, 7), 7, (7, 5), 5), start=1)
-)
+
+def _arrays(t, d, f):
+    """Return x, W1, b1, W2 and b2 for T, D and F."""
+    shapes = (t, d), (d, f), (f,), (f, d), (d,)
+    return tuple(np.round(np.random.default_rng(s).normal(size=shape), 2) for s, shape in enumerate(shapes, start=1))
+
+
+X, W1, B1, W2, B2 = _arrays(3, 5, 7)  # the sizes differ, so that a mix-up shows
+ONE, SMALL, WIDE = _arrays(1, 2, 1), _arrays(4, 2, 3), _arrays(2, 3, 8)
 POINTS = (0.0, 1.0, -1.0, 2.7, -2.7, 5.0, -0.75)  # at 2.7 the exact GELU and its tanh approximation differ most
 
 
@@ -158,7 +162,7 @@ def check_strongest(answer):
     ]
     compare(call(answer, neurons.copy(), W2.copy(), B2.copy(), k), right, typical)
     with_all = call(answer, neurons.copy(), W2.copy(), B2.copy(), neurons.shape[1])
-    compare(with_all, neurons @ W2 + B2)
+    compare(with_all, neurons @ W2 + B2, [(right, "k need not be 2: with k = 7, all neurons are used.")])
 
 
 EXERCISES = {
@@ -197,6 +201,7 @@ EXERCISES = {
             "math.erf goes from -1 to 1. Add 1 and halve it to get Phi; inside erf, x is divided by 2 ** 0.5.",
         ),
         solution="import math\n\ndef gelu(x):\n    return x * 0.5 * (1 + math.erf(x / 2**0.5))",
+        cases=((2,), (0.25,), (-0.03,), (-1.6,), (3.5,), (-3.5,), (1000.0,), (-1000.0,)),
     ),
     "feedforward_by_hand": Exercise(
         task="Write the whole network in NumPy, with ReLU as its activation.",
@@ -214,6 +219,7 @@ EXERCISES = {
             "    neurons = np.maximum(x @ w1 + b1, 0)  # [T, F]\n"
             "    return neurons @ w2 + b2  # [T, D]"
         ),
+        cases=(ONE, SMALL, WIDE, (np.zeros((3, 2)), *SMALL[1:]), (np.round(-1000 * SMALL[0]), *SMALL[1:])),
     ),
     "fold": Exercise(
         task="Without the activation, replace the two matrices and biases with one matrix and one bias.",
@@ -226,6 +232,7 @@ EXERCISES = {
             "x is multiplied by w1 @ w2. Everything without an x is the new bias: what b1 turns into, and b2.",
         ),
         solution="def fold(w1, b1, w2, b2):\n    return w1 @ w2, b1 @ w2 + b2",
+        cases=(ONE[1:], SMALL[1:], WIDE[1:]),
     ),
     "strongest": Exercise(
         task="Use only the k strongest neurons of each token: those that are furthest from 0.",
@@ -243,6 +250,12 @@ EXERCISES = {
             "    strength = np.abs(neurons)  # [T, F]\n"
             "    threshold = np.sort(strength, axis=-1)[:, -k]  # [T]\n"
             "    return np.where(strength >= threshold[:, None], neurons, 0) @ w2 + b2  # [T, D]"
+        ),
+        cases=(
+            (np.array([[-0.5]]), *ONE[3:], 1),
+            (np.array([[3.0, -4.0, 1.0], [-0.1, 0.0, -1000.0]]), *SMALL[3:], 1),
+            (np.array([[3.0, -4.0, 1.0], [-0.1, 0.0, -1000.0]]), *SMALL[3:], 2),
+            (np.array([[0.3, -1.2, 2.5, -0.4, 0.0, 0.9, -2.2, 1.1]]), *WIDE[3:], 5),
         ),
     ),
 }

@@ -6,7 +6,13 @@ import numpy as np
 
 from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers
 
-LENGTHS = (19, 8, 23, 11, 8, 30, 14, 9, 21, 12, 17)
+PLANNED = (  # lengths of texts, and the batch size
+    ((19, 8, 23, 11, 8, 30, 14, 9, 21, 12, 17), 3),
+    ((5, 5, 130, 7, 5, 41, 128, 40), 4),  # ties; all batches are full
+    ((60, 6, 25, 7, 24), 1),
+    ((9, 31, 8), 7),  # one batch, which is not full
+    ((24, 5, 18, 33, 9, 41, 12, 28, 7, 37, 15, 21, 30), 5),
+)
 B1, B2, EPSILON = 0.9, 0.999, 1e-6
 
 
@@ -20,14 +26,8 @@ def _one(result):
 def check_steps(answer):
     texts, size, epochs = 560, 48, 4
     typical = [
-        (
-            texts * epochs / size,
-            "the last batch of an epoch isn't full, but it is a step, too: round up.",
-        ),
-        (
-            math.ceil(texts * epochs / size),
-            "round up in each epoch, not once at the end: no batch spans two epochs.",
-        ),
+        (texts * epochs / size, "the last batch of an epoch isn't full, but it is a step, too: round up."),
+        (math.ceil(texts * epochs / size), "round up in each epoch, not once at the end: no batch spans two epochs."),
         (texts * epochs // size, "no batch spans two epochs: divide within one epoch, and round up."),
         (texts // size * epochs, "the last batch of each epoch isn't full, but it is a step: round up, not down."),
         (math.ceil(texts / size), "that is the number of steps of one epoch. There are 4 epochs."),
@@ -117,10 +117,7 @@ OTHER_EPSILON = f"{TINY_GRADIENT}epsilon is 1e-6, as in the original BERT."
 
 
 ADAMW_MISTAKES = (  # arguments of `_adamw` that make a mistake, and what to say then
-    (
-        {"correct": False},
-        "the bias correction is missing: for the step, divide m by 1 - 0.9**t and v by 1 - 0.999**t.",
-    ),
+    ({"correct": False}, "the bias correction is missing: for the step, divide m by 1 - 0.9**t and v by 1 - 0.999**t."),
     ({"coupled": True}, "the decay goes through m and v, as in Adam. AdamW decays the weight itself."),
     ({"root": False}, "divide by the square root of v, not by v."),
     ({"betas": (B2, B1)}, "the two betas are swapped: use 0.9 for m and 0.999 for v."),
@@ -147,28 +144,20 @@ def check_adamw(answer):
     if any(part.shape != (3,) for part in got):
         raise WrongAnswer("return three numbers: the new weight, the new m and the new v.")
     typical = [([_adamw(*case, **mistake) for case in cases], reason) for mistake, reason in ADAMW_MISTAKES]
-    typical.append(
-        (
-            [_adamw(*case[:-1], 0.0) for case in cases],
-            "the weight does not decay: subtract learning_rate * weight_decay * w.",
-        )
-    )
-    climbing = [(2 * case[0] - w, m, v) for case, (w, m, v) in ((case, _adamw(*case)) for case in cases)]
+    without_decay = [_adamw(*case[:-1], 0.0) for case in cases]
+    typical.append((without_decay, "the weight does not decay: subtract learning_rate * weight_decay * w."))
+    pairs = [(case, _adamw(*case)) for case in cases]
+    climbing = [(2 * case[0] - w, m, v) for case, (w, m, v) in pairs]
     typical.append((climbing, "it climbs: subtract the step from the weight, don't add it."))
-    constant = [
-        (w - case[5] * case[6] * (1 - case[0]), m, v) for case, (w, m, v) in ((case, _adamw(*case)) for case in cases)
-    ]
+    constant = [(w - case[5] * case[6] * (1 - case[0]), m, v) for case, (w, m, v) in pairs]
     typical.append((constant, "the decay should be in proportion to the weight: weight_decay * w."))
-    corrected = [
-        (w, m / (1 - B1 ** case[4]), v / (1 - B2 ** case[4]))
-        for case, (w, m, v) in ((case, _adamw(*case)) for case in cases)
-    ]
+    corrected = [(w, m / (1 - B1 ** case[4]), v / (1 - B2 ** case[4])) for case, (w, m, v) in pairs]
     typical.append((corrected, "the weight is right, but return m and v without the bias correction."))
-    compare(got, [_adamw(*case) for case in cases], typical)
+    compare(got, [expected for _, expected in pairs], typical)
 
 
-def _padding(batches):
-    return sum(max(LENGTHS[i] for i in batch) * len(batch) - sum(LENGTHS[i] for i in batch) for batch in batches)
+def _padding(lengths, batches):
+    return sum(max(lengths[i] for i in batch) - lengths[j] for batch in batches for j in batch)
 
 
 def _split(order, size):
@@ -176,8 +165,15 @@ def _split(order, size):
 
 
 def check_batches(answer):
-    size = 3
-    result = call(answer, list(LENGTHS), size)
+    for number, (lengths, size) in enumerate(PLANNED):
+        try:
+            _check_batches(call(answer, list(lengths), size), lengths, size)
+        except WrongAnswer as reason:
+            where = f"for lengths = {list(lengths)} and batch_size = {size}: " if number else ""
+            raise WrongAnswer(f"{where}{reason}") from None
+
+
+def _check_batches(result, lengths, size):
     if result is None or result is ...:
         numbers(result)  # raises with the message for it
     try:
@@ -185,39 +181,32 @@ def check_batches(answer):
     except (TypeError, ValueError):
         raise WrongAnswer("return a list of lists, one per batch, each with the indices of its texts.") from None
     indices = sorted(i for batch in batches for i in batch)
-    if indices == sorted(LENGTHS):
+    if indices == sorted(lengths):
         raise WrongAnswer("these are the lengths themselves. Return the indices (0, 1, 2, ...) of the texts.")
-    if indices != list(range(len(LENGTHS))):
-        missing = sorted(set(range(len(LENGTHS))) - set(indices))
+    if indices != list(range(len(lengths))):
+        missing = sorted(set(range(len(lengths))) - set(indices))
         raise WrongAnswer(
             f"text {missing[0]} is in no batch." if missing else "a text is in several batches, or an index is invalid."
         )
     if max(map(len, batches)) > size:
         raise WrongAnswer(f"a batch has {max(map(len, batches))} texts, but batch_size is {size}.")
-    if sum(map(bool, batches)) > math.ceil(len(LENGTHS) / size):
+    if not all(batches):
+        raise WrongAnswer("a batch is empty. Make as few batches as possible.")
+    if len(batches) > math.ceil(len(lengths) / size):
         raise WrongAnswer(f"{len(batches)} batches are too many. Make as few as possible: fill every batch but one.")
-    ascending = sorted(range(len(LENGTHS)), key=lambda i: LENGTHS[i])
-    sufficient = max(_padding(_split(order, size)) for order in (ascending, ascending[::-1]))
-    padding = _padding(batches)
-    if batches == _split(list(range(len(LENGTHS))), size):
-        raise WrongAnswer(
-            f"the texts are still in their original order: {padding} tokens of padding, where {sufficient} are enough."
-        )
+    ascending = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    sufficient = max(_padding(lengths, _split(order, size)) for order in (ascending, ascending[::-1]))
+    padding = _padding(lengths, batches)
+    enough = f"{padding} tokens of padding, where {sufficient} are enough"
+    if padding > sufficient and batches == _split(list(range(len(lengths))), size):
+        raise WrongAnswer(f"the texts are still in their original order: {enough}.")
     if padding > sufficient:
-        raise WrongAnswer(f"{padding} tokens of padding, where {sufficient} are enough. Sort the texts by length.")
+        raise WrongAnswer(f"{enough}. Sort the texts by length.")
 
 
 def _welch_t(a, b, *, ddof=1, root=True, of_means=True):
     variances = [np.var(x, ddof=ddof) / (len(x) if of_means else 1) for x in (a, b)]
     return (np.mean(a) - np.mean(b)) / (sum(variances) ** 0.5 if root else sum(variances))
-
-
-def _with_best_runs(a, b):
-    return (max(a) - max(b)) / (np.mean(a) - np.mean(b)) * _welch_t(a, b)
-
-
-def _standard_error(a, b):
-    return (np.mean(a) - np.mean(b)) / _welch_t(a, b)
 
 
 def check_welch_t(answer):
@@ -236,22 +225,17 @@ def check_welch_t(answer):
         ({"root": False}, "the square root in the denominator is missing."),
     )
     typical = [([_welch_t(a, b, **mistake) for a, b in cases], reason) for mistake, reason in reasons]
+    difference = np.array([np.mean(a) - np.mean(b) for a, b in cases])
+    errors = difference / [_welch_t(a, b) for a, b in cases]
+    best = np.array([max(a) - max(b) for a, b in cases])
+    unbracketed = [np.mean(a) - np.mean(b) / error for (a, b), error in zip(cases, errors, strict=True)]
     typical += [
         ([_welch_t(b, a) for a, b in cases], "the sign is wrong: it is positive if the first list is better."),
         ([abs(_welch_t(a, b)) for a, b in cases], "keep the sign: it is negative if the second list is better."),
-        (
-            [np.mean(a) - np.mean(b) for a, b in cases],
-            "that is the difference. Divide it by the standard error of the difference.",
-        ),
-        (
-            [_standard_error(a, b) for a, b in cases],
-            "that is the denominator. Divide the difference of the means by it.",
-        ),
-        (
-            [np.mean(a) - np.mean(b) / _standard_error(a, b) for a, b in cases],
-            "Python divides before it subtracts: put the difference in parentheses.",
-        ),
-        ([_with_best_runs(a, b) for a, b in cases], "use the difference of the means, not of the best seeds."),
+        (difference, "that is the difference. Divide it by the standard error of the difference."),
+        (errors, "that is the denominator. Divide the difference of the means by it."),
+        (unbracketed, "Python divides before it subtracts: put the difference in parentheses."),
+        (best / errors, "use the difference of the means, not of the best seeds."),
         (
             [(np.mean(a) - np.mean(b)) / sum(np.std(x, ddof=1) / len(x) for x in (a, b)) ** 0.5 for a, b in cases],
             "square the standard deviations.",
@@ -289,6 +273,11 @@ EXERCISES = {
             "    falling = (steps - step) / (steps - warm_up)\n"
             "    return peak * max(min(rising, falling, 1), 0)"
         ),
+        cases=(
+            *((step, 2.5, 1, 4) for step in (0, 1, 3, 4)),  # a warm-up of one step
+            *((step, 0.7, 30, 1000) for step in (0, 28, 29, 30, 31, 613, 999, 1000, 5000)),
+            *((step, 13, 6, 7) for step in (0, 5, 6, 7)),  # a decay of one step
+        ),
     ),
     "adamw_step": Exercise(
         task="Write one step of AdamW for one weight. Return the weight, m and v.",
@@ -308,6 +297,12 @@ EXERCISES = {
             "    update = m_hat / (v_hat**0.5 + 1e-6) + weight_decay * w\n"
             "    return w - learning_rate * update, m, v"
         ),
+        cases=(
+            (-1.3, 0.0, 0.0, 0.0, 1, 0.1, 0.5),  # without a gradient: the decay alone
+            (0.0, -1000, 250, 40_000, 7, 3.0, 0.2),
+            (-2.4, 0.0, -0.6, 0.3, 1000, 0.25, 0.0),
+            (12.5, -0.03, 0.02, 0.0007, 31, 0.8, 0.04),
+        ),
     ),
     "least_padding": Exercise(
         task="Plan the batches: as few as possible, with as little padding as possible.",
@@ -324,6 +319,7 @@ EXERCISES = {
             "    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])\n"
             "    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]"
         ),
+        cases=(([17], 1), ([17], 4), ([0], 2)),  # others have several right answers: see `PLANNED`
     ),
     "more_than_luck": Exercise(
         task="Write the difference of two means, divided by its standard error.",
@@ -340,6 +336,12 @@ EXERCISES = {
             "def welch_t(first, second):\n"
             "    variance = np.var(first, ddof=1) / len(first) + np.var(second, ddof=1) / len(second)\n"
             "    return (np.mean(first) - np.mean(second)) / variance**0.5"
+        ),
+        cases=(
+            ([0.6, 0.7], [0.7, 0.6]),  # equal means
+            ([0.5, 0.5, 0.5], [0.71, 0.64]),  # a variance of 0
+            ([71.5, 1000, 68.25], [70, 69.5, 72, 73.75, 0]),
+            ([0.91, 0.88, 0.93, 0.9, 0.92, 0.89, 0.95], [0.83, 0.87]),
         ),
     ),
 }

@@ -9,6 +9,7 @@ from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, number
 # Four masked positions and a vocabulary of five tokens; the last position is padding.
 LOGITS = np.round(np.random.default_rng(0).normal(size=(4, 5)) * 2, 1)
 LABELS, WEIGHTS = np.array([2, 0, 4, 0]), np.array([1.0, 1.0, 1.0, 0.0])
+LARGE = [[1000.0, 998.0, 10.0]]
 
 # A small head: 6 tokens, D=4, V=7; no two sizes are equal, so that swapped axes are noticed.
 _rng = np.random.default_rng(1)
@@ -26,8 +27,14 @@ def _gelu(x):
     return x * (1 + np.vectorize(math.erf)(x / 2**0.5)) / 2
 
 
-def _norm(x):
-    return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-12)
+def _norm(x, epsilon=1e-12):
+    return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + epsilon)
+
+
+def _head_case(T, positions, D, V):
+    rng = np.random.default_rng(T)
+    x, W, b, table, c = (np.round(rng.normal(size=size), 1) for size in ((T, D), (D, D), D, (V, D), V))
+    return x, np.array(positions), W, b, table, c, _gelu
 
 
 def check_shown(answer):
@@ -130,13 +137,19 @@ def check_loss(answer):
     got = call(answer, LOGITS.tolist(), LABELS.tolist(), WEIGHTS.tolist())
     compare(got, (losses * WEIGHTS).sum() / 3, _wrong_losses(log_probabilities, losses))
     try:
-        large = numbers(call(answer, [[1000.0, 1000.0]], [0], [1.0]))
+        large = numbers(call(answer, LARGE, [1], [1.0]))
+        if np.isfinite(large).all():
+            typical = [(math.log(2), "1000 and 998 count the same: they were cut off.")]
+            compare(large, 2 + math.log(1 + math.exp(-2)), typical)
     except WrongAnswer as reason:
         raise WrongAnswer(
             f"it is right for small logits. For logits of 1000, {reason} Subtract the largest logit first."
         ) from None
-    if not np.allclose(large, math.log(2)):
+    if not np.isfinite(large).all():
         raise WrongAnswer("it is right for small logits, but e^1000 overflows. Subtract the largest logit first.")
+
+
+TINY_PRODUCT = "their product is too small for a float."
 
 
 def check_perplexity(answer):
@@ -160,6 +173,12 @@ def check_perplexity(answer):
     ]
     compare(call(answer, probabilities.tolist()), np.exp(-logs.mean()), typical)
     compare(call(answer, [0.05] * 7), 20.0)
+    try:
+        compare(call(answer, [0.01] * 400), 100.0, [(wrong, TINY_PRODUCT) for wrong in (np.inf, 0)])
+    except WrongAnswer as reason:
+        raise WrongAnswer(
+            f"it is right for short texts. For 400 probabilities of 0.01, {reason} Add logarithms."
+        ) from None
 
 
 def _normalized(axis=-1, power=1):
@@ -198,6 +217,13 @@ def check_head(answer):
         ),
         (X[POSITIONS] @ TABLE.T + BIAS, "it multiplies x by the table directly. Dense, GELU and norm come first."),
         (hidden, "these are the hidden vectors. Multiply them by the table and add c."),
+        *(
+            (
+                _norm(_gelu(X[POSITIONS] @ W + B), epsilon) @ TABLE.T + BIAS,
+                f"{epsilon:g} added to the variance is too much.",
+            )
+            for epsilon in (1e-3, 1e-5)
+        ),
         (expected.T, "rows and columns are swapped: one row per position, one column per token of the vocabulary."),
         (np.exp(_log_softmax(expected)), "these are already probabilities. Return the logits."),
     ]
@@ -238,6 +264,12 @@ EXERCISES = {
             "            masked[position] = random_token\n"
             "    return masked"
         ),
+        cases=(
+            ([7], [0], [0.0], [9], 103),
+            ([5, 5, 6, 5], [1, 2], [0.85, 0.99], [8, 9], 103),  # a token occurs several times
+            ([101, 5, 0, 8, 102], [3, 1], [0.799, 0.899], [30, 20], 103),  # positions in any order
+            ([11, 12, 13, 14], [0, 1, 2, 3], [0.8, 0.9, 0.999, 0.5], [21, 22, 23, 24], 4),
+        ),
     ),
     "loss": Exercise(
         task="Write the loss: minus the logarithm of the label's probability, as a weighted mean over the positions.",
@@ -258,6 +290,13 @@ EXERCISES = {
             "        total += -math.log(powers[label] / sum(powers)) * weight\n"
             "    return total / sum(weights)"
         ),
+        cases=(
+            ([[2.5]], [0], [1.0]),
+            ([[0.0, 0.0, 0.0, 0.0]], [3], [1.0]),
+            ([[1000.0, 990.0], [0.5, -1.5], [-1000.0, -1001.0]], [1, 0, 0], [1.0, 0.0, 1.0]),
+            ([[30.0, 0.0, -5.0], [1.0, 2.0, 3.0]], [2, 0], [1.0, 1.0]),  # nearly sure, and wrong
+            ([[9.0, -9.0, 1.5], [0.0, 0.2, 0.4]], [1, 2], [0.0, 1.0]),
+        ),
     ),
     "perplexity": Exercise(
         task="Write the perplexity, given the probabilities of the correct tokens.",
@@ -275,6 +314,7 @@ EXERCISES = {
             "    losses = [-math.log(p) for p in probabilities]\n"
             "    return math.exp(sum(losses) / len(losses))"
         ),
+        cases=(([0.3],), ([1.0, 1.0],), ([0.7, 0.05],), ([0.00001, 0.9, 0.5, 0.02, 0.6],)),
     ),
     "head": Exercise(
         task="Build the masked-LM head in NumPy: x [T, D] and positions [M] give logits [M, V].",
@@ -292,5 +332,6 @@ EXERCISES = {
             "    h = (h - h.mean(-1, keepdims=True)) / h.std(-1, keepdims=True)  # [M, D]\n"
             "    return h @ table.T + c  # [M, V]"
         ),
+        cases=(_head_case(3, [2], 5, 4), _head_case(5, [4, 0, 3], 2, 6), _head_case(4, [3, 1, 2, 0], 7, 3)),
     ),
 }

@@ -4,12 +4,18 @@ import numpy as np
 
 from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers
 
+
+def _normal(seed, *size):
+    return np.round(np.random.default_rng(seed).normal(size=size), 2)
+
+
 # Five tokens with three elements each; the last two tokens are padding. The second element is negative at every real
 # token, so that zeros at padding would win a maximum.
 VECTORS = np.array([[2.0, -1.0, 0.5], [1.0, -3.0, 4.0], [6.0, -2.0, 0.0], [7.0, 5.0, -9.0], [7.0, 5.0, -9.0]])
 MASK = np.array([1, 1, 1, 0, 0])
 REAL = VECTORS[:3]
 SEPARATED_MASK = np.array([1, 0, 1, 0, 0])  # real tokens need not be contiguous
+VERY_NEGATIVE = np.array([[-2000.5, 1.0], [9.0, 3.0], [-3000.25, 2.0]])  # at the real tokens, 0 and 2
 
 TEXTS = ["cat", "dog", "car", "sun"]
 EMBEDDINGS = {"cat": [1.0, 0.2], "dog": [0.9, 0.1], "car": [2.0, 9.0], "sun": [0.0, -1.0], "kitten": [3.0, 0.6]}
@@ -20,6 +26,13 @@ def embed(texts):
     if isinstance(texts, str):
         return np.array(EMBEDDINGS[texts])
     return np.array([EMBEDDINGS[text] for text in texts])
+
+
+def embed_letters(texts):
+    """Another one: how often a text has each of the letters a to e."""
+    if isinstance(texts, str):
+        return np.array([float(texts.count(letter)) for letter in "abcde"])
+    return np.array([embed_letters(text) for text in texts])
 
 
 def check_zero_padding(answer):
@@ -85,6 +98,13 @@ def check_max(answer):
     typical = [(VECTORS[:2].max(axis=0), CONTIGUOUS)]
     expected = VECTORS[SEPARATED_MASK == 1].max(axis=0)
     compare(call(answer, VECTORS.copy(), SEPARATED_MASK.copy()), expected, typical)
+    got = numbers(call(answer, VERY_NEGATIVE.copy(), np.array([1, 0, 1])))
+    if got.shape == (2,) and -2000.5 < got[0] < 0:
+        raise WrongAnswer(
+            f"padding wins: where the real elements are -2000.5 and -3000.25, it returns {got[0]:g}. Fill padding with "
+            "-np.inf, or with a number that is far lower, such as -1e9."
+        )
+    compare(got, [-2000.5, 2])
 
 
 def check_unit(answer):
@@ -115,6 +135,12 @@ def check_unit(answer):
     if result.shape == (1, 2):
         raise WrongAnswer("the row of zeros is missing from the result. Keep it, as zeros.")
     compare(result, [[0, 0], [0, 1]])
+    result = numbers(call(answer, np.array([[0.0003, -0.0004]])))
+    if result.shape == (1, 2) and np.linalg.norm(result) < 0.99:
+        raise WrongAnswer(
+            f"a short vector, [0.0003, -0.0004], gets the length {np.linalg.norm(result):.3g} instead of 1. Only a "
+            "length of 0 needs protection, and 1e-12 is enough for that."
+        )
 
 
 def check_search(answer):
@@ -178,6 +204,13 @@ EXERCISES = {
             "    real = vectors * mask[:, None]  # [T, D], zeros at padding\n"
             "    return real.sum(axis=0) / mask.sum()"
         ),
+        cases=(
+            (np.array([[-2.5]]), np.array([1])),
+            (np.array([[9.0, 9.0], [1000.5, -1000.0], [9.0, 9.0]]), np.array([0, 1, 0])),
+            (_normal(1, 4, 5), np.array([0, 1, 1, 1])),
+            (_normal(2, 7, 2), np.array([1, 0, 1, 1, 0, 0, 1])),
+            (_normal(3, 2, 6), np.array([1, 1])),
+        ),
     ),
     "max_by_hand": Exercise(
         task="Compute the maximum of each of the D elements over the real tokens.",
@@ -195,6 +228,13 @@ EXERCISES = {
             "    masked = np.where(mask[:, None] == 1, vectors, -np.inf)  # [T, D]\n"
             "    return masked.max(axis=0)"
         ),
+        cases=(
+            (np.array([[-2.5]]), np.array([1])),
+            (np.array([[9.0, 9.0], [-2000.5, -7.0], [9.0, 9.0]]), np.array([0, 1, 0])),
+            (_normal(1, 4, 5) - 9, np.array([0, 1, 1, 1])),
+            (_normal(2, 7, 2), np.array([1, 0, 1, 1, 0, 0, 1])),
+            (np.array([[0.0, -1.5, 3.0, 3.0], [0.0, -1.5, 2.0, 3.0], [1.0, 1.0, 9.0, 1.0]]), np.array([1, 1, 0])),
+        ),
     ),
     "unit": Exercise(
         task="Scale every row of an array [n, D] to length 1; a row of zeros stays zeros.",
@@ -211,6 +251,13 @@ EXERCISES = {
             "def l2_normalize(vectors):\n"
             "    norms = np.linalg.norm(vectors, axis=1, keepdims=True)  # [n, 1]\n"
             "    return vectors / np.maximum(norms, 1e-12)"
+        ),
+        cases=(
+            (np.array([[-2.5], [0.0], [0.5]]),),
+            (np.zeros((1, 3)),),
+            (np.array([[3000.0, -4000.0], [0.0003, 0.0004]]),),
+            (_normal(4, 2, 5),),
+            (_normal(5, 6, 4) * 0.1,),
         ),
     ),
     "search": Exercise(
@@ -230,6 +277,12 @@ EXERCISES = {
             "    norms = np.linalg.norm(embeddings, axis=1)  # the query's length doesn't change the order\n"
             "    similarities = embeddings @ query_embedding / norms\n"
             "    return list(np.argsort(-similarities)[:top_k])"
+        ),
+        cases=(
+            ("dog", ["sun"], embed, 1),  # even a negative cosine is the best if there is no other
+            ("sun", ["car", "dog", "kitten"], embed, 3),
+            ("car", ["sun", "kitten", "car", "dog"], embed, 2),
+            ("dead", ["bee", "dad", "cabbed", "ace", "faced", "ebbed"], embed_letters, 4),
         ),
     ),
 }

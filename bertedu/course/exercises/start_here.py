@@ -3,6 +3,8 @@
 import itertools
 import math
 
+import numpy as np
+
 from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers, one_number
 
 
@@ -56,7 +58,12 @@ def _call_for_cosine(answer, a, b):
 
 
 def check_cosine(answer):
-    for a, b in ([[1.0, 2.0, 2.0], [-2.0, 0.0, 4.0]], [[3.0, 4.0], [4.0, 3.0]], [[1.0, 0.0], [0.0, 5.0]]):
+    for a, b in (
+        ([1.0, 2.0, 2.0], [-2.0, 0.0, 4.0]),
+        ([3.0, 4.0], [4.0, 3.0]),
+        ([1.0, 0.0], [0.0, 5.0]),
+        ([2.0, -1.0], [-3.0, 0.5]),
+    ):
         dot = sum(x * y for x, y in zip(a, b, strict=True))
         length_a, length_b = (math.sqrt(sum(x * x for x in vector)) for vector in (a, b))
         typical = [
@@ -69,6 +76,10 @@ def check_cosine(answer):
             (dot / (length_a + length_b), "divide by the product of the two lengths, not by their sum."),
             (math.dist(a, b), "this is the Euclidean distance; return the cosine of the angle instead."),
             (dot / len(a), "it divides by the number of elements; divide by the two lengths."),
+            (
+                abs(dot) / (length_a * length_b),
+                f"for {a} and {b}, which point away from each other, the cosine is negative: keep its sign.",
+            ),
         ]
         compare(_call_for_cosine(answer, a, b), dot / (length_a * length_b), typical)
 
@@ -94,8 +105,13 @@ def _gap_mistakes(one, other, same, different):
     of_one = [_cosine(a, b) for a, b in itertools.combinations(one, 2)]
     in_turn = [_cosine(a, b) for a, b in zip(one, other, strict=False)]
     of_six = (sum(with_itself) - 6) / 12
+    reversed_sign = "the sign is reversed: it should be same meaning minus different meaning."
+    if _mean(same) < _mean(different):  # reached only by answers that are correct for a positive gap
+        reversed_sign = (
+            "where pairs with different meanings are the more similar ones, the gap is negative: keep its sign."
+        )
     return [
-        (_mean(different) - _mean(same), "the sign is reversed: it should be same meaning minus different meaning."),
+        (_mean(different) - _mean(same), reversed_sign),
         (
             _mean(with_itself) - _mean(different),
             "it also compares each sentence with itself, where the cosine is always 1. Leave those pairs out.",
@@ -124,12 +140,17 @@ def check_gap(answer):
     groups = [
         ([[3.0, 4.0, 0.0], [0.0, 2.0, 0.0], [1.0, 1.0, 1.0]], [[0.0, 1.0, 5.0], [1.0, 0.0, 2.0]]),
         ([[1.0, 0.0], [1.0, 1.0]], [[0.0, 2.0], [1.0, 3.0], [-1.0, 1.0]]),
+        ([[2.0, 0.5], [-1.0, 2.0]], [[3.0, 1.0], [-1.0, 1.5]]),
     ]
     for one, other in groups:
         same = [_cosine(a, b) for group in (one, other) for a, b in itertools.combinations(group, 2)]
         different = [_cosine(a, b) for a in one for b in other]
         copies = [[list(vector) for vector in group] for group in (one, other)]
         compare(call(answer, *copies), _mean(same) - _mean(different), _gap_mistakes(one, other, same, different))
+
+
+def _vectors(seed, count, size):
+    return np.round(np.random.default_rng(seed).normal(size=(count, size)), 1).tolist()
 
 
 EXERCISES = {
@@ -161,6 +182,12 @@ EXERCISES = {
             "    weights = list(weights)\n"
             "    return tokens[weights.index(max(weights))]"
         ),
+        cases=(
+            (["warm"], [1.0]),
+            (["the", "cat", "the"], [0.5, 0.3, 0.2]),  # a token may occur twice
+            (["the", "cat", "the"], [0.3, 0.4, 0.3]),
+            (["on", "a", "warm", "mat", "."], [0.21, 0.06, 0.21, 0.25, 0.27]),
+        ),
     ),
     "cosine": Exercise(
         task="Write the cosine similarity of two lists of numbers, with loops or sum() only.",
@@ -178,6 +205,13 @@ EXERCISES = {
             "    length_a = sum(x * x for x in a) ** 0.5\n"
             "    length_b = sum(y * y for y in b) ** 0.5\n"
             "    return products / (length_a * length_b)"
+        ),
+        cases=(
+            ([2.5], [-4.0]),
+            ([-3.0], [-0.5]),
+            ([1000.0, -250.0], [-999.0, 400.0]),
+            ([0.5, 0.0, -0.25, 3.0], [-1.5, 2.0, 0.0, 0.75]),
+            ([1.5, -2.0, 0.5, 1.0, 2.5], [-3.0, 4.0, -1.0, -2.0, -5.0]),  # opposite directions
         ),
     ),
     "gap": Exercise(
@@ -200,6 +234,12 @@ EXERCISES = {
             "    same = [cosine(a, b) for group in groups for i, a in enumerate(group) for b in group[i + 1 :]]\n"
             "    different = [cosine(a, b) for a in money for b in river]\n"
             "    return sum(same) / len(same) - sum(different) / len(different)"
+        ),
+        cases=(
+            ([[2.0], [-1.0]], [[3.0]]),
+            (_vectors(1, 4, 3), _vectors(2, 2, 3)),
+            (_vectors(3, 1, 5), _vectors(4, 4, 5)),
+            (_vectors(5, 3, 2), _vectors(6, 5, 2)),
         ),
     ),
 }

@@ -12,9 +12,15 @@ LOGITS = np.round(_rng.normal(size=(N, T, S)), 2)
 PRE_SOFTMAX, POST_SOFTMAX = (np.round(_rng.normal(size=(N, N)), 2) for _ in range(2))
 X, W, V = (np.round(_rng.normal(size=shape), 2) for shape in ((T, D), (D, F), (D, F)))
 B, C = (np.round(_rng.normal(size=F), 2) for _ in range(2))
+BIG_LOGITS = np.array([[[3.0, 1, -2], [1000, 500, 900]], [[-800, 2, 0], [-1, 0, 600]]])  # [N, T, S]; float32 holds them
+BIG_MATRICES = np.array([[1.0, -0.5], [0.5, 1.0]]), np.array([[1.0, 2.0], [-1.0, 0.5]])
 
 LARGE = (24, 1024, 4096, 16)  # talkheads_ggelu_bert_en_large: L, D, F, N
 SMALL = (2, 3, 5, 7)  # the projections of the heads are not negligible beside the gates
+
+
+def _normal(seed, *shape):
+    return np.round(np.random.default_rng(seed).normal(size=shape), 1)
 
 
 def _softmax(x, axis=-1):
@@ -41,7 +47,7 @@ def check_inner(answer):
     }
     if float(got) in reasons:
         raise WrongAnswer(reasons[float(got)])
-    if not abs(got - 2048) <= 1:  # NaN neither; with the biases it is 2047.6
+    if not 2047 <= got <= 2048:  # NaN neither; with the biases it is 2047.6
         raise WrongAnswer("three matrices of D times F' should have as many elements as two of D times 3072.")
 
 
@@ -177,6 +183,13 @@ def check_talk(answer):
             ) from None
         raise
     compare(got, _talk(LOGITS, PRE_SOFTMAX, POST_SOFTMAX), [*_wrong_talks(), *_misplaced_softmaxes()])
+    try:
+        compare(call(answer, BIG_LOGITS.copy(), *(m.copy() for m in BIG_MATRICES)), _talk(BIG_LOGITS, *BIG_MATRICES))
+    except WrongAnswer as reason:
+        raise WrongAnswer(
+            f"it is right for small logits, but for some near 0 and others of 1000 {reason} "
+            "Subtract the largest logit of each row first (chapter 3)."
+        ) from None
 
 
 EXERCISES = {
@@ -197,6 +210,12 @@ EXERCISES = {
         blank="def row_sums(post_softmax):\n    return ...",
         answer="row_sums",
         check=check_row_sums,
+        cases=(
+            ([[-0.5]],),
+            ([[0.0, -2.5], [0.25, -1000.0]],),
+            (_normal(1, 4, 4).tolist(),),
+            (_normal(2, 5, 5).tolist(),),
+        ),
         correct="every head's weights sum to 1, so the rows of head m sum to the sum of column m of the matrix.",
         hints=(
             "Head m receives the sum over n of post_softmax[n][m] times the weights of head n, and those sum to 1.",
@@ -209,6 +228,7 @@ EXERCISES = {
         blank="def added_parameters(num_layers, hidden_size, inner_dim, num_heads):\n    return ...",
         answer="added_parameters",
         check=check_added,
+        cases=((1, 1, 1, 1), (3, 2, 1, 4), (5, 1, 8, 3), (12, 768, 2048, 16)),
         correct="100,773,888 for the published large model, nearly all of them in the gates.",
         hints=(
             "Per layer: two matrices of heads x heads, and the gate, a dense layer from D to F with its bias.",
@@ -226,6 +246,12 @@ EXERCISES = {
         blank="def gated_neurons(x, w, b, v, c):\n    return ...",
         answer="gated_neurons",
         check=check_gated,
+        cases=(  # neurons near 0 or far from it, where the exact GELU is equal up to the tolerance
+            tuple(np.array(value) for value in ([[0.5]], [[-0.4]], [0.1], [[2.0]], [-3.0])),
+            (_normal(3, 3, 2) / 5, _normal(4, 2, 5) / 5, _normal(5, 5) / 10, _normal(6, 2, 5), _normal(7, 5)),
+            (_normal(8, 1, 4), 1000 * _normal(9, 4, 3), _normal(10, 3), _normal(11, 4, 3), _normal(12, 3)),
+            (np.zeros((2, 3)), _normal(13, 3, 4), np.zeros(4), _normal(14, 3, 4), _normal(15, 4)),
+        ),
         correct="these are the neurons of GEGLU. One more matrix product completes the block.",
         hints=(
             "There are three steps: the neurons x @ w + b, the gate x @ v + c, and their elementwise product.",
@@ -244,6 +270,12 @@ EXERCISES = {
         blank="def talking_heads(logits, pre_softmax, post_softmax):\n    return ...",
         answer="talking_heads",
         check=check_talk,
+        cases=(
+            tuple(np.array(value) for value in ([[[3.0]]], [[2.0]], [[-0.5]])),
+            (_normal(16, 1, 3, 2), _normal(17, 1, 1), _normal(18, 1, 1)),
+            (_normal(19, 2, 1, 4), _normal(20, 2, 2), _normal(21, 2, 2)),
+            (_normal(22, 4, 5, 3), _normal(23, 4, 4), _normal(24, 4, 4)),
+        ),
         correct="project, softmax, project: with queries, keys and values, this is the published model's attention.",
         hints=(
             'np.einsum("nts,nm->mts", x, matrix) projects the heads of x, from the input heads n to the outputs m.',

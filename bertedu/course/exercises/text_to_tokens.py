@@ -25,10 +25,13 @@ def check_tokens_per_word(answer):
         ["the", "em", "##bed", "##ding", "##s", "are", "un", "##want", "##ed"],
         ["un", "##want", "##ed", "cat"],
         ["the", "cat", "sat"],
+        ["c", "#", "is", "un", "##want", "##ed"],
     ):
         pieces = sum(token.startswith("##") for token in tokens)
         words, total = len(tokens) - pieces, len(tokens)
+        without_hash = sum("#" not in token for token in tokens)
         typical = [
+            (total / without_hash, "a single # is a punctuation mark, and so a word of its own; look for ## in front."),
             (total, "this is the number of tokens; divide it by the number of words."),
             (words, "this is the number of words; how many tokens are there per word?"),
             (words / total, "the fraction is upside down: divide tokens by words."),
@@ -110,6 +113,11 @@ def _greedy(word, vocabulary, start=True, shortest=False):
     return 0 if not word else float("inf")
 
 
+def _greedy_after_one(word, vocabulary):
+    starts = [end for end in range(1, len(word) + 1) if word[:end] in vocabulary]
+    return 1 + min(_greedy(word[end:], vocabulary, False) for end in starts)
+
+
 def _fewest(word, vocabulary):
     @functools.cache
     def after(begin):
@@ -126,7 +134,9 @@ PIECES = [
     *("p", "pp", "##p", "##r", "##rin", "##t", "##print", "print"),
     *("un", "##want", "##ed", "##wanted", "want", "ed"),
     *("ca", "cat", "##m", "##at", "mat"),
+    *("en", "##lis", "##list", "##ting", "##i", "##ng"),
 ]
+AB = ["a", "ab", "b", "ba", "##a", "##b", "##ab", "##aab", "##abb", "##bab", "##abba"]
 
 
 def _call_for_fewest(answer, word):
@@ -143,8 +153,13 @@ def _call_for_fewest(answer, word):
 
 def check_fewest_pieces(answer):
     marks_ignored = [*PIECES, *(f"##{piece}" for piece in PIECES)]
-    for word in ("mat", "cat", "catmat", "unwanted", "pprint"):
+    for word in ("mat", "cat", "catmat", "unwanted", "pprint", "enlisting"):
         typical = [
+            (
+                _greedy_after_one(word, PIECES),
+                f"for {word!r} this tries every first piece, and takes the longest match after it; also try every "
+                "second piece, and so on: call the function itself for the rest.",
+            ),
             (_greedy(word, PIECES), f"for {word!r} this is the longest-match-first count; try shorter starts as well."),
             (len(word), f"for {word!r} this is the number of letters."),
             (_greedy(word, PIECES, shortest=True), f"for {word!r} this is the shortest-match-first count; try all."),
@@ -186,6 +201,12 @@ EXERCISES = {
             '    words = sum(not token.startswith("##") for token in tokens)\n'
             "    return len(tokens) / words"
         ),
+        cases=(
+            (["cat"],),
+            (["em", "##bed", "##ding", "##s"],),
+            (["#", "1", ":", "c", "#"],),
+            (["a", "mat", "."] * 50 + ["un", "##want", "##ed"],),
+        ),
     ),
     "types_and_mask": Exercise(
         task="Write a function that returns the types and the mask of a pair with n and m tokens, padded to `length`.",
@@ -204,6 +225,7 @@ EXERCISES = {
             "    mask = [1] * (n + m + 3) + padding\n"
             "    return types, mask"
         ),
+        cases=((3, 2, 10), (1, 1, 5), (1, 6, 20), (7, 3, 14), (0, 4, 9), (5, 0, 8), (100, 27, 512)),
     ),
     "share_the_room": Exercise(
         task="Write round-robin truncation: of n and m tokens, how many of each remain within the limit?",
@@ -224,6 +246,10 @@ EXERCISES = {
             "                counts[text] += 1\n"
             "    return counts"
         ),
+        cases=(
+            *((3, 10, 8), (10, 3, 8), (1, 1, 1), (5, 5, 0), (6, 5, 11), (4, 6, 11), (0, 9, 5), (7, 0, 4)),
+            *((5, 4, 7), (4, 5, 6), (1000, 3, 509), (2, 600, 509), (300, 400, 509)),
+        ),
     ),
     "fewest_pieces": Exercise(
         task="Write a function that returns the smallest number of vocabulary pieces that make up a word.",
@@ -243,6 +269,15 @@ EXERCISES = {
             '    prefix = "" if start else "##"\n'
             "    ends = [end for end in range(1, len(word) + 1) if prefix + word[:end] in vocabulary]\n"
             '    return min((1 + fewest_pieces(word[end:], vocabulary, False) for end in ends), default=float("inf"))'
+        ),
+        cases=(
+            ("a", AB),
+            ("aa", AB),
+            ("embeddings", ["em", "##bed", "##ding", "##s", "##beddings", "embeddings"]),
+            ("reenlisting", ["re", "##en", *PIECES]),
+            ("unwanted", ["##unwanted", "un", "##wanted", "wanted", "unwant", "##e", "##d"]),
+            ("aaababaabba", AB),
+            ("aaaaababaabba", AB),
         ),
     ),
 }

@@ -4,15 +4,23 @@ import copy
 
 import numpy as np
 
-from bertedu.course.exercise import Exercise, call, compare
+from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers
 
-# T = 3, D = 5, F = 7: the sizes differ, so that a mix-up shows.
-X = np.round(np.random.default_rng(1).normal(size=(3, 5)), 2)
-SIZES = {"q": (5, 5), "k": (5, 5), "v": (5, 5), "o": (5, 5), "w1": (5, 7), "w2": (7, 5)}
-WEIGHTS = {
-    name: np.round(np.random.default_rng(seed).normal(size=size), 2)
-    for seed, (name, size) in enumerate(SIZES.items(), start=2)
-}
+
+def _random(seed, *shape):
+    return np.round(np.random.default_rng(seed).normal(size=shape), 2)
+
+
+def _weights(d, f):
+    shapes = {"q": (d, d), "k": (d, d), "v": (d, d), "o": (d, d), "w1": (d, f), "w2": (f, d)}
+    return {name: _random(seed, *shape) for seed, (name, shape) in enumerate(shapes.items(), start=2)}
+
+
+X, WEIGHTS = _random(1, 3, 5), _weights(5, 7)  # T = 3, D = 5, F = 7: the sizes differ, so that a mix-up shows
+X2, WEIGHTS2 = _random(8, 4, 3), _weights(3, 2)
+# The logits are about 400 in the first row and about -400 in the second.
+FAR = np.array([[20.0, 1.0, 0.5], [-20.0, 1.0, -1.0]])
+FAR_WEIGHTS = WEIGHTS2 | {"q": np.diag([1.7, 0, 0]), "k": np.array([[0, 0, 0], [20, 0, 0], [0.05, 0, 0]])}
 
 
 def _norm(x, axis=-1, epsilon=1e-12):
@@ -34,6 +42,13 @@ def _norm1(x):
 
 def _norm2(x):
     return _norm(x) + 0.25
+
+
+ORDER_CASES = (
+    (X2, _attention, _feedforward, _norm1, _norm2),
+    (X[:1], _attention, _feedforward, _norm2, _norm1),
+    (np.array([[-4.0, 0.5], [1.0, 0.0]]), _feedforward, np.sin, np.tanh, np.cos),
+)
 
 
 def check_parameters(answer):
@@ -81,6 +96,13 @@ def check_layer_norm(answer):
         ),
     ]
     compare(call(answer, *copy.deepcopy(arguments)), right, typical)
+    x = np.array([1.0, 2.0, 6.0, 7.0, -3.0, -1.0])
+    constant = "x need not have four elements: here it has six; take len(x)."
+    typical = [
+        ((part - mean) / np.sqrt(((part - mean) ** 2).sum() / length + epsilon), constant)
+        for part, mean, length in ((x, 3, 4), (x, 3, 6), (x, 2, 4), (x[:4], 4, 4))
+    ]
+    compare(call(answer, x.tolist(), [1.0] * 6, [0.0] * 6, 0.25), (x - 2) / np.sqrt(x.var() + epsilon), typical)
 
 
 def check_dropout(answer):
@@ -95,6 +117,12 @@ def check_dropout(answer):
         (x * keep * (1 + rate), "divide by 1 - rate; that is not the same as multiplying by 1 + rate."),
     ]
     compare(call(answer, x.copy(), keep.copy(), rate), x * keep / (1 - rate), typical)
+    x, keep = np.array([1.0, 2.0, -3.0, 4.0, -5.0, 6.0]), np.array([1, 0, 1, 1, 0, 1])
+    typical = [
+        (x * keep / 0.8, "the rate need not be 0.2: here it is 0.5; divide by 1 - rate."),
+        ((x * keep / 0.5)[:5], "x need not have five elements: here it has six."),
+    ]
+    compare(call(answer, x.copy(), keep.copy(), 0.5), x * keep / 0.5, typical)
 
 
 def _orders():
@@ -163,10 +191,10 @@ def check_pre_norm(answer):
 
 
 def _layer(
-    x, w, root=True, softmax=-1, output=True, first=True, second=True, relu=True, residual=True, axis=-1, from_y=True
+    x, w, root=None, softmax=-1, output=True, first=True, second=True, relu=True, residual=True, axis=-1, from_y=True
 ):
     """Run a whole layer. Each argument leaves out a part, or changes an axis."""
-    logits = (x @ w["q"]) @ (x @ w["k"]).T / (np.sqrt(x.shape[-1]) if root else 1)
+    logits = (x @ w["q"]) @ (x @ w["k"]).T / (root or np.sqrt(x.shape[-1]))
     exponentials = np.exp(logits - logits.max())
     attention_weights = logits if softmax is None else exponentials / exponentials.sum(axis=softmax, keepdims=True)
     context = attention_weights @ (x @ w["v"])
@@ -179,7 +207,7 @@ def _layer(
 
 def check_encoder_layer(answer):
     typical = [
-        (_layer(X, WEIGHTS, root=False), "the factor 1/sqrt(H) is missing in attention; there is one head, so H is D."),
+        (_layer(X, WEIGHTS, root=1), "the factor 1/sqrt(H) is missing in attention; there is one head, so H is D."),
         (_layer(X, WEIGHTS, softmax=None), "attention has no softmax: its weights are still logits."),
         (_layer(X, WEIGHTS, output=False), "the context vectors are not multiplied by w['o'] yet."),
         (_layer(X, WEIGHTS, relu=False), "there is no activation between w1 and w2: np.maximum(..., 0)."),
@@ -195,8 +223,11 @@ def check_encoder_layer(answer):
             "the second sum starts from x; it should start from y, after the first norm.",
         ),
     ]
-    weights = {name: matrix.copy() for name, matrix in WEIGHTS.items()}
-    compare(call(answer, X.copy(), weights), _layer(X, WEIGHTS), typical)
+    compare(call(answer, X.copy(), copy.deepcopy(WEIGHTS)), _layer(X, WEIGHTS), typical)
+    typical = [(_layer(X2, WEIGHTS2, root=5**0.5), "H need not be five: here it is three, x.shape[-1].")]
+    compare(call(answer, X2.copy(), copy.deepcopy(WEIGHTS2)), _layer(X2, WEIGHTS2), typical)
+    if not np.isfinite(numbers(call(answer, FAR.copy(), copy.deepcopy(FAR_WEIGHTS)))).all():
+        raise WrongAnswer("rows of logits around 400 and -400 give NaN. Subtract the largest of each row: axis=-1.")
 
 
 EXERCISES = {
@@ -229,6 +260,12 @@ EXERCISES = {
             "    root = (variance + epsilon) ** 0.5\n"
             "    return [(element - mean) / root * a + b for element, a, b in zip(x, scale, shift)]"
         ),
+        cases=(
+            ([-2.5], [3.0], [0.75], 0.5),
+            ([1.0, 3.0], [2.0, -1.0], [0.0, 5.0], 0.0),
+            ([0.2, 0.2, 0.2], [1.0, 2.0, 3.0], [0.5, -0.5, 0.0], 0.1),
+            ([1000.0, -1000.0, 3.0, 0.5, -0.1], [1.0, 0.5, 2.0, -1.0, 0.0], [0.0, 1.0, 0.0, 0.3, 9.0], 2.0),
+        ),
     ),
     "dropout_by_hand": Exercise(
         task="Write dropout: keep the elements where keep is 1, scaled up so that the mean stays the same on average.",
@@ -241,6 +278,12 @@ EXERCISES = {
             "With a rate of 0.2, 0.8 of the elements stay. What must they be divided by to make up for the others?",
         ),
         solution="def dropout(x, keep, rate):\n    return x * keep / (1 - rate)",
+        cases=(
+            (np.array([-2.5]), np.array([1]), 0.1),
+            (np.array([0.5, -1.5, 0.0, 1000.0]), np.array([1, 1, 1, 0]), 0.0),
+            (np.array([3.0, -0.7, 2.0, 1.0, 0.3, -4.0, 6.0]), np.array([0, 1, 0, 1, 1, 0, 0]), 0.9),
+            (np.array([1.0, -2.0]), np.array([0, 0]), 0.5),
+        ),
     ),
     "post_norm": Exercise(
         task="Put a layer together in BERT's order, post-norm, from four functions.",
@@ -257,6 +300,7 @@ EXERCISES = {
             "    y = norm1(x + attention(x))\n"
             "    return norm2(y + feedforward(y))"
         ),
+        cases=ORDER_CASES,
     ),
     "pre_norm": Exercise(
         task="Put the same four functions together in the other order, pre-norm.",
@@ -273,6 +317,7 @@ EXERCISES = {
             "    y = x + attention(norm1(x))\n"
             "    return y + feedforward(norm2(y))"
         ),
+        cases=ORDER_CASES,
     ),
     "encoder_layer": Exercise(
         task="Write a whole layer in NumPy: one head, ReLU, post-norm, no biases, norms without scale and shift.",
@@ -295,5 +340,6 @@ EXERCISES = {
             '    y = norm(x + attention_weights @ (x @ w["v"]) @ w["o"])  # [T, D]\n'
             '    return norm(y + np.maximum(y @ w["w1"], 0) @ w["w2"])  # [T, D]'
         ),
+        cases=((X[:1], WEIGHTS), (-X2, WEIGHTS2), (_random(9, 2, 4), _weights(4, 6)), (FAR, FAR_WEIGHTS)),
     ),
 }

@@ -18,6 +18,15 @@ SCORES = np.random.default_rng(2).dirichlet(np.ones(5), size=(3, 4))  # [N, T, S
 VALUES, OUTPUT = (np.random.default_rng(seed).normal(size=size) for seed, size in ((3, (3, 5, 2)), (4, (3, 2, 7))))
 
 
+def _weights(seed, *shape):
+    """Return rows of attention weights, multiples of 0.05 that sum to 1."""
+    return np.random.default_rng(seed).multinomial(20, np.ones(shape[-1]) / shape[-1], size=shape[:-1]) / 20
+
+
+def _normal(seed, *shape):
+    return np.round(np.random.default_rng(seed).normal(size=shape), 1)
+
+
 def check_bits(answer):
     got = one_number(answer, "the number of bits.")
     reasons = {
@@ -62,12 +71,13 @@ def check_previous_token_head(answer):
 
 
 def check_bytes(answer):
-    row = np.array([0.125, 0.1305, 0.2395, 0.505])
+    row = np.array([0.1305, 0.505, 0.125, 0.2385])  # 3.69, 255, 0 and 76.16 steps
     low, step = row.min(), (row.max() - row.min()) / 255
     expected = (low, step, np.round((row - low) / step))
     got = _low_step_bytes(call(answer, row.tolist()), len(row))
     reasons = [
         (expected[:2], np.floor((row - low) / step), "the bytes are truncated. Round to the nearest integer."),
+        (expected[:2], np.ceil((row - low) / step), "the bytes are rounded up. Round to the nearest integer."),
         (expected[:2], (row - low) / step, "a byte is an integer: round it."),
         (expected[:2], np.round(row * 255), "these bytes are for steps of 1/255. Use the row's own step."),
         ((0, 1 / 255), np.round(row * 255), "this is a fixed step of 1/255. Give each row its own scale."),
@@ -89,17 +99,16 @@ def check_bytes(answer):
             raise WrongAnswer(
                 f"for {row.tolist()}, expected {name} = {np.round(expected_value, 6)}, got {np.round(value, 6)}."
             )
-    uniform = [1 / 512] * 512
-    try:
-        got = _low_step_bytes(call(answer, uniform), 512)
-    except WrongAnswer as reason:
-        raise WrongAnswer(
-            f"it is right for a row with different weights. For 512 equal weights, {reason} The step is 0 there."
-        ) from None
-    if not np.allclose(got[0] + got[1] * got[2], uniform, rtol=1e-6):
-        raise WrongAnswer(
-            "it is right for a row with different weights. For 512 equal weights, low + step * byte is wrong."
-        )
+    for name, equal in (("512 equal weights", [1 / 512] * 512), ("one weight", [1.0])):
+        but = f"it is right for a row with different weights. For {name},"
+        try:
+            low, step, levels = _low_step_bytes(call(answer, equal), len(equal))
+        except WrongAnswer as reason:
+            raise WrongAnswer(f"{but} {reason} The step is 0 there.") from None
+        if not np.allclose(low + step * levels, equal, rtol=1e-6):
+            raise WrongAnswer(f"{but} low + step * byte is wrong.")
+        if not np.isin(levels, np.arange(256)).all():
+            raise WrongAnswer(f"{but} the bytes are not integers from 0 to 255.")
 
 
 def _low_step_bytes(answer, size):
@@ -223,6 +232,12 @@ EXERCISES = {
         blank="def previous_token_head(attention):\n    return ...",
         answer="previous_token_head",
         check=check_previous_token_head,
+        cases=(  # with these seeds, typical mistakes find another head
+            (_weights(2, 4, 3, 2, 2),),
+            (_weights(112, 2, 3, 4, 4),),
+            (_weights(262, 3, 2, 5, 5),),
+            (_weights(163, 2, 5, 7, 7),),
+        ),
         correct="this is how a head atlas works: a weight, a mean, a maximum.",
         hints=(
             "Row t, column t - 1, for t from 1 on: with t = np.arange(1, T), one index selects all of them.",
@@ -241,6 +256,12 @@ EXERCISES = {
         blank="def row_to_bytes(row):\n    return ...",
         answer="row_to_bytes",
         check=check_bytes,
+        cases=(  # equal weights are in `check`, because every byte restores them
+            ([0.7, 0.3],),
+            ([0.0, 0.0, 1.0],),
+            ([0.31, 0.08, 0.42, 0.19, 0.0],),
+            ([0.05, 0.6, 0.001, 0.049, 0.1, 0.2],),
+        ),
         correct="low + step * byte restores each weight to within half a step, and equal weights stay equal.",
         hints=(
             "low is the smallest weight. There are 255 steps from it to the largest.",
@@ -258,6 +279,12 @@ EXERCISES = {
         blank="def attention_rollout(layers):\n    return ...",
         answer="attention_rollout",
         check=check_rollout,
+        cases=(
+            (np.ones((2, 1, 1)),),
+            (_weights(5, 1, 3, 3),),
+            (_weights(6, 4, 2, 2),),
+            (_weights(7, 2, 6, 6),),
+        ),
         correct="in every layer, half is the residual and half is attention.",
         hints=(
             "Begin with np.eye(T): before the first layer, every token consists only of itself.",
@@ -277,6 +304,12 @@ EXERCISES = {
         blank="def head_output_norm(attention_scores, values, output_kernel):\n    return ...",
         answer="head_output_norm",
         check=check_head_output_norm,
+        cases=(
+            (_weights(8, 1, 2, 3), _normal(9, 1, 3, 4), _normal(10, 1, 4, 5)),
+            (_weights(11, 5, 3, 1), _normal(12, 5, 1, 2), _normal(13, 5, 2, 4)),
+            (_weights(14, 2, 1, 4), 1000 * _normal(15, 2, 4, 3), _normal(16, 2, 3, 1)),
+            (_weights(17, 4, 6, 2), _normal(18, 4, 2, 1), np.zeros((4, 1, 3))),
+        ),
         correct="weights, values and the output kernel: a plot of the attention weights shows only the first.",
         hints=(
             "attention_scores @ values are the context vectors, [N, T, H]; times output_kernel they are [N, T, D].",
