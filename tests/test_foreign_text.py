@@ -124,12 +124,15 @@ DRAWN = {
     "model": lambda: plots.model(ATTENTION, TOKENS, title=TITLE),
     "thumbnails": lambda: plots.thumbnails(ATTENTION, TOKENS, values=[TOKENS[:3]] * 2, name=TITLE, title=TITLE),
     "rollout": lambda: plots.rollout(ATTENTION[0, 0], TOKENS, title=TITLE),
+    "heat_map": lambda: plots.heat_map(
+        ATTENTION[0, 0], TOKENS, TOKENS, xlabel=TITLE, ylabel=TITLE, unit=TITLE, title=TITLE
+    ),
     "rollouts": lambda: plots.rollout(ATTENTION[0], TOKENS, names=TOKENS[:3], title=TITLE),
     "similarity": lambda: plots.similarity(SIMILARITY, TOKENS, unit=TITLE, title=TITLE),
     "similarities": lambda: plots.similarity([SIMILARITY] * 2, TOKENS, names=TOKENS[:2], unit=TITLE, title=TITLE),
     "lines": lambda: plots.lines(POINTS.T, TOKENS[:2], x=TOKENS, xlabel=TITLE, ylabel=TITLE, title=TITLE),
     "training": lambda: plots.training([(1, 0.5), (2, 0.4)], steps=3, title=TITLE),
-    "vectors": lambda: plots.vectors(POINTS, TOKENS, groups=TOKENS[::-1], title=TITLE),
+    "vectors": lambda: plots.vectors(POINTS, TOKENS, groups=TOKENS[::-1], xlabel=TITLE, ylabel=TITLE, title=TITLE),
 }
 VIEWS = {
     "head": lambda: be.head_view(ATTENTION, TOKENS, title=TITLE),

@@ -410,7 +410,7 @@ class Reader:
         self.ready = False
 
     def __call__(self, line):
-        timer = threading.Timer(60, self.process.kill)
+        timer = threading.Timer(PATIENCE if self.ready else 5 * PATIENCE, self.process.kill)  # imports under load
         timer.start()
         try:
             if not self.ready:

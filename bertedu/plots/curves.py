@@ -12,7 +12,7 @@ from bertedu.aliases import also_spelled
 from bertedu.checks import numbers, strings
 from bertedu.plots.descriptions import describe_lines, describe_training
 from bertedu.plots.drawing import clean_axes, mark_cut, write_ticks
-from bertedu.plots.figures import set_description, styled_axes
+from bertedu.plots.figures import figure_of, set_description, styled_axes
 from bertedu.plots.fonts import write
 from bertedu.plots.style import MARKERS, PALETTE
 
@@ -143,7 +143,7 @@ def _label_lines(ax: Axes, x: float, ends: np.ndarray, labels: Sequence[str]) ->
     for group in groups:
         heights[group] = _stack(ends, group, gap)
     moved = np.abs(heights - ends) > gap / 3
-    beside = offset_copy(ax.transData, ax.figure, x=22 if moved.any() else 8, units="points")
+    beside = offset_copy(ax.transData, figure_of(ax), x=22 if moved.any() else 8, units="points")
     for number, label in enumerate(labels):
         colour = PALETTE[number % len(PALETTE)]
         line = {"arrowstyle": "-", "lw": 0.7, "color": colour, "shrinkA": 1, "shrinkB": 4} if moved[number] else None

@@ -47,7 +47,8 @@ def heat_map(
         write(bar.set_label, unit)
         bar.ax.tick_params(labelsize=SMALL)
         if names:
-            ax.set(xlabel=names[0], ylabel=names[1])
+            write(ax.set_xlabel, names[0])
+            write(ax.set_ylabel, names[1])
             ax.xaxis.set_label_position("top")
     return ax
 

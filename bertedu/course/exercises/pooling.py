@@ -187,7 +187,7 @@ EXERCISES = {
             "The true mean is a sum of ten vectors, divided by 10. What is the unmasked mean, which adds thirty zeros?",
             "It is the same sum, divided by 40. So one is a multiple of the other. What is the angle between them?",
         ),
-        solution="similarity = 1  # the unmasked mean is four times shorter, but has the same direction",
+        solution="similarity = 1  # the unmasked mean is a quarter as long, but has the same direction",
     ),
     "mean_by_hand": Exercise(
         task="Compute the mean of the real vectors: vectors [T, D], mask [T] with 1 at real tokens.",
