@@ -43,7 +43,7 @@ FILES = (  # tensors to write
 
 
 class AnyForm(Exercise):
-    """An exercise with several right answers in each case, as of the order of names: `check` judges all cases."""
+    """An exercise with several right answers in each case, as of the order of names: `check` evaluates all cases."""
 
     def verify(self, answer):
         self.check(answer)

@@ -129,7 +129,7 @@ def check_calibration(answer):
         (CONFIDENCES.mean(), "that is the mean confidence. How far is it from the accuracy?"),
     ]
     for n in (2, 4, 5, 8, 9, 11, 12, 15, 20):
-        typical.append((_calibration_error(CONFIDENCES, CORRECT, n), f"it uses {n} bins. Use ten, each 0.1 wide."))
+        typical.append((_calibration_error(CONFIDENCES, CORRECT, n), f"it uses {n} bins. Use ten, of width 0.1."))
     compare(call(answer, CONFIDENCES.tolist(), CORRECT.tolist()), expected, typical)
     last_bin = "a confidence of 1.0 is in none of your bins. It belongs in the last one."
     compare(call(answer, [1.0, 1.0], [1, 0]), 0.5, [(0, last_bin)])
