@@ -84,11 +84,10 @@ class AdamW(keras.optimizers.AdamW):
 
         index = self._get_variable_index(variable)  # as in Keras' own optimizers
         moments = {"m": self._momentums[index].value.handle, "v": self._velocities[index].value.handle}
-        step = ops.cast(self.iterations + 1, variable.dtype)
+        step = tf.cast(self.iterations.value + 1, variable.dtype)
         powers = {"beta1_power": self.beta_1**step, "beta2_power": self.beta_2**step}
         numbers = {"lr": learning_rate, "beta1": self.beta_1, "beta2": self.beta_2, "epsilon": self.epsilon}
-        numbers = {name: ops.cast(value, variable.dtype) for name, value in numbers.items()}
-        gradient = ops.cast(tf.convert_to_tensor(gradient), variable.dtype)
+        gradient = tf.cast(tf.convert_to_tensor(gradient), variable.dtype)
         return tf.raw_ops.ResourceApplyAdam(var=variable.handle, **moments, **powers, **numbers, grad=gradient)
 
 
@@ -101,7 +100,9 @@ def _summed_and_clipped(grads, clip_norm):
     if clip_norm:
         if devices > 1:
             dense = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, dense)
-        dense = [gradient / devices for gradient in tf.clip_by_global_norm(dense, clip_norm)[0]]
+        dense = tf.clip_by_global_norm(dense, clip_norm)[0]
+        if devices > 1:
+            dense = [gradient / devices for gradient in dense]
     rest = iter(dense)
     return [None if gradient is None else next(rest) for gradient in grads]
 
