@@ -22,6 +22,7 @@ FOLDER = ROOT / "build" / "colab"
 SHARED = [
     *("numpy==2.0.2", "ipywidgets==7.7.1", "ipython==7.34.0", "ipykernel==6.17.1", "anywidget==0.9.21"),
     *("matplotlib==3.10.0", "tokenizers==0.22.2", "safetensors==0.7.0", "huggingface_hub==1.17.0"),
+    *("scikit-learn==1.6.1", "scipy==1.16.3"),
     *("transformers==5.9.0", "jax==0.7.2", "jaxlib==0.7.2", "torch==2.9.1", "tqdm", "nbclient", "setuptools"),
 ]
 RUNTIMES = {

@@ -91,8 +91,97 @@ def best_temperature_in_tensors(logits, labels):
     return temperatures[ops.argmax(chosen), 0, 0]
 
 
+def counts(matrix, k):
+    """Return hits, texts predicted as k, and texts that are k."""
+    matrix = np.array(matrix, float)
+    return matrix[k, k], matrix[:, k].sum(), matrix[k].sum()
+
+
+def f1_with(mean, divide=lambda a, b: a / b if b else 0.0):
+    """Return an answer with another mean of precision and recall, or another division."""
+
+    def answer(matrix, k):
+        hits, predicted, true = counts(matrix, k)
+        precision, recall = divide(hits, predicted), divide(hits, true)
+        return precision, recall, mean(precision, recall)
+
+    return answer
+
+
+def harmonic(precision, recall):
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def f1_in_loops(matrix, k):
+    hits = predicted = true = 0
+    for i, row in enumerate(matrix):
+        for j, count in enumerate(row):
+            predicted += count * (j == k)
+            true += count * (i == k)
+            hits += count * (i == j == k)
+    return [hits / max(predicted, 1), hits / max(true, 1), 2 * hits / max(predicted + true, 1)]
+
+
+def f1_in_arrays(matrix, k):
+    hits, predicted, true = counts(matrix, k)
+    return np.array([hits, hits, 2 * hits]) / np.maximum([predicted, true, predicted + true], 1e-9)
+
+
+def f1_in_tensors(matrix, k):
+    matrix = ops.array(matrix, dtype="float32")
+    hits, predicted, true = matrix[k, k], ops.sum(matrix[:, k]), ops.sum(matrix[k])
+    divisors = ops.maximum(ops.stack([predicted, true, predicted + true]), 1e-9)
+    return ops.stack([hits, hits, 2 * hits]) / divisors
+
+
+def parts(labels, scores):
+    labels, scores = np.array(labels), np.array(scores)
+    return scores[labels == 1], scores[labels == 0]
+
+
+def auc_with(weigh):
+    """Return an answer that weighs the numbers of pairs: won, tied, all."""
+
+    def answer(labels, scores):
+        positive, negative = parts(labels, scores)
+        won, tied = np.sum(positive[:, None] > negative), np.sum(positive[:, None] == negative)
+        return weigh(won, tied, len(positive) * len(negative))
+
+    return answer
+
+
+def auc_of_ranks(labels, scores):
+    positive, negative = parts(labels, scores)
+    ranks = [np.mean([np.sum(scores < p) + 1, np.sum(scores <= p)]) for p in positive]
+    return (np.sum(ranks) - len(positive) * (len(positive) + 1) / 2) / (len(positive) * len(negative))
+
+
+def auc_of_a_curve(labels, scores):
+    x, y = [0.0], [0.0]
+    for threshold in sorted(set(scores), reverse=True):
+        positive, negative = parts(labels, scores)
+        x.append(np.mean(negative >= threshold))
+        y.append(np.mean(positive >= threshold))
+    return np.trapezoid(y, x)
+
+
+def auc_in_tensors(labels, scores):
+    positive, negative = (ops.array(part, dtype="float32") for part in parts(labels, scores))
+    return ops.mean((ops.sign(positive[:, None] - negative) + 1) / 2)
+
+
 # Answers in other ways than the solution's, which `check` must accept.
 RIGHT = {
+    "classification.f1": [f1_with(harmonic), f1_in_loops, f1_in_arrays, f1_in_tensors],
+    "classification.auc": [
+        auc_with(lambda won, tied, pairs: (won + tied / 2) / pairs),
+        auc_of_ranks,
+        auc_of_a_curve,
+        auc_in_tensors,
+        lambda labels, scores: np.mean(
+            [(p > n) + (p == n) / 2 for p in parts(labels, scores)[0] for n in parts(labels, scores)[1]]
+        ),
+    ],
     "classification.accuracy": [
         accuracy_in_loops,
         lambda matrix: np.trace(matrix) / np.sum(matrix),
@@ -139,6 +228,35 @@ WRONG = {
         (lambda matrix: sum(matrix[i][i] for i in range(3)) / np.sum(matrix), "may have more"),
         (lambda matrix: np.trace(matrix) / 50, "add up all its cells"),
         (lambda matrix: sum(matrix[i][i] for i in range(min(len(matrix), 4))) / np.sum(matrix), "accuracy([[3, 0, 1,"),
+    ],
+    "classification.f1": [
+        (f1_with(lambda precision, recall: (precision + recall) / 2), "harmonic mean"),
+        (f1_with(lambda precision, recall: harmonic(precision, recall) / 2), "factor 2"),
+        (f1_with(lambda precision, recall: (precision * recall) ** 0.5), "geometric"),
+        (lambda matrix, k: f1_with(harmonic)(np.transpose(matrix), k), "swapped"),
+        (lambda matrix, k: f1_with(harmonic)(matrix, k)[2], "F1 alone"),
+        (lambda matrix, k: f1_with(harmonic)(matrix, k)[:2], "F1 is missing"),
+        (lambda matrix, k: f1_with(harmonic)(matrix, 1), "class 1, but k is 0"),
+        (lambda matrix, k: np.mean([f1_with(harmonic)(matrix, i) for i in range(len(matrix))], axis=0), "mean over"),
+        (lambda matrix, k: [f1_with(harmonic)(matrix, i) for i in range(len(matrix))], "of all classes"),
+        (lambda matrix, k: [np.trace(matrix) / np.sum(matrix)] * 3, "the accuracy"),
+        (f1_with(harmonic, lambda a, b: np.divide(a, b) if b else np.nan), "0 / 0"),
+        (f1_with(harmonic, lambda a, b: a / b if b else 1.0), "0 / 0"),
+        (f1_with(harmonic, lambda a, b: int(a) / int(b)), "ZeroDivisionError"),
+        (lambda matrix, k: f1_with(harmonic)([row[:3] for row in matrix[:3]], k), "IndexError"),
+    ],
+    "classification.auc": [
+        (auc_with(lambda won, tied, pairs: won / pairs), "counts nothing"),
+        (auc_with(lambda won, tied, pairs: (won + tied) / pairs), "counts as won"),
+        (auc_with(lambda won, tied, pairs: won / (pairs - tied)), "leaves out the tie"),
+        (auc_with(lambda won, tied, pairs: 1 - (won + tied / 2) / pairs), "1 minus the area"),
+        (auc_with(lambda won, tied, pairs: won + tied / 2), "number of pairs"),
+        (auc_with(lambda won, tied, pairs: 2 * (won + tied / 2) / pairs - 1), "Gini"),
+        (auc_with(lambda won, tied, pairs: (won + tied / 2) / 21), "Only pairs of"),
+        (auc_with(lambda won, tied, pairs: (won + tied / 2) / 49), "n * n"),
+        (auc_with(lambda won, tied, pairs: (won + tied / 2) / 12), "auc([1, 0]"),
+        (lambda labels, scores: np.mean((np.array(scores) >= 0.5) == labels), "threshold of 0.5"),
+        (lambda labels, scores: parts(labels, scores)[0].mean() - parts(labels, scores)[1].mean(), "the means"),
     ],
     "classification.head": [
         (lambda x, w, b: x @ w + b, "softmax is missing"),

@@ -20,7 +20,61 @@ def rank(query, texts, embed, top_k, score=float):
     return sorted(range(len(texts)), key=lambda i: -found[i])[:top_k]
 
 
+def ranks(similarities, right, first=1):
+    return np.array([first + np.sum(row > row[i]) for row, i in zip(similarities, right, strict=True)])
+
+
+def discounted(grades, gain=float, discount=lambda i: np.log2(i + 2)):
+    return sum(gain(grade) / discount(i) for i, grade in enumerate(grades))
+
+
+def best(grades):
+    return sorted(grades, reverse=True)
+
+
 WRONG = {
+    "pooling.mean_reciprocal_rank": [
+        (lambda s, right: np.mean(s.argmax(axis=1) == right), "that is the accuracy"),
+        (lambda s, right: 1 / ranks(s, right).mean(), "1 / rank for each query first"),
+        (lambda s, right: ranks(s, right).mean(), "mean rank"),
+        (lambda s, right: 1 / ranks(s, right), "one number per query"),
+        (lambda s, right: (1 / ranks(s, right)).sum(), "the sum"),
+        (lambda s, right: (1 / ranks(s, right)).sum() / s.shape[1], "number of texts"),
+        (lambda s, right: (1 / ranks(s, right, 2)).mean(), "one too high"),
+        (lambda s, right: (1 / ranks(-s, right)).mean(), "least similar text first"),
+        (lambda s, right: (1 / ranks(s, range(len(s)))).mean(), "right[i], not text i"),
+        (lambda s, right: np.mean([1 / r if r > 1 else np.inf for r in ranks(s, right)]), "start at 1"),
+        (lambda s, right: (1 / np.minimum(ranks(s, right), 5)).mean(), "mean_reciprocal_rank([["),
+        (lambda s, right: (1 / ranks(np.abs(s), right)).mean(), "expected 0.6111"),
+    ],
+    "pooling.ndcg": [
+        (lambda grades, k: discounted(grades[:k]), "that is the DCG"),
+        (lambda grades, k: discounted(grades[:k]) / discounted(best(grades)), "cut off at k"),
+        (lambda grades, k: discounted(grades[:k]) / discounted(best(grades[:k])), "*all* grades"),
+        (lambda grades, k: discounted(grades) / discounted(best(grades)), "k has no effect"),
+        (lambda grades, k: sum(grades[:k]) / sum(best(grades)[:k]), "discount is missing"),
+        (
+            lambda grades, k: (
+                discounted(grades[:k], discount=lambda i: i + 1)
+                / discounted(best(grades)[:k], discount=lambda i: i + 1)
+            ),
+            "divides by the rank",
+        ),
+        (
+            lambda grades, k: (
+                discounted(grades[:k], lambda grade: 2**grade - 1)
+                / discounted(best(grades)[:k], lambda grade: 2**grade - 1)
+            ),
+            "another convention",
+        ),
+        (lambda grades, k: discounted(grades[:k]) / k, "divides by k"),
+        (lambda grades, k: discounted(grades[:k]) / discounted(sorted(grades)[:k]), "sorts upward"),
+        (lambda grades, k: np.divide(discounted(grades[:k]), discounted(best(grades)[:k])), "0 / 0"),
+        (
+            lambda grades, k: discounted(grades[:k]) / (discounted(best(grades)[:k]) or 1) if len(grades) > 1 else 0,
+            "ndcg([2], 5): expected 1, got 0",
+        ),
+    ],
     "pooling.zero_padding": [
         (0.25, "length shrinks"),
         (0.75, "fraction of zeros"),
@@ -146,7 +200,50 @@ def search_with_tensors(query, texts, embed, top_k):
     return ops.top_k(ops.matmul(embeddings, ops.array(embed(query), dtype="float32")), top_k)[1]
 
 
+def reciprocal_ranks_of_sorted(similarities, right):
+    places = np.argsort(-similarities, axis=1)
+    return np.mean(1 / (1 + np.argmax(places == right[:, None], axis=1)))
+
+
+def reciprocal_ranks_of_tensors(similarities, right):
+    similarities = ops.array(similarities, dtype="float32")
+    own = ops.take_along_axis(similarities, ops.array(right)[:, None], axis=1)
+    return ops.mean(1 / (1 + ops.sum(ops.cast(similarities > own, "float32"), axis=1)))
+
+
+def ndcg_in_a_loop(grades, k):
+    gains = []
+    for order in (grades, sorted(grades)[::-1]):
+        gain = 0.0
+        for rank in range(1, min(k, len(order)) + 1):
+            gain += order[rank - 1] / math.log(rank + 1)  # the base cancels
+        gains.append(gain)
+    return gains[0] / gains[1] if gains[1] > 0 else 0
+
+
+def ndcg_of_arrays(grades, k):
+    found, ideal = np.array(grades, float)[:k], np.sort(grades)[::-1][:k]
+    discounts = 1 / np.log2(np.arange(2, len(found) + 2))
+    return found @ discounts / max(ideal @ discounts, 1e-12)
+
+
+def ndcg_of_tensors(grades, k):
+    grades = ops.array(grades, dtype="float32")
+    discounts = ops.log(ops.arange(2, len(grades[:k]) + 2, dtype="float32"))
+    ideal = ops.sum(ops.flip(ops.sort(grades))[:k] / discounts)
+    return ops.sum(grades[:k] / discounts) / ops.maximum(ideal, 1e-12)
+
+
 RIGHT = {
+    "pooling.mean_reciprocal_rank": [
+        reciprocal_ranks_of_sorted,
+        reciprocal_ranks_of_tensors,
+        lambda s, right: (1 / ranks(s, right)).mean(),
+        lambda s, right: (
+            sum(1 / (sorted(row)[::-1].index(row[i]) + 1) for row, i in zip(s, right, strict=True)) / len(s)
+        ),
+    ],
+    "pooling.ndcg": [ndcg_in_a_loop, ndcg_of_arrays, ndcg_of_tensors],
     "pooling.mean_by_hand": [
         mean_in_a_loop,
         mean_of_tensors,

@@ -87,6 +87,65 @@ def bi_cross_encoder():
     return d
 
 
+def confusion_matrix():
+    """Draw the way from a vector to a cell of the confusion matrix, and what precision and recall divide."""
+    d = Drawing(
+        "confusion_matrix",
+        768,
+        "From a vector to the confusion matrix",
+        "A text's vector goes through the head, which computes two logits, 0.4 for negative and 1.9 for positive; the "
+        "softmax makes them probabilities, 0.18 and 0.82, and because 0.82 reaches the threshold of 0.5, the "
+        "prediction is positive. Over many texts, the confusion matrix counts true classes in rows and predicted ones "
+        "in columns: true negatives TN and false positives FP above, false negatives FN and true positives TP below. "
+        "Precision divides TP by the column of predicted positives, FP + TP, and recall divides TP by the row of "
+        "positive texts, FN + TP.",
+    )
+    vector = d.cells(172, 30, 1, 14, size=14, height=22, seed=18)
+    d.text(158, 41, "text's vector", "bold", "end")
+    d.note(382, 41, "[D]")
+    head = d.box(172, 78, 196, 38, "head: W, b", role="new")
+    softmax = d.box(172, 204, 196, 38, "softmax")
+    threshold = d.box(216, 330, 152, 38, "0.5 or more?")
+    d.arrow(vector.south, head.north)
+    for y, name, values in ((142, "logits", ("0.4", "1.9")), (268, "probabilities", ("0.18", "0.82"))):
+        d.text(158, y + 18, name, "bold", "end")
+        for x, value in zip((172, 274), values, strict=True):
+            box = d.box(x, y, 94, 36, value, role="stream")
+            d.arrow((box.cx, y - 26), box.north)
+            if name == "logits":
+                d.arrow(box.south, (box.cx, softmax.y))
+    d.note(382, 160, "negative,", "positive")
+    d.arrow((321, 304), (321, threshold.y))
+    d.text(202, 349, "threshold", "bold", "end")
+    d.note(382, 339, "move it, and the", "matrix changes")
+    d.arrow((321, threshold.bottom), (321, 432))
+    d.note(333, 389, "yes: positive")
+    _cells_of_confusion(d)
+    return d
+
+
+def _cells_of_confusion(d):
+    """Draw the four cells, their names, and the two fractions."""
+    d.note(16, 446, "true class")
+    for y, name, cells in ((462, "negative", ("TN", "FP")), (540, "positive", ("FN", "TP"))):
+        d.text(102, y + 36, name, "bold", "end")
+        for x, cell in zip((114, 252), cells, strict=True):
+            right = cell[0] == "T"
+            style = {"role": "stream" if right else "plain", "style": "bold", "extra": "strong" if cell == "TP" else ""}
+            d.box(x, y, 132, 72, cell, "~correct" if right else "~mistake", **style)
+    d.text(180, 446, "negative", "bold")
+    d.text(318, 446, "positive", "bold")
+    d.note(400, 446, "predicted class")
+    d.bracket((392, 540), (392, 612))
+    d.text(412, 556, "recall", "bold", "start")
+    d.note(412, 576, "TP / (FN + TP)")
+    d.bracket((252, 620), (384, 620))
+    d.text(318, 648, "precision", "bold")
+    d.note(318, 668, "TP / (FP + TP)", anchor="middle")
+    d.note(270, 712, "recall: of the positive texts, how many does it find?", anchor="middle")
+    d.note(270, 734, "precision: of those it calls positive, how many are?", anchor="middle")
+
+
 def masked_lm_head():
     """Draw the masked-LM head and the table that it shares with the embeddings."""
     d = Drawing(
@@ -225,4 +284,4 @@ def checkpoint():
     return d
 
 
-DIAGRAMS = (pooling, bi_cross_encoder, masked_lm_head, fine_tuning, checkpoint)
+DIAGRAMS = (pooling, bi_cross_encoder, confusion_matrix, masked_lm_head, fine_tuning, checkpoint)

@@ -1,4 +1,7 @@
-"""The exercises, one file per chapter. A file imports nothing of the course but `bertedu.course.exercise`."""
+"""The exercises, one file per chapter, and `evaluation`, which is part of `pooling` and `classification`.
+
+A file imports nothing else of the course but `bertedu.course.exercise`.
+"""
 
 from bertedu.course.exercise import Exercise
 from bertedu.course.exercises import (

@@ -3,6 +3,7 @@
 import numpy as np
 
 from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers, one_number
+from bertedu.course.exercises import evaluation
 
 # Two texts, D=3, four classes: no two sizes are equal, so that swapped axes are noticed.
 POOLED = np.array([[1.0, -2.0, 0.5], [0.0, 1.0, 3.0]])
@@ -205,6 +206,7 @@ EXERCISES = {
             ([[3, 0, 1, 0, 2], [1, 1, 0, 0, 0], [0, 4, 6, 0, 0], [2, 0, 0, 9, 1], [0, 0, 5, 1, 8]],),
         ),
     ),
+    **evaluation.CLASSIFICATION,
     "head": Exercise(
         task="Write the head in NumPy: vectors [B, D], kernel [D, C] and bias [C] give probabilities [B, C].",
         blank="def head(pooled, kernel, bias):\n    return ...",

@@ -3,6 +3,7 @@
 import numpy as np
 
 from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers
+from bertedu.course.exercises import evaluation
 
 
 def _normal(seed, *size):
@@ -285,4 +286,5 @@ EXERCISES = {
             ("dead", ["bee", "dad", "cabbed", "ace", "faced", "ebbed"], embed_letters, 4),
         ),
     ),
+    **evaluation.SEARCH,
 }
