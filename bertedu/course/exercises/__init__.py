@@ -1,4 +1,7 @@
-"""The exercises, one file per chapter. A file imports nothing of the course but `bertedu.course.exercise`."""
+"""The exercises, one file per chapter; `masked_lm_bias` is a second part of `masked_lm`.
+
+A file imports nothing of the course but `bertedu.course.exercise` and its own second part.
+"""
 
 from bertedu.course.exercise import Exercise
 from bertedu.course.exercises import (

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers
+from bertedu.course.exercises import masked_lm_bias
 
 # Four masked positions and a vocabulary of five tokens; the last position is padding.
 LOGITS = np.round(np.random.default_rng(0).normal(size=(4, 5)) * 2, 1)
@@ -330,4 +331,5 @@ EXERCISES = {
         ),
         cases=(_head_case(3, [2], 5, 4), _head_case(5, [4, 0, 3], 2, 6), _head_case(4, [3, 1, 2, 0], 7, 3)),
     ),
+    **masked_lm_bias.EXERCISES,
 }
