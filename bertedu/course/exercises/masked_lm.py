@@ -313,6 +313,7 @@ EXERCISES = {
         ),
         cases=(([0.3],), ([1.0, 1.0],), ([0.7, 0.05],), ([0.00001, 0.9, 0.5, 0.02, 0.6],)),
     ),
+    **masked_lm_bias.EXERCISES,
     "head": Exercise(
         task="Build the masked-LM head in NumPy: x [T, D] and positions [M] give logits [M, V].",
         blank="def head(x, positions, W, b, table, c, gelu):\n    return ...",
@@ -331,5 +332,4 @@ EXERCISES = {
         ),
         cases=(_head_case(3, [2], 5, 4), _head_case(5, [4, 0, 3], 2, 6), _head_case(4, [3, 1, 2, 0], 7, 3)),
     ),
-    **masked_lm_bias.EXERCISES,
 }
