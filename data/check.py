@@ -1,4 +1,4 @@
-"""Check the hand-written sets: counts, balance, no overlap between splits, and the accuracy of simple baselines.
+"""Check the sets: counts, balance, no overlap between splits, and the accuracy of simple baselines.
 
 python data/check.py           # all rules, and the figures of data/README.md; exit status 1 if a rule is broken
 python data/check.py --model   # also the most similar sentences of different splits, by the default model (be.load)
@@ -14,18 +14,28 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SPLITS = ("train", "validation", "test")
-HEADERS = {"reviews": ["text", "label", "kind"], "pairs": ["text", "pair", "label", "kind"]}
+SPLITS_OF = {"associations": ("test",)}  # others have all three
+HEADERS = {
+    "reviews": ["text", "label", "kind"],
+    "pairs": ["text", "pair", "label", "kind"],
+    "associations": ["text", "label", "kind"],
+}
 SIZES = {"reviews": (560, 80, 160), "pairs": (190, 38, 76)}
 WORDS = {"reviews": (5, 35), "pairs": (3, 20)}  # minimum and maximum per sentence
 PLAIN_IN_TRAINING = 160  # plain reviews that only the training split has more of
 MAX_OVERLAP = 0.5  # fraction of common words; as much or more is a near-duplicate, forbidden across splits
 TWINS = 0.75  # the same, within a split, where minimal contrasts ("Better than the book ...") are wanted
+LISTS = {  # test -> list -> number of words: two lists of targets, then two of attributes
+    "WEAT 1": {"flowers": 25, "insects": 25, "pleasant": 25, "unpleasant": 25},
+    "WEAT 6": {"male names": 8, "female names": 8, "career": 8, "family": 8},
+    "WEAT 7": {"math": 8, "arts": 8, "male terms": 8, "female terms": 8},
+}
 
 
 def read(name, folder=HERE):
     """All rows of a set: dicts, a column each, and "split" and "line"."""
     rows = []
-    for split in SPLITS:
+    for split in SPLITS_OF.get(name, SPLITS):
         with open(folder / name / f"{split}.tsv", encoding="utf-8", newline="") as file:
             lines = [line.split("\t") for line in file.read().removesuffix("\n").split("\n")]
         header = lines[0]
@@ -56,7 +66,23 @@ def sentences(row):
 
 def problems(name, rows):
     """Descriptions of all broken rules: a list."""
+    if name == "associations":
+        return [*_in_lists(rows)]
     return [*_in_rows(name, rows), *_in_counts(name, rows), *_between_rows(name, rows)]
+
+
+def _in_lists(rows):
+    counts = {kind: Counter(row["label"] for row in rows if row["kind"] == kind) for kind in LISTS}
+    for kind, sizes in LISTS.items():
+        if counts[kind] != sizes:
+            yield f"associations: {kind} has the lists {dict(counts[kind])}, not {sizes}"
+        words_of_kind = Counter(row["text"].lower() for row in rows if row["kind"] == kind)
+        if repeated := sorted(word for word, count in words_of_kind.items() if count > 1):
+            yield f"associations: {kind} has words twice: {repeated}"
+    for row in rows:
+        if row["kind"] not in LISTS or not re.fullmatch("[A-Z]?[a-z]+", row["text"]):
+            where = f"associations/test.tsv, line {row['line']}"
+            yield f"{where}: not one word of one test: {row['text']!r}, {row['kind']!r}"
 
 
 def _in_rows(name, rows):
@@ -137,6 +163,14 @@ def report(name, rows):
         print(f"{kind:12}{counts['train']:8}{counts['validation']:12}{counts['test']:6}  {sum(right) / len(right):.2f}")
 
 
+def report_lists(rows):
+    """A table of the tests: their lists, and how many words each has."""
+    for kind in LISTS:
+        counts = Counter(row["label"] for row in rows if row["kind"] == kind)
+        print(f"\n{kind:12}{', '.join(f'{label} {count}' for label, count in counts.items())}", end="")
+    print()
+
+
 def print_most_similar(name, rows, n=5):
     """Print the `n` pairs of rows of different splits with the highest cosine similarity."""
     import bertedu as be
@@ -161,6 +195,9 @@ def main():
     for name in HEADERS:
         rows = read(name)
         broken += problems(name, rows)
+        if name == "associations":
+            report_lists(rows)
+            continue
         report(name, rows)
         if options.model:
             print_most_similar(name, rows)

@@ -446,6 +446,27 @@ def test_the_checks_of_our_sets_can_fail():
         assert any(said in problem for problem in check.problems("reviews", changed))
 
 
+def test_the_lists_of_associations_keep_their_rules_and_the_datasheet_gives_their_sizes():
+    check = checker()
+    rows = check.read("associations")
+    assert check.problems("associations", rows) == []
+    words = load_texts("associations", split="test")
+    assert words.texts == [row["text"] for row in rows] and words.pairs is None
+    assert [words.names[label] for label in words.labels] == [row["label"] for row in rows]
+    sheet = (ROOT / "data" / "README.md").read_text(encoding="utf-8").split("\n## associations\n")[1]
+    for kind, sizes in check.LISTS.items():
+        (x, y, a, b), (size,) = sizes, set(sizes.values())
+        assert f"| {kind} | {x}, {y} | {a}, {b} | {size} |" in sheet
+    assert f"{len(rows)} words in twelve lists" in sheet
+    for changed, said in (
+        (rows[1:], "WEAT 1 has the lists {'flowers': 24"),
+        ([rows[30] | {"text": "rose"}, *rows], "WEAT 1 has words twice: ['rose']"),
+        ([rows[0] | {"text": "two words"}, *rows[1:]], "associations/test.tsv, line 2: not one word of one test"),
+        ([rows[0] | {"kind": "WEAT 2"}, *rows[1:]], "associations/test.tsv, line 2: not one word of one test"),
+    ):
+        assert any(said in problem for problem in check.problems("associations", changed))
+
+
 @pytest.mark.parametrize("name, baseline", [("reviews", "naive_bayes"), ("pairs", "shared_words")])
 def test_counting_words_is_not_enough_and_the_datasheet_gives_the_figures(name, baseline):
     check = checker()

@@ -39,6 +39,7 @@ def _parquet(folder, *splits):
 SETS = {
     "reviews": Set(_own("reviews")),
     "pairs": Set(_own("pairs"), pair="pair"),
+    "associations": Set({"test": "associations/test.tsv"}),
     "sst2": Set(
         _parquet("data", "train", "validation"),  # the labels of the test set are not public
         text="sentence",

@@ -55,8 +55,8 @@ def load_texts(
     without a byte order mark; blank lines are skipped.
 
     Args:
-        path: path of the file, or a data set: "reviews", "pairs" (part of bertedu), "sst2", "ag_news", "imdb" (public,
-            on the Hugging Face Hub).
+        path: path of the file, or a data set: "reviews", "pairs", "associations" (part of bertedu), "sst2", "ag_news",
+            "imdb" (public, on the Hugging Face Hub).
         text: column of the text. Columns are either all names, from the first line of a TSV or CSV, or all positions
             from 0; then the first line is an example too. Defaults to "text".
         pair: column of the second text. Defaults to None: single texts. Not needed for a data set.

@@ -1,6 +1,7 @@
-"""The exercises, one file per chapter, and `evaluation`, which is part of `pooling` and `classification`.
+"""The exercises, one file per chapter. `evaluation` is part of `pooling` and `classification`, `masked_lm_bias` of
+`masked_lm`.
 
-A file imports nothing else of the course but `bertedu.course.exercise`.
+A file imports nothing of the course but `bertedu.course.exercise` and its own second part.
 """
 
 from bertedu.course.exercise import Exercise

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers
+from bertedu.course.exercises import masked_lm_bias
 
 # Four masked positions and a vocabulary of five tokens; the last position is padding.
 LOGITS = np.round(np.random.default_rng(0).normal(size=(4, 5)) * 2, 1)
@@ -312,6 +313,7 @@ EXERCISES = {
         ),
         cases=(([0.3],), ([1.0, 1.0],), ([0.7, 0.05],), ([0.00001, 0.9, 0.5, 0.02, 0.6],)),
     ),
+    **masked_lm_bias.EXERCISES,
     "head": Exercise(
         task="Build the masked-LM head in NumPy: x [T, D] and positions [M] give logits [M, V].",
         blank="def head(x, positions, W, b, table, c, gelu):\n    return ...",
