@@ -84,7 +84,7 @@ def download_model(
     """Return the local directory of a model repository, from the cache or downloaded in one format.
 
     Args:
-        repository: "organisation/name".
+        repository: "organization/name".
         revision: commit, tag or branch. Defaults to the cached "main", else to the newest commit.
         sources: dict, kind -> URL, all public sources of the model, for errors. Defaults to its page on the Hub.
         distribution: name of a Python distribution with the model that is not installed, for errors. Defaults to None.
@@ -127,7 +127,7 @@ def download_data(repository: str, filename: str, revision: str, *, name: str, o
     """Return the local copy of one file of a data set, from the cache, else from the Hub.
 
     Args:
-        repository: "organisation/name".
+        repository: "organization/name".
         filename: path of the file in the repository.
         revision: commit.
         name: string, the data set's name, for errors.

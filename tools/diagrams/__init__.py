@@ -2,7 +2,9 @@
 
 from tools.diagrams import attention, inputs, layers, uses, views
 
-DIAGRAMS = {function.__name__: function for module in (inputs, attention, layers, uses, views) for function in module.DIAGRAMS}
+DIAGRAMS = {
+    function.__name__: function for module in (inputs, attention, layers, uses, views) for function in module.DIAGRAMS
+}
 """Name -> function without arguments that returns the `Drawing`."""
 
 ALT = {name: function().alt for name, function in DIAGRAMS.items()}

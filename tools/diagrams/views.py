@@ -36,10 +36,10 @@ def views():
     return d
 
 
-def _name(d, y, name, shape, question):
+def _name(d, y, name, shape, *notes):
     """Write the name of a view, the shape of what it shows, and the question that it answers."""
     d.text(NAMES, y, name, "bold", "start")
-    d.note(NAMES, y + 20, shape, question)
+    d.note(NAMES, y + 20, shape, *notes)
 
 
 def _step(d, y, text):
@@ -56,13 +56,14 @@ def _model_view(d):
         d.note(70, 55 + 24 * layer, f"layer {layer}", anchor="end")
         for head in range(12):
             d.box(82 + 22.2 * head, 46 + 24 * layer, 18, 18, role="weight", radius=2)
-    d.box(78, 162, 272, 26, role="weight", radius=5, extra="outline strong")
+    d.box(78, 163, 272, 24, role="weight", radius=5, extra="outline strong")
     _name(d, 95, "model view", "[L, N, T, T]", "which heads?")
     _step(d, 194, "one layer")
 
 
 def _head_view(d):
     """Draw lines between tokens, in color for one head."""
+
     def height(t):
         return 246 + 24 * t
 
@@ -74,7 +75,7 @@ def _head_view(d):
     for t, row in enumerate(WEIGHTS):
         for s in (s for s, weight in enumerate(row) if weight >= VISIBLE):
             d.line((142, height(t)), (284, height(s)), role="weight")
-    _name(d, 286, "head view", "[N, T, T]", "where to?")
+    _name(d, 276, "head view", "[N, T, T]", "to which tokens?", "one color per head")
     _step(d, 388, "one head")
 
 
