@@ -89,8 +89,8 @@ PHRASES = {
 """Regular expression, case ignored -> what to write instead."""
 
 ISE = (
-    "canonical capital categor character custom emphas factor familiar final general initial local material maxim memor "
-    "minim modern normal optim organ parallel polar quant random real recogn regular sanit serial special stabil "
+    "canonical capital categor character custom emphas factor familiar final general initial local material maxim "
+    "memor minim modern normal optim organ parallel polar quant random real recogn regular sanit serial special stabil "
     "standard summar symbol synchron token util vector visual"
 )
 """Beginnings of words in -ize."""
