@@ -188,6 +188,6 @@ def machine():
     if psutil.getloadavg()[0] > 0.5:
         caution += (
             " **The machine was busy with other work:** torch's threads wait for each other at every operation, which"
-            " costs them more than TensorFlow's, so the ratios favour bertedu unless each library has one thread."
+            " costs them more than TensorFlow's, so the ratios favor bertedu unless each library has one thread."
         )
     return ", ".join(facts) + "." + caution

@@ -7,7 +7,7 @@ line or thumbnail on the screen. The scripts that bertviz loads from a CDN come 
 requirejs), so it does not wait for a network. The weights are MiniLM's, of two texts of 128 tokens, stacked to 12
 layers of 12 heads; and random weights, which do not compress. At 512 tokens bertviz would write 1.7 GB, so only bertedu
 is measured: the processor time of a pointer that moves from token to token, and the time from a click on "next layer"
-to the new lines, right after the start and after the neighbouring layers are loaded; in a saved file, and live in
+to the new lines, right after the start and after the neighboring layers are loaded; in a saved file, and live in
 JupyterLab, where a layer comes from the kernel. There, 24 layers of 16 heads are measured, too.
 """
 
@@ -150,7 +150,7 @@ def long_text(page, folder):
     page.goto(view.save(Path(folder) / "long.html").as_uri())
     page.wait_for_selector(DRAWN[bertedu], timeout=60_000)
     at_once = page.evaluate(NEXT_LAYER) / 1e3
-    page.wait_for_timeout(3000)  # until the neighbouring layers are loaded
+    page.wait_for_timeout(3000)  # until the neighboring layers are loaded
     fetched = page.evaluate(NEXT_LAYER) / 1e3
     page.wait_for_timeout(3000)
     return view.nbytes, hover_seconds(page), at_once, fetched

@@ -57,10 +57,10 @@ def also_spelled(
 
     Example:
         >>> class Box:
-        ...     @also_spelled({"breadth": "width"}, ignored=["colour"])
+        ...     @also_spelled({"breadth": "width"}, ignored=["color"])
         ...     def __init__(self, width=1):
         ...         self.width = width
-        >>> Box(breadth=2, colour="red").width
+        >>> Box(breadth=2, color="red").width
         2
     """
 

@@ -247,7 +247,7 @@ class TalkingHeadsAttention(MultiHeadAttention):
         >>> tuple(attention(keras.ops.ones((1, 4, 6))).shape)
         (1, 4, 6)
 
-    Source: Shazeer et al. 2020, section 3; tf-models' `TalkingHeadsAttention`.
+    Source: Shazeer et al. 2020; tf-models' `TalkingHeadsAttention`.
     """
 
     def build(self, query_shape: Shape, value_shape: Shape | None = None, key_shape: Shape | None = None) -> None:

@@ -6,7 +6,6 @@ Chapter: notebooks/00_start_here.ipynb.
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,6 +25,7 @@ from bertedu.masked_lm import BertPretrainer
 from bertedu.outputs import OUTPUTS
 from bertedu.pooling import POOLINGS, EmbedSettings, Pooling, check_pooling, pool
 from bertedu.reading import Reading
+from bertedu.terminal import warn
 from bertedu.text import BertPreprocessor, length_sorted_batches, pack
 from bertedu.tokenizer import BertTokenizer
 
@@ -131,7 +131,7 @@ class Bert:
             message = f"text: expected {allowed}, got {len(encoded.ids) + encoded.truncated} tokens"
             if overflow == "error":
                 raise ValueError(f'{message}. Shorten it, or use overflow="truncate".')
-            warnings.warn(f"{message}; {encoded.truncated} of them were cut off.", stacklevel=2)
+            warn(f"{message}; {encoded.truncated} of them were cut off.")
         outputs = self._outputs(encoded, head_mask, return_qkv=return_qkv)
         if not self.has_pooler:
             outputs["pooled_output"] = None

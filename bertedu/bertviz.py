@@ -19,6 +19,7 @@ import numpy as np
 
 from bertedu.checks import choice, instance, position, positions
 from bertedu.reading import Reading
+from bertedu.terminal import warn
 
 ALTERNATIVE = "reading.show() draws the same and needs neither torch nor internet access"
 FRAME = """<div><iframe title="bertviz" srcdoc="{page}" style="width: 100%; height: 500px; border: 0"></iframe></div>"""
@@ -153,7 +154,7 @@ def _checked(reading: Any, html_action: str) -> Reading:
         raise ValueError("reading: expected finite attention, got NaN or infinity. bertviz would show a blank page.")
     if reading.attention.min() < 0:
         message = "The weights of talking heads can be negative, which bertviz does not show. Use reading.show()."
-        warnings.warn(message, stacklevel=3)
+        warn(message)
     return reading
 
 

@@ -11,11 +11,10 @@ Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import reprlib
-import warnings
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
-from bertedu.terminal import escape
+from bertedu.terminal import escape, warn
 
 
 class Rule(NamedTuple):
@@ -105,7 +104,7 @@ def read_fields(
         raise ValueError(f"{source}: expected only known fields, got {extra[0]}. Upgrade bertedu, or correct the file.")
     if extra and unknown == "warn":
         names = ", ".join(extra[:20])
-        warnings.warn(f"{source}: unknown fields are ignored: {names}.", stacklevel=2)
+        warn(f"{source}: unknown fields are ignored: {names}.")
     known = {field: value for field, value in config.items() if field in table}
     for field, value in known.items():
         if not table[field].accepts(value):

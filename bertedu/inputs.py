@@ -9,12 +9,12 @@ Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3 and figure 2. C
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from bertedu.terminal import warn
 from bertedu.vocabulary import LONE_SURROGATES
 
 DIALECTS = {
@@ -118,7 +118,7 @@ def check_vocabulary_size(tokens: int, rows: int) -> None:
     if tokens < rows:
         reason = "Either the embedding matrix is padded, or the vocabulary is incomplete."
         message = f"tokenizer: expected {rows} tokens, the encoder's vocab_size, got {tokens}. {reason}"
-        warnings.warn(message, stacklevel=3)
+        warn(message)
 
 
 def checked_texts(texts: Any, name: str = "text") -> list[str]:

@@ -21,7 +21,7 @@ class Preset:
 
     Args:
         name: string, its name for `be.load`.
-        hub: its repository on the Hugging Face Hub, "organisation/name". Defaults to None: not on the Hub.
+        hub: its repository on the Hugging Face Hub, "organization/name". Defaults to None: not on the Hub.
         revision: commit of the repository. Defaults to None: unverified, "main" is used.
         sha256: SHA-256 of its `model.safetensors`. Defaults to None: unverified.
         description: string, a short description.

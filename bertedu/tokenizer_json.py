@@ -4,11 +4,11 @@ Only data is read: a path or class in a field is never opened or looked up. Chap
 """
 
 import os
-import warnings
 from typing import Any
 
 from bertedu.fields import ANYTHING, for_all, read_fields, shown
 from bertedu.files import parse_json
+from bertedu.terminal import warn
 from bertedu.vocabulary import SPECIAL_TOKENS, file_content, tokens_by_id
 
 ANY = ()  # values of a field that does not change the ids
@@ -67,7 +67,7 @@ def read_tokenizer(path: str | os.PathLike[str]) -> dict[str, Any]:
     added_tokens = _added_tokens([] if added is None else added, ids, len(vocabulary), path, unknown)
     _check_special_ids(state, ids, path)
     if unknown:
-        warnings.warn(f"{path}: the unknown fields {shown(unknown)} are ignored.", stacklevel=3)
+        warn(f"{path}: the unknown fields {shown(unknown)} are ignored.")
     normalizer = state["normalizer"]
     return {
         "vocab": vocabulary,

@@ -247,7 +247,7 @@ def compiled(model):
 def train(model, rows, sample, tokenizer, minutes=None):
     """Trains, from the last state on disk if there is one; prints the accuracy on a sample of what is held out.
 
-    The learning rate rises for `WARM_UP` steps and falls towards the end: of `STEPS` steps, or of some minutes by the
+    The learning rate rises for `WARM_UP` steps and falls toward the end: of `STEPS` steps, or of some minutes by the
     clock, so that on a busy machine it ends when it was to end, and ends well.
     """
     words = state.words_of(STATE) or {"done": 0, "seconds": 0.0, "curve": []}

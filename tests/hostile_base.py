@@ -127,7 +127,7 @@ def limits():
 
 
 def unsafe_loading():
-    """Return whether Keras deserialises bytecode in this process."""
+    """Return whether Keras deserializes bytecode in this process."""
     try:
         keras.saving.deserialize_keras_object(bytecode("None"))
     except ValueError:

@@ -37,7 +37,7 @@ def calling(target, argument, **arguments):
 
 
 def saved_model_layer(trap):
-    """Return a TFSMLayer that loads a SavedModel whose initialiser writes the marker."""
+    """Return a TFSMLayer that loads a SavedModel whose initializer writes the marker."""
     config = {"filepath": str(trap.program), "call_endpoint": "serve"}
     return layer("keras.layers", "TFSMLayer", config)
 
@@ -124,7 +124,7 @@ def writes(trap):
 
 
 def values(trap):
-    """Return what stands where an activation, initialiser or class is expected: name -> configuration."""
+    """Return what stands where an activation, initializer or class is expected: name -> configuration."""
     return {
         "os.system": function("os", "system"),
         "set_floatx": function("keras.config", "set_floatx"),

@@ -1,4 +1,4 @@
-"""BERT once more, in plain NumPy, written from the paper and tf-models' documented behaviour: an oracle for the layers.
+"""BERT once more, in plain NumPy, written from the paper and tf-models' documented behavior: an oracle for the layers.
 
 It shares no code with the package; it reads the weights by their paths. Slow, float64, no dropout.
 """
@@ -9,8 +9,8 @@ import numpy as np
 
 
 def layer_norm(x, gamma, beta, epsilon=1e-12):
-    centred = x - x.mean(-1, keepdims=True)
-    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + epsilon) * gamma + beta
+    centered = x - x.mean(-1, keepdims=True)
+    return centered / np.sqrt((centered**2).mean(-1, keepdims=True) + epsilon) * gamma + beta
 
 
 def gelu_tanh(x):

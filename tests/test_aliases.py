@@ -107,10 +107,10 @@ def test_a_function_accepts_its_old_arguments(tmp_path, call, old, new, value):
 
 
 def test_another_librarys_spelling_does_not_warn():
-    @also_spelled({"breadth": "width"}, ignored=["colour"])
+    @also_spelled({"breadth": "width"}, ignored=["color"])
     def area(width, height=2):
         return width * height
 
-    assert area(breadth=3, colour="red") == area(3) == 6
+    assert area(breadth=3, color="red") == area(3) == 6
     with pytest.raises(ValueError, match="width: .* breadth"):
         area(1, breadth=2)

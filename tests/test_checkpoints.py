@@ -34,7 +34,7 @@ TF1 = "uncased_L-2_H-21_A-3"
 )
 def test_a_whole_bert_of_tf_models(source, form, truncation):
     path = WRITTEN / source
-    assert checkpoints.recognise(path) == form
+    assert checkpoints.recognize(path) == form
     bert = be.load(path)
     folder = path if path.is_dir() else path.parent
     expected = np.load(folder / "expected.npz")
@@ -58,7 +58,7 @@ def test_the_mlm_object_answers_as_the_hub_s_does():
 
 def test_a_hugging_face_directory(tmp_path):
     tiny_bert.write(tmp_path)
-    assert checkpoints.recognise(tmp_path) == "huggingface"
+    assert checkpoints.recognize(tmp_path) == "huggingface"
     assert be.load(tmp_path).preprocessor.truncation == "longest_first"
 
 
@@ -121,7 +121,7 @@ def test_links_in_a_circle_are_refused_as_what_is_not_there(tmp_path):
 def test_every_format_provides_what_a_format_has_to(name):
     form = formats.FORMATS[name]
     assert form.LOOKED_FOR.count(": ") >= 1
-    for method in ("recognises", "tensors", "read"):
+    for method in ("recognizes", "tensors", "read"):
         expected = list(inspect.signature(getattr(formats.Format, method)).parameters)[1:]
         assert list(inspect.signature(getattr(form, method)).parameters) == expected
     assert formats.WRITERS.keys() <= formats.FORMATS.keys()

@@ -88,7 +88,7 @@ def test_classes_registered_by_others_are_untouched(trap):
 
 
 def test_the_links_of_the_hubs_cache_are_followed(tmp_path):
-    model = tmp_path / "models--organisation--name"
+    model = tmp_path / "models--organization--name"
     snapshot = model / "snapshots" / "0123"
     (model / "blobs").mkdir(parents=True)
     for file in (GOLDEN / HF).rglob("*.*"):

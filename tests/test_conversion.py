@@ -58,7 +58,7 @@ def test_every_format_to_every_other(source, form, tmp_path):
         return
     be.convert(source, path, form)
     copy = be.load(path)
-    assert checkpoints.recognise(path) == form
+    assert checkpoints.recognize(path) == form
     expected, converted = (weights(b.encoder, b.masked_lm) for b in (bert, copy))
     assert expected.keys() == converted.keys()
     for name in expected:
@@ -72,7 +72,7 @@ def test_every_format_to_every_other(source, form, tmp_path):
 @pytest.mark.parametrize("source", SOURCES, indirect=True)
 def test_inspection_names_every_tensor(source):
     inspection = be.inspect(source)
-    assert inspection.problem is None and inspection.format == checkpoints.recognise(source)
+    assert inspection.problem is None and inspection.format == checkpoints.recognize(source)
     assert all(tensor.known for tensor in inspection.tensors)
     filled = {tensor.weight_path for tensor in inspection.tensors if tensor.weight_path}
     assert filled == set(weights(inspection.bert.encoder, inspection.bert.masked_lm, inspection.bert.classifier))
@@ -108,7 +108,7 @@ def test_the_commands(tmp_path, capsys):
     error = capsys.readouterr().err
     assert error.startswith("bertedu: ") and "overwrite" in error and "Traceback" not in error
     assert cli.main(["convert", str(folder), str(target), "--overwrite", "--format", "huggingface"]) == 0
-    assert checkpoints.recognise(target) == "huggingface"
+    assert checkpoints.recognize(target) == "huggingface"
     assert cli.main(["convert", str(tmp_path / "nowhere"), str(tmp_path / "x")]) == 1
     assert "expected an existing directory, file or prefix" in capsys.readouterr().err
 

@@ -63,7 +63,7 @@ def test_a_diagram_is_legible_on_a_phone(name, svgs):
     assert style.SMALL * PHONE / WIDTH >= 7.5
 
 
-def test_every_colour_of_a_diagram_has_a_rule(svgs):
+def test_every_color_of_a_diagram_has_a_rule(svgs):
     for svg in svgs.values():
         css = svg.find(f"{SVG}style").text
         names = {name for element in svg.iter() for name in element.get("class", "").split()} - {"bertedu-diagram"}
@@ -72,16 +72,16 @@ def test_every_colour_of_a_diagram_has_a_rule(svgs):
 
 @pytest.mark.parametrize("scheme", style.SCHEMES)
 def test_text_is_legible_on_every_fill(scheme):
-    colours = style.SCHEMES[scheme]
+    colors = style.SCHEMES[scheme]
     for role, ink in itertools.product(("panel", *style.ROLES), ("ink", "muted")):
-        assert style.contrast(colours[ink], colours[role][0]) >= 4.5, (role, ink)
+        assert style.contrast(colors[ink], colors[role][0]) >= 4.5, (role, ink)
 
 
 @pytest.mark.parametrize("scheme", style.SCHEMES)
 def test_lines_stand_out_from_the_page(scheme):
-    colours = style.SCHEMES[scheme]
-    for colour in (colours["line"], *(colours[role][1] for role in style.ROLES)):
-        assert style.contrast(colour, colours["panel"][0]) >= 3
+    colors = style.SCHEMES[scheme]
+    for color in (colors["line"], *(colors[role][1] for role in style.ROLES)):
+        assert style.contrast(color, colors["panel"][0]) >= 3
 
 
 def test_contrast_is_that_of_wcag():

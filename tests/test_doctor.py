@@ -101,7 +101,7 @@ def test_probe_gives_up_on_an_import_that_hangs(monkeypatch):
     assert "timed out" in checks.probe("keras")["error"]
 
 
-# -- judgements --------------------------------------------------------------------------------------------------------
+# -- judgments --------------------------------------------------------------------------------------------------------
 
 KERAS = {"backend": "jax 0.6", "gpus": [], "total": 15.0}
 

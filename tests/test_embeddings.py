@@ -12,7 +12,7 @@ def test_by_hand():
     layer.word_embeddings.embeddings.assign([[0.0, 0.0], [1.0, 0.0], [0.0, 9.0]])
     layer.position_embedding.embeddings.assign([[0.0, 0.0], [4.0, 1.0]])
     layer.type_embeddings.embeddings.assign([[1.0, 0.0], [0.0, 0.0]])
-    # sums: (1 + 0 + 1, 0) and (0 + 4 + 0, 9 + 1); two numbers, centred and scaled, are always 1 and -1
+    # sums: (1 + 0 + 1, 0) and (0 + 4 + 0, 9 + 1); two numbers, centered and scaled, are always 1 and -1
     got = ops.convert_to_numpy(layer(np.array([[1, 2]]), np.array([[0, 1]])))[0]
     np.testing.assert_allclose(got, [[1, -1], [-1, 1]], atol=1e-6)
     layer.layer_norm.gamma.assign([2.0, 3.0])
@@ -28,7 +28,7 @@ def test_the_projection_exists_only_for_another_width():
     assert narrow.word_embeddings.embeddings.shape == (5, 3) and narrow.layer_norm.gamma.shape == (3,)
 
 
-def test_dropout_comes_after_the_normalisation():
+def test_dropout_comes_after_the_normalization():
     layer = BertEmbeddings(5, hidden_size=64, dropout=0.5)
     ids = np.array([[1, 2, 3]])
     in_inference = ops.convert_to_numpy(layer(ids, ids * 0))

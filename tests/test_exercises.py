@@ -257,7 +257,7 @@ def test_show_source_without_source_says_so():
             show_source(thing)
 
 
-def test_show_source_in_a_notebook_is_coloured_and_readable_as_text(monkeypatch):
+def test_show_source_in_a_notebook_is_colored_and_readable_as_text(monkeypatch):
     published = []
     ipython = pytest.importorskip("IPython")
     monkeypatch.setattr(ipython, "get_ipython", lambda: types.SimpleNamespace(kernel=True))

@@ -797,6 +797,14 @@ def test_callbacks_that_are_missing_when_a_training_resumes_are_named(tmp_path):
     assert [warning.filename for warning in warned if "EarlyStopping" in str(warning.message)] == [__file__]
 
 
+def test_a_warning_of_one_of_several_seeds_points_at_the_line_of_the_caller(tmp_path):
+    with killed(lambda run: len(run.history.epochs) == 1):
+        run(output_dir=tmp_path, seeds=[1, 2], callbacks=[keras.callbacks.EarlyStopping("loss")])
+    with pytest.warns(UserWarning, match="callbacks: .*none of EarlyStopping") as warned:
+        run(output_dir=tmp_path, seeds=[1, 2])
+    assert {warning.filename for warning in warned if "EarlyStopping" in str(warning.message)} == {__file__}
+
+
 # -- training checkpoints ----------------------------------------------------------------------------------------------
 
 

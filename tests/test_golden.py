@@ -466,7 +466,7 @@ def test_scaffold(case):
     assert_all_equal(got | {"encoder_outputs": got["encoder_outputs"][:-1]}, expected)
 
 
-def test_departs_scaffold_pre_norm_normalises_keys_and_values_too():
+def test_departs_scaffold_pre_norm_normalizes_keys_and_values_too():
     settings, inputs, expected = settings_of("scaffold", "pre-norm layer")
     layer = TransformerEncoder(
         F,

@@ -362,7 +362,7 @@ def test_added_tokens_with_other_ids_are_refused(ids, tmp_path):
 # -------------------------------------------------------------------------------------- sentence-transformers
 
 
-def test_pooling_normalising_and_length(tmp_path):
+def test_pooling_normalizing_and_length(tmp_path):
     directory = sentence_model(tmp_path, sentence_bert_config={"max_seq_length": 17})
     for words, expected in (
         ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, "cls"),
@@ -480,7 +480,7 @@ def test_a_transformer_module_in_a_folder(tmp_path):
     for name in ("config.json", "model.safetensors", "vocab.txt"):
         (whole / name).rename(inner / name)
     put(whole, modules=modules(*MODULES, transformer="0_Transformer"), **{"0_Transformer__sentence_bert_config": {}})
-    assert huggingface.recognises(whole)
+    assert huggingface.recognizes(whole)
     np.testing.assert_array_equal(be.load(whole).embed("the cat"), expected)
     assert all(tensor.weight_path for tensor in be.inspect(whole).tensors)
 

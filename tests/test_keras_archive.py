@@ -1,4 +1,4 @@
-"""`.keras` files, read as data: which models are recognised, where Keras puts their weights, and what is refused."""
+"""`.keras` files, read as data: which models are recognized, where Keras puts their weights, and what is refused."""
 
 import io
 import json

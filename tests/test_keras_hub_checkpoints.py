@@ -190,17 +190,17 @@ def test_embedding(of):
 # -- which files -------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_recognised(of, tmp_path):
+def test_what_is_recognized(of, tmp_path):
     for folder in FOLDERS:
-        assert keras_hub.recognises(of(folder)), folder
-    assert keras_hub.recognises(of(BARE) / "bert.weights.h5")
+        assert keras_hub.recognizes(of(folder)), folder
+    assert keras_hub.recognizes(of(BARE) / "bert.weights.h5")
     hf_directory = tiny_bert.write(tmp_path / "hf")
-    assert not keras_hub.recognises(hf_directory) and huggingface.recognises(hf_directory)
+    assert not keras_hub.recognizes(hf_directory) and huggingface.recognizes(hf_directory)
     shutil.copy(of(BARE) / "bert.weights.h5", hf_directory)
-    assert not keras_hub.recognises(hf_directory)
-    assert not keras_hub.recognises(tmp_path) and not keras_hub.recognises(tmp_path / "nowhere")
+    assert not keras_hub.recognizes(hf_directory)
+    assert not keras_hub.recognizes(tmp_path) and not keras_hub.recognizes(tmp_path / "nowhere")
     (of(HALF) / "config.json").write_text("{")
-    assert keras_hub.recognises(tmp_path / HALF)
+    assert keras_hub.recognizes(tmp_path / HALF)
 
 
 def test_a_bare_backbone_reads_as_its_preset(of):
@@ -217,7 +217,7 @@ def test_bare_shards(of):
     for name in ("config.json", "task.json", "task.weights.h5"):
         (directory / name).unlink()
     for path in (directory, directory / "model.weights.json"):
-        assert keras_hub.recognises(path)
+        assert keras_hub.recognizes(path)
         output = keras_hub.read(path).encoder(inputs_of(expected))["sequence_output"]
         np.testing.assert_allclose(numpy(output), expected["sequence_output"], rtol=0, atol=WITHIN)
 
@@ -287,7 +287,7 @@ def test_tensors_without_a_model(of):
 def test_tensors_of_another_architecture(of):
     directory = of(HALF)
     change_top(directory / "config.json", class_name="RobertaBackbone")
-    assert keras_hub.recognises(directory)
+    assert keras_hub.recognizes(directory)
     infos = keras_hub.tensors(directory)
     assert len(infos) == 39 and not any(info.known or info.weight_path for info in infos)
 
@@ -303,7 +303,7 @@ def assert_one_error(error):
 
 
 def change(path, **fields):
-    """Changes arguments in a serialised object; None removes one."""
+    """Changes arguments in a serialized object; None removes one."""
     state = json.loads(path.read_text(encoding="utf-8"))
     state["config"] = {k: v for k, v in (state["config"] | fields).items() if v is not None}
     path.write_text(json.dumps(state), encoding="utf-8")

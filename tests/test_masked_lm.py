@@ -66,7 +66,7 @@ def test_predictions_are_log_probabilities():
     np.testing.assert_allclose(got - got[..., :1], shown - shown[..., :1], atol=1e-5)
 
 
-def test_a_row_never_reads_its_neighbour():
+def test_a_row_never_reads_its_neighbor():
     head = filled(MaskedLM(keras.layers.Embedding(V, D)))
     data = np.random.default_rng(1).normal(size=(B, T, D)).astype("float32")
     before = numpy(head(data, POSITIONS))[0]

@@ -135,6 +135,7 @@ def test_questions_to_remember_come_before_the_solutions(path):
 def test_links_lead_somewhere(path):
     for cell in cells(path, "markdown"):
         for link in LINKS.findall(cell.source):
+            assert not link.startswith("#"), "JupyterLab, GitHub and the book have three names for a heading"
             assert link.startswith("https://") or (FOLDER / link.split("#")[0]).exists(), link
 
 

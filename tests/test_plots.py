@@ -13,6 +13,7 @@ import pytest
 from small_world import SENTENCE
 
 from bertedu import plots
+from bertedu.plots import drawing
 
 WORDS = SENTENCE.split()
 
@@ -64,7 +65,7 @@ def test_head_describes_the_largest_weight_of_every_query():
     )
 
 
-def test_head_labels_the_colour_bar_with_the_unit():
+def test_head_labels_the_color_bar_with_the_unit():
     ax = plots.head([[3.0, -1.0], [0.5, 2.0]], ["the", "cat"], unit="logit")
     assert [other.get_ylabel() for other in ax.figure.axes if other is not ax] == ["logit"]
 
@@ -75,7 +76,7 @@ def test_head_has_separate_row_labels_for_queries():
     assert "2 tokens attend to 5 tokens" in ax.figure.alt
 
 
-def test_negative_weights_get_a_colour_scale_around_zero():
+def test_negative_weights_get_a_color_scale_around_zero():
     attention = np.array([[0.5, -0.25], [0.1, 0.9]])
     ax = plots.head(attention, ["a", "b"])
     low, high = ax.images[0].get_clim()
@@ -181,6 +182,18 @@ def test_an_axis_that_leaves_out_zero_is_marked():
         assert ("leaves out 0" in ax.figure.alt) == bool(ax.patches) == cut
 
 
+@pytest.mark.parametrize(
+    ("limits", "near_zero"),
+    [((0, 1), None), ((-1, 0), None), ((-1, 1), None), ((1e-9, 1), "bottom"), ((-1, -1e-9), "top")],
+)
+def test_a_limit_of_zero_is_not_cut_and_the_marks_are_at_the_end_near_zero(limits, near_zero):
+    _, ax = plt.subplots()
+    ax.set_ylim(limits)
+    assert drawing.mark_cut(ax) == (near_zero is not None)
+    heights = [patch.get_path().vertices[:, 1].mean() for patch in ax.patches]
+    assert ["bottom" if height < 0.5 else "top" for height in heights] == ([near_zero] if near_zero else [])
+
+
 def test_displaced_labels_of_lines_get_a_leader():
     for values, leaders in (([[0, 0], [0, 1]], 0), ([[0, 1], [0, 1.01]], 2)):
         ax = plots.lines(values, ["a", "b"], xlabel="x", ylabel="y")
@@ -198,7 +211,7 @@ def test_heat_map_of_any_matrix():
         plots.heat_map([[0, 2], [3, 1]], ["a"], ["the", "cat"], **names)
 
 
-def test_points_have_axis_labels_and_labels_in_the_colour_of_their_group():
+def test_points_have_axis_labels_and_labels_in_the_color_of_their_group():
     ax = plots.vectors([[0, 0], [1, 1]], ["a", "b"], groups=["x", "y"], xlabel="being", ylabel="thing")
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("being", "thing")
     assert len({tuple(text.get_color()) for text in ax.texts}) == 2
@@ -257,7 +270,7 @@ def test_training_draws_every_step_its_mean_and_the_validation():
     assert resumed.figure.alt.startswith("Training loss, 21 of 60 steps.")
 
 
-def test_similarity_colours_span_the_values_off_the_diagonal():
+def test_similarity_colors_span_the_values_off_the_diagonal():
     values = np.array([[1.0, 0.9, 0.7], [0.9, 1.0, 0.75], [0.7, 0.75, 1.0]])
     ax = plots.similarity(values, ["a", "b", "c"], unit="correlation", title="t")
     assert ax.images[0].get_clim() == (0.7, 0.9)
@@ -279,7 +292,7 @@ def test_vectors_draw_points_with_labels_and_groups():
     assert "For 4 of them, the nearest point is in the same group." in ax.figure.alt
 
 
-def test_rollout_of_several_layers_has_one_colour_scale():
+def test_rollout_of_several_layers_has_one_color_scale():
     values = np.array([[[0.75, 0.25], [0.5, 0.5]], [[0.625, 0.375], [0.625, 0.375]]])
     axes = plots.rollout(values, ["the", "cat"], title="R")
     assert axes.shape == (2,)
@@ -305,7 +318,7 @@ def test_one_rollout_is_one_large_heat_map():
     )
 
 
-def test_similarities_have_one_colour_scale_without_the_diagonals():
+def test_similarities_have_one_color_scale_without_the_diagonals():
     values = np.array([[[1.0, 0.1, 0.2], [0.1, 1.0, 0.3], [0.2, 0.3, 1.0]]] * 2)
     values[1, 0, 1] = values[1, 1, 0] = 0.9
     axes = plots.similarity(values, ["a", "b", "c"], names=["first", "second"], title="t")

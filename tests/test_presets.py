@@ -36,9 +36,9 @@ def test_unknown_names_are_corrected():
         be.load("minlim")
     with pytest.raises(ValueError, match=r"(name|source): expected .*minilm.* got 'zzz'"):
         be.load("zzz")
-    with pytest.raises(ValueError, match="hf://organisation/name"):
+    with pytest.raises(ValueError, match="hf://organization/name"):
         be.load("hf://minilm")
-    with pytest.raises(ValueError, match="hf://organisation/name"):
+    with pytest.raises(ValueError, match="hf://organization/name"):
         be.load("hf://a/b/c")
 
 

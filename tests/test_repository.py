@@ -149,7 +149,7 @@ def test_ci_runs_the_readme_test_command():
     assert "make test" in read("README.md")
 
 
-def test_licence_is_the_one_that_is_named():
+def test_license_is_the_one_that_is_named():
     assert PROJECT["license"] == "Apache-2.0"
     assert "Apache License" in read("LICENSE") and "Version 2.0, January 2004" in read("LICENSE")
 

@@ -354,7 +354,7 @@ def test_what_is_there_stays(tmp_path):
         export_saved_model(bert, path)
     assert [file.name for file in tmp_path.rglob("*")] == ["saved", "mine.txt"]
     assert export_saved_model(bert, str(path), overwrite=True) == path
-    assert not (path / "mine.txt").exists() and saved_model.recognises(path)
+    assert not (path / "mine.txt").exists() and saved_model.recognizes(path)
     assert [file.name for file in tmp_path.iterdir()] == ["saved"]
 
 

@@ -44,11 +44,11 @@ def test_what_was_changed_after_construction_is_in_the_configuration():
 
 def test_spellings_by_position_by_name_and_twice():
     class Box:
-        @also_spelled({"breadth": "width"}, ignored=("colour",))
+        @also_spelled({"breadth": "width"}, ignored=("color",))
         def __init__(self, width=1, height=2):
             self.size = (width, height)
 
-    assert Box(breadth=5).size == (5, 2) and Box(5, colour="red").size == (5, 2)
+    assert Box(breadth=5).size == (5, 2) and Box(5, color="red").size == (5, 2)
     for arguments, options in (((1,), {"breadth": 1}), ((), {"width": 1, "breadth": 1})):
         with pytest.raises(ValueError, match="width: .* breadth"):
             Box(*arguments, **options)

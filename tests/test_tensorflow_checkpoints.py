@@ -53,16 +53,16 @@ WITH_MLM = {TF1, "tf2_pretrainer", "v2_pretrainer", "hub_mlm"}
 
 
 def reader_of(directory):
-    return saved_model if saved_model.recognises(directory) else tensorflow
+    return saved_model if saved_model.recognizes(directory) else tensorflow
 
 
 def prefix_of(directory):
-    return saved_model.find_variables(directory) if saved_model.recognises(directory) else files.find_prefix(directory)
+    return saved_model.find_variables(directory) if saved_model.recognizes(directory) else files.find_prefix(directory)
 
 
 def with_vocabulary(directory):
     """Put a vocabulary beside a checkpoint that has none, and say that it is lower case."""
-    if not saved_model.recognises(directory) and not (directory / "vocab.txt").is_file():
+    if not saved_model.recognizes(directory) and not (directory / "vocab.txt").is_file():
         shutil.copy(CHECKPOINTS / TF1 / "vocab.txt", directory)
     config = directory / "bert_config.json"
     fields = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
@@ -76,7 +76,7 @@ def of(tmp_path):
 
     def copy(folder):
         directory = Path(shutil.copytree(CHECKPOINTS / folder, tmp_path / folder))
-        return directory if saved_model.recognises(directory) else with_vocabulary(directory)
+        return directory if saved_model.recognizes(directory) else with_vocabulary(directory)
 
     return copy
 
@@ -268,23 +268,23 @@ def test_other_floats(dtype, tmp_path):
 # -- where a checkpoint is ---------------------------------------------------------------------------------------------
 
 
-def test_recognises(tmp_path):
+def test_recognizes(tmp_path):
     for folder in FORMS:
         directory = CHECKPOINTS / folder
-        assert saved_model.recognises(directory) == folder.startswith("hub_")
-        assert tensorflow.recognises(directory) != saved_model.recognises(directory)
-    assert tensorflow.recognises(CHECKPOINTS / TF1 / "bert_model.ckpt")
-    assert tensorflow.recognises(CHECKPOINTS / TF1 / "bert_model.ckpt.index")
-    assert not tensorflow.recognises(CHECKPOINTS / TF1 / "bert_model")
-    assert not saved_model.recognises(CHECKPOINTS / TF1 / "bert_model.ckpt")
+        assert saved_model.recognizes(directory) == folder.startswith("hub_")
+        assert tensorflow.recognizes(directory) != saved_model.recognizes(directory)
+    assert tensorflow.recognizes(CHECKPOINTS / TF1 / "bert_model.ckpt")
+    assert tensorflow.recognizes(CHECKPOINTS / TF1 / "bert_model.ckpt.index")
+    assert not tensorflow.recognizes(CHECKPOINTS / TF1 / "bert_model")
+    assert not saved_model.recognizes(CHECKPOINTS / TF1 / "bert_model.ckpt")
     for name in ("config.json", "model.safetensors", "model.safetensors.index.json", "vocab.txt"):
         (tmp_path / name).touch()
-    assert not tensorflow.recognises(tmp_path) and not saved_model.recognises(tmp_path)
-    assert not tensorflow.recognises(tmp_path / "nowhere") and not saved_model.recognises(tmp_path / "nowhere")
+    assert not tensorflow.recognizes(tmp_path) and not saved_model.recognizes(tmp_path)
+    assert not tensorflow.recognizes(tmp_path / "nowhere") and not saved_model.recognizes(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("folder, lowercase", [("hub_preprocessor_lower", True), ("hub_preprocessor_as_is", False)])
-def test_a_preprocessor_is_recognised_and_the_suggestion_works(folder, lowercase):
+def test_a_preprocessor_is_recognized_and_the_suggestion_works(folder, lowercase):
     with pytest.raises(ValueError) as caught:
         be.load(CHECKPOINTS / folder)
     message = str(caught.value)

@@ -182,4 +182,4 @@ def test_a_gated_network_is_bare_and_has_the_peers_default_width():
     layer.build((None, None, 2))
     assert layer.inner_dim == 768 and layer.gate_dense.kernel.shape == (2, 768)
     silent = GatedFeedforward(3, "relu", "zeros")
-    np.testing.assert_array_equal(numpy(silent(arrays(B, S, 2))), 0)  # neither a residual nor a normalisation
+    np.testing.assert_array_equal(numpy(silent(arrays(B, S, 2))), 0)  # neither a residual nor a normalization

@@ -180,10 +180,10 @@ def test_a_head_without_a_value_is_marked():
 
 
 def bars(view):
-    """Return the colours of the bars in a model view's figure, row by row."""
+    """Return the colors of the bars in a model view's figure, row by row."""
     axes = view.axes()
     plots.close(axes)
-    return [tuple(colour[:3]) for collection in axes.collections for colour in collection.get_facecolors()]
+    return [tuple(color[:3]) for collection in axes.collections for color in collection.get_facecolors()]
 
 
 def test_the_figure_of_a_model_view_shows_the_values():

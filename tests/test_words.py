@@ -18,6 +18,12 @@ from tools import check_words, list_messages
         ("a.js", "const keyPlaces = 1; // by lot\n", [(1, "by lot")]),
         ("a.css", ".likeness { color: red }\n", [(1, "likeness"), (1, "likeness")]),
         ("a.md", "The guesser\nis a masked-LM model.\n", [(1, "guesser")]),
+        ("a.py", "head_colour = MIN_LABELLED = 1\n", [(1, "colour"), (1, "LABELLED")]),
+        (
+            "a.md",
+            "It recognises\nthe centre, unlike emphasis, realism, aria-labelledby.\n",
+            [(1, "recognises"), (2, "centre")],
+        ),
     ],
 )
 def test_words_are_found_with_their_line(tmp_path, name, source, found):
@@ -34,6 +40,28 @@ def test_only_the_code_of_a_notebook_is_read(tmp_path):
     path = tmp_path / "a.ipynb"
     path.write_text(json.dumps({"cells": cells}))
     assert [(line, text) for line, text, _ in check_words.findings(path)] == [(1, "guesser")]
+
+
+SPELLED = (  # what lint does not check, and the prose of the chapters
+    *(
+        path
+        for folder in ("tests", "tools", "benchmarks", "data")
+        for path in (check_words.ROOT / folder).rglob("*.py")
+    ),
+    *(path for folder in ("tests", "benchmarks", "data") for path in (check_words.ROOT / folder).rglob("*.md")),
+    *(check_words.ROOT / "notebooks").glob("*.ipynb"),
+    check_words.ROOT / "CHANGELOG.md",
+)
+
+
+@pytest.mark.parametrize("path", SPELLED, ids=lambda path: path.relative_to(check_words.ROOT).as_posix())
+def test_everything_else_is_in_american_english_too(path):
+    if path.name in ("check_words.py", "test_words.py"):
+        return  # they contain the spellings
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+    assert list(check_words.british(text)) == []
 
 
 @pytest.mark.parametrize("entry", check_words.ALLOWED)

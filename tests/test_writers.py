@@ -121,7 +121,7 @@ def test_what_is_written_is_read_back_to_the_bit(form, kind, tmp_path):
         assert not list((tmp_path / "new").iterdir())
         return
     assert be.save_checkpoint(bert, target, form) == target
-    assert checkpoints.recognise(target) == form
+    assert checkpoints.recognize(target) == form
     assert list(target.parent.iterdir()) == [target]
     assert_same(bert, be.load(target))
 

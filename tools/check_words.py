@@ -1,8 +1,9 @@
 """Find words that are not the field's: `python -m tools.check_words [PATH ...]`. Part of lint.
 
 Keras, transformers, scikit-learn and the papers have a term for most things. Two lists say which words to replace:
-parts of names, and phrases in comments, docstrings, strings and documents. A line that needs one, such as a key of a
-file format, stands in ALLOWED with its reason.
+parts of names, and phrases in comments, docstrings, strings and documents. A third list has British spellings, because
+those libraries and the chapters are in American English. A line that needs a word, such as a key of a file format,
+stands in ALLOWED with its reason.
 """
 
 import argparse
@@ -87,6 +88,32 @@ PHRASES = {
 }
 """Regular expression, case ignored -> what to write instead."""
 
+ISE = (
+    "canonical capital categor character custom emphas factor familiar final general initial local material maxim "
+    "memor minim modern normal optim organ parallel polar quant random real recogn regular sanit serial special stabil "
+    "standard summar symbol synchron token util vector visual"
+)
+"""Beginnings of words in -ize."""
+
+BRITISH = {
+    "(behavi|col|endeav|fav|flav|hon|hum|lab|neighb|rum|vap)our": "-or",
+    f"({'|'.join(ISE.split())})is(e|ed|er|ers|es|ing|ations?)(?![a-z])": "-iz-",
+    "(anal|catal|paral)ys(e|ed|er|ing)(?![a-z])": "-yz-",
+    "((?<!load_un)label|cancel|channel|level|model|signal|travel|tunnel)l(ed|er|ing)(?!by)": "one l",
+    r"\b(cent|fib|lit|theat)re": "-er",
+    "(def|lic|off|pret)ence": "-ense",
+    "artefact": "artifact",
+    "judgement": "judgment",
+    r"\b(burn|dream|lean|learn|spel|spoil)t\b": "-ed",
+    r"\bgrey": "gray",
+    r"\bpractis(e|ed|ing)\b": "practice",
+    r"\bprogrammes?\b": "program",
+    r"\bsceptic": "skeptic",
+    r"\btowards\b": "toward",
+    r"\bwhilst\b": "while",
+}
+"""Regular expression, case ignored, of a British spelling, also as part of a name -> the American ending or word."""
+
 ALLOWED = {
     ("README.md", "when nobody tells it"): "the question of a chapter",
     ("bertedu/aliases.py", "DeprecationWarning"): "the old names",
@@ -104,7 +131,14 @@ ALLOWED = {
 }
 """(file, part of a line) -> why this line may have such a word."""
 
-PATTERNS = {pattern: re.compile(pattern, re.IGNORECASE) for pattern in PHRASES}
+PATTERNS = {pattern: re.compile(pattern, re.IGNORECASE) for pattern in PHRASES | BRITISH}
+
+
+def british(text):
+    """Yield (spelling, what to write instead) of every British spelling in a text or name."""
+    for pattern, instead in BRITISH.items():
+        for match in PATTERNS[pattern].finditer(text):
+            yield match.group(), instead
 
 
 def in_python(source):
@@ -150,6 +184,8 @@ def findings(path):
     for number, is_name, text in READERS.get(path.suffix, in_document)(source):
         if any(part in lines[number - 1] for part in allowed):
             continue
+        for spelling, instead in british(text):
+            yield number, spelling, instead
         if is_name:
             parts = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", text)
             for part in parts:

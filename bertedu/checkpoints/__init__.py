@@ -5,7 +5,7 @@ Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 from bertedu.checkpoints.conversion import convert  # noqa: F401
-from bertedu.checkpoints.formats import FORMATS, WRITERS, recognise  # noqa: F401
+from bertedu.checkpoints.formats import FORMATS, WRITERS, recognize  # noqa: F401
 from bertedu.checkpoints.inspection import Inspection, inspect  # noqa: F401
 from bertedu.checkpoints.loading import build, load, read  # noqa: F401
 from bertedu.checkpoints.saving import save_checkpoint  # noqa: F401

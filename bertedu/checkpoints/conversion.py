@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bertedu.bert import Bert
 from bertedu.checkpoints.common import preprocessor_for, shortened
-from bertedu.checkpoints.formats import FORMATS, WRITERS, recognise
+from bertedu.checkpoints.formats import FORMATS, WRITERS, recognize
 from bertedu.checkpoints.inspection import describe_classes
 from bertedu.checkpoints.loading import load, locate
 from bertedu.checkpoints.saving import save_checkpoint
@@ -74,7 +74,7 @@ def convert(
 
 def unread(path: Path) -> list[str]:
     """Return what a `Bert` cannot hold of a checkpoint: names of tensors, and descriptions of settings."""
-    form = FORMATS[recognise(path)]
+    form = FORMATS[recognize(path)]
     names = [tensor.name for tensor in form.tensors(path) if tensor.weight_path is None]
     return names + getattr(form, "left_behind", lambda path: [])(path)
 

@@ -20,12 +20,12 @@ class Format(Protocol):
     A module may also have `left_behind(path)`, a list of descriptions of the settings that a `Bert` cannot hold.
 
     Attributes:
-        LOOKED_FOR: string, "Name: the files that identify it", for the error that no format was recognised.
+        LOOKED_FOR: string, "Name: the files that identify it", for the error that no format was recognized.
     """
 
     LOOKED_FOR: str
 
-    def recognises(self, path: Path) -> bool:
+    def recognizes(self, path: Path) -> bool:
         """Return whether a checkpoint seems to be in this format.
 
         Opens as little as possible, and raises nothing for a damaged file.
@@ -54,7 +54,7 @@ FORMATS: dict[str, Format] = {
     "saved_model": saved_model,
     "tensorflow": tensorflow,
 }
-"""Format -> its reader. The first that recognises a path reads it."""
+"""Format -> its reader. The first that recognizes a path reads it."""
 
 WRITERS: dict[str, Callable[[Bert, Path], None]] = {
     "bertedu": native.write,
@@ -64,14 +64,14 @@ WRITERS: dict[str, Callable[[Bert, Path], None]] = {
 """Format -> function that writes a `Bert` to a path that does not exist yet. A format need not have one."""
 
 
-def recognise(path: str | Path) -> str:
+def recognize(path: str | Path) -> str:
     """Return the name of the format of the checkpoint at `path`, a key of `FORMATS`.
 
     Raises:
-        FileNotFoundError: no format recognises it.
+        FileNotFoundError: no format recognizes it.
     """
     for name, form in FORMATS.items():
-        if form.recognises(Path(path)):
+        if form.recognizes(Path(path)):
             return name
     looked_for = "\n  ".join(form.LOOKED_FOR for form in FORMATS.values())
     raise FileNotFoundError(f"{path}: expected a BERT checkpoint in a known format. Looked for:\n  {looked_for}")

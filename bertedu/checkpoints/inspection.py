@@ -17,7 +17,7 @@ from typing import Any
 from bertedu.bert import Bert
 from bertedu.checkpoints.common import TensorInfo, shortened
 from bertedu.checkpoints.consistency import check_links
-from bertedu.checkpoints.formats import FORMATS, recognise
+from bertedu.checkpoints.formats import FORMATS, recognize
 from bertedu.checkpoints.loading import load, locate
 from bertedu.classifier import BertClassifier
 from bertedu.encoder import BertEncoder
@@ -104,7 +104,7 @@ def inspect(source: str | Path) -> Inspection:
     """
     path = locate(str(source))
     check_links(path)
-    form = recognise(path)
+    form = recognize(path)
     tensors = FORMATS[form].tensors(path)
     try:
         return Inspection(path, form, tensors, bert=load(path))

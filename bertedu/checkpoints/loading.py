@@ -15,7 +15,7 @@ from bertedu import files, hub, presets
 from bertedu.bert import Bert
 from bertedu.checkpoints.common import weights
 from bertedu.checkpoints.consistency import read_one_version
-from bertedu.checkpoints.formats import FORMATS, recognise
+from bertedu.checkpoints.formats import FORMATS, recognize
 from bertedu.encoder import BertEncoder
 from bertedu.masked_lm import BertPretrainer
 
@@ -27,7 +27,7 @@ def load(source: str | Path = "minilm", *, name: str | None = None, dtype: str |
 
     Args:
         source: name of a preset (`be.presets.PRESETS`), path of a directory or file (.keras, .weights.h5), prefix of a
-            TensorFlow checkpoint, or "hf://organisation/name" with an optional "@revision". The format is recognised
+            TensorFlow checkpoint, or "hf://organization/name" with an optional "@revision". The format is recognized
             from the files: see `bertedu.checkpoints`. Defaults to "minilm".
         name: string, the model's name in figures and messages. Defaults to the last part of `source`.
         dtype: name of a dtype ("float32") for computation and weights. Defaults to the dtype of the checkpoint. Half
@@ -95,7 +95,7 @@ def read(path: str | Path, dtype: str | None = None) -> Bert:
         FileNotFoundError, ValueError: a file, field or tensor is missing, unknown, mis-shaped or damaged; or another
             process keeps changing the files.
     """
-    bert = read_one_version(Path(path), lambda path: FORMATS[recognise(path)].read(path, dtype))
+    bert = read_one_version(Path(path), lambda path: FORMATS[recognize(path)].read(path, dtype))
     if not bert.has_pooler:  # a classifier trained on top needs an initialized pooler
         kernel = bert.encoder.pooler_layer.kernel
         kernel.assign(bert.encoder.initializer(kernel.shape, dtype=kernel.dtype))
@@ -147,7 +147,7 @@ def locate(source: str) -> Path:
     if source.startswith("hf://"):
         repository, _, revision = source.removeprefix("hf://").partition("@")
         if repository.count("/") != 1:
-            raise ValueError(f"source: expected hf://organisation/name, optionally with @revision, got {source!r}.")
+            raise ValueError(f"source: expected hf://organization/name, optionally with @revision, got {source!r}.")
         return hub.download_model(repository, revision or None)
     path = Path(source).expanduser()
     if path.exists() or path.with_name(f"{path.name}.index").is_file() or files.recover(path):
@@ -155,4 +155,4 @@ def locate(source: str) -> Path:
     if source not in presets.PRESETS and (path.is_absolute() or len(path.parts) > 1 or source.startswith(".")):
         hint = f' For a model on the Hub, write "hf://{source}".' * (source.count("/") == 1 and source[0] not in ".~/")
         raise FileNotFoundError(f"source: expected an existing directory, file or prefix, got {source!r}.{hint}")
-    return presets.find(presets.get(source, 'source: expected a directory, "hf://organisation/name" or one of'))
+    return presets.find(presets.get(source, 'source: expected a directory, "hf://organization/name" or one of'))

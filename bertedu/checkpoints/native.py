@@ -43,7 +43,7 @@ SETTINGS = {
 FIELDS = dict.fromkeys(("format", "encoder", "masked_lm", "classifier", *SETTINGS), ANYTHING)
 
 
-def recognises(path: Path) -> bool:
+def recognizes(path: Path) -> bool:
     """Return whether `path` is a directory in this format."""
     return (path / CONFIG).is_file()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bertedu import files
 from bertedu.bert import Bert
-from bertedu.checkpoints.formats import WRITERS, recognise
+from bertedu.checkpoints.formats import WRITERS, recognize
 
 
 def save_checkpoint(bert: Bert, path: str | Path, format: str = "bertedu", *, overwrite: bool = False) -> str | Path:
@@ -39,7 +39,7 @@ def save_checkpoint(bert: Bert, path: str | Path, format: str = "bertedu", *, ov
             raise ValueError(f"{head}: expected a head on bert.encoder, got one on another. Pass the head's encoder.")
     path = Path(path)
     if overwrite and path.is_dir() and any(path.iterdir()):
-        recognise(path)  # a directory without a checkpoint must not be deleted
+        recognize(path)  # a directory without a checkpoint must not be deleted
     with files.replacing(path, overwrite) as new:
         WRITERS[format](bert, new)
     return path

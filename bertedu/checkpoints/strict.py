@@ -6,7 +6,6 @@ Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ import numpy as np
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
 from bertedu.checkpoints.common import FLOATS, LONGEST_NAME, TensorInfo, shortened
 from bertedu.feedforward import Feedforward, GatedFeedforward
-from bertedu.terminal import escape
+from bertedu.terminal import escape, warn
 
 Shape = tuple[int, ...]
 
@@ -179,7 +178,7 @@ def fill(stored: Stored, variables: dict[str, Any]) -> bool:
         variable.assign(stored.array(array, tensor.weight_path, tuple(variable.shape)))
     if not_finite:
         values = f"expected finite tensors, got NaN or infinity in {shortened(not_finite)}"
-        warnings.warn(f"{stored.source}: {values}. Download it again.", stacklevel=2)
+        warn(f"{stored.source}: {values}. Download it again.")
     return has_pooler(stored.tensors)
 
 

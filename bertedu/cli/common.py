@@ -9,7 +9,7 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = CHECKOUT / "notebooks"
 FIRST_NOTEBOOK = "00_start_here.ipynb"
-CHECKPOINT = "preset name, directory, file, or hf://organisation/name"
+CHECKPOINT = "preset name, directory, file, or hf://organization/name"
 
 
 class UsageError(Exception):

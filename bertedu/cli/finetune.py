@@ -1,4 +1,4 @@
-"""Fine-tune a classifier on labelled texts."""
+"""Fine-tune a classifier on labeled texts."""
 
 from argparse import ArgumentParser, Namespace
 

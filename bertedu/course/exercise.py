@@ -1,6 +1,6 @@
 """`Exercise`, and helpers that check an answer and explain what is wrong. Used in all chapters.
 
-An exercise has two parts: `check` recognises typical mistakes and explains them; `cases` are arguments, edge cases
+An exercise has two parts: `check` recognizes typical mistakes and explains them; `cases` are arguments, edge cases
 among them, for which the answer must return what the solution returns, so that no other mistake passes.
 
 The exercises are in `exercises/`, one file per chapter; `checking` runs them.

@@ -76,10 +76,10 @@ def show_code(headline: str, code: str) -> None:
         return
     from IPython.display import display
 
-    display({"text/html": _coloured(headline, code), "text/plain": plain}, raw=True)
+    display({"text/html": _colored(headline, code), "text/plain": plain}, raw=True)
 
 
-def _coloured(headline: str, code: str) -> str:
+def _colored(headline: str, code: str) -> str:
     from pygments import highlight
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer

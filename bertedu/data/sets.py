@@ -60,7 +60,7 @@ SETS = {
         revision="e6281661ce1c48d982bc483cf8a173c1bbeb5d31",
     ),
 }
-"""Public sets are downloaded on request. Their authors and licences are on their pages on the Hub."""
+"""Public sets are downloaded on request. Their authors and licenses are on their pages on the Hub."""
 
 
 def find(name: str, split: str | None) -> tuple[Path, Set]:

@@ -1,6 +1,6 @@
 """Fine-tuning: train a pretrained encoder on a task, resumable and reproducible.
 
-examples   labelled texts, encoded and checked          history    metrics and settings of a run
+examples   labeled texts, encoded and checked          history    metrics and settings of a run
 batches    batches of texts of similar length           progress   progress bar and live loss curve
 schedule   AdamW, warm-up, decay                        run        a training run, with its checkpoints
 config     the settings of a run                        seeds      runs with several seeds

@@ -1,4 +1,4 @@
-"""Examples: labelled texts, encoded and checked before training starts.
+"""Examples: labeled texts, encoded and checked before training starts.
 
 Chapter: notebooks/10_fine_tuning.ipynb.
 """
@@ -58,7 +58,7 @@ def prepare(
     max_length: int,
     names: Iterable[str] | None = None,
 ) -> Examples:
-    """Check and encode labelled texts.
+    """Check and encode labeled texts.
 
     Args:
         name: "train" or "validation", for messages.

@@ -1,4 +1,4 @@
-"""`fine_tune`: train a pretrained encoder and a new head together on labelled texts.
+"""`fine_tune`: train a pretrained encoder and a new head together on labeled texts.
 
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.2 and appendix A.3.
 Chapter: notebooks/10_fine_tuning.ipynb.

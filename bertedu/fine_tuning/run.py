@@ -16,7 +16,6 @@ to the user's callbacks as one run. Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,6 +33,7 @@ from bertedu.fine_tuning.callbacks import BatchForwarder, mean, set_state, state
 from bertedu.fine_tuning.history import History, differences, metrics_of
 from bertedu.fine_tuning.model import PREDICTION_SETTINGS, PredictionSettings, Training
 from bertedu.fine_tuning.progress import progress as progress_of
+from bertedu.terminal import warn
 
 SEGMENT = 100
 """Steps between two training checkpoints. Changing it changes the order of the batches (`batches.Batches` puts two
@@ -139,7 +139,7 @@ class Run:
         if self.history.segments and not self.history.finished:
             for names, message in ((lost, NOT_SAVED), (left_out, LEFT_OUT)):
                 if names:
-                    warnings.warn(f"callbacks: {message.format(', '.join(names))}", stacklevel=7)
+                    warn(f"callbacks: {message.format(', '.join(names))}")
         self.model.stop_training = self.ended = bool(saved["stopped"])
         self._update_classifier()
 

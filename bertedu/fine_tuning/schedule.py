@@ -17,7 +17,7 @@ from bertedu.aliases import also_spelled
 from bertedu.backend.devices import backend
 
 NO_DECAY = ("bias", "gamma", "beta")
-"""Names of weights without decay: pulling offsets and scales towards zero does not regularize."""
+"""Names of weights without decay: pulling offsets and scales toward zero does not regularize."""
 
 
 @keras.saving.register_keras_serializable(package="bertedu")

@@ -29,10 +29,10 @@ def head(
     """Plot the attention weights of one head as a heat map: a row per query, a column per key.
 
     Args:
-        attention: `[T, S]`, finite numbers. If some are negative (talking heads), the colours diverge around 0.
+        attention: `[T, S]`, finite numbers. If some are negative (talking heads), the colors diverge around 0.
         tokens: list of S strings, the keys.
         queries: list of T strings. Defaults to `tokens`.
-        unit: str, label of the colour bar.
+        unit: str, label of the color bar.
         ax: Axes to draw in. Defaults to those of a new `AltTextFigure`.
         title: str. Defaults to no title.
 
@@ -62,7 +62,7 @@ def layer(
     """Plot the attention weights of a layer's heads as small heat maps.
 
     Args:
-        attention: `[N, T, T]`; each head has its own colour scale, from 0 to its largest weight.
+        attention: `[N, T, T]`; each head has its own color scale, from 0 to its largest weight.
         tokens: list of T strings, shown at the left and bottom edges if T is at most 16.
         heads: list of int, the heads to draw, in this order. Defaults to all.
         title: str. Defaults to no title.
@@ -91,7 +91,7 @@ def model(attention: ArrayLike, tokens: Sequence[str], *, title: str | None = No
     """Plot all heads of a model as a grid of small heat maps: a row per layer, a column per head, numbered from 0.
 
     Args:
-        attention: `[L, N, T, T]`; each head has its own colour scale, from 0 to its largest weight.
+        attention: `[L, N, T, T]`; each head has its own color scale, from 0 to its largest weight.
         tokens: list of T strings, for the alt text.
         title: str. Defaults to no title.
 
@@ -110,8 +110,8 @@ def model(attention: ArrayLike, tokens: Sequence[str], *, title: str | None = No
     layers, heads = attention.shape[:2]
     side = max(0.3, min(0.95, 8.4 / heads))
     darkest = "and the darkest square is that head's largest weight"
-    colours = "blue is positive, red is negative" if attention.min() < 0 else darkest
-    note = f"Each square is one head: rows are queries, columns are keys; white is 0, {colours}."
+    colors = "blue is positive, red is negative" if attention.min() < 0 else darkest
+    note = f"Each square is one head: rows are queries, columns are keys; white is 0, {colors}."
     axes = grid(layers, heads, layers * heads, (side, side), (0.75, 0.1, 0.1), title, note).reshape(layers, heads)
     with matplotlib.rc_context(STYLE):
         for index in np.ndindex(layers, heads):
@@ -131,7 +131,7 @@ def rollout(
     """Plot attention rollout, as `analysis.rollout` computes it: a row per output token, a column per input token.
 
     Args:
-        values: `[T, T]`, one rollout, or `[L, T, T]`, a small heat map for each layer on a common colour scale.
+        values: `[T, T]`, one rollout, or `[L, T, T]`, a small heat map for each layer on a common color scale.
         tokens: list of T strings; small heat maps show them if T is at most 16.
         names: list of L strings. Defaults to "after layer 0", ...
         title: str. Defaults to no title.

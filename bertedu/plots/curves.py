@@ -30,7 +30,7 @@ def lines(
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Plot lines, labelled at their right end and distinguished by marker as well as by colour.
+    """Plot lines, labeled at their right end and distinguished by marker as well as by color.
 
     An axis of values that leaves out 0 is marked by two strokes.
 
@@ -58,8 +58,8 @@ def lines(
     with styled_axes(ax, SIZE) as ax:
         for number, row in enumerate(values):
             dash = ("-", "--", ":")[number // len(PALETTE) % 3]
-            marker, colour = MARKERS[number % len(MARKERS)], PALETTE[number % len(PALETTE)]
-            ax.plot(positions, row, color=colour, marker=marker, linestyle=dash, markersize=5)
+            marker, color = MARKERS[number % len(MARKERS)], PALETTE[number % len(PALETTE)]
+            ax.plot(positions, row, color=color, marker=marker, linestyle=dash, markersize=5)
         if len(positions) <= 16 or names != [f"{position:g}" for position in positions]:
             write_ticks(ax.xaxis, positions, names)
         clean_axes(ax, xlabel, ylabel, title)
@@ -145,9 +145,9 @@ def _label_lines(ax: Axes, x: float, ends: np.ndarray, labels: Sequence[str]) ->
     moved = np.abs(heights - ends) > gap / 3
     beside = offset_copy(ax.transData, figure_of(ax), x=22 if moved.any() else 8, units="points")
     for number, label in enumerate(labels):
-        colour = PALETTE[number % len(PALETTE)]
-        line = {"arrowstyle": "-", "lw": 0.7, "color": colour, "shrinkA": 1, "shrinkB": 4} if moved[number] else None
-        style = {"textcoords": beside, "va": "center", "annotation_clip": False, "arrowprops": line, "color": colour}
+        color = PALETTE[number % len(PALETTE)]
+        line = {"arrowstyle": "-", "lw": 0.7, "color": color, "shrinkA": 1, "shrinkB": 4} if moved[number] else None
+        style = {"textcoords": beside, "va": "center", "annotation_clip": False, "arrowprops": line, "color": color}
         write(ax.annotate, label, xy=(x, ends[number]), xytext=(x, heights[number]), **style)
 
 

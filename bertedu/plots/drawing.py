@@ -31,7 +31,7 @@ def heat_map(
     ax: Axes | None = None,
     names: Sequence[str] | None = None,
 ) -> Axes:
-    """Draw `values` as a heat map with labels above and at the left, and a colour bar; return the Axes.
+    """Draw `values` as a heat map with labels above and at the left, and a color bar; return the Axes.
 
     Args:
         columns, rows: labels of the columns and rows.
@@ -54,7 +54,7 @@ def heat_map(
 
 
 def _heat_map_size(rows, columns):
-    """Return width and height in inches: neighbouring labels do not touch, and the longest label fits."""
+    """Return width and height in inches: neighboring labels do not touch, and the longest label fits."""
     largest = min(max(len(rows), len(columns)), MAX_LABELS)
     cell = 0.48 if largest <= MAX_NUMBERS else max(0.17, min(0.32, 5.0 / largest))
     width, height = (max(1.6, cell * min(len(names), MAX_LABELS)) for names in (columns, rows))
@@ -63,7 +63,7 @@ def _heat_map_size(rows, columns):
 
 
 def scale_of(values: np.ndarray) -> dict[str, Any]:
-    """Return colour map and limits: white at 0, blue above; symmetric, with red below, if a value is negative."""
+    """Return color map and limits: white at 0, blue above; symmetric, with red below, if a value is negative."""
     limit = np.abs(values).max() or 1.0
     if values.min() < 0:
         return {"cmap": "RdBu", "vmin": -limit, "vmax": limit}
@@ -144,19 +144,19 @@ def panels(
     """Draw a small heat map with a title for each of `values`, `[P, R, R]`; return P Axes.
 
     Args:
-        scale: a common colour scale, with a colour bar for `unit`. Defaults to a scale for each heat map.
+        scale: a common color scale, with a color bar for `unit`. Defaults to a scale for each heat map.
     """
     rows = math.ceil(len(values) / COLUMNS)
     columns = math.ceil(len(values) / rows)
-    labelled = len(labels) <= MAX_SMALL_LABELS
-    side = max(1.5, 0.15 * len(labels)) if labelled else 1.9
-    room = 0.25 + 0.075 * max(map(len, labels)) if labelled else 0.1
+    labeled = len(labels) <= MAX_SMALL_LABELS
+    side = max(1.5, 0.15 * len(labels)) if labeled else 1.9
+    room = 0.25 + 0.075 * max(map(len, labels)) if labeled else 0.1
     axes = grid(rows, columns, len(values), (side, side + 0.2), (room, 0.75 if scale else 0.1, room), title, note)
     with matplotlib.rc_context(STYLE):
         for number, ax in enumerate(axes):
             image = thumbnail(ax, values[number], scale)
             write(ax.set_title, names[number], fontsize=SMALL + 1, pad=3)
-            if labelled:
+            if labeled:
                 token_ticks(ax, labels, labels, top=False)
                 ax.tick_params(labelleft=number % columns == 0, labelbottom=number + columns >= len(values), length=0)
         if scale:
@@ -165,7 +165,7 @@ def panels(
 
 
 def _shared_bar(figure, image, first, last, unit):
-    """Draw a colour bar beside a row of Axes; `first` and `last` are positions of its ends."""
+    """Draw a color bar beside a row of Axes; `first` and `last` are positions of its ends."""
     width = figure.get_size_inches()[0]
     bar = figure.add_axes((last.x1 + 0.12 / width, first.y0, 0.09 / width, first.height))
     write(figure.colorbar(image, cax=bar).set_label, unit)
@@ -173,7 +173,7 @@ def _shared_bar(figure, image, first, last, unit):
 
 
 def thumbnail(ax: Any, values: np.ndarray, scale: dict[str, Any] | None = None) -> AxesImage:
-    """Draw `values`, `[T, S]`, in a frame without labels; on their own colour scale by default."""
+    """Draw `values`, `[T, S]`, in a frame without labels; on their own color scale by default."""
     image = ax.imshow(values, aspect="auto", interpolation="nearest", **(scale or scale_of(values)))
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set(linewidth=0.5, color="#888888")

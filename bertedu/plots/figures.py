@@ -29,7 +29,7 @@ class AltTextFigure(Figure):
     A notebook gets a PNG with `alt` in its metadata and as its plain-text version. As of 2026, nbconvert's `classic`
     template turns the metadata into `<img alt>`; JupyterLab 4 and nbconvert's `lab` template ignore them; VS Code reads
     the plain text to screen readers. HTML with `<img alt>` would work in JupyterLab too, but every front end would
-    prefer it to the PNG, and previews that sanitise HTML, such as GitHub's, might then show no figure.
+    prefer it to the PNG, and previews that sanitize HTML, such as GitHub's, might then show no figure.
     """
 
     _own_alt: str | None = None

@@ -35,7 +35,7 @@ def vectors(
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Axes:
-    """Plot vectors in two dimensions as labelled points.
+    """Plot vectors in two dimensions as labeled points.
 
     Labels never overlap: where it is crowded, they move away from their points, with a thin line to them. Labels that
     still do not fit are omitted, and the figure says how many.
@@ -43,7 +43,7 @@ def vectors(
     Args:
         points: `[R, 2]`; ``points, ratio = analysis.principal_components(vectors)`` computes them from any vectors.
         labels: list of R strings; an empty one is not written.
-        groups: list of R strings: each group has its colour and marker, and a legend. Defaults to no groups.
+        groups: list of R strings: each group has its color and marker, and a legend. Defaults to no groups.
         explained_variance_ratio: 2 numbers, for the axis labels of principal components.
         xlabel, ylabel: str, other axis labels. Default to none.
         ax: Axes to draw in. Defaults to those of a new `AltTextFigure`.
@@ -91,18 +91,18 @@ def _legend(ax: Axes, kinds: Sequence[str], columns: int) -> None:
     rewrite(legend.get_texts(), kinds)  # afterwards, because matplotlib ignores labels such as "_x"
 
 
-def _ink(colour: str) -> np.ndarray:
-    """Return a darker version of a colour, for text on white (contrast at least 4.5)."""
-    return 0.5 * np.array(to_rgb(colour))
+def _ink(color: str) -> np.ndarray:
+    """Return a darker version of a color, for text on white (contrast at least 4.5)."""
+    return 0.5 * np.array(to_rgb(color))
 
 
-def _write_names(ax: Axes, points: np.ndarray, labels: Sequence[str], colours: Sequence[np.ndarray]) -> None:
-    """Write each label at the first free position around its point, those with the closest neighbours first."""
+def _write_names(ax: Axes, points: np.ndarray, labels: Sequence[str], colors: Sequence[np.ndarray]) -> None:
+    """Write each label at the first free position around its point, those with the closest neighbors first."""
     style = {"fontsize": SMALL, "textcoords": "offset points", "xytext": (0, 0)}
     arrow = {"arrowstyle": "-", "lw": 0.5, "color": "#777777", "shrinkA": 1}
     names = [
-        write(ax.annotate, label, xy=point, color=colour, arrowprops=arrow, **style)
-        for point, label, colour in zip(points, labels, colours, strict=True)
+        write(ax.annotate, label, xy=point, color=color, arrowprops=arrow, **style)
+        for point, label, color in zip(points, labels, colors, strict=True)
     ]
     written = [bool(label) for label in labels]
     omitted = sum(written) - _position_labels(ax, points, names, written)
@@ -124,7 +124,7 @@ def _position_labels(ax: Axes, points: np.ndarray, names: Sequence[Any], written
     for number in np.argsort(distances[:, 1:4].sum(axis=1), kind="stable"):
         name = names[number]
         name.set_visible(True)  # a hidden text has no extent
-        # an annotation's own extent would include its line; the margin keeps neighbouring labels apart
+        # an annotation's own extent would include its line; the margin keeps neighboring labels apart
         size = np.array(Text.get_window_extent(name).size) + (3 * unit, 0)
         free = _free_position(anchors[number], size, unit, taken, limits) if written[number] else None
         name.set_visible(free is not None)

@@ -21,16 +21,16 @@ def similarity(
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes | np.ndarray:
-    """Plot similarity matrices as heat maps. The colours span the values off the diagonal.
+    """Plot similarity matrices as heat maps. The colors span the values off the diagonal.
 
-    Several matrices have a common colour scale, so that you can compare them. For the tokens of a text, layer by layer:
+    Several matrices have a common color scale, so that you can compare them. For the tokens of a text, layer by layer:
     ``similarity(analysis.similarity(reading), reading.tokens)``.
 
     Args:
         values: `[R, R]`, or several matrices, `[P, R, R]`.
         labels: list of R strings, for rows and columns; of several matrices, up to 16 are written.
         names: list of P strings, the title of each of several matrices. Defaults to their numbers from 0.
-        unit: str, label of the colour bar.
+        unit: str, label of the color bar.
         title: str. Defaults to no title.
         ax: Axes to draw a single matrix in. Defaults to those of a new `AltTextFigure`.
 
@@ -57,7 +57,7 @@ def similarity(
         raise ValueError("ax: expected None for several matrices, got one Axes. Draw the matrices one by one.")
     names = [str(number) for number in range(len(values))] if names is None else names
     names = strings("names", names, len(values), "matrix in values")
-    note = "One colour scale for all, from the least to the most similar pair of different items."
+    note = "One color scale for all, from the least to the most similar pair of different items."
     axes = drawing.panels(values, labels, names, title, note, scale, unit)
     set_description(axes[0], "Heat maps", title, describe_similarities(values, labels, names, unit))
     return axes
@@ -77,10 +77,10 @@ def heat_map(
     """Plot a matrix as a heat map, such as the activations of neurons for words.
 
     Args:
-        values: `[R, X]`. If some are negative, the colours diverge around 0.
+        values: `[R, X]`. If some are negative, the colors diverge around 0.
         rows, columns: lists of R and X strings.
         xlabel, ylabel: str, axis labels.
-        unit: str, label of the colour bar.
+        unit: str, label of the color bar.
         title: str. Defaults to no title.
         ax: Axes to draw in. Defaults to those of a new `AltTextFigure`.
 

@@ -1,4 +1,4 @@
-"""Style of all figures: readable font sizes, distinguishable colours, reproducible files."""
+"""Style of all figures: readable font sizes, distinguishable colors, reproducible files."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ STYLE: dict[str, Any] = {
     "svg.hashsalt": "bertedu",  # equal figures give equal files
 }
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-"""Colours that are distinguishable under every common colour blindness: Okabe and Ito 2008
+"""Colors that are distinguishable under every common color blindness: Okabe and Ito 2008
 (https://jfly.uni-koeln.de/color), without their yellow, which is too pale for a line on white."""
 MARKERS = "osD^vPX"
 SCREEN_DPI = 96  # CSS pixels per inch

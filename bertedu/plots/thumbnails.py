@@ -56,10 +56,10 @@ def thumbnails(
     name: str = "value",
     title: str | None = None,
 ) -> Axes:
-    """Plot all heads of a model in one image; with `values`, a bar below each head shows its value as a colour.
+    """Plot all heads of a model in one image; with `values`, a bar below each head shows its value as a color.
 
     Args:
-        attention: `[L, N, T, T]`; each head has its own colour scale, from 0 to its largest weight.
+        attention: `[L, N, T, T]`; each head has its own color scale, from 0 to its largest weight.
         tokens: list of T strings, for the alt text.
         values: `[L, N]`, numbers or strings, None for a head without one. Defaults to no bars.
         name: str, name of `values`, such as "entropy".
@@ -100,27 +100,27 @@ def thumbnails(
         ax.set_ylabel("layer", loc="top")
         write_title(ax, title)
         if known:
-            colour = _label_legend(ax, known, name) if isinstance(known[0], str) else _colour_bar(ax, known, name)
+            color = _label_legend(ax, known, name) if isinstance(known[0], str) else _color_bar(ax, known, name)
             size = side, 0.7 * edge
             bars = [Rectangle((head * pitch - 0.5, row * pitch + side - 0.5), *size) for row, head, _ in cells]
-            ax.add_collection(PatchCollection(bars, facecolors=list(map(colour, known))))
+            ax.add_collection(PatchCollection(bars, facecolors=list(map(color, known))))
     set_description(ax, "Grid of heat maps", title, describe_model(attention, tokens) + describe_values(cells, name))
     return ax
 
 
 def _label_legend(ax: Axes, known: list[str], name: str) -> Any:
-    """Add a legend of the labels' colours; return a function from label to colour."""
+    """Add a legend of the labels' colors; return a function from label to color."""
     labels = sorted(set(known))
-    colours = {label: PALETTE[number % len(PALETTE)] for number, label in enumerate(labels)}
-    keys = [Patch(color=colours[label], label=str(number)) for number, label in enumerate(labels)]
+    colors = {label: PALETTE[number % len(PALETTE)] for number, label in enumerate(labels)}
+    keys = [Patch(color=colors[label], label=str(number)) for number, label in enumerate(labels)]
     style: dict[str, Any] = {"loc": "outside lower center", "ncols": min(4, len(labels)), "frameon": False}
     legend = ax.figure.legend(handles=keys, title="value", **style)
     rewrite([legend.get_title(), *legend.get_texts()], [name, *labels])
-    return colours.get
+    return colors.get
 
 
-def _colour_bar(ax: Axes, known: list[float], name: str) -> Any:
-    """Add a colour bar for the values; return a function from value to colour."""
+def _color_bar(ax: Axes, known: list[float], name: str) -> Any:
+    """Add a color bar for the values; return a function from value to color."""
     scale = ScalarMappable(Normalize(min(known), max(known)), "cividis")
     bar = ax.figure.colorbar(scale, ax=ax, orientation="horizontal", shrink=0.5, aspect=30, pad=0.02)
     write(bar.set_label, name)

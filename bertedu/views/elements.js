@@ -32,7 +32,7 @@ function uniqueId(name) {
 }
 
 /**
- * Creates a labelled group of controls.
+ * Creates a labeled group of controls.
  * @param {string} label
  * @param {...Node} controls
  */

@@ -5,7 +5,7 @@ import { indexUnder } from "./explorer_texts.js";
 import { counted, range, short } from "./numbers.js";
 
 const HEIGHT = 240;
-const MAX_LABELLED = 80; // points; labels of more would overlap
+const MAX_LABELED = 80; // points; labels of more would overlap
 const CHARACTER_WIDTH = 6.6; // pixels, of labels
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -96,7 +96,7 @@ class ProjectionPanel {
     this.drawing.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     this.drawing.setAttribute("display", points ? "inline" : "none");
     this.positions = points ? this.scaled(points, width) : [];
-    this.labels = points && points.length <= MAX_LABELLED ? this.placeLabels(width) : [];
+    this.labels = points && points.length <= MAX_LABELED ? this.placeLabels(width) : [];
     if (!points) {
       this.drawing.replaceChildren();
       this.readout.textContent = "The projection needs at least three tokens.";

@@ -29,7 +29,7 @@ class StatisticsPanel {
     this.high = high;
     low.textContent = "0";
     const scale = make("span", { class: "be-scale", "aria-hidden": "true" }, low, ramp, high);
-    const list = make("select", { class: "be-select", "aria-label": "Statistic shown as colour" });
+    const list = make("select", { class: "be-select", "aria-label": "Statistic shown as color" });
     measures.forEach(([, text], index) => list.append(make("option", { value: index, text })));
     list.addEventListener("change", () => {
       this.measure = list.selectedIndex;
@@ -73,7 +73,7 @@ class StatisticsPanel {
     return this.values?.[name][layer][head] ?? 0;
   }
 
-  /** The maximum of the colour scale, independent of the text except for distances. */
+  /** The maximum of the color scale, independent of the text except for distances. */
   maximum() {
     const [name] = this.measures[this.measure];
     if (name === "entropy") return Math.max(1, Math.log2(this.length));

@@ -87,7 +87,7 @@ class HeadView {
     this.prefetch();
   }
 
-  /** A promise of a layer's weights [N, T, T]; the current layer and its neighbours are cached. @param {number} layer */
+  /** A promise of a layer's weights [N, T, T]; the current layer and its neighbors are cached. @param {number} layer */
   weightsOf(layer) {
     const cached = this.layers.get(layer);
     if (cached) return cached;
@@ -97,7 +97,7 @@ class HeadView {
     return promise;
   }
 
-  /** Fetches the neighbouring layers after the drawing, first the one in the direction of the last change. */
+  /** Fetches the neighboring layers after the drawing, first the one in the direction of the last change. */
   prefetch() {
     clearTimeout(this.prefetchTimer);
     this.prefetchTimer = setTimeout(async () => {

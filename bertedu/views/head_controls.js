@@ -1,7 +1,7 @@
 // The controls of the head view: layer, heads, direction between two texts, special tokens, minimum weight.
 
 import { checkBox, group, make, radioBar, rovingTabindex, stepper } from "./elements.js";
-import { headColour } from "./theme.js";
+import { headColor } from "./theme.js";
 import { counted, range, short } from "./numbers.js";
 import { Choice } from "./lines.js";
 
@@ -103,12 +103,12 @@ class Controls {
     return group("Min. weight", slider, value);
   }
 
-  /** Sets the swatches to the theme's colours. @param {HTMLElement} root */
+  /** Sets the swatches to the theme's colors. @param {HTMLElement} root */
   paint(root) {
     if (this.theme === root.dataset.theme) return;
     this.theme = root.dataset.theme ?? "";
     this.buttons.forEach((button, head) => {
-      button.style.setProperty("--be-head", this.setup.signed ? "currentColor" : headColour(root, head));
+      button.style.setProperty("--be-head", this.setup.signed ? "currentColor" : headColor(root, head));
     });
   }
 }

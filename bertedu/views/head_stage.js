@@ -1,7 +1,7 @@
 // The stage of the head view: lists of queries and keys with lines between them.
 
 import { make } from "./elements.js";
-import { DASHES, headColour, oncePerFrame, sharp, styleProperty } from "./theme.js";
+import { DASHES, headColor, oncePerFrame, sharp, styleProperty } from "./theme.js";
 import { short } from "./numbers.js";
 
 const MAX_CURVED = 128; // tokens; beyond it, lines are straight and three times as fast to draw
@@ -9,7 +9,7 @@ const STAGE_HEIGHT = 600;
 /** @type {Side[]} */
 const SIDES = ["query", "key"];
 
-/** @typedef {(series: number, value: number) => string} Colours */
+/** @typedef {(series: number, value: number) => string} Colors */
 /** @typedef {{lines: Line[], largest: number, series: (number | null)[], partners?: Partner[], side?: Side}} Drawing */
 
 /**
@@ -165,9 +165,9 @@ class Stage {
     const box = this.window.getBoundingClientRect();
     const left = this.lists[0].getBoundingClientRect().right - box.left + 4;
     const right = this.lists[1].getBoundingClientRect().left - box.left - 4;
-    const colours = this.colours(drawing);
-    this.drawBars(context, drawing, [width, height], [left, right], colours);
-    this.drawLines(context, drawing, height, [left, right], colours);
+    const colors = this.colors(drawing);
+    this.drawBars(context, drawing, [width, height], [left, right], colors);
+    this.drawLines(context, drawing, height, [left, right], colors);
     this.writeNumbers(drawing);
   }
 
@@ -182,9 +182,9 @@ class Stage {
    * @param {Drawing} drawing
    * @param {[number, number]} size
    * @param {[number, number]} edges
-   * @param {Colours} colours
+   * @param {Colors} colors
    */
-  drawBars(context, { partners = [], side, largest }, [width, height], [left, right], colours) {
+  drawBars(context, { partners = [], side, largest }, [width, height], [left, right], colors) {
     const room = side === "query" ? width - right - 64 : left - 64;
     context.globalAlpha = 0.3;
     for (const { index, weights } of partners) {
@@ -193,7 +193,7 @@ class Stage {
       if (y < -this.pitch || y > height) continue; // outside the window
       weights?.forEach((value, series) => {
         const length = ((Math.abs(value) / largest) * room) / weights.length;
-        context.fillStyle = colours(series, value);
+        context.fillStyle = colors(series, value);
         context.fillRect(side === "query" ? from : from - length, y, length, this.pitch - 6);
         from += side === "query" ? length : -length;
       });
@@ -201,12 +201,12 @@ class Stage {
     context.globalAlpha = 1;
   }
 
-  /** A function from series and weight to colour: of the head, or of the sign. @param {Drawing} drawing @returns {Colours} */
-  colours({ series }) {
+  /** A function from series and weight to color: of the head, or of the sign. @param {Drawing} drawing @returns {Colors} */
+  colors({ series }) {
     const [plus, minus, accent] = ["plus", "minus", "accent"].map((name) => styleProperty(this.root, `--be-${name}`));
     if (this.setup.signed) return (_, value) => (value < 0 ? minus : plus);
-    const colours = series.map((head) => (head === null ? accent : headColour(this.root, head)));
-    return (index) => colours[index];
+    const colors = series.map((head) => (head === null ? accent : headColor(this.root, head)));
+    return (index) => colors[index];
   }
 
   /**
@@ -214,9 +214,9 @@ class Stage {
    * @param {Drawing} drawing
    * @param {number} height
    * @param {[number, number]} edges
-   * @param {Colours} colours
+   * @param {Colors} colors
    */
-  drawLines(context, { lines, largest, series, partners }, height, [left, right], colours) {
+  drawLines(context, { lines, largest, series, partners }, height, [left, right], colors) {
     const curved = this.shown.length <= MAX_CURVED;
     const middle = (left + right) / 2;
     const thick = partners && series.length < 5 ? 2.2 : 1.4;
@@ -230,7 +230,7 @@ class Stage {
       if ((from < -20 && to < -20) || (from > height + 20 && to > height + 20)) continue;
       context.globalAlpha = Math.min(1, partners ? relative ** 0.8 : relative ** 1.15);
       context.lineWidth = 0.7 + thick * relative;
-      context.strokeStyle = colours(line.series, line.value);
+      context.strokeStyle = colors(line.series, line.value);
       const kind = Math.floor((series[line.series] ?? 0) / 7) % 3;
       if (kind !== dash) context.setLineDash(DASHES[(dash = kind)]);
       context.beginPath();

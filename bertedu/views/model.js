@@ -7,7 +7,7 @@ import { Grid, Values, paintLevels, scale } from "./model_grid.js";
 import { counted, numberCell, quoted, short, shortest, unpack } from "./numbers.js";
 
 const LABEL_FONT = '12px system-ui, "DejaVu Sans", sans-serif';
-const MIN_LABELLED_ROW = 13; // pixels that a row needs for its label
+const MIN_LABELED_ROW = 13; // pixels that a row needs for its label
 
 /** @typedef {[number, number]} MapCell query and key */
 
@@ -74,7 +74,7 @@ class HeadMap {
     this.drawSoon();
   }
 
-  /** Renders the weights as an image with one pixel per cell, in the theme's colours. @param {Float32Array} weights */
+  /** Renders the weights as an image with one pixel per cell, in the theme's colors. @param {Float32Array} weights */
   render(weights) {
     const { tokens, signed } = this.setup;
     const theme = themeOf(this.root);
@@ -95,8 +95,8 @@ class HeadMap {
     if (this.rendered.weights !== weights || this.rendered.theme !== themeOf(this.root)) this.render(weights);
     const count = this.setup.tokens.length;
     const room = this.labelRoom();
-    const labelled = (width - room) / count >= MIN_LABELLED_ROW;
-    this.edge = labelled ? room : 1;
+    const labeled = (width - room) / count >= MIN_LABELED_ROW;
+    this.edge = labeled ? room : 1;
     this.size = Math.min(44, (width - this.edge - 1) / count);
     const side = this.edge + this.size * count + 1;
     const context = sharp(this.canvas, side, side);
@@ -105,7 +105,7 @@ class HeadMap {
     context.strokeStyle = styleProperty(this.root, "--be-edge");
     context.lineWidth = 1;
     context.strokeRect(this.edge - 0.5, this.edge - 0.5, this.size * count + 1, this.size * count + 1);
-    if (labelled) this.labels(context);
+    if (labeled) this.labels(context);
     if (this.cell) this.cross(context, this.cell, count);
   }
 
@@ -265,8 +265,8 @@ class ModelView {
   /** The number of heads, and a legend of the thumbnails. @param {string} theme */
   summary(theme) {
     const { layers, heads, signed } = this.setup;
-    const colour = signed ? "strongest colour" : theme === "dark" ? "brightest colour" : "darkest colour";
-    return `${counted(layers.length, "layer")} of ${counted(heads, "head")}; the ${colour} of each thumbnail is its largest weight`;
+    const color = signed ? "strongest color" : theme === "dark" ? "brightest color" : "darkest color";
+    return `${counted(layers.length, "layer")} of ${counted(heads, "head")}; the ${color} of each thumbnail is its largest weight`;
   }
 
   async paint() {

@@ -1,6 +1,6 @@
 """Model view: all heads of all layers as thumbnails, one of them large.
 
-Heads can be sorted and coloured by a value or a label, such as entropy. Chapter: 12.
+Heads can be sorted and colored by a value or a label, such as entropy. Chapter: 12.
 """
 
 import functools
@@ -21,7 +21,7 @@ class ModelView(ArrayView):
     Args:
         attention: as in `head_view`.
         tokens: list of T strings.
-        values: `[L, N]`, a number (NaN for a head without one) or a label for each head, to sort and colour by.
+        values: `[L, N]`, a number (NaN for a head without one) or a label for each head, to sort and color by.
             Defaults to none.
         name: str, name of `values`, such as "entropy".
         layer, head: int, the head shown large first.

@@ -1,4 +1,4 @@
-// The grid of the model view: a thumbnail for every head, and values or labels to sort and colour by.
+// The grid of the model view: a thumbnail for every head, and values or labels to sort and color by.
 
 import { make, rovingTabindex } from "./elements.js";
 import { PALETTE, context2d } from "./theme.js";
@@ -8,23 +8,23 @@ const SCALES = {
   light: { unsigned: ["#ffffff", "#c6dbef", "#6baed6", "#2171b5", "#08306b"], signed: ["#b34700", "#ffffff", "#00518c"] },
   dark: { unsigned: ["#1b2027", "#17395c", "#2f6ea5", "#6cb4ee", "#e2f2ff"], signed: ["#ff9a63", "#1b2027", "#6cb4ee"] },
 };
-const VALUE_COLOURS = ["#00204d", "#414d6b", "#7c7b78", "#b9ac70", "#ffe945"]; // cividis: Nuñez, Anderton and Renslow 2018
+const VALUE_COLORS = ["#00204d", "#414d6b", "#7c7b78", "#b9ac70", "#ffe945"]; // cividis: Nuñez, Anderton and Renslow 2018
 
 /** @typedef {"light" | "dark"} Theme */
 /** @typedef {[number, number]} HeadIndex layer and head */
 
-/** 256 colours, from the first of `stops` to the last, as [red, green, blue]. @param {string[]} stops */
+/** 256 colors, from the first of `stops` to the last, as [red, green, blue]. @param {string[]} stops */
 function ramp(stops) {
-  const colours = stops.map((stop) => [1, 3, 5].map((at) => parseInt(stop.slice(at, at + 2), 16)));
+  const colors = stops.map((stop) => [1, 3, 5].map((at) => parseInt(stop.slice(at, at + 2), 16)));
   return range(256).map((level) => {
-    const position = (level / 255) * (colours.length - 1);
-    const from = Math.min(Math.floor(position), colours.length - 2);
+    const position = (level / 255) * (colors.length - 1);
+    const from = Math.min(Math.floor(position), colors.length - 2);
     const fraction = position - from;
-    return colours[from].map((value, i) => Math.round(value + (colours[from + 1][i] - value) * fraction));
+    return colors[from].map((value, i) => Math.round(value + (colors[from + 1][i] - value) * fraction));
   });
 }
 
-/** The colours of weights. @param {Theme} theme @param {boolean} signed */
+/** The colors of weights. @param {Theme} theme @param {boolean} signed */
 function scale(theme, signed) {
   return ramp(SCALES[theme][signed ? "signed" : "unsigned"]);
 }
@@ -34,20 +34,20 @@ function scale(theme, signed) {
  * @param {HTMLCanvasElement} canvas
  * @param {Uint8Array} levels
  * @param {number} side
- * @param {number[][]} colours
+ * @param {number[][]} colors
  */
-function paintLevels(canvas, levels, side, colours) {
+function paintLevels(canvas, levels, side, colors) {
   canvas.width = side;
   canvas.height = side;
   const context = context2d(canvas);
   const image = context.createImageData(side, side);
   const pixels = new Uint32Array(image.data.buffer); // one number per pixel, because a long text has a quarter of a million
-  const packed = new Uint32Array(Uint8Array.from(colours.flatMap((colour) => [...colour, 255])).buffer);
+  const packed = new Uint32Array(Uint8Array.from(colors.flatMap((color) => [...color, 255])).buffer);
   levels.forEach((level, i) => (pixels[i] = packed[level]));
   context.putImageData(image, 0, 0);
 }
 
-/** The value or label of each head: its text, colour and order. */
+/** The value or label of each head: its text, color and order. */
 class Values {
   /** @param {ModelSetup} setup */
   constructor({ values, valuesName }) {
@@ -59,7 +59,7 @@ class Values {
     this.labels = labels.length ? [...new Set(labels)].sort((a, b) => a.localeCompare(b)) : null;
     this.minimum = numbers.length ? Math.min(...numbers) : 0;
     this.maximum = numbers.length ? Math.max(...numbers) : 0;
-    this.ramp = ramp(VALUE_COLOURS);
+    this.ramp = ramp(VALUE_COLORS);
   }
 
   /** @param {number} layer @param {number} head */
@@ -74,7 +74,7 @@ class Values {
   }
 
   /** @param {number | string | null} value @param {Theme} theme */
-  colour(value, theme) {
+  color(value, theme) {
     if (value === null) return "transparent";
     if (typeof value === "string") return PALETTE[theme][(this.labels ?? []).indexOf(value) % 7];
     const fraction = this.maximum > this.minimum ? (value - this.minimum) / (this.maximum - this.minimum) : 0.5;
@@ -95,7 +95,7 @@ class Values {
     const marks = this.labels ?? [this.minimum, (this.minimum + this.maximum) / 2, this.maximum];
     return marks.map((value) => {
       const swatch = make("span", { class: "be-chip" });
-      swatch.style.background = this.colour(value, theme);
+      swatch.style.background = this.color(value, theme);
       return make("span", { class: "be-legend-item" }, swatch, make("span", { text: this.format(value) }));
     });
   }
@@ -147,12 +147,12 @@ class Grid {
   /** @param {Uint8Array} bytes @param {Theme} theme */
   paint(bytes, theme) {
     const { side, heads, signed } = this.setup;
-    const colours = scale(theme, signed);
+    const colors = scale(theme, signed);
     const count = bytes.length / (side * side + 4); // four bytes of scale and an image per head
     for (const { layer, head, canvas, bar } of this.cells) {
       const start = 4 * count + (layer * heads + head) * side * side;
-      paintLevels(canvas, bytes.subarray(start, start + side * side), side, colours);
-      bar.style.background = this.values.rows ? this.values.colour(this.values.of(layer, head), theme) : "";
+      paintLevels(canvas, bytes.subarray(start, start + side * side), side, colors);
+      bar.style.background = this.values.rows ? this.values.color(this.values.of(layer, head), theme) : "";
     }
     this.element.classList.toggle("be-valued", Boolean(this.values.rows));
   }

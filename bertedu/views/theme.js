@@ -1,6 +1,6 @@
 // The host's theme, and canvases at the screen's resolution.
 
-/** Colours of heads, distinguishable under common colour blindnesses (after Okabe and Ito), contrast at least 3:1. */
+/** Colors of heads, distinguishable under common color blindnesses (after Okabe and Ito), contrast at least 3:1. */
 const PALETTE = {
   light: ["#005fa3", "#d55e00", "#00875f", "#c2538f", "#2f97d6", "#a87300", "#3d3d3d"],
   dark: ["#5aa9e6", "#ff8a4c", "#3cc79a", "#ee8fc0", "#a9dbff", "#f2be4a", "#d8d8d8"],
@@ -14,8 +14,8 @@ const DASHES = [[], [7, 3], [2, 3]];
  */
 function hostTheme(element) {
   for (let node = element.parentElement; node; node = node.parentElement) {
-    const colour = getComputedStyle(node).backgroundColor.match(/[\d.]+/g) ?? ["0", "0", "0", "0"];
-    const [red, green, blue, alpha = 1] = colour.map(Number);
+    const color = getComputedStyle(node).backgroundColor.match(/[\d.]+/g) ?? ["0", "0", "0", "0"];
+    const [red, green, blue, alpha = 1] = color.map(Number);
     if (alpha > 0.5) return 0.299 * red + 0.587 * green + 0.114 * blue < 110 ? "dark" : "light";
   }
   // VS Code's page is transparent, its background belongs to the parent page and may differ from the preference
@@ -53,10 +53,10 @@ function themeOf(root) {
   return root.dataset.theme === "dark" ? "dark" : "light";
 }
 
-/** The colour of head `number` on this theme. @param {HTMLElement} root @param {number} number */
-function headColour(root, number) {
-  const colours = PALETTE[themeOf(root)];
-  return colours[number % colours.length];
+/** The color of head `number` on this theme. @param {HTMLElement} root @param {number} number */
+function headColor(root, number) {
+  const colors = PALETTE[themeOf(root)];
+  return colors[number % colors.length];
 }
 
 /** A custom property of the view's style. @param {HTMLElement} root @param {string} name */
@@ -112,4 +112,4 @@ function oncePerFrame(run) {
   };
 }
 
-export { DASHES, PALETTE, clipped, context2d, followTheme, headColour, oncePerFrame, sharp, styleProperty, themeOf };
+export { DASHES, PALETTE, clipped, context2d, followTheme, headColor, oncePerFrame, sharp, styleProperty, themeOf };

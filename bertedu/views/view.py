@@ -126,7 +126,7 @@ class View:
             data, metadata = figure._repr_mimebundle_()
         finally:
             plots.close(axes)
-        return {**data, "image/png": reduce_colours(data["image/png"])}, metadata
+        return {**data, "image/png": reduce_colors(data["image/png"])}, metadata
 
     def _saved_figure(self) -> dict[str, Any]:
         """Return alt text and PNG for a saved page."""
@@ -236,8 +236,8 @@ class View:
         return saved_page(title, self._saved_figure(), self.saved_setup(layers), parts, self.program("saved"))
 
 
-def reduce_colours(png: bytes) -> bytes:
-    """Return a PNG with 256 colours, which takes a third of the bytes; the metadata is preserved."""
+def reduce_colors(png: bytes) -> bytes:
+    """Return a PNG with 256 colors, which takes a third of the bytes; the metadata is preserved."""
     from PIL import Image, PngImagePlugin  # a dependency of matplotlib
 
     image: Any = Image.open(io.BytesIO(png))

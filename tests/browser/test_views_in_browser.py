@@ -70,8 +70,8 @@ FOCUS = {"head": ".be-key", "model": ".be-map-room", "neuron": ".be-keys"}
 def pixels(page, selector):
     """Return a hash of a canvas after the next frame; fail if it is blank."""
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    drawn, colours = page.locator(selector).first.evaluate(PIXELS)
-    assert colours > 3, f"{selector} is blank"
+    drawn, colors = page.locator(selector).first.evaluate(PIXELS)
+    assert colors > 3, f"{selector} is blank"
     return drawn
 
 
@@ -99,10 +99,8 @@ def test_a_saved_view_draws(kind, scheme, opened, artifacts):
     expect(page.locator("#bertedu-figure")).to_be_hidden()
     page.screenshot(path=artifacts / f"view-{kind}-{scheme}.png")
     if kind == "model":
-        colour = {"light": "darkest", "dark": "brightest"}[scheme]
-        expect(page.locator(".be-status")).to_contain_text(
-            f"the {colour} colour of each thumbnail is its largest weight"
-        )
+        color = {"light": "darkest", "dark": "brightest"}[scheme]
+        expect(page.locator(".be-status")).to_contain_text(f"the {color} color of each thumbnail is its largest weight")
     assert page.locator("body").evaluate(SMALL_TEXT) == []
     page.set_viewport_size({"width": 600, "height": 1200})
     pixels(page, CANVAS[kind])

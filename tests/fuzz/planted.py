@@ -28,7 +28,7 @@ def refuses_without_a_name(path, out):
 
 
 def refuses_in_red(path, out):
-    """Refuse with a message that colours the terminal."""
+    """Refuse with a message that colors the terminal."""
     raise ValueError(f"{path}: \x1b[31m.")
 
 

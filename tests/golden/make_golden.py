@@ -530,7 +530,7 @@ def make_scaffold():
 
 
 def make_scaffold_slip(family):
-    """Pre-norm: the scaffold normalises queries, but neither keys nor values. Beside it the same without the slip."""
+    """Pre-norm: the scaffold normalizes queries, but neither keys nor values. Beside it the same without the slip."""
     x = draw("layer input", (B, T, D))
     mask = LAYER_MASKS["causal"]
     family.inputs("pre-norm layer", {"x": x, "attention_mask": mask})

@@ -1,8 +1,10 @@
 """The course's diagrams: `DIAGRAMS`, name -> function that draws it, and `ALT`, name -> alt text."""
 
-from tools.diagrams import attention, inputs, layers, uses
+from tools.diagrams import attention, inputs, layers, uses, views
 
-DIAGRAMS = {function.__name__: function for module in (inputs, attention, layers, uses) for function in module.DIAGRAMS}
+DIAGRAMS = {
+    function.__name__: function for module in (inputs, attention, layers, uses, views) for function in module.DIAGRAMS
+}
 """Name -> function without arguments that returns the `Drawing`."""
 
 ALT = {name: function().alt for name, function in DIAGRAMS.items()}

@@ -153,7 +153,7 @@ class Drawing:
                 self.text(x, y + i * LINE_HEIGHT, line, "muted", anchor)
 
     def box(self, x, y, w, h, *lines, role="plain", style="", radius=8, extra=""):
-        """Draw a rounded box with centred lines of text and return it. A line that starts with `~` is muted."""
+        """Draw a rounded box with centered lines of text and return it. A line that starts with `~` is muted."""
         box = Box(x, y, w, h)
         self._rect(box, f"shape {role} {extra}".strip(), radius)
         inner = Box(x + PADDING, y, w - 2 * PADDING, h)

@@ -1,4 +1,4 @@
-"""Colours, type and text widths of the diagrams.
+"""Colors, type and text widths of the diagrams.
 
 A role is a meaning: queries are blue, keys orange and values green in every diagram. Each role has a fill and a stroke,
 each diagram has two schemes, and the browser chooses one of them with `prefers-color-scheme`.
@@ -39,7 +39,7 @@ DARK = {
     "off": ("#191f25", "#737e89"),
 }
 SCHEMES = {"light": LIGHT, "dark": DARK}
-ROLES = tuple(role for role, colour in LIGHT.items() if isinstance(colour, tuple) and role != "panel")
+ROLES = tuple(role for role, color in LIGHT.items() if isinstance(color, tuple) and role != "panel")
 """plain: an operation; stream: hidden states; weight: attention, its logits and weights; table: embedding tables; new:
 trained from random values; off: padding, and what is left out."""
 
@@ -90,7 +90,7 @@ def text_width(text, style=""):
 
 
 def rules(scheme, roles=ROLES):
-    """Return the CSS rules of the colours of one scheme, for some roles."""
+    """Return the CSS rules of the colors of one scheme, for some roles."""
     (panel, edge), root = scheme["panel"], ".bertedu-diagram"
     parts = [f"{root} .page{{fill:{panel};stroke:{edge}}}", f"{root} text{{fill:{scheme['ink']}}}"]
     parts += [f"{root} .muted{{fill:{scheme['muted']}}}", f"{root} .line{{stroke:{scheme['line']}}}"]
@@ -115,14 +115,14 @@ def css(roles=ROLES):
     return f"{text}{rules(LIGHT, roles)}@media (prefers-color-scheme:dark){{{rules(DARK, roles)}}}"
 
 
-def luminance(colour):
-    """Return the relative luminance of a colour `#rrggbb`, as WCAG 2 defines it."""
-    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+def luminance(color):
+    """Return the relative luminance of a color `#rrggbb`, as WCAG 2 defines it."""
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def contrast(first, second):
-    """Return the contrast ratio of two colours, from 1 to 21."""
+    """Return the contrast ratio of two colors, from 1 to 21."""
     low, high = sorted((luminance(first), luminance(second)))
     return (high + 0.05) / (low + 0.05)

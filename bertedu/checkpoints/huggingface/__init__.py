@@ -5,7 +5,7 @@ Modules: `names` (tensors and arguments), `settings` (every field of the JSON fi
 """
 
 from bertedu.checkpoints.huggingface.names import from_hf  # noqa: F401
-from bertedu.checkpoints.huggingface.reader import left_behind, read, recognises, tensors  # noqa: F401
+from bertedu.checkpoints.huggingface.reader import left_behind, read, recognizes, tensors  # noqa: F401
 from bertedu.checkpoints.huggingface.writer import write  # noqa: F401
 
 LOOKED_FOR = "Hugging Face: config.json, model.safetensors or its shards and index, and vocab.txt or tokenizer.json"

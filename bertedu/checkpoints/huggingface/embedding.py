@@ -4,7 +4,6 @@ Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import re
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from bertedu.checkpoints.huggingface.settings import POOLING, SENTENCE_TRANSFORM
 from bertedu.fields import read_fields, shown
 from bertedu.files import read_json
 from bertedu.pooling import POOLINGS, EmbedSettings
+from bertedu.terminal import warn
 from bertedu.text import BertTokenizer
 
 MODULES, SETTINGS = "modules.json", "config_sentence_transformers.json"
@@ -91,7 +91,7 @@ def read_embed_settings(path: Path) -> EmbedSettings:
     pooling += f", truncate_dim {config['truncate_dim']}" if config.get("truncate_dim") is not None else ""
     if pooling not in POOLINGS:
         got = f'got {pooling}. Pass a pooling yourself: bert.embed(texts, pooling="mean")'
-        warnings.warn(f"{path / MODULES}: expected pooling by {', '.join(POOLINGS)}, {got}.", stacklevel=2)
+        warn(f"{path / MODULES}: expected pooling by {', '.join(POOLINGS)}, {got}.")
     return EmbedSettings(pooling, normalize, max_length, prompt)
 
 

@@ -4,7 +4,6 @@ config.json decides (`architectures`, `problem_type`), not the names of the tens
 named "classifier" too. Chapter: notebooks/11_checkpoints.ipynb.
 """
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from bertedu.checkpoints.common import TensorInfo, shortened
 from bertedu.checkpoints.huggingface.names import DECODER_BIAS, DECODER_WEIGHT, HEADS, canonical
 from bertedu.encoder import BertEncoder
 from bertedu.fields import shown
-from bertedu.terminal import escape
+from bertedu.terminal import escape, warn
 
 EXPECTED_HEAD = {
     None: None,
@@ -113,7 +112,7 @@ def check_heads(tensors: Sequence[TensorInfo], config: dict[str, Any], path: Pat
         why = not_a_classifier(config) if expected == "classifier" else ""
         model = f"{kind or 'a model without architectures'}{f', with {why},' if why else ''}"
         left_out = f" ({shortened(unused)})" if unused else ""
-        warnings.warn(f"{path}: {model} is loaded as an encoder only, without its head{left_out}.", stacklevel=2)
+        warn(f"{path}: {model} is loaded as an encoder only, without its head{left_out}.")
 
 
 def check_tied(encoder: BertEncoder, masked_lm: Any, stored: strict.Stored) -> None:

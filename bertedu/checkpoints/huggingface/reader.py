@@ -22,7 +22,7 @@ CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.
 PICKLE, ADAPTER, MODULES = "pytorch_model.bin", "adapter_config.json", embedding.MODULES
 
 
-def recognises(path: Path) -> bool:
+def recognizes(path: Path) -> bool:
     """Return whether `path` is a Hugging Face directory, even an incomplete one."""
     return any((path / name).is_file() for name in (CONFIG, WEIGHTS, INDEX, PICKLE, MODULES))
 

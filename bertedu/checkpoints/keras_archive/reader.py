@@ -28,7 +28,7 @@ LOOKED_FOR = "Keras: a file that ends in .keras"
 FIELDS = {"has_pooler": FLAG, **dict.fromkeys(native.SETTINGS, ANYTHING)}
 
 
-def recognises(path: Path) -> bool:
+def recognizes(path: Path) -> bool:
     """Return whether `path` is a `.keras` file."""
     return path.is_file() and path.suffix == ".keras"
 

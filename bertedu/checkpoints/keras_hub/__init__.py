@@ -3,5 +3,5 @@
 Chapter: notebooks/11_checkpoints.ipynb.
 """
 
-from bertedu.checkpoints.keras_hub.files import recognises, tensors  # noqa: F401
+from bertedu.checkpoints.keras_hub.files import recognizes, tensors  # noqa: F401
 from bertedu.checkpoints.keras_hub.reader import LOOKED_FOR, read  # noqa: F401

@@ -5,7 +5,6 @@ both contain the tokenizer's. KerasHub uses one of them, depending on the class 
 disagree are refused. metadata.json is not needed. Chapter: notebooks/11_checkpoints.ipynb.
 """
 
-import warnings
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from bertedu.checkpoints.configuration import ENCODER, RATE
 from bertedu.checkpoints.objects import LAYER, RECORD, policy
 from bertedu.fields import ANYTHING, FLAG, IGNORED, Rule, for_all, one_of, only, read_fields, shown, whole
 from bertedu.files import read_json
+from bertedu.terminal import warn
 
 CONFIG, TASK, PREPROCESSOR, TOKENIZER = "config.json", "task.json", "preprocessor.json", "tokenizer.json"
 BACKBONE = "BertBackbone"
@@ -110,7 +110,7 @@ def read_preset(directory: Path) -> Preset:
             collect(state, kind, str(file), records, unknown)
     if unknown:
         fields = ", ".join(unknown[:20])
-        warnings.warn(f"{directory}: unknown fields are ignored: {fields}.", stacklevel=2)
+        warn(f"{directory}: unknown fields are ignored: {fields}.")
     agreed: dict[str, Any] = {kind: agree(copies) for kind, copies in records.items()}
     return Preset(**agreed, task_class=task_class, problem=problem)
 

@@ -33,7 +33,7 @@ class Checkpoint(NamedTuple):
     tensors: list[TensorInfo]
 
 
-def recognises(path: Path) -> bool:
+def recognizes(path: Path) -> bool:
     """Return whether `path` is a KerasHub preset (of any model), a `.weights.h5`, or a directory with one."""
     if not path.is_dir():
         return path.name.endswith((".weights.h5", ".weights.json")) and path.is_file()

@@ -10,7 +10,6 @@ Chapter: notebooks/11_checkpoints.ipynb.
 """
 
 import functools
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from bertedu.checkpoints.tensorflow.configuration import LOWERCASE, read_config
 from bertedu.checkpoints.tensorflow.reader import read_tokenizer as read_bare_vocabulary
 from bertedu.fields import for_all
 from bertedu.pooling import EmbedSettings
+from bertedu.terminal import warn
 from bertedu.text import BertTokenizer
 
 LOOKED_FOR = "KerasHub: a preset (config.json with model.weights.h5 or its shards), or a NAME.weights.h5"
@@ -76,7 +76,7 @@ def heads_of(shapes: dict[str, Any], preset: Preset, dtype: str, directory: Path
     present = {prefix for prefix in HEADS.values() if any(path.startswith(prefix) for path in shapes)}
     task = preset.task
     if preset.problem:
-        warnings.warn(f"{directory / TASK}: {preset.problem}. The head is not loaded.", stacklevel=2)
+        warn(f"{directory / TASK}: {preset.problem}. The head is not loaded.")
     elif preset.task_class:
         present = {HEADS[preset.task_class]} if preset.task_class in HEADS else set()
         if present and not (directory / TASK_WEIGHTS).is_file():

@@ -3,5 +3,5 @@
 Chapter: notebooks/11_checkpoints.ipynb.
 """
 
-from bertedu.checkpoints.tensorflow.files import recognises, tensors  # noqa: F401
+from bertedu.checkpoints.tensorflow.files import recognizes, tensors  # noqa: F401
 from bertedu.checkpoints.tensorflow.reader import LOOKED_FOR, read  # noqa: F401

@@ -38,7 +38,7 @@ class Checkpoint(NamedTuple):
     config: dict[str, Any]
 
 
-def recognises(path: Path) -> bool:
+def recognizes(path: Path) -> bool:
     """Return whether `path` is a TensorFlow checkpoint: a directory that contains one, or a prefix."""
     if path.is_dir():
         return any(file.is_file() for name in ("checkpoint", "*.index", "*.data-*-of-*") for file in path.glob(name))

@@ -12,7 +12,6 @@ post-norm, epsilon 1e-12, and the tanh approximation of GELU. Chapter: notebooks
 import functools
 import math
 import re
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from bertedu.checkpoints.common import no_vocabulary, preprocessor_for, shortene
 from bertedu.checkpoints.tensorflow.configuration import CONFIG, LOWERCASE, check_sizes, encoder_arguments, heads
 from bertedu.checkpoints.tensorflow.files import Checkpoint, find_prefix, open_checkpoint, open_reader, read_value
 from bertedu.checkpoints.tensorflow.names import FINE_TUNED, FOREIGN, NAMES, OPTIMIZER
+from bertedu.terminal import warn
 from bertedu.text import BertTokenizer
 
 LOOKED_FOR = "TensorFlow: a checkpoint (NAME.index with NAME.data-…), google-research/bert's with bert_config.json"
@@ -61,7 +61,7 @@ def read_model(checkpoint: Checkpoint, make_tokenizer: Callable[[], BertTokenize
     unread = [t.name for t in checkpoint.tensors if FINE_TUNED.search(t.name) and not OPTIMIZER.search(t.name)]
     if unread:
         problem = f"{checkpoint.prefix}: expected an encoder, got a fine-tuned model"
-        warnings.warn(f"{problem}. Its head ({shortened(unread)}) is not loaded: `classifier` is None.", stacklevel=2)
+        warn(f"{problem}. Its head ({shortened(unread)}) is not loaded: `classifier` is None.")
     tokenizer = make_tokenizer()
     parts = assembly.fill(described, dtype)
     return Bert(tokenizer, preprocessor=preprocessor_for(tokenizer, parts["encoder"]), **parts)

@@ -24,7 +24,7 @@ FOLDS_CASE = "CaseFoldUTF8"  # operation of a preprocessor that lower-cases
 TOKENIZES = ("WordpieceTokenizeWithOffsets", "FastWordpieceTokenizeWithOffsets")
 
 
-def recognises(path: Path) -> bool:
+def recognizes(path: Path) -> bool:
     """Return whether `path` is the directory of a SavedModel."""
     return (path / GRAPH).is_file()
 

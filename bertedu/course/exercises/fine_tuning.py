@@ -284,7 +284,7 @@ EXERCISES = {
         blank="def adamw_step(w, g, m, v, t, learning_rate, weight_decay):\n    return ...",
         answer="adamw_step",
         check=check_adamw,
-        correct="the weight decays towards 0 and moves against its gradient by about the learning rate.",
+        correct="the weight decays toward 0 and moves against its gradient by about the learning rate.",
         hints=(
             "New m: 0.9 of the old, 0.1 of the gradient. New v: 0.999 of the old, 0.001 of the squared gradient.",
             "For the step, divide m by 1 - 0.9**t, v by 1 - 0.999**t. Also subtract learning_rate * weight_decay * w.",

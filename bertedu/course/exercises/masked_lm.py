@@ -132,6 +132,12 @@ def _wrong_losses(log_probabilities, losses):
     ]
 
 
+UNDERFLOW = (
+    "The probability is too small for a float, so don't take its logarithm. "
+    "The loss is the logarithm of the sum of the powers, minus the label's logit."
+)
+
+
 def check_loss(answer):
     log_probabilities = _log_softmax(LOGITS)
     losses = -log_probabilities[np.arange(4), LABELS]  # [M]
@@ -148,6 +154,10 @@ def check_loss(answer):
         ) from None
     if not np.isfinite(large).all():
         raise WrongAnswer("it is right for small logits, but e^1000 overflows. Subtract the largest logit first.")
+    try:
+        compare(call(answer, [[1000.0, 0.0]], [1], [1.0]), 1000)
+    except WrongAnswer as reason:
+        raise WrongAnswer(f"it is right for small logits. For logits of 1000 and 0, {reason} {UNDERFLOW}") from None
 
 
 TINY_PRODUCT = "their product is too small for a float."
@@ -276,15 +286,16 @@ EXERCISES = {
         correct="minus the log probability of the label, averaged over the positions that count, without overflow.",
         hints=(
             "For each position: softmax of its row, the probability of the label, minus its logarithm.",
-            "Sum loss times weight and divide by the sum of the weights. Subtract each row's largest logit first.",
+            "Subtract each row's largest logit x. Then the loss is the log of the sum of e^x, minus the label's x.",
         ),
         solution=(
             "import math\n\n"
             "def mlm_loss(logits, labels, weights):\n"
             "    total = 0.0\n"
             "    for row, label, weight in zip(logits, labels, weights):\n"
-            "        powers = [math.exp(x - max(row)) for x in row]\n"
-            "        total += -math.log(powers[label] / sum(powers)) * weight\n"
+            "        largest = max(row)\n"
+            "        log_sum = largest + math.log(sum(math.exp(x - largest) for x in row))\n"
+            "        total += (log_sum - row[label]) * weight\n"
             "    return total / sum(weights)"
         ),
         cases=(
@@ -293,6 +304,7 @@ EXERCISES = {
             ([[1000.0, 990.0], [0.5, -1.5], [-1000.0, -1001.0]], [1, 0, 0], [1.0, 0.0, 1.0]),
             ([[30.0, 0.0, -5.0], [1.0, 2.0, 3.0]], [2, 0], [1.0, 1.0]),  # confident, and wrong
             ([[9.0, -9.0, 1.5], [0.0, 0.2, 0.4]], [1, 2], [0.0, 1.0]),
+            ([[1000.0, 0.0, -500.0], [0.0, 2.0, 1.0]], [2, 1], [1.0, 1.0]),  # a probability too small for a float
         ),
     ),
     "perplexity": Exercise(
