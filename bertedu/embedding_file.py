@@ -104,7 +104,7 @@ def _locked(folder: Path) -> Iterator[None]:
             os.close(handle)
 
 
-def _opened(folder: Path, state: dict[str, Any], shape: tuple[int, int]) -> tuple[np.ndarray, int]:
+def _opened(folder: Path, state: dict[str, Any], shape: tuple[int, int]) -> tuple[np.memmap, int]:
     """Return the array of an unfinished file, and how many of its rows are complete."""
     if not (folder / STATE).is_file():
         return np.lib.format.open_memmap(folder / ARRAY, "w+", "float32", shape), 0
