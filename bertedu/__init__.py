@@ -38,6 +38,7 @@ from bertedu.masking import mask_tokens
 from bertedu.classifier import BertClassifier, ClassificationHead
 from bertedu.reading import Reading
 from bertedu.bert import Bert
+from bertedu.embedding_file import save_embeddings
 from bertedu import presets
 from bertedu.checkpoints import build, convert, export_preprocessor, export_saved_model, inspect, load, save_checkpoint
 from bertedu.data import load_texts
@@ -65,6 +66,7 @@ __all__ = [
     "BertClassifier",
     "Bert",
     "Reading",
+    "save_embeddings",
     "load",
     "save_checkpoint",
     "export_saved_model",

@@ -6,7 +6,8 @@ Chapter: notebooks/00_start_here.ipynb.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from typing import Any
 
 import keras
@@ -20,7 +21,8 @@ from bertedu.backend import memory
 from bertedu.backend.compiled import compiled
 from bertedu.classifier import BertClassifier, copy_encoder
 from bertedu.encoder import BertEncoder
-from bertedu.inputs import check_values, check_vocabulary_size
+from bertedu.fields import shown
+from bertedu.inputs import check_values, check_vocabulary_size, checked_texts
 from bertedu.masked_lm import BertPretrainer
 from bertedu.outputs import OUTPUTS
 from bertedu.pooling import POOLINGS, EmbedSettings, Pooling, check_pooling, pool
@@ -30,6 +32,7 @@ from bertedu.text import BertPreprocessor, length_sorted_batches, pack
 from bertedu.tokenizer import BertTokenizer
 
 BATCH_TOKENS = 2048  # tokens per batch of `embed`, padding included; larger batches are no faster on two cores
+CHUNK = 4096  # texts that `embed` tokenizes and sorts by length at a time
 PROGRESS_AFTER = 2.0  # seconds of work before a progress bar appears
 LENGTH_AXES = {name: output.length_axes for name, output in OUTPUTS.items()}
 
@@ -166,6 +169,41 @@ class Bert:
         """
         if isinstance(sentences, str):
             return self.embed([sentences], pooling, normalize, max_length=max_length, progress=False)[0]
+        texts = checked_texts(sentences, "sentences")
+        vectors = np.zeros((len(texts), self.encoder.hidden_size), "float32")  # [n, D]
+        start = 0
+        for chunk in self.embed_chunks(texts, pooling, normalize, max_length=max_length, progress=progress):
+            vectors[start : start + len(chunk)] = chunk
+            start += len(chunk)
+        return vectors
+
+    def embed_chunks(
+        self,
+        sentences: Iterable[str],
+        pooling: str | Pooling | None = None,
+        normalize: bool | None = None,
+        *,
+        max_length: int | None = None,
+        progress: bool = True,
+    ) -> Iterator[np.ndarray]:
+        """Yield the vectors of any number of texts, 4,096 at a time, in constant memory.
+
+        Args:
+            sentences: iterable of strings, such as the lines of a file.
+            pooling, normalize, max_length, progress: as in `embed`.
+
+        Returns:
+            Iterator of float32 arrays `[4096, D]`, the last one shorter, in the order of `sentences`.
+
+        Raises:
+            TypeError, ValueError: as in `embed`.
+
+        Example:
+            for vectors in bert.embed_chunks(open("sentences.txt")):
+                index.add(vectors)
+        """
+        if isinstance(sentences, str):
+            raise TypeError(f"sentences: expected an iterable of strings, got {shown(sentences)}. Use embed for one.")
         settings = self.embed_settings
         pooling = settings.pooling if pooling is None else pooling
         normalize = settings.normalize if normalize is None else normalize
@@ -173,21 +211,24 @@ class Bert:
         check_pooling(pooling)
         if pooling == "pooled" and not self.has_pooler:
             raise ValueError(f"pooling: expected one of {list(POOLINGS)}, got 'pooled'; {self.name!r} has no pooler.")
+        return self._chunks(sentences, pooling, normalize, limit, progress)
 
-        if settings.prompt:
-            sentences = [settings.prompt + s if isinstance(s, str) else s for s in sentences]
-        rows = self.preprocessor.encode_batch(sentences, max_length=limit)
-        vectors = np.zeros((len(rows), self.encoder.hidden_size), "float32")  # [n, D]
-        forward = functools.partial(_pooled, pooling=pooling)
-        batches = length_sorted_batches([len(row.ids) for row in rows], BATCH_TOKENS)
-        bar = tqdm(total=len(rows), unit="text", delay=PROGRESS_AFTER, disable=not progress, leave=False)
-        with bar, memory.reused(len(batches) > 1):
-            for batch in batches:
-                vectors[batch] = self._run(pooling, forward, [rows[i] for i in batch])["vectors"]
-                bar.update(len(batch))
-        if normalize:
-            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        return vectors
+    def _chunks(self, sentences, pooling, normalize, limit, progress):
+        total = len(sentences) if isinstance(sentences, Sized) else None
+        remaining, forward = iter(sentences), functools.partial(_pooled, pooling=pooling)
+        with tqdm(total=total, unit="text", delay=PROGRESS_AFTER, disable=not progress, leave=False) as bar:
+            while texts := list(itertools.islice(remaining, CHUNK)):
+                texts = [self.embed_settings.prompt + text for text in checked_texts(texts, "sentences")]
+                rows = self.preprocessor.encode_batch(texts, max_length=limit)
+                vectors = np.zeros((len(rows), self.encoder.hidden_size), "float32")  # [n, D]
+                batches = length_sorted_batches([len(row.ids) for row in rows], BATCH_TOKENS)
+                with memory.reused(len(batches) > 1):
+                    for batch in batches:
+                        vectors[batch] = self._run(pooling, forward, [rows[i] for i in batch])["vectors"]
+                        bar.update(len(batch))
+                if normalize:
+                    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+                yield vectors
 
     @property
     def can_fill_mask(self) -> bool:

@@ -226,8 +226,32 @@ def test_only_text_is_read(tiny, wrong):
 
 @pytest.mark.parametrize("wrong", [None, 3, [None], ["cat", 3], [["cat", "dog"]], {"cat"}])
 def test_only_texts_are_embedded(tiny, wrong):
-    with pytest.raises(TypeError, match="text: expected a"):
+    with pytest.raises(TypeError, match="sentences: expected a"):
         tiny.embed(wrong)
+
+
+def test_a_text_of_a_chunk_that_is_none_is_named(tiny):
+    with pytest.raises(TypeError, match="sentences: expected a.*3"):
+        list(tiny.embed_chunks(iter(["cat", 3])))
+
+
+def test_any_number_of_texts_is_embedded_in_chunks(tiny, monkeypatch):
+    whole = tiny.embed(TEXTS * 5)
+    monkeypatch.setattr("bertedu.bert.CHUNK", 4)
+    read = []
+    chunks = tiny.embed_chunks(read.append(text) or text for text in TEXTS * 5)
+    first = next(chunks)
+    assert first.shape == (4, tiny_bert.D) and len(read) == 4  # no text is read before it is needed
+    np.testing.assert_allclose(np.concatenate([first, *chunks]), whole, atol=1e-5)
+    np.testing.assert_allclose(tiny.embed(TEXTS * 5), whole, atol=1e-5)
+    assert list(tiny.embed_chunks([])) == []
+
+
+def test_a_wrong_option_for_chunks_is_refused_at_once(tiny):
+    with pytest.raises(ValueError, match="pooling"):
+        tiny.embed_chunks(TEXTS, pooling="median")
+    with pytest.raises(TypeError, match="sentences: .*'cat'"):
+        tiny.embed_chunks("cat")
 
 
 def test_without_a_pooler(poolerless):
