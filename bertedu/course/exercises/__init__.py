@@ -1,4 +1,7 @@
-"""The exercises, one file per chapter. A file imports nothing of the course but `bertedu.course.exercise`."""
+"""The exercises, one file per chapter, and the projects in `projects/`.
+
+A chapter's file imports nothing of the course but `bertedu.course.exercise`, and an exercise that has a file to itself.
+"""
 
 from bertedu.course.exercise import Exercise
 from bertedu.course.exercises import (
@@ -17,6 +20,9 @@ from bertedu.course.exercises import (
     transformer,
     visualize_attention,
 )
+from bertedu.course.exercises.projects import PROJECTS
+
+__all__ = ["CHAPTERS", "EXERCISES", "OLD_NAMES", "PROJECTS"]
 
 CHAPTERS = (
     start_here,

@@ -1,0 +1,169 @@
+"""Every project blank, complete (its worked example) and wrong; and no answer may raise an exception."""
+
+import ast
+import functools
+
+import numpy as np
+import pytest
+from test_exercises import NONSENSE, printed
+from wrong_projects import WRONG
+
+from bertedu.course import check, checking, hint, names, project, solution
+from bertedu.course.exercise import WrongAnswer
+from bertedu.course.exercises.projects import PROJECTS
+
+each_project = pytest.mark.parametrize("name", PROJECTS)
+
+
+@functools.cache
+def complete(name):
+    """Return the answer of the worked example."""
+    space = {}
+    exec(compile(PROJECTS[name].solution, f"<{name}>", "exec"), space)
+    return space[PROJECTS[name].answer]
+
+
+def report(capsys, name, answer):
+    """Return the verdict of each criterion by its text, and the last line."""
+    check(name, answer)
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= checking.WIDTH
+    text, found = " ".join(out.split()), {}
+    for criterion in reversed(PROJECTS[name].criteria):
+        kinds = ("Judge yourself: ",) if criterion.judge is None else ("Met: ", "Not yet: ")
+        (kind,) = [kind for kind in kinds if kind + criterion.text in text]
+        text, _, found[criterion.text] = text.rpartition(kind + criterion.text)
+        found[criterion.text] = kind + found[criterion.text]
+    assert text == ""
+    return found
+
+
+def judged(name):
+    return [criterion.text for criterion in PROJECTS[name].criteria if criterion.judge is not None]
+
+
+def test_projects_are_listed_after_the_exercises():
+    assert names()[-len(PROJECTS) :] == list(PROJECTS)
+
+
+@each_project
+def test_blank_is_not_yet(name, capsys):
+    space = {"bert": None}
+    exec(PROJECTS[name].blank, space)
+    found = report(capsys, name, space["project"])
+    assert all(found[text].startswith("Not yet") and "fill in" in found[text] for text in judged(name))
+    assert f"0 of {len(judged(name))} met" in " ".join(found.values())
+
+
+@each_project
+def test_its_worked_example_is_complete(name, capsys):
+    found = report(capsys, name, complete(name))
+    assert [text for text in judged(name) if not found[text].startswith("Met")] == [], found
+    assert f"{len(judged(name))} of {len(judged(name))} met. The rest is yours" in " ".join(found.values())
+
+
+@each_project
+def test_the_worked_example_fills_what_the_blank_asks_for(name):
+    blank = ast.parse(PROJECTS[name].blank).body[0].value
+    assert set(complete(name)) <= {key.value for key in blank.keys}
+
+
+@each_project
+def test_every_judged_criterion_notices_three_wrong_answers(name, capsys):
+    assert set(WRONG[name]) == set(judged(name))
+    for criterion, cases in WRONG[name].items():
+        assert len(cases) >= 3
+        for change, word in cases:
+            changed = change(complete(name)) if callable(change) else change
+            answer = {**complete(name), **changed}
+            found = report(capsys, name, answer)[criterion]
+            assert found.startswith("Not yet") and word in found, (change, found)
+
+
+@each_project
+def test_values_of_other_types_are_accepted(name, capsys):
+    """Generators, tuples and arrays in place of lists; numbers rounded to two decimal places."""
+    answer = dict(complete(name))
+    for key, value in answer.items():
+        if isinstance(value, list):
+            answer[key] = (item for item in value)
+        elif isinstance(value, float):
+            answer[key] = np.float32(round(value, 2))
+    found = report(capsys, name, answer)
+    assert [text for text in judged(name) if not found[text].startswith("Met")] == [], found
+
+
+@each_project
+@pytest.mark.parametrize("kind", NONSENSE)
+def test_no_answer_raises(name, kind, capsys):
+    found = report(capsys, name, NONSENSE[kind])
+    assert all(found[text].startswith("Not yet") for text in judged(name))
+
+
+LIGHT = {  # values with which the report takes milliseconds
+    "projects.head": lambda answer: {key: answer[key][:2] for key in ("finding_sentences", "test_sentences")},
+    "projects.search": lambda answer: {"search": lambda question: range(len(answer["documents"]))},
+    "projects.classifier": lambda answer: {"predict": lambda texts: answer["predictions"][0]},
+}
+
+
+@each_project
+def test_no_value_raises(name, capsys):
+    answer = complete(name) | LIGHT.get(name, lambda answer: {})(complete(name))
+    for key in answer:
+        for nonsense in NONSENSE.values():
+            found = report(capsys, name, {**answer, key: nonsense})
+            assert any(found[text].startswith("Not yet") for text in judged(name)), (key, nonsense)
+
+
+@each_project
+def test_rubric_and_hints(name, capsys, monkeypatch):
+    monkeypatch.setattr(checking, "_hints_shown", {})
+    task = PROJECTS[name]
+    assert len(task.hints) == 2 and 5 <= len(task.criteria) <= 9
+    assert any(criterion.judge is None and criterion.text.endswith("?") for criterion in task.criteria)
+    for step in (hint, hint, solution):
+        step(name)
+    out = capsys.readouterr().out
+    assert all(line in out for line in task.solution.strip().splitlines())
+    assert f"A worked example of {name}" in out
+
+
+def test_an_unknown_project_lists_the_projects(capsys):
+    assert printed(capsys, "projects.nothing", {}).split()[-len(PROJECTS) :] == list(PROJECTS)
+
+
+def test_a_claim_may_be_rounded_but_not_made_up():
+    assert project.claim({"rate": 0.67}, "rate", 2 / 3) == "0.67"
+    assert project.claim({"rate": np.float32(0.6667)}, "rate", 2 / 3) == "0.67"
+    for claimed in (0.68, -0.67, float("nan"), [0.67, 0.67]):
+        with pytest.raises(WrongAnswer):
+            project.claim({"rate": claimed}, "rate", 2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("differences", "honest"),
+    [
+        ([0.10, 0.11, 0.12], "better"),  # 19 standard errors
+        ([-0.10, -0.11, -0.12], "worse"),
+        ([0.00, 0.10, 0.20], "can't tell"),  # 1.7 standard errors
+        ([0.10, 0.20, 0.35], "can't tell"),  # 3.0 standard errors: enough for five seeds, not for three
+        ([0.10, 0.20, 0.35, 0.10, 0.2], "better"),  # 4.1
+        ([0.0] * 20, "can't tell"),
+        ([1.0] * 20, "better"),
+    ],
+)
+def test_a_conclusion_needs_enough_standard_errors(differences, honest):
+    for said in ("better", "worse", "can't tell"):
+        if said == honest:
+            assert f"{len(differences)} values" in project.conclusion({"said": said}, "said", differences)
+        else:
+            with pytest.raises(WrongAnswer, match=f'says "{honest}"'):
+                project.conclusion({"said": said}, "said", differences)
+
+
+def test_quantiles_are_those_of_students_t():
+    stats = pytest.importorskip("scipy.stats")
+    for degrees, quantile in project.STUDENT_T.items():
+        assert round(float(stats.t.ppf(0.975, degrees)), 1) == quantile
+    assert stats.norm.ppf(0.975) < project.MANY < stats.t.ppf(0.975, max(project.STUDENT_T) + 1)
