@@ -2,16 +2,22 @@
 
 import ast
 import functools
+from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 from test_exercises import NONSENSE, printed
 from wrong_projects import WRONG
 
-from bertedu.course import check, checking, hint, names, project, solution
+import bertedu
+from bertedu.course import check, checking, hint, names, project, solution, student_copy
 from bertedu.course.exercise import WrongAnswer
 from bertedu.course.exercises.projects import PROJECTS
 
+load = functools.cache(bertedu.load)  # once for all worked examples
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+CHAPTERS = dict(zip(PROJECTS, ("02", "05", "08", "11", "14"), strict=True))
 each_project = pytest.mark.parametrize("name", PROJECTS)
 
 
@@ -19,7 +25,9 @@ each_project = pytest.mark.parametrize("name", PROJECTS)
 def complete(name):
     """Return the answer of the worked example."""
     space = {}
-    exec(compile(PROJECTS[name].solution, f"<{name}>", "exec"), space)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bertedu, "load", load)
+        exec(compile(PROJECTS[name].solution, f"<{name}>", "exec"), space)
     return space[PROJECTS[name].answer]
 
 
@@ -30,7 +38,7 @@ def report(capsys, name, answer):
     assert max(map(len, out.splitlines())) <= checking.WIDTH
     text, found = " ".join(out.split()), {}
     for criterion in reversed(PROJECTS[name].criteria):
-        kinds = ("Judge yourself: ",) if criterion.judge is None else ("Met: ", "Not yet: ")
+        kinds = ("Ask yourself: ",) if criterion.evaluate is None else ("Met: ", "Not yet: ")
         (kind,) = [kind for kind in kinds if kind + criterion.text in text]
         text, _, found[criterion.text] = text.rpartition(kind + criterion.text)
         found[criterion.text] = kind + found[criterion.text]
@@ -39,7 +47,7 @@ def report(capsys, name, answer):
 
 
 def judged(name):
-    return [criterion.text for criterion in PROJECTS[name].criteria if criterion.judge is not None]
+    return [criterion.text for criterion in PROJECTS[name].criteria if criterion.evaluate is not None]
 
 
 def test_projects_are_listed_after_the_exercises():
@@ -69,15 +77,16 @@ def test_the_worked_example_fills_what_the_blank_asks_for(name):
 
 
 @each_project
-def test_every_judged_criterion_notices_three_wrong_answers(name, capsys):
-    assert set(WRONG[name]) == set(judged(name))
-    for criterion, cases in WRONG[name].items():
-        assert len(cases) >= 3
+def test_every_judged_criterion_notices_three_wrong_answers(name):
+    assert list(WRONG[name]) == judged(name)
+    for criterion in PROJECTS[name].criteria:
+        cases = WRONG[name].get(criterion.text, [])
+        assert len(cases) >= 3 or criterion.evaluate is None
         for change, word in cases:
             changed = change(complete(name)) if callable(change) else change
-            answer = {**complete(name), **changed}
-            found = report(capsys, name, answer)[criterion]
-            assert found.startswith("Not yet") and word in found, (change, found)
+            with pytest.raises(WrongAnswer) as reason:
+                criterion.evaluate(project.Answer({**complete(name), **changed}))
+            assert word in str(reason.value), change
 
 
 @each_project
@@ -121,7 +130,7 @@ def test_rubric_and_hints(name, capsys, monkeypatch):
     monkeypatch.setattr(checking, "_hints_shown", {})
     task = PROJECTS[name]
     assert len(task.hints) == 2 and 5 <= len(task.criteria) <= 9
-    assert any(criterion.judge is None and criterion.text.endswith("?") for criterion in task.criteria)
+    assert any(criterion.evaluate is None and criterion.text.endswith("?") for criterion in task.criteria)
     for step in (hint, hint, solution):
         step(name)
     out = capsys.readouterr().out
@@ -129,13 +138,38 @@ def test_rubric_and_hints(name, capsys, monkeypatch):
     assert f"A worked example of {name}" in out
 
 
+@each_project
+def test_the_chapter_has_the_rubric_and_the_blank(name):
+    if not (found := sorted(NOTEBOOKS.glob(f"{CHAPTERS[name]}_*.ipynb"))):
+        pytest.skip(f"there is no chapter {CHAPTERS[name]}")
+    cells = nbformat.read(found[0], as_version=4).cells
+    (number,) = [i for i, cell in enumerate(cells) if f'check("{name}"' in cell.source]
+    task, text = PROJECTS[name], cells[number - 1].source
+    assert cells[number].source == f'{task.blank}\n\ncheck("{name}", {task.answer})'
+    assert text.startswith("## Project: ") and "stay on this machine" in text
+    rows = [f"| {criterion.text} | {'`check`' if criterion.evaluate else 'you'} |" for criterion in task.criteria]
+    assert "\n".join(rows) in text
+    printed = "".join(output.text for output in cells[number].outputs)
+    assert printed.count("Not yet: ") == len(judged(name))
+
+
+@each_project
+def test_a_student_copy_has_the_blank(name):
+    task = PROJECTS[name]
+    for source in (task.solution, task.blank):
+        cell = {"cell_type": "code", "id": "c", "metadata": {}, "execution_count": 1, "outputs": []}
+        cell["source"] = f'{source}\n\ncheck("{name}", {task.answer})'
+        (copied,) = student_copy.without_solutions({"cells": [cell], "metadata": {}})["cells"]
+        assert "".join(copied["source"]) == f'{task.blank}\n\ncheck("{name}", {task.answer})'
+
+
 def test_an_unknown_project_lists_the_projects(capsys):
     assert printed(capsys, "projects.nothing", {}).split()[-len(PROJECTS) :] == list(PROJECTS)
 
 
 def test_a_claim_may_be_rounded_but_not_made_up():
-    assert project.claim({"rate": 0.67}, "rate", 2 / 3) == "0.67"
-    assert project.claim({"rate": np.float32(0.6667)}, "rate", 2 / 3) == "0.67"
+    assert project.claim({"rate": 0.67}, "rate", 2 / 3) == "0.667"
+    assert project.claim({"rate": np.float32(0.6667)}, "rate", 2 / 3) == "0.667"
     for claimed in (0.68, -0.67, float("nan"), [0.67, 0.67]):
         with pytest.raises(WrongAnswer):
             project.claim({"rate": claimed}, "rate", 2 / 3)

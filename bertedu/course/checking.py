@@ -24,7 +24,7 @@ def names() -> list[str]:
 def check(name: str, answer: Any = ...) -> None:
     """Print "Correct: ..." or "Not yet: ..." with a reason. Never raises, whatever `answer` is.
 
-    For a project, print a line per criterion of its rubric: "Met", "Not yet" with a reason, or "Judge yourself".
+    For a project, print a line per criterion of its rubric: "Met", "Not yet" with a reason, or "Ask yourself".
 
     Args:
         name: str, "chapter.task", or "projects.name".
@@ -40,32 +40,32 @@ def check(name: str, answer: Any = ...) -> None:
     if isinstance(task, Project):
         _report(task, answer)
         return
-    wrong, _ = _judged(task.verify, answer)
+    wrong, _ = _outcome(task.verify, answer)
     _print(f"Not yet: {wrong}" if wrong else f"Correct: {task.correct}")
 
 
 def _report(project: Project, answer: Any) -> None:
     """Print a line per criterion, and how many are met."""
-    met = judged = 0
-    _, settled = _judged(Answer, answer)
+    met = total = 0
+    _, settled = _outcome(Answer, answer)
     for criterion in project.criteria:
-        if criterion.judge is None:
-            _print(f"Judge yourself: {criterion.text}")
+        if criterion.evaluate is None:
+            _print(f"Ask yourself: {criterion.text}")
             continue
-        wrong, found = _judged(criterion.judge, answer if settled is None else settled)
-        _print(f"Not yet: {criterion.text}. {wrong}" if wrong else f"Met: {criterion.text} ({found}).")
-        met, judged = met + (not wrong), judged + 1
-    _print(f"{met} of {judged} met. {'The rest is yours to judge.' if met == judged else ''}")
+        wrong, remark = _outcome(criterion.evaluate, answer if settled is None else settled)
+        _print(f"Not yet: {criterion.text}: {wrong}" if wrong else f"Met: {criterion.text} ({remark}).")
+        met, total = met + (not wrong), total + 1
+    _print(f"{met} of {total} met. {'The rest is yours to answer.' if met == total else ''}")
 
 
-def _judged(judge: Callable[[Any], Any], answer: Any) -> tuple[str, Any]:
-    """Return (why the answer is not correct yet, None), or ("", what `judge` returned)."""
+def _outcome(evaluate: Callable[[Any], Any], answer: Any) -> tuple[str, Any]:
+    """Return (why the answer is not correct yet, None), or ("", what `evaluate` returned)."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy's about NaN, which the reason explains
             if answer is ...:
                 raise WrongAnswer("replace the dots (...) with your answer.")
-            return "", judge(answer)
+            return "", evaluate(answer)
     except WrongAnswer as reason:
         return str(reason), None
     except KeyboardInterrupt:

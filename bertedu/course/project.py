@@ -16,7 +16,7 @@ import numpy as np
 
 from bertedu.course.exercise import WrongAnswer, kind, listed, one_number
 
-CLAIM_TOLERANCE = 0.006  # of a number that the learner reports, which may be rounded to two decimal places
+CLAIM_TOLERANCE = 0.006  # of a number that the learner reports, which may be rounded to two decimals
 MAX_TEXTS = 100_000
 STUDENT_T = {1: 12.7, 2: 4.3, 3: 3.2, 4: 2.8, 5: 2.6, 6: 2.4, 7: 2.4, 8: 2.3, 9: 2.3}
 """97.5% quantiles of Student's t by degrees of freedom, rounded; from 10 on, `MANY`."""
@@ -28,13 +28,13 @@ class Criterion:
     """One line of a rubric.
 
     Args:
-        text: str, what is required; or, without `judge`, the question that the learner answers.
-        judge: function of the answer that returns what it found, a phrase, or raises `WrongAnswer`. Defaults to None:
-            the learner judges.
+        text: str, what is required; or, without `evaluate`, the question that the learner answers.
+        evaluate: function of the answer that returns a remark, or raises `WrongAnswer`. Defaults to None: the learner
+            answers `text`.
     """
 
     text: str
-    judge: Callable[[Any], str] | None = None
+    evaluate: Callable[[Any], str] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Project:
     solution: str
 
 
-class Answer(dict):
+class Answer(dict[str, Any]):
     """The learner's dict during one `check`: its iterators as lists, and what the criteria have computed from it."""
 
     def __init__(self, answer: Mapping[str, Any]) -> None:
@@ -88,10 +88,10 @@ def value(answer: Any, key: str) -> Any:
     """
     if not isinstance(answer, Mapping):
         raise WrongAnswer(f"expected the dict of the project, got {kind(answer)}.")
-    found = listed(answer.get(key, ...))
-    if found is ... or found is None:
+    content = listed(answer.get(key, ...))
+    if content is ... or content is None:
         raise WrongAnswer(f'fill in "{key}".')
-    return found.tolist() if hasattr(found, "tolist") else found
+    return content.tolist() if hasattr(content, "tolist") else content
 
 
 def items(answer: Any, key: str, at_least: int = 1) -> list[Any]:
@@ -100,12 +100,12 @@ def items(answer: Any, key: str, at_least: int = 1) -> list[Any]:
     Raises:
         WrongAnswer: it is no list, or too short.
     """
-    found = value(answer, key)
-    if not isinstance(found, list | tuple):
-        raise WrongAnswer(f'"{key}": expected a list, got {kind(found)}.')
-    if not at_least <= len(found) <= MAX_TEXTS:
-        raise WrongAnswer(f'"{key}": expected at least {at_least:,} items, got {len(found):,}.')
-    return list(found)
+    content = value(answer, key)
+    if not isinstance(content, list | tuple):
+        raise WrongAnswer(f'"{key}": expected a list, got {kind(content)}.')
+    if not at_least <= len(content) <= MAX_TEXTS:
+        raise WrongAnswer(f'"{key}": expected at least {at_least:,} items, got {len(content):,}.')
+    return list(content)
 
 
 def texts(answer: Any, key: str, at_least: int = 1) -> list[str]:
@@ -113,19 +113,19 @@ def texts(answer: Any, key: str, at_least: int = 1) -> list[str]:
     return different(items(answer, key, at_least), key, at_least)
 
 
-def different(found: Sequence[Any], key: str, at_least: int = 1) -> list[str]:
-    """Return `found` if it is a list of strings, at least so many of them different.
+def different(strings: Sequence[Any], key: str, at_least: int = 1) -> list[str]:
+    """Return `strings` if it is a list of strings, at least so many of them different.
 
     Raises:
         WrongAnswer: it is not.
     """
-    for number, text in enumerate(found):
+    for number, text in enumerate(strings):
         if not isinstance(text, str) or not text.strip():
             got = "an empty one" if isinstance(text, str) else kind(text)
             raise WrongAnswer(f'"{key}": expected texts, got {got} at index {number}.')
-    if (count := len({plain(text) for text in found})) < at_least:
+    if (count := len({plain(text) for text in strings})) < at_least:
         raise WrongAnswer(f'"{key}": expected at least {at_least:,} different texts, got {count:,}.')
-    return list(found)
+    return list(strings)
 
 
 def plain(text: str) -> str:
@@ -144,22 +144,22 @@ def sentence(answer: Any, key: str, words: int = 5) -> str:
     Raises:
         WrongAnswer: it is no text, or shorter.
     """
-    found = value(answer, key)
-    if not isinstance(found, str) or len(found.split()) < words:
+    content = value(answer, key)
+    if not isinstance(content, str) or len(content.split()) < words:
         raise WrongAnswer(f'"{key}": expected a sentence or two.')
-    return found
+    return content
 
 
-def claim(answer: Any, key: str, recomputed: float, what: str = "") -> str:
+def claim(answer: Any, key: str, recomputed: float, what: str = "", tolerance: float = CLAIM_TOLERANCE) -> str:
     """Compare the number `key` with what it should be, and return that as text.
 
     Raises:
         WrongAnswer: it differs by more than rounding.
     """
     claimed = float(one_number(value(answer, key), f'"{key}".'))
-    if not abs(claimed - recomputed) <= CLAIM_TOLERANCE:
+    if not abs(claimed - recomputed) <= tolerance:
         raise WrongAnswer(f'"{key}": you report {claimed:.4g}, but your data give {recomputed:.4g}{what}.')
-    return f"{recomputed:.2f}"
+    return f"{recomputed:.3g}"
 
 
 def standard_error(values: Sequence[float]) -> float:
@@ -182,7 +182,7 @@ def conclusion(answer: Any, key: str, differences: Sequence[float]) -> str:
     factor = STUDENT_T.get(len(differences) - 1, MANY)
     clear = abs(mean) > factor * error
     honest = ("better" if mean > 0 else "worse") if clear else "can't tell"
-    found = f"difference {mean:+.3f}, standard error {error:.3f}, and {len(differences)} values need {factor} of those"
+    summary = f"difference {mean:+.3f}, standard error {error:.3f}; {len(differences)} values need {factor} of those"
     if claimed != honest:
-        raise WrongAnswer(f'"{key}": {found}. That says "{honest}".')
-    return found
+        raise WrongAnswer(f'"{key}": {summary}. That says "{honest}".')
+    return summary

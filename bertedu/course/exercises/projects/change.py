@@ -74,7 +74,8 @@ def means(answer):
 def error(answer):
     plain, changed = _scores(answer)
     expected = standard_error(changed - plain)
-    return claim(answer, "standard_error", expected, ", the standard error of the mean of the seeds' differences")
+    what = ", the standard error of the mean of the seeds' differences"
+    return claim(answer, "standard_error", expected, what, tolerance=max(0.1 * expected, 5e-4))
 
 
 def verdict(answer):
@@ -117,15 +118,15 @@ import bertedu as be
 bert = be.load("minilm")
 train, test = (be.load_texts("reviews", split=split) for split in ("train", "test"))
 vectors = {  # the change: the vector of [CLS] in place of the mean of all tokens
-    pooling: [bert.embed(data.texts, pooling=pooling, progress=False) for data in (train, test)]
+    pooling: [bert.embed(data.texts[:160], pooling=pooling, progress=False) for data in (train, test)]
     for pooling in ("mean", "cls")
 }
 
 
 def predictions(pooling, seed):
-    \"\"\"Return the class whose mean vector, from 200 training texts at random, has the largest dot product.\"\"\"
+    \"\"\"Return the class whose mean vector, from 80 training texts at random, has the largest dot product.\"\"\"
     train_vectors, test_vectors = vectors[pooling]
-    chosen = np.random.default_rng(seed).permutation(len(train_vectors))[:200]
+    chosen = np.random.default_rng(seed).permutation(len(train_vectors))[:80]
     centers = [train_vectors[chosen][train.labels[chosen] == label].mean(axis=0) for label in (0, 1)]
     return (test_vectors @ np.transpose(centers)).argmax(axis=1)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from bertedu.bert import Bert
 from bertedu.course.exercise import WrongAnswer, call, kind
-from bertedu.course.project import Criterion, Project, claim, conclusion, different, once, plain, sentence, texts, value
+from bertedu.course.project import Criterion, Project, claim, conclusion, once, plain, sentence, texts, value
 
 
 def _pairs(answer, key):
@@ -31,17 +31,17 @@ def _pairs(answer, key):
 @once
 def _hits(answer):
     """Return two 0/1 lists over the pairs of the test sentences: of the head, and of the best fixed offset."""
-    place = value(answer, "head")
-    if not isinstance(place, list | tuple) or len(place) != 2:
+    index = value(answer, "head")
+    if not isinstance(index, list | tuple) or len(index) != 2:
         raise WrongAnswer('"head": expected (layer, head).')
     offsets = Counter(key - query for *_, pairs in _pairs(answer, "finding_sentences") for query, key in pairs)
     if not offsets:
         raise WrongAnswer('"relation": it finds nothing in "finding_sentences".')
     offset, by_head, by_offset = offsets.most_common(1)[0][0], [], []
     for reading, words, pairs in _pairs(answer, "test_sentences"):
-        layer, head = (int(index) for index in place)
+        layer, head = (int(number) for number in index)
         if not (0 <= layer < reading.attention.shape[0] and 0 <= head < reading.attention.shape[1]):
-            raise WrongAnswer(f'"head": the model has {reading.attention.shape[:2]} layers and heads, got {place}.')
+            raise WrongAnswer(f'"head": the model has {reading.attention.shape[:2]} layers and heads, got {index}.')
         for query, key in pairs:
             others = [i for i in words if i != query]
             by_head.append(others[int(reading.attention[layer, head, query, others].argmax())] == key)
@@ -52,11 +52,10 @@ def _hits(answer):
 
 
 def held_out(answer):
-    found, tested = texts(answer, "finding_sentences", 10), texts(answer, "test_sentences", 20)
-    different(tested, "test_sentences", 20)
-    if shared := {plain(text) for text in found} & {plain(text) for text in tested}:
+    finding, testing = texts(answer, "finding_sentences", 10), texts(answer, "test_sentences", 20)
+    if shared := {plain(text) for text in finding} & {plain(text) for text in testing}:
         raise WrongAnswer(f"{len(shared)} sentences are in both lists, such as {min(shared)[:60]!r}.")
-    return f"{len(found)} and {len(tested)} sentences"
+    return f"{len(finding)} and {len(testing)} sentences"
 
 
 def enough_pairs(answer):
@@ -81,7 +80,7 @@ def stated(answer):
 
 
 PROJECT = Project(
-    task="Make a claim about one attention head, and test it on sentences that you haven't looked at.",
+    task="Make a claim about one attention head, and test it on sentences that you haven't read before.",
     blank="""project = {
     "bert": bert,
     "claim": ...,  # one sentence
@@ -95,7 +94,7 @@ PROJECT = Project(
 }""",
     answer="project",
     criteria=(
-        Criterion("a claim in words", stated),
+        Criterion("a claim in a sentence", stated),
         Criterion("10 sentences to find the head, 20 others to test it", held_out),
         Criterion("the relation occurs at least 20 times in the test sentences", enough_pairs),
         Criterion("the hit rate of the head", hit_rate),
@@ -116,16 +115,16 @@ import numpy as np
 import bertedu as be
 
 bert = be.load("minilm")
-found, tested = (be.load_texts("pairs", split=split) for split in ("train", "test"))  # in place of your own
-finding_sentences = [f"{text} {pair}" for text, pair in zip(found.texts[:12], found.pairs)]
-test_sentences = [f"{text} {pair}" for text, pair in zip(tested.texts[:24], tested.pairs)]
+finding, tested = (be.load_texts("pairs", split=split) for split in ("train", "test"))  # in index of your own
+finding_sentences = [f"{text} {pair}" for text, pair in zip(finding.texts[:12], finding.pairs)]
+test_sentences = [f"{text} {pair}" for text, pair in zip(testing.texts[:24], testing.pairs)]
 
 
 def same_word(tokens):
     \"\"\"From the second to the first of two equal words.\"\"\"
     twice = [token for token in tokens if token.isalpha() and tokens.count(token) == 2]
-    places = {token: [i for i, other in enumerate(tokens) if other == token] for token in twice}
-    return [(second, first) for first, second in places.values()]
+    positions = {token: [i for i, other in enumerate(tokens) if other == token] for token in twice}
+    return [(second, first) for first, second in positions.values()]
 
 
 def hits(sentences, offset):

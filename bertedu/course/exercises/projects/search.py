@@ -39,11 +39,11 @@ def _ranks(answer):
     """Return the rank of the right document for each question, 1 for the first, by the learner's search."""
     documents, search, ranks = texts(answer, "documents"), value(answer, "search"), []
     for question, right in _questions(answer):
-        found = np.asarray(call(search, question))
-        if found.shape != (len(documents),) or sorted(found.tolist()) != list(range(len(documents))):
+        order = np.asarray(call(search, question))
+        if order.shape != (len(documents),) or sorted(order.tolist()) != list(range(len(documents))):
             expected = f"expected the indices of all {len(documents)} documents, each once, the best first"
             raise WrongAnswer(f'"search": {expected}, for {question[:60]!r}.')
-        ranks.append(found.tolist().index(right) + 1)
+        ranks.append(order.tolist().index(right) + 1)
     return np.array(ranks)
 
 
@@ -114,13 +114,15 @@ PROJECT = Project(
         Criterion("both for shared words", baseline),
         Criterion("the conclusion follows from the difference", verdict),
         Criterion("the worst question is described", failure),
-        Criterion("Did you write the questions before you saw what your search finds, in words that you would use?"),
+        Criterion(
+            "Did you write the questions before you saw what your search finds, with the words that you would use?"
+        ),
     ),
     hints=(
         "Embed all documents once, with normalize=True. A question's cosines are then one product, vectors @ "
         "bert.embed(question, normalize=True); np.argsort sorts the documents.",
-        "The rank of the right document is its place in that list, counted from 1. Accuracy: how often the rank is 1. "
-        "MRR: the mean of 1 / rank. Shared words: as in chapter 7, ties in the documents' order.",
+        "The rank of the right document is its position in that list, counted from 1. Accuracy: how often the rank is 1. "
+        "MRR: the mean of 1 / rank. Shared words: as in chapter 7; ties in their order.",
     ),
     solution="""import re
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from bertedu.bert import Bert
 from bertedu.course.exercise import WrongAnswer, kind
-from bertedu.course.project import Criterion, Project, claim, sentence, texts, value
+from bertedu.course.project import Criterion, Project, claim, once, sentence, texts, value
 from bertedu.data import load_texts
 
 
@@ -19,13 +19,19 @@ def _bert(answer):
 
 def _words(answer, some_texts):
     """Return the words of the texts as lists of pieces: a piece that starts with ## continues a word."""
-    words = []
+    tokenize, words = _bert(answer).tokenizer.tokenize, []
     for text in some_texts:
-        for number, piece in enumerate(_bert(answer).tokenizer.tokenize(text)):
+        for number, piece in enumerate(tokenize(text)):
             if number and piece.startswith("##"):
                 words[-1].append(piece)
             else:
                 words.append([piece])
+    return words
+
+
+@once
+def _own_words(answer):
+    words = _words(answer, texts(answer, "texts"))
     if not words:
         raise WrongAnswer('"texts": they have no tokens.')
     return words
@@ -40,7 +46,7 @@ def enough(answer):
 
 
 def own_tokens(answer):
-    return claim(answer, "tokens_per_word", _mean_length(_words(answer, texts(answer, "texts"))))
+    return claim(answer, "tokens_per_word", _mean_length(_own_words(answer)))
 
 
 def course_tokens(answer):
@@ -49,7 +55,7 @@ def course_tokens(answer):
 
 
 def most_split(answer):
-    words, word = _words(answer, texts(answer, "texts")), sentence(answer, "most_split", words=1)
+    words, word = _own_words(answer), sentence(answer, "most_split", words=1)
     pieces, longest = _bert(answer).tokenizer.tokenize(word), max(words, key=len)
     shown = f"{' '.join(pieces[:12])}, {len(pieces)} tokens"
     if pieces not in words:
@@ -60,16 +66,16 @@ def most_split(answer):
 
 
 def neighbors(answer):
-    tokenizer, table = _bert(answer).tokenizer, _bert(answer).encoder.embeddings.get_weights()[0]  # [V, D]
-    unit_rows = table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12)
-    used = {words[0] for words in _words(answer, texts(answer, "texts")) if len(words) == 1}
+    used = {words[0] for words in _own_words(answer) if len(words) == 1}
     claimed = value(answer, "neighbors")
     if not isinstance(claimed, Mapping) or len(claimed) < 5:
         raise WrongAnswer('"neighbors": expected a dict of five words, each with its nearest neighbor.')
+    tokenizer, table = _bert(answer).tokenizer, _bert(answer).encoder.embeddings.get_weights()[0]  # [V, D]
+    lengths = np.maximum(np.linalg.norm(table, axis=1), 1e-12)
     for word, neighbor in claimed.items():
         if word not in used:
             raise WrongAnswer(f'"neighbors": {word!r} is not a word of your texts that is a single token.')
-        cosines = unit_rows @ unit_rows[tokenizer.vocabulary.index(word)]
+        cosines = table @ table[tokenizer.vocabulary.index(word)] / lengths  # up to a factor
         cosines[tokenizer.vocabulary.index(word)] = -np.inf
         nearest = tokenizer.vocabulary[int(cosines.argmax())]
         if neighbor != nearest:
