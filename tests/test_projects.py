@@ -111,7 +111,11 @@ def test_no_answer_raises(name, kind, capsys):
 
 LIGHT = {  # values with which the report takes milliseconds
     "projects.head": lambda answer: {key: answer[key][:2] for key in ("finding_sentences", "test_sentences")},
-    "projects.search": lambda answer: {"search": lambda question: range(len(answer["documents"]))},
+    "projects.search": lambda answer: {
+        "documents": answer["documents"][:30],
+        "questions": answer["questions"][:10],
+        "search": lambda question: range(30),
+    },
     "projects.classifier": lambda answer: {"predict": lambda texts: answer["predictions"][0]},
 }
 

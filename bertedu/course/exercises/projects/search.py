@@ -47,19 +47,14 @@ def _ranks(answer):
     return np.array(ranks)
 
 
-def shared_words(question, documents):
-    """Return the Jaccard similarity of a question's words and those of each document."""
-    words = set(WORD.findall(question.lower()))
-    others = [set(WORD.findall(document.lower())) for document in documents]
-    return [len(words & other) / max(len(words | other), 1) for other in others]
-
-
+@once
 def _baseline_ranks(answer):
-    """Return the rank of the right document for each question by shared words; ties keep the documents' order."""
-    documents, ranks = texts(answer, "documents"), []
+    """Return the rank of the right document for each question by Jaccard similarity; ties stay in order."""
+    sets, ranks = [set(WORD.findall(document.lower())) for document in texts(answer, "documents")], []
     for question, right in _questions(answer):
-        order = np.argsort(-np.array(shared_words(question, documents)), kind="stable")
-        ranks.append(order.tolist().index(right) + 1)
+        words = set(WORD.findall(question.lower()))
+        similarities = np.array([len(words & other) / max(len(words | other), 1) for other in sets])
+        ranks.append(np.argsort(-similarities, kind="stable").tolist().index(right) + 1)
     return np.array(ranks)
 
 
@@ -121,8 +116,8 @@ PROJECT = Project(
     hints=(
         "Embed all documents once, with normalize=True. A question's cosines are then one product, vectors @ "
         "bert.embed(question, normalize=True); np.argsort sorts the documents.",
-        "The rank of the right document is its position in that list, counted from 1. Accuracy: how often the rank is 1. "
-        "MRR: the mean of 1 / rank. Shared words: as in chapter 7; ties in their order.",
+        "The rank of the right document is its position in that list, counted from 1. Accuracy: how often that is 1. "
+        "MRR: the mean of 1 / rank. Shared words: as in chapter 7; ties stay in order.",
     ),
     solution="""import re
 
