@@ -19,15 +19,16 @@ def short(key):
     return [({key: ...}, "fill in"), ({key: "Aha."}, "a sentence or two"), ({key: 3}, "a sentence or two")]
 
 
-def opposite(answer):
-    return {"conclusion": "can't tell" if answer["conclusion"] == "better" else "better"}
+def other_conclusion(number):
+    conclusions = ["better", "worse", "can't tell"]
+    return lambda answer: {"conclusion": [one for one in conclusions if one != answer["conclusion"]][number]}
 
 
 WRONG_CONCLUSIONS = [
     ({"conclusion": "great"}, "expected"),
     ({"conclusion": ["better"]}, "expected"),
-    ({"conclusion": "worse"}, "That says"),
-    (opposite, "That says"),
+    (other_conclusion(0), "That says"),
+    (other_conclusion(1), "That says"),
 ]
 
 

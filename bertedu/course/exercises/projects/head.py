@@ -115,7 +115,7 @@ import numpy as np
 import bertedu as be
 
 bert = be.load("minilm")
-finding, tested = (be.load_texts("pairs", split=split) for split in ("train", "test"))  # in index of your own
+finding, testing = (be.load_texts("pairs", split=split) for split in ("train", "test"))  # in place of your own
 finding_sentences = [f"{text} {pair}" for text, pair in zip(finding.texts[:12], finding.pairs)]
 test_sentences = [f"{text} {pair}" for text, pair in zip(testing.texts[:24], testing.pairs)]
 

@@ -130,7 +130,7 @@ pairs = be.load_texts("pairs", split="train")
 same = [i for i, label in enumerate(pairs.labels) if pairs.names[label] == "same"]
 documents = [pairs.texts[i] for i in same]  # in place of your own
 questions = [(pairs.pairs[i], number) for number, i in enumerate(same)][:40]
-vectors = bert.embed(documents, normalize=True)
+vectors = bert.embed(documents, normalize=True, progress=False)
 
 
 def search(question):
@@ -159,7 +159,7 @@ project = {
     "baseline_accuracy_at_1": np.mean(baseline == 1),
     "baseline_mrr": np.mean(1 / baseline),
     "conclusion": ("better" if difference.mean() > 0 else "worse") if clear else "can't tell",
-    "failure": f"{questions[worst][0]} has rank {own[worst]}, after: {documents[search(questions[worst][0])[0]]} "
-    "Both are about the same thing, and the vectors don't tell who does what.",
+    "failure": f"{questions[worst][0]} First comes: {documents[search(questions[worst][0])[0]]} The right answer: "
+    f"{documents[questions[worst][1]]} It says the same by its opposite, with other words.",
 }""",
 )

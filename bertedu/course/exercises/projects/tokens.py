@@ -141,7 +141,7 @@ project = {
     "tokens_per_word": tokens_per_word(texts),
     "tokens_per_word_of_reviews": tokens_per_word(be.load_texts("reviews", split="train").texts),
     "most_split": max(sorted(words), key=lambda word: len(tokenize(word))),
-    "neighbors": {word: nearest(word) for word in ("the", "and", "was", "it", "with")},
+    "neighbors": {word: nearest(word) for word in ("ferry", "crossing", "poster", "waiting", "room")},
     "surprise": "Forty reviews need hardly more tokens than words: everyday English is what the vocabulary was built "
     "from. A page of chemistry should need many more.",
 }""",
