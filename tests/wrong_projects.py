@@ -75,7 +75,7 @@ WRONG = {
         "a surprise is described": short("surprise"),
     },
     "projects.head": {
-        "a claim in words": short("claim"),
+        "a claim in a sentence": short("claim"),
         "10 sentences to find the head, 20 others to test it": [
             (dropped("finding_sentences", 9), "at least 10"),
             (dropped("test_sentences", 19), "at least 20"),
