@@ -172,6 +172,37 @@ def test_an_unknown_project_lists_the_projects(capsys):
     assert printed(capsys, "projects.nothing", {}).split()[-len(PROJECTS) :] == list(PROJECTS)
 
 
+def outcome(name, criterion, answer):
+    (found,) = [one for one in PROJECTS[name].criteria if one.text.startswith(criterion)]
+    return found.evaluate(project.Answer(answer))
+
+
+def test_one_seed_needs_a_bootstrap_interval():
+    labels, hits = ["a", "b"] * 50, 80
+    run = [*labels[:hits], *("c" for _ in labels[hits:])]
+    answer = {"test": ([f"text {i}" for i in range(100)], labels), "predictions": [run]}
+    low, high = 0.8 - 1.96 * 0.04, 0.8 + 1.96 * 0.04  # sqrt(0.8 * 0.2 / 100) is 0.04
+    assert "to" in outcome("projects.classifier", "three seeds", answer | {"interval": (low, high)})
+    for wrong in ((low, 1.0), (0.5, high), (high, low), low, "0.7 to 0.9"):
+        with pytest.raises(WrongAnswer):
+            outcome("projects.classifier", "three seeds", answer | {"interval": wrong})
+
+
+def test_the_base_rate_accepts_any_of_the_most_frequent_labels():
+    answer = {"train": (["one", "two", "three"], [0, 1, 2.0]), "test": (["a", "b", "c", "d"], [0, 1, 1, 3])}
+    for rate in (0.25, 0.5, 0):
+        assert outcome("projects.classifier", "the base rate", answer | {"base_rate": rate})
+    with pytest.raises(WrongAnswer, match="you report 0.75"):
+        outcome("projects.classifier", "the base rate", answer | {"base_rate": 0.75})
+
+
+def test_another_metric_may_be_the_score():
+    runs = {seed: [3.0 + seed, 2.0] for seed in range(3)}
+    answer = {"labels": [1.0, 2.0], "plain": runs, "changed": {seed: [2.0, 2.0] for seed in runs}}
+    answer["score"] = lambda labels, predictions: -np.abs(np.subtract(labels, predictions)).mean()
+    assert outcome("projects.change", "the mean scores", answer | {"plain_score": -1.5, "changed_score": -0.5})
+
+
 def test_a_claim_may_be_rounded_but_not_made_up():
     assert project.claim({"rate": 0.67}, "rate", 2 / 3) == "0.667"
     assert project.claim({"rate": np.float32(0.6667)}, "rate", 2 / 3) == "0.667"

@@ -106,7 +106,7 @@ PROJECT = Project(
         "Begin with a relation that code can find in the tokens: the same word again, a bracket and its partner, 'it' "
         "and a noun before it from a list of your own.",
         "A hit: among the words other than the query itself, and [CLS] and [SEP], the key gets the largest weight. "
-        "The offset is the most frequent key - query in the finding sentences.",
+        "The offset is the most frequent key - query in the finding sentences; the first that occurs, if several are.",
     ),
     solution="""from collections import Counter
 
