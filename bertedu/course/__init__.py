@@ -1,9 +1,10 @@
 """The course: exercises with automatic checks, and copies of notebooks for a class and for Colab.
 
 exercise     `Exercise`, and helpers to check answers     notebook      notebook files, validated against their schema
-exercises/   the exercises, one file per chapter          student_copy  notebooks without solutions
-checking     `check`, `hint`, `solution`                  colab         notebooks that install the package in Colab
-source       `show_source`                                wheel, setup_cell   package and code in such a notebook
+project      `Project`, on the learner's own data         student_copy  notebooks without solutions
+exercises/   one file per chapter; the projects           colab         notebooks that install the package in Colab
+checking     `check`, `hint`, `solution`                  wheel, setup_cell   package and code in such a notebook
+source       `show_source`
 
 The rest of the library does not import this package.
 """

@@ -28,7 +28,7 @@ def show_source(obj: Any, docstring: bool = False) -> None:
         >>> show_source(names)
         bertedu/course/checking.py: names
         def names() -> list[str]:
-            return list(EXERCISES)
+            return list(_tasks)
     """
     if not (inspect.isclass(obj) or inspect.isroutine(obj) or inspect.ismodule(obj)):
         obj = getattr(obj, "func", type(obj))  # functools.partial, or any instance

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from bertedu import files
 from bertedu.course import notebook
-from bertedu.course.exercises import EXERCISES
+from bertedu.course.exercises import EXERCISES, PROJECTS
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 HEADING = re.compile(r"##? ")
@@ -147,9 +147,9 @@ def _without_calls(source):
 
 
 def _blank(source):
-    """The blank of an exercise, for a cell that checks one; any other cell unchanged."""
+    """The blank of an exercise or project, for a cell that checks one; any other cell unchanged."""
     checked = CHECKED.search(source)
-    task = EXERCISES.get(checked.group(1)) if checked else None
+    task = {**EXERCISES, **PROJECTS}.get(checked.group(1)) if checked else None
     if task is None:
         return source
     gap = "\n\n\n" if task.blank.startswith(("def ", "class ")) else "\n\n"

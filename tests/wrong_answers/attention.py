@@ -52,6 +52,67 @@ def attend_loop(q, k, v):
     return [sum(w * value for w, value in zip(minus_largest(row), v, strict=True)) for row in logits]
 
 
+def multi_head(x, kernels, biases, n, mask, root=None, cut=False, uncut=False, projected=True, biased=True, reach=1e9):
+    q, k, v = (x @ kernels[name] + (biases[name] if biased else 0) for name in ("query", "key", "value"))
+    q, k, v = (y.reshape(n, len(x), -1) if cut else y.reshape(len(x), n, -1).swapaxes(0, 1) for y in (q, k, v))
+    logits = q @ k.swapaxes(1, 2) / (root or q.shape[-1]) ** 0.5 - reach * (1 - mask)
+    context = softmax(logits - logits.max(axis=-1, keepdims=True)) @ v
+    joined = (context if uncut else context.swapaxes(0, 1)).reshape(len(x), -1)
+    return joined @ kernels["output"] + (biases["output"] if biased else 0) if projected else joined
+
+
+def parts(x, kernels, biases, n):
+    """Queries, keys and values of n heads, [N, T, H] each."""
+    projected = [x @ kernels[name] + biases[name] for name in ("query", "key", "value")]
+    return (y.reshape(len(x), n, -1).swapaxes(0, 1) for y in projected)
+
+
+def mask_after(x, kernels, biases, n, mask):
+    q, k, v = parts(x, kernels, biases, n)
+    context = (softmax(q @ k.swapaxes(1, 2) / q.shape[-1] ** 0.5) * mask @ v).swapaxes(0, 1).reshape(len(x), -1)
+    return context @ kernels["output"] + biases["output"]
+
+
+def mask_on_queries(x, kernels, biases, n, mask):
+    q, k, v = parts(x, kernels, biases, n)
+    logits = q @ k.swapaxes(1, 2) / q.shape[-1] ** 0.5 - 1e9 * (1 - mask[:, None])
+    context = softmax(logits - logits.max(axis=-1, keepdims=True)) @ v
+    return context.swapaxes(0, 1).reshape(len(x), -1) @ kernels["output"] + biases["output"]
+
+
+def added_heads(x, kernels, biases, n, mask, projected=False):
+    q, k, v = parts(x, kernels, biases, n)
+    context = (softmax(q @ k.swapaxes(1, 2) / q.shape[-1] ** 0.5) @ v).sum(axis=0)
+    return context @ kernels["output"] + biases["output"] if projected else context
+
+
+def small_logits_only(x, kernels, biases, n, mask):
+    q, k, v = parts(x, kernels, biases, n)
+    context = softmax(q @ k.swapaxes(1, 2) / q.shape[-1] ** 0.5 - 1e9 * (1 - mask)) @ v
+    return context.swapaxes(0, 1).reshape(len(x), -1) @ kernels["output"] + biases["output"]
+
+
+def multi_head_loop(x, kernels, biases, n, mask):
+    """Head by head; each adds its own part of the output projection."""
+    size, output = len(kernels["output"]) // n, np.tile(biases["output"], (len(x), 1))
+    for head in range(n):
+        part = slice(head * size, (head + 1) * size)
+        q, k, v = (x @ kernels[name][:, part] + biases[name][part] for name in ("query", "key", "value"))
+        for t in range(len(x)):
+            row = masked_loop(list(q[t] @ k.T / math.sqrt(size)), list(mask))
+            output[t] += sum(w * value for w, value in zip(row, v, strict=True)) @ kernels["output"][part]
+    return output
+
+
+def multi_head_tensors(x, kernels, biases, n, mask):
+    x, mask = tensor(x), tensor(mask)
+    q, k, v = (ops.matmul(x, tensor(kernels[name])) + tensor(biases[name]) for name in ("query", "key", "value"))
+    q, k, v = (ops.reshape(y, (len(x), n, -1)) for y in (q, k, v))
+    logits = ops.einsum("tnh,snh->nts", q, k) / q.shape[-1] ** 0.5 - 1e9 * (1 - mask)
+    joined = ops.reshape(ops.einsum("nts,snh->tnh", ops.softmax(logits), v), (len(x), -1))
+    return ops.matmul(joined, tensor(kernels["output"])) + tensor(biases["output"])
+
+
 def tensor(x):
     return ops.array(x, dtype="float32")
 
@@ -117,6 +178,27 @@ WRONG = {
         (lambda q, k, v: softmax(q @ k.T / 5**0.5) @ v, "need not be five"),
         (one_max, "of each row"),
     ],
+    "attention.multi_head": [
+        (lambda *a: multi_head(*a, cut=True), "mixes the tokens"),
+        (lambda *a: multi_head(*a, uncut=True), "wrong order"),
+        (lambda *a: multi_head(*a, root=a[0].shape[-1]), "sqrt(D)"),
+        (lambda *a: multi_head(*a, root=1), "1/sqrt(H)"),
+        (lambda *a: multi_head(*a, root=a[3]), "number of heads"),
+        (lambda *a: multi_head(*a, projected=False), "output projection is missing"),
+        (lambda *a: multi_head(*a, biased=False), "all four biases"),
+        (lambda *a: multi_head(*a) - a[2]["output"], "bias of the output projection"),
+        (lambda *a: multi_head(*a[:4], 1 - a[4]), "inverted"),
+        (lambda *a: multi_head(*a, reach=0), "mask has no effect"),
+        (mask_on_queries, "to a query"),
+        (lambda *a: multi_head(*a) * a[4][:, None], "hide keys only"),
+        (mask_after, "after the softmax"),
+        (added_heads, "side by side"),
+        (lambda *a: added_heads(*a, projected=True), "not added up"),
+        (lambda *a: multi_head(*a, reach=10), "expected"),
+        (small_logits_only, "largest visible logit"),
+        (lambda *a: np.abs(multi_head(*a)), "expected"),
+        (lambda *a: a[0], "expected"),
+    ],
 }
 
 RIGHT = {
@@ -144,5 +226,10 @@ RIGHT = {
         attend_loop,
         lambda q, k, v: softmax(q @ k.T / q.shape[1] ** 0.5) @ v,  # as in the hint
         lambda q, k, v: ops.matmul(ops.softmax(ops.matmul(tensor(q), tensor(k.T)) / q.shape[1] ** 0.5), tensor(v)),
+    ],
+    "attention.multi_head": [
+        multi_head_loop,
+        multi_head,
+        multi_head_tensors,
     ],
 }

@@ -1,7 +1,7 @@
-"""The exercises, one file per chapter. `evaluation` is part of `pooling` and `classification`, `masked_lm_bias` of
-`masked_lm`.
+"""The exercises, one file per chapter, and the projects in `projects/`.
 
-A file imports nothing of the course but `bertedu.course.exercise` and its own second part.
+A chapter may have a second file: `multi_head` of `attention`, `evaluation` of `pooling` and `classification`,
+`masked_lm_bias` of `masked_lm`. A file imports nothing of the course but `bertedu.course.exercise` and its second file.
 """
 
 from bertedu.course.exercise import Exercise
@@ -21,6 +21,9 @@ from bertedu.course.exercises import (
     transformer,
     visualize_attention,
 )
+from bertedu.course.exercises.projects import PROJECTS
+
+__all__ = ["CHAPTERS", "EXERCISES", "OLD_NAMES", "PROJECTS"]
 
 CHAPTERS = (
     start_here,

@@ -3,6 +3,7 @@
 import numpy as np
 
 from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers
+from bertedu.course.exercises.multi_head import MULTI_HEAD
 
 
 def _random(seed, *shape):
@@ -309,4 +310,5 @@ EXERCISES = {
             FAR,
         ),
     ),
+    "multi_head": MULTI_HEAD,
 }
