@@ -3,6 +3,7 @@
 import math
 import statistics
 
+import ml_dtypes
 import numpy as np
 from keras import ops
 
@@ -74,6 +75,31 @@ def t_in_tensors(first, second):
     return (ops.mean(a) - ops.mean(b)) / ops.sqrt(sum(variances))
 
 
+def rounded(x, bits=8, to_whole=round):
+    fraction, exponent = math.frexp(x)
+    return to_whole(fraction * 2**bits) * 2.0 ** (exponent - bits)
+
+
+def rounded_in_loops(x):
+    scale = 1.0
+    while abs(x) >= 256:
+        x, scale = x / 2, scale * 2
+    while 0 < abs(x) < 128:
+        x, scale = x * 2, scale / 2
+    return round(x) * scale
+
+
+def rounded_in_numpy(x):
+    fraction, exponent = np.frexp(x)
+    return np.rint(fraction * 256) * np.exp2(exponent - 8.0)
+
+
+def rounded_by_bits(x):
+    bits = int(np.float32(x).view(np.uint32))
+    bits += 0x7FFF + (bits >> 16 & 1)
+    return np.uint32(bits & 0xFFFF0000).view(np.float32)
+
+
 # Answers in other ways than the solution's, which `check` must accept.
 RIGHT = {
     "fine_tuning.rate_at": [
@@ -103,6 +129,13 @@ RIGHT = {
             (statistics.mean(a) - statistics.mean(b)) / sum(statistics.variance(x) / len(x) for x in (a, b)) ** 0.5
         ),
         t_in_tensors,
+    ],
+    "fine_tuning.round_to_bfloat16": [
+        rounded_in_loops,
+        rounded_in_numpy,
+        rounded_by_bits,
+        ml_dtypes.bfloat16,
+        lambda x: ops.cast(x, "bfloat16"),
     ],
 }
 
@@ -180,5 +213,22 @@ WRONG = {
         (lambda a, b: np.mean(a) - np.mean(b) / ((np.mean(a) - np.mean(b)) / welch_t(a, b)), "parentheses"),
         (lambda a, b: welch_t(a[:3], b), "welch_t([0.91, 0.88, 0.93, 0.9,"),
         (lambda a, b: (np.mean(a) - np.mean(b)) / ((np.var(a, ddof=1) + np.var(b, ddof=1)) / len(a)) ** 0.5, "got"),
+    ],
+    "fine_tuning.round_to_bfloat16": [
+        (lambda x: x, "number itself"),
+        (lambda x: rounded(x, to_whole=int), "cuts off"),
+        (lambda x: rounded(x, to_whole=math.floor), "rounds down"),
+        (lambda x: rounded(x, to_whole=math.ceil), "rounds up"),
+        (lambda x: rounded(x, to_whole=lambda n: math.floor(n + 0.5)), "ties"),
+        (lambda x: rounded(x, to_whole=lambda n: math.copysign(math.floor(abs(n) + 0.5), n)), "ties"),
+        (lambda x: rounded(x, 7), "for free"),
+        (lambda x: rounded(x, 9), "9 significant bits"),
+        (np.float16, "float16"),
+        (lambda x: round(x * 128) / 128, "steps double"),
+        (lambda x: round(math.frexp(x)[0] * 256), "Scale it back"),
+        (lambda x: rounded(x) * 256, "256 times"),
+        (lambda x: abs(rounded(x)), "sign"),
+        (lambda x: rounded(max(min(x, 65504), -65504)), "round_to_bfloat16(99999.5)"),
+        (lambda x: [x], "expected one number"),
     ],
 }

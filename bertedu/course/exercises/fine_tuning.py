@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers
+from bertedu.course.exercises.mixed_precision import ROUND_TO_BFLOAT16
 
 PLANNED = (  # lengths of texts, and the batch size
     ((19, 8, 23, 11, 8, 30, 14, 9, 21, 12, 17), 3),
@@ -344,4 +345,5 @@ EXERCISES = {
             ([0.91, 0.88, 0.93, 0.9, 0.92, 0.89, 0.95], [0.83, 0.87]),
         ),
     ),
+    "round_to_bfloat16": ROUND_TO_BFLOAT16,
 }
