@@ -287,6 +287,7 @@ class Bert:
             raise ValueError(f"text: expected at least one {self.tokenizer.mask_token}, got {text!r}.")
         sequence = self._outputs(encoded)["sequence_output"]  # [1, T, D]
         logits = self.masked_lm.masked_lm(sequence, np.array([positions], "int32"))  # [1, M, V]
+        logits = keras.ops.cast(logits, "float32")  # a softmax over V tokens in half precision is off by percents
         probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits, axis=-1))[0]  # [M, V]
         probabilities = probabilities[:, : self.tokenizer.vocab_size]  # a padded word embedding table has more rows
         best = np.argsort(-probabilities, axis=-1)[:, :top_k]  # [M, top_k]
