@@ -174,6 +174,7 @@ BROKEN = [
     (WithoutTheBatchMean, "padding is invisible", "difference of 0"),
     (WithoutAGradient, "training reaches all weights", "feedforward/extra"),
 ]
+SLOW = ("a saved file gives equal outputs", "training reaches all weights")  # seconds each; tested only where they fail
 for _cls, _, _ in BROKEN:
     if _cls is not Unregistered:
         be.register("broken")(_cls)
@@ -186,6 +187,8 @@ def test_a_broken_part_fails_in_its_property_alone(cls, name, reason):
         role, own = testing.FEEDFORWARD, testing.FEEDFORWARD_PROPERTIES
     failures = []
     for key, test in (own | testing.PROPERTIES).items():
+        if key in SLOW and key != name:
+            continue
         try:
             testing._check(testing._Part(cls, role, {}), {key: test})
         except AssertionError as error:
