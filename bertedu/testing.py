@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import tempfile
+import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from bertedu.tokenizer import BertTokenizer
 
 B, T, S, N, H, D, F = 2, 4, 5, 3, 2, 7, 11  # different sizes, so that exchanged axes are noticed
 ATTENTION, FEEDFORWARD = "attention_cls", "feedforward_cls"
+BOLD = r"\x1b\[\d*m"  # codes in Keras' messages
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmno"]
 IDS = np.array([[2, 5, 6, 7, 8, 3], [2, 9, 10, 3, 0, 0], [2, 11, 5, 12, 3, 0]], "int32")  # [3, 6], padded with 0
 
@@ -104,7 +107,7 @@ def _check(part: _Part, properties: Mapping[str, Callable[[_Part], None]]) -> li
         except AssertionError as error:
             raise AssertionError(f"{part.cls.__name__}: {name}: {error}") from None
         except Exception as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            reason = textwrap.shorten(f"{type(error).__name__}: {re.sub(BOLD, '', str(error))}", 300)
             raise AssertionError(f"{part.cls.__name__}: {name}: expected no error, got {reason}") from error
     return list(properties)
 
@@ -138,9 +141,6 @@ def _require_close(a: np.ndarray, b: np.ndarray, expected: str, tolerance: float
     _require(a.shape == b.shape, expected, f"shapes {list(a.shape)} and {list(b.shape)}", advice)
     difference = float(np.abs(a - b).max())
     _require(difference <= tolerance, expected, f"a difference of {difference:.2g}", advice)  # NaN does not hold either
-
-
-# -- attention ---------------------------------------------------------------------------------------------------------
 
 
 def _shapes(part: _Part) -> None:
@@ -207,9 +207,6 @@ def _positions(part: _Part) -> None:
         _require(difference <= 1e-5, expected, f"a difference of {difference:.2g}", advice)
 
 
-# -- feed-forward ------------------------------------------------------------------------------------------------------
-
-
 def _each_position(part: _Part) -> None:
     layer, x = part.layer(), _tokens()
     output = _to_numpy(layer(x))
@@ -217,9 +214,6 @@ def _each_position(part: _Part) -> None:
     for t in range(T):
         alone = _to_numpy(layer(x[:, t : t + 1]))[:, 0]
         _require_close(alone, output[:, t], "the same output for a token without its neighbors")
-
-
-# -- both --------------------------------------------------------------------------------------------------------------
 
 
 def _configuration(part: _Part) -> None:
