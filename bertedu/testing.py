@@ -1,6 +1,7 @@
 """Property tests for your own attention and feed-forward classes, as scikit-learn's `check_estimator` for estimators.
 
-They run small random examples on any Keras backend, in seconds. Chapter: notebooks/13_talking_heads.ipynb.
+They run small random examples on any Keras backend, in seconds; on JAX, which compiles them, in half a minute.
+Chapter: notebooks/13_talking_heads.ipynb.
 """
 
 from __future__ import annotations
