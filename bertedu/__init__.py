@@ -90,12 +90,13 @@ __all__ = [
     "plots",
     "analysis",
     "bertviz",
+    "testing",
     "course",
     "exercise",
 ]
 
-# Imported at first use: they need matplotlib and IPython, which training on a server does not.
-LAZY_MODULES = {name: name for name in ("plots", "views", "analysis", "bertviz", "course")}
+# Imported at first use: most need matplotlib and IPython, which training on a server does not.
+LAZY_MODULES = {name: name for name in ("plots", "views", "analysis", "bertviz", "testing", "course")}
 LAZY_MODULES["exercise"] = "course"  # its name in version 0.1
 LAZY_FUNCTIONS = {
     "head_view": "views",

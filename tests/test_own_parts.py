@@ -1,4 +1,4 @@
-"""Parts of one's own: the example of CONTRIBUTING.md, run as it stands there, and what every part has to do."""
+"""Parts of one's own: the example of CONTRIBUTING.md, run as it stands there, and the property tests for every part."""
 
 import re
 from pathlib import Path
@@ -6,9 +6,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from keras import ops
 from small_world import SENTENCE, VOCABULARY
 
 import bertedu as be
+from bertedu import testing
 from bertedu.pooling import EmbedSettings
 
 TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -19,14 +21,9 @@ exec("\n".join(re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL)), EXAMPLE)
 ATTENTIONS = [be.MultiHeadAttention, be.TalkingHeadsAttention, EXAMPLE["SharpAttention"]]
 FEEDFORWARDS = [be.Feedforward, be.GatedFeedforward, EXAMPLE["ScaledFeedforward"]]
 POOLINGS = ["cls", "mean", "max", "mine>first_and_last", EXAMPLE["first_and_last"]]
-PARTS = [
-    *({"attention_cls": cls} for cls in ATTENTIONS),
-    *({"feedforward_cls": cls} for cls in FEEDFORWARDS),
-]
 TOKENIZER = be.BertTokenizer(VOCABULARY)
 PREPROCESSOR = be.BertPreprocessor(TOKENIZER, seq_length=12)
 TEXTS = [SENTENCE, "it was warm", "the unwanted cat"]
-each_part = pytest.mark.parametrize("part", PARTS, ids=lambda part: next(iter(part.values())).__name__)
 each_pooling = pytest.mark.parametrize("pooling", POOLINGS, ids=lambda pooling: getattr(pooling, "__name__", pooling))
 
 
@@ -46,20 +43,20 @@ def test_the_example_makes_an_encoder_of_its_parts():
     assert pooled(EXAMPLE["encoder"](PREPROCESSOR(TEXTS))).shape == (3, 22)
 
 
-@each_part
-def test_a_part_survives_a_configuration_with_equal_outputs(part):
-    model = encoder(**part)
-    again = be.BertEncoder.from_config(model.get_config())
-    again.set_weights(model.get_weights())
-    np.testing.assert_array_equal(pooled(again(PREPROCESSOR(TEXTS))), pooled(model(PREPROCESSOR(TEXTS))))
+@pytest.mark.parametrize("cls", ATTENTIONS)
+def test_an_attention_has_all_properties(cls):
+    assert set(testing.check_attention(cls)) == set(testing.ATTENTION_PROPERTIES | testing.PROPERTIES)
 
 
-@pytest.mark.parametrize("format, name", [("bertedu", "model"), ("keras", "model.keras")])
-@each_part
-def test_a_part_survives_a_file_with_equal_outputs(part, format, name, tmp_path):
-    bert = be.Bert(TOKENIZER, encoder(**part))
-    be.save_checkpoint(bert, tmp_path / name, format)
-    np.testing.assert_allclose(be.load(tmp_path / name).embed(TEXTS), bert.embed(TEXTS), atol=1e-6)
+def test_options_are_those_of_a_single_layer():
+    assert "a configuration holds everything" in testing.check_attention(EXAMPLE["SharpAttention"], temperature=0.3)
+    with pytest.raises(AssertionError, match="^SharpAttention: shapes of the outputs: .*'sharpness'"):
+        testing.check_attention(EXAMPLE["SharpAttention"], sharpness=2)
+
+
+@pytest.mark.parametrize("cls", FEEDFORWARDS)
+def test_a_feedforward_has_all_properties(cls):
+    assert set(testing.check_feedforward(cls)) == set(testing.FEEDFORWARD_PROPERTIES | testing.PROPERTIES)
 
 
 def test_a_class_that_is_not_registered_is_refused_by_name(tmp_path, monkeypatch):
@@ -69,30 +66,164 @@ def test_a_class_that_is_not_registered_is_refused_by_name(tmp_path, monkeypatch
         be.load(tmp_path / "model")
 
 
-@each_part
-def test_padding_is_invisible_to_a_part(part):
-    model = encoder(**part)
-    short = be.BertPreprocessor(TOKENIZER, seq_length=5)("it was warm")
-    np.testing.assert_allclose(pooled(model(PREPROCESSOR("it was warm"))), pooled(model(short)), atol=1e-5)
+ATTENTION, FEEDFORWARD = be.MultiHeadAttention, be.Feedforward
 
 
-@each_part
-def test_a_part_takes_a_dtype_policy(part):
-    exact, half = encoder(**part), encoder(**part, dtype="mixed_bfloat16")
-    half.set_weights(exact.get_weights())
-    np.testing.assert_allclose(pooled(half(PREPROCESSOR(TEXTS))), pooled(exact(PREPROCESSOR(TEXTS))), atol=0.1)
+class Changed(ATTENTION):
+    """Attention with changed arguments or outputs of `call`, whose arguments Keras has to see one by one."""
+
+    def call(
+        self,
+        query,
+        value=None,
+        key=None,
+        attention_mask=None,
+        head_mask=None,
+        return_attention_scores=False,
+        return_qkv=False,
+        training=None,
+    ):
+        options = {
+            "attention_mask": attention_mask,
+            "head_mask": head_mask,
+            "training": training,
+            "return_qkv": return_qkv,
+        }
+        options |= {"return_attention_scores": return_attention_scores}
+        return self.outputs(super().call(query, value, key, **self.arguments(options)))
+
+    def arguments(self, options):
+        return options
+
+    def outputs(self, outputs):
+        return outputs
 
 
-@each_part
-def test_a_part_learns(part):
-    keras.utils.set_random_seed(0)
-    model = be.BertClassifier(encoder(**part, output_dropout=0.0, attention_dropout=0.0), 2, dropout_rate=0.0)
-    before = [np.array(w) for layer in model.network.transformer_layers for w in layer.trainable_weights]
-    model.compile(keras.optimizers.Adam(1e-2), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    history = model.fit(PREPROCESSOR(TEXTS), np.array([0, 1, 1]), epochs=15, verbose=0).history["loss"]
-    after = [np.array(w) for layer in model.network.transformer_layers for w in layer.trainable_weights]
-    assert min(history) < 0.7 * history[0]
-    assert sum(np.any(a != b) for a, b in zip(before, after, strict=True)) > 0.8 * len(before)
+class HeadsInARow(Changed):
+    def outputs(self, outputs):
+        if isinstance(outputs, tuple) and isinstance(outputs[-1], tuple):  # queries, keys, values
+            return (*outputs[:-1], tuple(map(self.concatenate_heads, outputs[-1])))
+        return outputs
+
+
+class AlwaysDropout(Changed):
+    def arguments(self, options):
+        return options | {"training": True}
+
+
+class MaskOfTheFirstQuery(ATTENTION):
+    def scores(self, q, k, attention_mask=None):
+        first = attention_mask if attention_mask is None or attention_mask.ndim == 2 else attention_mask[:, :1]
+        return super().scores(q, k, first)
+
+
+class EveryHead(Changed):
+    def arguments(self, options):
+        return options | {"head_mask": None}
+
+
+class Undeclared(ATTENTION):
+    def logits(self, q, k):
+        return super().logits(q, k) + ops.cast(ops.arange(ops.shape(k)[2]), q.dtype) / 10
+
+
+class DeclaredInVain(ATTENTION):
+    uses_positions = True
+
+
+class Forgetful(ATTENTION):
+    def __init__(self, *args, temperature=2.0, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.factor = 1 / temperature
+
+
+class ChangedByItsConfiguration(ATTENTION):
+    def __init__(self, *args, temperature=2.0, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.temperature = 1 / temperature
+
+    def logits(self, q, k):
+        return super().logits(q, k) * self.temperature
+
+
+class AlwaysFloat32(Changed):
+    def outputs(self, outputs):
+        return keras.tree.map_structure(lambda x: ops.cast(x, "float32"), outputs)
+
+
+class ByLength(ATTENTION):
+    def logits(self, q, k):
+        return super().logits(q, k) * ops.cast(ops.shape(k)[2], q.dtype) / 5
+
+
+class Unregistered(ATTENTION):
+    pass
+
+
+class ConstantQueries(ATTENTION):
+    def logits(self, q, k):
+        return super().logits(ops.stop_gradient(q), k)
+
+
+class PreviousToken(FEEDFORWARD):
+    def call(self, inputs):
+        previous = ops.concatenate([ops.zeros_like(inputs[:, :1]), inputs[:, :-1]], axis=1)
+        return super().call(inputs) + previous
+
+
+class WithoutTheBatchMean(FEEDFORWARD):
+    def call(self, inputs):
+        return super().call(inputs - ops.mean(inputs, axis=0, keepdims=True))
+
+
+class WithoutAGradient(FEEDFORWARD):
+    def call(self, inputs):
+        return super().call(inputs) + 0 * self.extra
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.extra = self.add_weight(shape=input_shape[-1:], name="extra")
+
+
+BROKEN = [
+    (HeadsInARow, "shapes of the outputs", r"\[2, 4, 6\]"),
+    (AlwaysDropout, "extra outputs change nothing", "difference of"),
+    (MaskOfTheFirstQuery, "masked keys have weight 0", r"mask \[B, T, S\], got 0\."),
+    (EveryHead, "a head mask removes heads", "difference of"),
+    (Undeclared, "positions matter only if declared", "Declare uses_positions = True"),
+    (DeclaredInVain, "positions matter only if declared", "Remove uses_positions"),
+    (Forgetful, "a configuration holds everything", "temperature"),
+    (ChangedByItsConfiguration, "a configuration holds everything", "difference of"),
+    (AlwaysFloat32, "precision follows the dtype policy", "got float32"),
+    (ByLength, "padding is invisible", "difference of"),
+    (Unregistered, "a saved file gives equal outputs", "registered"),
+    (ConstantQueries, "training reaches all weights", "query/kernel"),
+    (PreviousToken, "each position on its own", "difference of"),
+    (WithoutTheBatchMean, "padding is invisible", "difference of"),
+    (WithoutAGradient, "training reaches all weights", "feedforward/extra"),
+]
+SLOW = ("a saved file gives equal outputs", "training reaches all weights")  # seconds each; tested only where they fail
+for _cls, _, _ in BROKEN:
+    if _cls is not Unregistered:
+        be.register("broken")(_cls)
+
+
+@pytest.mark.parametrize(("cls", "name", "reason"), BROKEN)
+def test_a_broken_part_fails_in_its_property_alone(cls, name, reason):
+    role, own = testing.ATTENTION, testing.ATTENTION_PROPERTIES
+    if issubclass(cls, FEEDFORWARD):
+        role, own = testing.FEEDFORWARD, testing.FEEDFORWARD_PROPERTIES
+    failures = []
+    for key, test in (own | testing.PROPERTIES).items():
+        if key in SLOW and key != name:
+            continue
+        try:
+            testing._check(testing._Part(cls, role, {}), {key: test})
+        except AssertionError as error:
+            failures.append(str(error))
+    (message,) = failures
+    assert message.startswith(f"{cls.__name__}: {name}: expected ")
+    assert re.search(reason, message)
 
 
 @each_pooling

@@ -120,6 +120,7 @@ ALLOWED = {
     ("bertedu/bert.py", "renamed_attribute"): "the old name",
     ("bertedu/course/colab.py", "USES_HEAD"): "the old name",
     ("bertedu/checkpoints/common.py", "renamed_attribute"): "the old name",
+    ("bertedu/course/exercises/talking_heads.py", "slope"): "the paper's word for the factor of the distance",
     ("bertedu/fine_tuning/history.py", "surroundings"): "a key of history.json",
     ("bertedu/fine_tuning/model.py", "surroundings"): "a key of history.json",
     ("bertedu/plots/__init__.py", "Picture"): "the old name",

@@ -57,6 +57,25 @@ def talk_by_tensors(*arrays):
     return ops.einsum("nts,nm->mts", weights, post)
 
 
+def slopes(n):
+    return 2.0 ** (-8 * np.arange(1, n + 1) / n)[:, None, None]
+
+
+def distances(t, s):
+    return np.abs(np.arange(t)[:, None] - np.arange(s))
+
+
+def alibi_by_loops(n, t, s):
+    heads = [2 ** (-8 * (head + 1) / n) for head in range(n)]
+    return [[[-slope * abs(query - key) for key in range(s)] for query in range(t)] for slope in heads]
+
+
+def alibi_by_tensors(n, t, s):
+    exponents = ops.arange(1, n + 1, dtype="float32") * (-8 / n)
+    steps = ops.abs(ops.expand_dims(ops.arange(t, dtype="float32"), 1) - ops.arange(s, dtype="float32"))
+    return -ops.reshape(2.0**exponents, (-1, 1, 1)) * steps
+
+
 WRONG = {
     "talking_heads.inner_dim": [
         (3072, "1.5 times as large"),
@@ -124,6 +143,21 @@ WRONG = {
             "Subtract the largest logit of each row",
         ),
     ],
+    "talking_heads.alibi": [
+        (lambda n, t, s: slopes(n) * distances(t, s), "distant keys should lose"),
+        (lambda n, t, s: slopes(n) * (np.arange(t)[:, None] - np.arange(s)), "keys on the"),
+        (lambda n, t, s: slopes(n) * (np.arange(s) - np.arange(t)[:, None]), "absolute value"),
+        (lambda n, t, s: -(2 ** (8 / n)) * slopes(n) * distances(t, s), "count from 1"),
+        (lambda n, t, s: -slopes(n)[::-1] * distances(t, s), "reverse order"),
+        (lambda n, t, s: -(2.0 ** -np.arange(1, n + 1)[:, None, None]) * distances(t, s), "eight heads"),
+        (lambda n, t, s: -8 / n * np.arange(1, n + 1)[:, None, None] * distances(t, s), "only the exponent"),
+        (lambda n, t, s: -slopes(n) * distances(t, s) ** 2, "linear"),
+        (lambda n, t, s: -np.moveaxis(slopes(n) * distances(t, s), 0, -1), "They come first"),
+        (lambda n, t, s: -(slopes(n) * distances(t, s)).sum(axis=0), "matrix of its own"),
+        (lambda n, t, s: -np.tile(distances(t, s), (n, 1, 1)), "slopes are missing"),
+        (lambda n, t, s: -slopes(n) * distances(s, s), "expected shape [3, 2, 5]"),
+        (lambda n, t, s: -slopes(3) * distances(t, s), "alibi(1, 1, 1)"),
+    ],
 }
 
 RIGHT = {
@@ -152,5 +186,14 @@ RIGHT = {
         lambda x, pre, post: project(stable_softmax(project(x, pre)), post),
         lambda x, pre, post: np.tensordot(post.T, stable_softmax(np.tensordot(pre.T, x, 1)), 1),
         lambda x, pre, post: np.moveaxis(stable_softmax(np.moveaxis(x, 0, 2) @ pre, axis=1) @ post, 2, 0),
+    ],
+    "talking_heads.alibi": [
+        alibi_by_loops,
+        alibi_by_tensors,
+        lambda n, t, s: np.fromfunction(lambda i, q, k: -np.abs(q - k) / 256 ** ((i + 1) / n), (n, t, s)),
+        lambda n, t, s: np.multiply.outer(-slopes(n).ravel(), distances(t, s)),
+        lambda n, t, s: (
+            np.minimum(np.subtract.outer(range(t), range(s)), np.subtract.outer(range(s), range(t)).T) * slopes(n)
+        ),
     ],
 }

@@ -192,6 +192,35 @@ def check_talk(answer):
         ) from None
 
 
+def _alibi(num_heads, num_queries, num_keys, first=1):
+    slopes = 2.0 ** (-8 * np.arange(first, num_heads + first) / num_heads)  # [N]
+    return -slopes[:, None, None] * np.abs(np.arange(num_queries)[:, None] - np.arange(num_keys))  # [N, T, S]
+
+
+def check_alibi(answer):
+    expected = _alibi(N, T, S)
+    to_the_right = np.arange(S) - np.arange(T)[:, None]  # [T, S]
+    signs = np.sign(to_the_right)
+    distances, exponents = np.abs(to_the_right), np.arange(1, N + 1)[:, None, None]
+    typical = [
+        (-expected, "the sign is wrong: distant keys should lose, so subtract."),
+        (expected * signs, "the distances have a sign, so that keys on the left gain. Take the absolute value."),
+        (-expected * signs, "the distances have a sign, so that keys on the right gain. Take the absolute value."),
+        (_alibi(N, T, S, first=0), "the heads count from 1, not from 0: the first exponent is -8 / N."),
+        (expected[::-1], "the heads are in reverse order: the first one has the largest slope."),
+        (
+            -(2.0**-exponents) * distances,
+            "these are the slopes for eight heads. With N heads the exponents are -8 i / N.",
+        ),
+        (-8 * exponents / N * distances, "8 i / N is only the exponent. The slope is 2 to the power of -8 i / N."),
+        (expected * distances, "the distance is squared. The L in ALiBi means linear."),
+        (np.moveaxis(expected, 0, -1), "the heads are the last axis. They come first: [N, T, S]."),
+        (expected.sum(axis=0), "the heads are added up. Each head has a matrix of its own: [N, T, S]."),
+        (np.broadcast_to(-distances, expected.shape), "the slopes are missing."),
+    ]
+    compare(call(answer, N, T, S), expected, typical)
+
+
 EXERCISES = {
     "inner_dim": Exercise(
         task="How many neurons does a gated block have, if it is as large as a plain one with 3072?",
@@ -288,6 +317,25 @@ EXERCISES = {
             "    powers = np.exp(projected - projected.max(axis=-1, keepdims=True))  # [N, T, S]\n"
             "    weights = powers / powers.sum(axis=-1, keepdims=True)  # [N, T, S]\n"
             '    return np.einsum("nts,nm->mts", weights, post_softmax)  # [N, T, S]'
+        ),
+    ),
+    "alibi": Exercise(
+        task="Compute the biases that ALiBi adds to the logits, [N, T, S].",
+        blank="def alibi(num_heads, num_queries, num_keys):\n    return ...",
+        answer="alibi",
+        check=check_alibi,
+        cases=((1, 1, 1), (1, 3, 2), (4, 1, 6), (8, 5, 5), (12, 3, 200)),
+        correct="no weights, no training, and it works for any number of keys.",
+        hints=(
+            "A column np.arange(num_queries)[:, None] minus a row np.arange(num_keys) makes [T, S].",
+            "The slopes are 2.0 ** (-8 * i / num_heads) for i from 1 to num_heads. Give them two more axes.",
+        ),
+        solution=(
+            "import numpy as np\n\n"
+            "def alibi(num_heads, num_queries, num_keys):\n"
+            "    slopes = 2.0 ** (-8 * np.arange(1, num_heads + 1) / num_heads)  # [N]\n"
+            "    distances = np.abs(np.arange(num_queries)[:, None] - np.arange(num_keys))  # [T, S]\n"
+            "    return -slopes[:, None, None] * distances  # [N, T, S]"
         ),
     ),
 }
