@@ -7,7 +7,7 @@ import numpy as np
 
 from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers
 
-# Three queries and five texts; the right texts are in the ranks 3, 1 and 2.
+# Three queries and five texts; the right texts have the ranks 3, 1 and 2.
 SIMILARITIES = np.array([[0.5, 0.9, -0.7, 0.1, -0.8], [-0.2, 0.3, 0.4, 0.8, -0.6], [0.6, -0.1, 0.2, 0.1, -0.5]])
 RIGHT = np.array([3, 3, 2])
 GRADES = [0, 3, 1, 0, 2, 3, 0]  # of the texts that a search returned, in its order
@@ -95,7 +95,7 @@ def check_f1(answer):
     compare(call(answer, [list(row) for row in MATRIX], 0), expected, typical)
     got = numbers(call(answer, [[5, 0], [3, 0]], 1))
     if got.shape == (3,) and (np.isnan(got).any() or got[0] == 1):
-        raise WrongAnswer("class 1 is never predicted here, so its precision is 0 / 0. The task says: 0.")
+        raise WrongAnswer("for [[5, 0], [3, 0]] and class 1, precision is 0 / 0, and so is F1. The task says: 0.")
     compare(got, [0, 0, 0])
 
 
@@ -200,7 +200,7 @@ CLASSIFICATION = {
         check=check_f1,
         correct="the same diagonal cell, divided by its column and by its row.",
         hints=(
-            "Hits are at [k][k]. The column k has all texts that were predicted as k, the row k all that are k.",
+            "Hits are at [k][k]. Column k holds all texts that were predicted as k, row k all that are k.",
             "F1 is 2 p r / (p + r). Test each divisor before you divide: `a / b if b else 0.0`.",
         ),
         solution=(
