@@ -3,6 +3,7 @@
 from bertedu.course.exercise import Exercise
 from bertedu.course.exercises import (
     attention,
+    bert_to_today,
     checkpoints,
     classification,
     embeddings,
@@ -33,6 +34,7 @@ CHAPTERS = (
     checkpoints,
     visualize_attention,
     talking_heads,
+    bert_to_today,
 )
 
 EXERCISES: dict[str, Exercise] = {
