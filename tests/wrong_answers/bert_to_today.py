@@ -103,7 +103,7 @@ WRONG = {
         (lambda n, reach: [[0 < abs(t - s) <= reach for s in range(n)] for t in range(n)], "attend to itself"),
         (lambda n, reach: [[abs(t - s) <= 2 for s in range(n)] for t in range(n)], "local_mask("),
     ],
-    "bert_to_today.rotate": [
+    "bert_to_today.rotate_vector": [
         (lambda v, p, f: rotated(v, -p * np.array(f)), "other way"),
         (rotate_halves, "pairs are neighbors"),
         (lambda v, p, f: rotated(v, np.array(f)), "times the position"),
@@ -112,7 +112,7 @@ WRONG = {
         (lambda v, p, f: rotated(v, p + np.array(f)), "don't add"),
         (lambda v, p, f: rotated(v, np.radians(p * np.array(f))), "radians already"),
         (lambda v, p, f: v, "nothing is rotated"),
-        (lambda v, p, f: rotated(v, abs(p) * np.array(f)), "rotate("),
+        (lambda v, p, f: rotated(v, abs(p) * np.array(f)), "rotate_vector("),
     ],
     "bert_to_today.distillation_loss": [
         (lambda t, s, T: divergence(np.divide(t, T), np.divide(s, T)), "squared is missing"),
@@ -157,7 +157,7 @@ RIGHT = {
         lambda n, reach: np.tril(np.triu(np.ones((n, n)), -reach), reach),
         lambda n, reach: ops.abs(ops.arange(n)[:, None] - ops.arange(n)) <= reach,
     ],
-    "bert_to_today.rotate": [
+    "bert_to_today.rotate_vector": [
         rotate_by_complex_numbers,
         rotate_by_tensors,
         lambda v, p, f: rotated(v, p * np.array(f)),

@@ -55,7 +55,7 @@ def _rotate(vector, angles, halves=False):
     return np.concatenate(parts) if halves else np.stack(parts, axis=1).reshape(-1)
 
 
-def check_rotate(answer):
+def check_rotate_vector(answer):
     angles = POSITION * np.array(FREQUENCIES)
     typical = [
         (_rotate(VECTOR, -angles), "it turns the other way: the signs of the two sines are swapped."),
@@ -179,11 +179,11 @@ EXERCISES = {
             "    return [[int(abs(t - s) <= reach) for s in range(length)] for t in range(length)]"
         ),
     ),
-    "rotate": Exercise(
+    "rotate_vector": Exercise(
         task="Rotate each pair of neighboring elements by the position times the pair's frequency.",
-        blank="def rotate(vector, position, frequencies):\n    return ...",
-        answer="rotate",
-        check=check_rotate,
+        blank="def rotate_vector(vector, position, frequencies):\n    return ...",
+        answer="rotate_vector",
+        check=check_rotate_vector,
         cases=(
             ([0.0, 0.0], 3, [1.0]),
             ([1.0, -2.0], 0, [0.5]),
@@ -198,7 +198,7 @@ EXERCISES = {
         ),
         solution=(
             "import math\n\n"
-            "def rotate(vector, position, frequencies):\n"
+            "def rotate_vector(vector, position, frequencies):\n"
             "    rotated = []\n"
             "    for i, frequency in enumerate(frequencies):\n"
             "        x, y = vector[2 * i], vector[2 * i + 1]\n"
