@@ -91,7 +91,7 @@ WRONG = {
         (lambda real: [real] * len(real), "encoder's mask"),
         (lambda real: 1 - np.tril(np.ones((len(real), len(real)))) * real, "swapped"),
         (lambda real: np.where(np.tril(np.tile(real, (len(real), 1))), 0, -1e9), "add to the logits"),
-        (lambda real: np.tril(np.ones((5, 5))) * real, "broadcast"),
+        (lambda real: np.tril(np.ones((5, 5))) * (real * 5)[:5], "causal_mask("),
     ],
     "bert_to_today.local_mask": [
         (lambda n, reach: [[abs(t - s) < reach for s in range(n)] for t in range(n)], "exactly that distance"),
@@ -101,7 +101,7 @@ WRONG = {
         (lambda n, reach: [[t - s <= reach for s in range(n)] for t in range(n)], "expected 0"),
         (lambda n, reach: [[abs(t - s) for s in range(n)] for t in range(n)], "are the distances"),
         (lambda n, reach: [[0 < abs(t - s) <= reach for s in range(n)] for t in range(n)], "attend to itself"),
-        (lambda n, reach: [[abs(t - s) <= 2 for s in range(n)] for t in range(n)], "local_mask("),
+        (lambda n, reach: [[abs(t - s) <= 4 for s in range(n)] for t in range(n)], "local_mask("),
     ],
     "bert_to_today.rotate_vector": [
         (lambda v, p, f: rotated(v, -p * np.array(f)), "other way"),

@@ -5,7 +5,7 @@ import numpy as np
 from bertedu.course.exercise import Exercise, WrongAnswer, call, compare
 
 REAL = [1, 1, 0, 1, 1]  # a gap, so that the two masks can be told apart
-VECTOR, POSITION, FREQUENCIES = [1.0, 2.0, -3.0, 0.5, 4.0, -1.5], 3, [1.0, 0.25, 0.05]
+VECTOR, POSITION, FREQUENCIES = [1.0, 2.0, -3.0, 0.5, 4.0, -1.5], 3, [0.8, 0.25, 0.05]
 TEACHER, STUDENT, TEMPERATURE = [3.0, 1.0, -2.0, 0.5], [0.5, 2.0, -1.0, 0.0], 2.0
 SIMILARITIES = [[0.9, 0.1, -0.2, 0.4, 0.8], [0.3, 0.7, 0.2, 0.6, 0.1], [0.0, 0.5, 0.6, 0.2, 0.3]]  # 2 hard negatives
 
@@ -21,7 +21,7 @@ def check_causal_mask(answer):
         (past, "padding is still visible. A key must also be real."),
         ((past - np.eye(5)) * real, "a token may attend to itself, so compare with <=."),
         (past * real[:, None], "the rows of padding are hidden. Hide its columns: padding is never a key."),
-        (past * real * real[:, None], "a padded query may attend, too; nobody uses its output. Hide only keys."),
+        (past * real * real[:, None], "a padded query may attend, too; its output isn't used. Hide only keys."),
         (np.tile(real, (5, 1)), "that is an encoder's mask. A decoder also hides what comes later."),
         (1 - past * real, "0 and 1 are swapped: 1 means visible."),
         (past * real * 1e9, "1 means visible, 0 hidden."),
@@ -31,21 +31,21 @@ def check_causal_mask(answer):
 
 
 def check_local_mask(answer):
-    distance = np.abs(np.subtract.outer(np.arange(7), np.arange(7)))
-    past = np.tril(np.ones((7, 7)))
-    expected = distance <= 2
+    distance = np.abs(np.subtract.outer(np.arange(9), np.arange(9)))
+    past = np.tril(np.ones((9, 9)))
+    expected = distance <= 4
     typical = [
-        (distance < 2, "a token at exactly that distance is still visible, so compare with <=."),
-        (distance <= 1, "`reach` counts to each side. (ModernBERT's 128 counts both.)"),
-        (distance <= 4, "`reach` already counts to each side. Don't double it."),
+        (distance < 4, "a token at exactly that distance is still visible, so compare with <=."),
+        (distance <= 2, "`reach` counts to each side. (ModernBERT's 128 counts both.)"),
+        (distance <= 8, "`reach` already counts to each side. Don't double it."),
         (expected * past, "only the past is visible. An encoder's window reaches to both sides."),
         (expected * past.T, "only the future is visible. An encoder's window reaches to both sides."),
-        (distance > 2, "0 and 1 are swapped: 1 means visible."),
-        (distance == 2, "the nearer tokens are visible, too."),
+        (distance > 4, "0 and 1 are swapped: 1 means visible."),
+        (distance == 4, "the nearer tokens are visible, too."),
         (expected & (distance > 0), "a token may attend to itself."),
         (distance, "these are the distances. Compare them with `reach`."),
     ]
-    compare(call(answer, 7, 2), expected, typical)
+    compare(call(answer, 9, 4), expected, typical)
 
 
 def _rotate(vector, angles, halves=False):
@@ -248,6 +248,7 @@ EXERCISES = {
             (_normal(6, 4, 4).tolist(), 0.3),
             (_normal(7, 2, 6).tolist(), 2.0),
             ([[-1.0, 1.0, 0.5], [1.0, -1.0, 0.0]], 0.001),
+            ([[1.0, 0.5], [-0.9, -1.0]], 0.001),
         ),
         correct="InfoNCE, with hard negatives. On a model's cosines, it trains an embedding model.",
         hints=(
