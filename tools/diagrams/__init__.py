@@ -1,10 +1,9 @@
 """The course's diagrams: `DIAGRAMS`, name -> function that draws it, and `ALT`, name -> alt text."""
 
-from tools.diagrams import attention, inputs, layers, uses, views
+from tools.diagrams import attention, inputs, layers, today, uses, views
 
-DIAGRAMS = {
-    function.__name__: function for module in (inputs, attention, layers, uses, views) for function in module.DIAGRAMS
-}
+MODULES = (inputs, attention, layers, uses, views, today)
+DIAGRAMS = {function.__name__: function for module in MODULES for function in module.DIAGRAMS}
 """Name -> function without arguments that returns the `Drawing`."""
 
 ALT = {name: function().alt for name, function in DIAGRAMS.items()}

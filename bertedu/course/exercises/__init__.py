@@ -7,6 +7,7 @@ A chapter may have a second file: `multi_head` of `attention`, `evaluation` of `
 from bertedu.course.exercise import Exercise
 from bertedu.course.exercises import (
     attention,
+    bert_to_today,
     checkpoints,
     classification,
     embeddings,
@@ -40,6 +41,7 @@ CHAPTERS = (
     checkpoints,
     visualize_attention,
     talking_heads,
+    bert_to_today,
 )
 
 EXERCISES: dict[str, Exercise] = {
