@@ -25,8 +25,8 @@ def views():
         "views",
         812,
         "Four ways to plot one array",
-        "The attention weights are one array, L × N × T × T. The model view shows all of it, 6 layers of "
-        "12 heads, as thumbnails; the others show ever smaller parts: the head view one layer as lines between tokens, plots.head "
+        "The attention weights are one array, L × N × T × T. The model view shows all of it, 6 layers of 12 heads, as "
+        "thumbnails; the others show ever smaller parts: the head view one layer as lines between tokens, plots.head "
         "one head as a table of squares, and the neuron view one row of it, as the softmax of q k^T / √H.",
     )
     _model_view(d)
