@@ -1,6 +1,6 @@
-"""Property tests for your own attention and feed-forward classes, as scikit-learn's `check_estimator` for estimators.
+"""Property tests for your own attention and feed-forward classes, like scikit-learn's `check_estimator` for estimators.
 
-They run small random examples on any Keras backend, in seconds; on JAX, which compiles them, in half a minute.
+They run small random examples on any Keras backend. That takes seconds, or half a minute on JAX, which compiles them.
 Chapter: notebooks/13_talking_heads.ipynb.
 """
 
@@ -42,8 +42,8 @@ def check_attention(cls: type[keras.layers.Layer], **options: Any) -> list[str]:
 
     Args:
         cls: class with the constructor and the call of `MultiHeadAttention`, registered with `be.register`.
-        **options: arguments that the constructor adds, with other values than their defaults, for the tests of a single
-            layer. Those of an encoder use the defaults, because an encoder does.
+        **options: values, other than the defaults, for arguments that your constructor adds. They apply to the tests of
+            a single layer; those of an encoder use the defaults, because a `BertEncoder` passes no such arguments.
 
     Returns:
         list of strings, the properties that were tested, all of which hold.
@@ -141,7 +141,7 @@ def _require(condition: Any, expected: str, got: Any, advice: str = "") -> None:
 def _require_close(a: np.ndarray, b: np.ndarray, expected: str, tolerance: float = 1e-5, advice: str = "") -> None:
     _require(a.shape == b.shape, expected, f"shapes {list(a.shape)} and {list(b.shape)}", advice)
     difference = float(np.abs(a - b).max())
-    _require(difference <= tolerance, expected, f"a difference of {difference:.2g}", advice)  # NaN does not hold either
+    _require(difference <= tolerance, expected, f"a difference of {difference:.2g}", advice)  # False for NaN, too
 
 
 def _shapes(part: _Part) -> None:
@@ -152,7 +152,7 @@ def _shapes(part: _Part) -> None:
             keras.tree.map_structure(lambda output: list(output.shape), attention(query, value, **flags))
             for attention in (layer, reference)
         )
-        _require(got == expected, f"{expected} with {flags}", got)
+        _require(got == expected, f"shapes {expected} with {flags}", got)
 
 
 def _extra_outputs(part: _Part) -> None:
@@ -201,10 +201,10 @@ def _positions(part: _Part) -> None:
     layer, x, order = part.layer(), _tokens(), [2, 0, 3, 1]
     difference = np.abs(_to_numpy(layer(x[:, order])) - _to_numpy(layer(x))[:, order]).max()
     if getattr(part.cls, "uses_positions", False):
-        _require(difference > 1e-5, "outputs that depend on positions", "none", "Remove uses_positions = True.")
+        _require(difference > 1e-5, "outputs that depend on positions", "none that do", "Remove uses_positions = True.")
     else:
         advice = "Declare uses_positions = True if that is intended."
-        expected = "the same outputs in another order for tokens in another order"
+        expected = "reordered tokens to give the same outputs, reordered"
         _require(difference <= 1e-5, expected, f"a difference of {difference:.2g}", advice)
 
 
@@ -222,7 +222,7 @@ def _configuration(part: _Part) -> None:
     config = json.loads(json.dumps(layer.get_config()))
     missing = sorted(set(constructor_arguments(part.cls)) - set(config))
     advice = "Store each argument in the attribute of its name."
-    _require(not missing, "every argument in get_config", f"none of {missing}", advice)
+    _require(not missing, "every argument in get_config", f"one without {missing}", advice)
     again = part.cls.from_config(config)
     again.build((B, T, D))
     again.set_weights(layer.get_weights())
@@ -260,7 +260,7 @@ def _file(part: _Part) -> None:
         for format, name in (("bertedu", "model"), ("keras", "model.keras")):
             save_checkpoint(bert, Path(folder, name), format)
             got = _to_numpy(load(Path(folder, name)).encoder(_inputs(IDS))["sequence_output"])
-            _require_close(got, expected, f"equal outputs after a file of format {format!r}", 1e-6)
+            _require_close(got, expected, f"equal outputs after saving and loading in format {format!r}", 1e-6)
 
 
 def _training(part: _Part) -> None:
@@ -271,7 +271,7 @@ def _training(part: _Part) -> None:
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(2e-2), loss, run_eagerly=True)  # faster than compiling for 8 steps
     losses = model.fit(_inputs(IDS), np.array([0, 1, 1]), epochs=8, verbose=0).history["loss"]
-    _require(min(losses) < 0.7 * losses[0], f"a loss far below the first, {losses[0]:.2g}", f"{min(losses):.2g}")
+    _require(min(losses) < 0.7 * losses[0], f"a loss below 70% of the first, {losses[0]:.2g}", f"{min(losses):.2g}")
     constant = [path for path, weight in weights.items() if np.array_equal(before[path], _to_numpy(weight))]
     constant = [path for path in constant if not path.endswith("key/bias")]  # to which the softmax is invariant
     _require(not constant, "gradients for every trainable weight", f"none for {constant}")

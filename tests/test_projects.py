@@ -188,6 +188,22 @@ def test_one_seed_needs_a_bootstrap_interval():
             outcome("projects.classifier", "three seeds", answer | {"interval": wrong})
 
 
+def test_an_honest_interval_of_thirty_texts_is_accepted():
+    labels = [0, 1] * 15
+    run = [*labels[:21], *(2 for _ in labels[21:])]  # of a single seed, not nested
+    answer = {"test": ([f"text {i}" for i in range(30)], labels), "predictions": run}
+    hits = np.equal(run, labels).astype(float)
+    for seed in range(1, 20):
+        samples = np.random.default_rng(seed).integers(30, size=(2000, 30))
+        interval = np.quantile(hits[samples].mean(axis=1), (0.025, 0.975))
+        assert "to" in outcome("projects.classifier", "three seeds", answer | {"interval": interval})
+
+
+def test_equal_labels_of_other_types_are_equal():
+    assert {project.label(one) for one in (1, 1.0, True, np.bool_(True), np.float32(1), np.int64(1))} == {"1"}
+    assert project.label(np.str_("good")) == project.label("good")
+
+
 def test_the_base_rate_accepts_any_of_the_most_frequent_labels():
     answer = {"train": (["one", "two", "three"], [0, 1, 2.0]), "test": (["a", "b", "c", "d"], [0, 1, 1, 3])}
     for rate in (0.25, 0.5, 0):

@@ -63,7 +63,7 @@ WRONG = {
         "the word that is split most": [
             ({"most_split": "the"}, "another word has"),
             ({"most_split": "antidisestablishmentarianism"}, "not a word of your texts"),
-            ({"most_split": ["the"]}, "sentence"),
+            ({"most_split": ["the"]}, "expected a word"),
             ({"most_split": "???"}, "not a word of your texts"),
         ],
         "five words and their nearest neighbors": [
@@ -153,7 +153,7 @@ WRONG = {
     },
     "projects.change": {
         "the change, in a sentence": short("change"),
-        "at least 30 held-out texts, and three seeds of both models that differ": [
+        "at least 30 held-out texts, three seeds of both models, and predictions that differ": [
             (dropped("labels", 29), "at least 30"),
             (lambda answer: {"changed": answer["plain"]}, "the same for every seed"),
             (

@@ -134,8 +134,10 @@ def plain(text: str) -> str:
 
 
 def label(item: Any) -> str:
-    """Return a label as text: 1, 1.0 and NumPy's numbers are the same."""
-    return str(int(item)) if isinstance(item, float) and item.is_integer() else str(item)
+    """Return a label as text: 1, 1.0, True and NumPy's are the same."""
+    item = item.item() if isinstance(item, np.generic) else item
+    whole = isinstance(item, bool) or (isinstance(item, float) and item.is_integer())
+    return str(int(item)) if whole else str(item)
 
 
 def sentence(answer: Any, key: str, words: int = 5) -> str:
@@ -146,7 +148,8 @@ def sentence(answer: Any, key: str, words: int = 5) -> str:
     """
     content = value(answer, key)
     if not isinstance(content, str) or len(content.split()) < words:
-        raise WrongAnswer(f'"{key}": expected a sentence or two.')
+        expected = "a word" if words == 1 else f"a sentence or two, at least {words} words"
+        raise WrongAnswer(f'"{key}": expected {expected}.')
     return content
 
 

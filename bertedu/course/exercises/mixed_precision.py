@@ -29,7 +29,7 @@ MISTAKES = (  # wrong roundings, and the feedback
         for to_whole in (_half_away_from_zero, lambda x: math.floor(x + 0.5))
     ),
     (lambda x: _rounded(x, 7), "7 bits are stored, but the leading 1 comes for free: there are 8 significant bits."),
-    (lambda x: _rounded(x, 9), "those are 9 significant bits. The leading 1 and 7 stored bits are 8."),
+    (lambda x: _rounded(x, 9), "those are 9 significant bits. The leading 1 and the 7 stored bits make 8."),
     (lambda x: _rounded(x, 11), "that is float16, with 11 significant bits. bfloat16 has 8."),
     (
         lambda x: round(x * 128) / 128,
@@ -38,7 +38,7 @@ MISTAKES = (  # wrong roundings, and the feedback
     (lambda x: round(math.frexp(x)[0] * 256), "that is the fraction as a whole number. Scale it back."),
     (
         lambda x: _rounded(x) * 256,
-        "it is 256 times too large: a fraction that was multiplied by 256 needs the exponent minus 8.",
+        "it is 256 times too large: after multiplying the fraction by 256, subtract 8 from the exponent.",
     ),
     (lambda x: abs(_rounded(x)), "the sign is lost."),
 )

@@ -120,7 +120,8 @@ MULTI_HEAD = Exercise(
     ),
     hints=(
         "Project first: x @ kernels[name] + biases[name]. Split into heads by reshaping [T, N * H] to [T, N, H] and "
-        "swapping the first two axes. Then it's Exercise 5 for all heads at once: @ works on the last two axes.",
+        "swapping the first two axes. Then it's Exercise 5 for all heads at once: @ works on the last two axes, and "
+        "k.swapaxes(1, 2) takes the place of k.T, which would reverse all three.",
         "Add (1 - mask) * -1e9 to the logits [N, T, S]. At the end swap [N, T, H] back to [T, N, H], reshape it to "
         "[T, N * H], and project once more.",
     ),

@@ -203,7 +203,7 @@ def check_alibi(answer):
     signs = np.sign(to_the_right)
     distances, exponents = np.abs(to_the_right), np.arange(1, N + 1)[:, None, None]
     typical = [
-        (-expected, "the sign is wrong: distant keys should lose, so subtract."),
+        (-expected, "the sign is wrong: distant keys should lose, so the biases are negative."),
         (expected * signs, "the distances have a sign, so that keys on the left gain. Take the absolute value."),
         (-expected * signs, "the distances have a sign, so that keys on the right gain. Take the absolute value."),
         (_alibi(N, T, S, first=0), "the heads count from 1, not from 0: the first exponent is -8 / N."),

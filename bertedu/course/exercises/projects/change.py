@@ -18,6 +18,8 @@ from bertedu.course.project import (
     value,
 )
 
+WAY_OUT = 'If so, take more or harder texts, or give probabilities in place of labels, with a "score".'
+
 
 def _runs(answer, name, at_least=3):
     """Return the predictions of a model by seed."""
@@ -59,10 +61,10 @@ def enough(answer):
     plain, changed = _runs(answer, "plain"), _runs(answer, "changed")
     _scores(answer)
     if all(list(map(str, plain[seed])) == list(map(str, changed[seed])) for seed in plain):
-        raise WrongAnswer("both models predict the same for every seed. Does the change reach the model?")
+        raise WrongAnswer(f"both models predict the same for every seed. Does the change reach the model? {WAY_OUT}")
     for name, runs in (("plain", plain), ("changed", changed)):
         if len({tuple(map(str, run)) for run in runs.values()}) < 2:
-            raise WrongAnswer(f'"{name}": all seeds predict the same. Does the seed reach the model?')
+            raise WrongAnswer(f'"{name}": all seeds predict the same. Does the seed reach the model? {WAY_OUT}')
     return f"{len(plain)} seeds each, {len(labels)} texts"
 
 
@@ -98,7 +100,7 @@ PROJECT = Project(
     answer="project",
     criteria=(
         Criterion("the change, in a sentence", stated),
-        Criterion("at least 30 held-out texts, and three seeds of both models that differ", enough),
+        Criterion("at least 30 held-out texts, three seeds of both models, and predictions that differ", enough),
         Criterion("the mean scores", means),
         Criterion("the standard error of the difference", error),
         Criterion("the conclusion follows from the difference", verdict),

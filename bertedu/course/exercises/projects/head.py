@@ -29,15 +29,21 @@ def _pairs(answer, key):
 
 
 @once
+def _offset(answer):
+    """Return the most frequent offset in the finding sentences; of several, the first that occurs."""
+    offsets = Counter(key - query for *_, pairs in _pairs(answer, "finding_sentences") for query, key in pairs)
+    if not offsets:
+        raise WrongAnswer('"relation": it finds nothing in "finding_sentences".')
+    return offsets.most_common(1)[0][0]
+
+
+@once
 def _hits(answer):
     """Return two 0/1 lists over the pairs of the test sentences: of the head, and of the best fixed offset."""
     index = value(answer, "head")
     if not isinstance(index, list | tuple) or len(index) != 2:
         raise WrongAnswer('"head": expected (layer, head).')
-    offsets = Counter(key - query for *_, pairs in _pairs(answer, "finding_sentences") for query, key in pairs)
-    if not offsets:
-        raise WrongAnswer('"relation": it finds nothing in "finding_sentences".')
-    offset, by_head, by_offset = offsets.most_common(1)[0][0], [], []
+    offset, by_head, by_offset = _offset(answer), [], []
     for reading, words, pairs in _pairs(answer, "test_sentences"):
         layer, head = (int(number) for number in index)
         if not (0 <= layer < reading.attention.shape[0] and 0 <= head < reading.attention.shape[1]):
@@ -67,7 +73,7 @@ def hit_rate(answer):
 
 
 def baseline(answer):
-    return claim(answer, "baseline", float(_hits(answer)[1].mean()))
+    return claim(answer, "baseline", float(_hits(answer)[1].mean()), f" for the offset {_offset(answer):+d}")
 
 
 def verdict(answer):
@@ -105,7 +111,7 @@ PROJECT = Project(
     hints=(
         "Begin with a relation that code can find in the tokens: the same word again, a bracket and its partner, 'it' "
         "and a noun before it from a list of your own.",
-        "A hit: among the words other than the query itself, and [CLS] and [SEP], the key gets the largest weight. "
+        "A hit: leaving out the query itself, [CLS] and [SEP], the key gets the largest weight from the query. "
         "The offset is the most frequent key - query in the finding sentences; the first that occurs, if several are.",
     ),
     solution="""from collections import Counter

@@ -110,11 +110,13 @@ PROJECT = Project(
     ),
     hints=(
         "A word begins at each piece of bert.tokenizer.tokenize(text) that doesn't start with ##. Count those, and all "
-        "pieces.",
+        "pieces. Hyphens, apostrophes and slashes are words of their own.",
         'For the neighbors, take your function `nearest` from Exercise 4, with weights["word"] as the table. Choose '
         "words that are one token.",
     ),
-    solution="""import numpy as np
+    solution="""import re
+
+import numpy as np
 
 import bertedu as be
 
@@ -134,7 +136,7 @@ def nearest(word):
     return vocabulary[np.argsort(-cosines)[1]]
 
 
-words = {word.strip(".,!?").lower() for text in texts for word in text.split()}
+words = {word for text in texts for word in re.findall(r"[^\\W_]+", text.lower())}
 project = {
     "bert": bert,
     "texts": texts,
