@@ -98,7 +98,7 @@ class _Part:
     def encoder(self) -> BertEncoder:
         """Return a small encoder of one layer with random weights, the same ones every time."""
         options: Any = {self.role: self.cls, "output_dropout": 0.0, "attention_dropout": 0.0}
-        return _randomized(BertEncoder(len(VOCABULARY), 10, 1, 2, 12, inner_dim=13, **options))
+        return _randomized(BertEncoder(len(VOCABULARY), 12, 1, 2, 10, inner_dim=13, **options))
 
 
 def _check(part: _Part, properties: Mapping[str, Callable[[_Part], None]]) -> list[str]:

@@ -11,10 +11,10 @@ def encoder_decoder_mask():
         "encoder_decoder_mask",
         488,
         "The masks of an encoder and of a decoder",
-        "Two attention masks of the words the cat sat on it, queries in rows, keys in columns. Left, an encoder: every "
-        "word attends to every word, and in training only the masked word, 1 of 5, is predicted. Right, a decoder: the "
-        "upper triangle is hidden, so that each word attends to itself and to earlier words, and all 5 next words are "
-        "predicted.",
+        "Two attention masks of five words, the, cat, sat, on, it, queries in rows, keys in columns. Left, an encoder: "
+        "every word attends to every word, and in training, with M in place of cat, only cat is predicted, 1 position "
+        "of 5. Right, a decoder: the upper triangle is hidden, so that each word attends to itself and to earlier "
+        "words, and at all 5 positions the next word or the period is predicted.",
     )
     inputs = ("the", "[M]", "sat", "on", "it")
     targets = ("", "cat", "", "", "")

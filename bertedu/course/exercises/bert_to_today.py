@@ -112,7 +112,7 @@ def _large(answer, arguments, expected):
     except WrongAnswer as reason:
         raise WrongAnswer(
             f"it is right for small logits, but not for logits of 1000: {reason} "
-            "Subtract the largest one first (chapter 3)."
+            "Subtract the largest one first (chapter 3), and take no logarithm of a probability, which may be 0."
         ) from None
 
 
@@ -180,7 +180,7 @@ EXERCISES = {
         ),
     ),
     "rotate_vector": Exercise(
-        task="Rotate each pair of neighboring elements by the position times the pair's frequency.",
+        task="Rotate each pair of neighboring elements, as `turn` does, by the position times the pair's frequency.",
         blank="def rotate_vector(vector, position, frequencies):\n    return ...",
         answer="rotate_vector",
         check=check_rotate_vector,
@@ -237,7 +237,7 @@ EXERCISES = {
         ),
     ),
     "contrastive_loss": Exercise(
-        task="Write the contrastive loss: column i is the partner of row i, further columns are hard negatives.",
+        task="Write the mean contrastive loss: column i is the partner of row i, further columns are hard negatives.",
         blank="def contrastive_loss(similarities, temperature):\n    return ...",
         answer="contrastive_loss",
         check=check_contrastive_loss,
