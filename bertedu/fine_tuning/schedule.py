@@ -59,8 +59,10 @@ class AdamW(keras.optimizers.AdamW):
     **Several devices.** Under `tf.distribute`, Keras clips the gradient of each device's part of the batch. Here the
     gradient of the whole batch is clipped, so that the result does not depend on the number of devices.
 
-    **Speed.** Keras updates a weight with a dozen operations, each of which reads and writes the whole array;
-    TensorFlow has a single one for the same equation. With short batches it saves a tenth of the step.
+    **Speed.** Keras updates a weight with two dozen operations, each of which reads and writes the whole array;
+    TensorFlow has a single one for the same equation. With short batches it saves a tenth of the step. Learning rate and
+    bias correction are computed once per step, not per weight, which saves a third of the time of the first step, in
+    which the graph is made.
     """
 
     global_clipnorm: float | None
@@ -69,60 +71,56 @@ class AdamW(keras.optimizers.AdamW):
         """Update the variables, with table rows and parts of the batch summed before clipping."""
         if backend() != "tensorflow":
             return super().apply(grads, trainable_variables)
-        grads = _with_one_sparse(_summed_and_clipped(grads, self.global_clipnorm))
-        clip_norm, self.global_clipnorm = self.global_clipnorm, None
-        try:
-            super().apply(grads, trainable_variables)
-        finally:
-            self.global_clipnorm = clip_norm
-
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> Any:
-        """Update one variable and its moments."""
-        if backend() != "tensorflow":
-            return super().update_step(gradient, variable, learning_rate)
         import tensorflow as tf
 
+        if self.use_ema or self.gradient_accumulation_steps:
+            raise ValueError("AdamW: expected no use_ema and no gradient_accumulation_steps. Use keras.optimizers.AdamW.")
+        variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
+        if not self.built:
+            self.build(variables)
+        step = tf.cast(self.iterations.value + 1, "float32")
+        numbers = {
+            "lr": tf.cast(self.learning_rate, "float32"),
+            "beta1": tf.constant(self.beta_1),
+            "beta2": tf.constant(self.beta_2),
+            "epsilon": tf.constant(self.epsilon),
+            "beta1_power": self.beta_1**step,
+            "beta2_power": self.beta_2**step,
+        }
+        grads, variables = self._filter_empty_gradients(grads, variables)
+        gradients = _summed_and_clipped(grads, self.global_clipnorm)
+
+        def update_all(strategy, gradients, numbers):
+            for variable, gradient in zip(variables, gradients, strict=True):
+                arguments = (variable, gradient, numbers)
+                strategy.extended.update(variable.value, self._update, args=arguments, group=False)
+
+        tf.distribute.get_replica_context().merge_call(update_all, args=(gradients, numbers))
+        for variable in variables:
+            if variable.constraint is not None:
+                variable.assign(variable.constraint(variable))
+        self.iterations.assign_add(1)
+
+    def _update(self, value: Any, variable: Any, gradient: Any, numbers: dict[str, Any]) -> None:
+        """Update a variable, whose `tf.Variable` on this device is `value`, and its moments."""
+        import tensorflow as tf
+
+        if self.weight_decay and self._use_weight_decay(variable):
+            value.assign_sub(value * self.weight_decay * numbers["lr"])
         index = self._get_variable_index(variable)  # as in Keras' own optimizers
         moments = {"m": self._momentums[index].value.handle, "v": self._velocities[index].value.handle}
-        step = tf.cast(self.iterations.value + 1, variable.dtype)
-        powers = {"beta1_power": self.beta_1**step, "beta2_power": self.beta_2**step}
-        numbers = {"lr": learning_rate, "beta1": self.beta_1, "beta2": self.beta_2, "epsilon": self.epsilon}
-        gradient = tf.cast(tf.convert_to_tensor(gradient), variable.dtype)
-        return tf.raw_ops.ResourceApplyAdam(var=variable.handle, **moments, **powers, **numbers, grad=gradient)
+        tf.raw_ops.ResourceApplyAdam(var=value.handle, **moments, **numbers, grad=gradient)
 
 
-def _summed_and_clipped(grads, clip_norm):
-    """Clipped gradients with the rows of tables summed; on several devices, this device's part of the clipped sum."""
+def _summed_and_clipped(gradients, clip_norm):
+    """Gradients with the rows of tables and the parts of all devices summed, then clipped."""
     import tensorflow as tf
 
-    dense = [tf.convert_to_tensor(gradient) for gradient in grads if gradient is not None]
+    dense = [tf.cast(tf.convert_to_tensor(gradient), "float32") for gradient in gradients]
     devices = tf.distribute.get_strategy().num_replicas_in_sync
-    if clip_norm:
-        if devices > 1:
-            dense = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, dense)
-        dense = tf.clip_by_global_norm(dense, clip_norm)[0]
-        if devices > 1:
-            dense = [gradient / devices for gradient in dense]
-    rest = iter(dense)
-    return [None if gradient is None else next(rest) for gradient in grads]
-
-
-def _with_one_sparse(grads):
-    """`grads` with the smallest one as `IndexedSlices`, so that TensorFlow can free the graph of the step.
-
-    Keras sums gradients over devices, even over one. If all of them are dense, TensorFlow (2.21) registers a gradient
-    of this sum permanently, and with it the graph: 300 MB per training run of MiniLM.
-    """
-    import tensorflow as tf
-
-    known = [i for i, gradient in enumerate(grads) if gradient is not None]
-    if not known or tf.distribute.get_strategy().num_replicas_in_sync > 1:
-        return grads
-    # Smallest by known rank and size: with loss scaling, some are unknown.
-    smallest = min(known, key=lambda i: (grads[i].shape.rank or 9, grads[i].shape.num_elements() or 1 << 40))
-    gradient = grads[smallest]
-    rows = tf.IndexedSlices(gradient, tf.range(tf.shape(gradient)[0]), tf.shape(gradient))
-    return [*grads[:smallest], rows, *grads[smallest + 1 :]]
+    if devices > 1:
+        dense = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, dense)
+    return tf.clip_by_global_norm(dense, clip_norm)[0] if clip_norm else dense
 
 
 SCHEDULES = ("linear", "constant")
