@@ -21,7 +21,7 @@ import small_world
 from keras import ops
 
 import bertedu as be
-from bertedu.fine_tuning import Batches, WarmUpAndDecay, examples, fine_tune, optimizer, plan_batches, state
+from bertedu.fine_tuning import Batches, WarmUpAndDecay, examples, fine_tune, optimizer, plan_batches, schedule, state
 from bertedu.fine_tuning import run as running
 from bertedu.fine_tuning.batches import SIZES, padded_length
 from bertedu.fine_tuning.config import RENAMED, TrainingConfig
@@ -148,6 +148,16 @@ def adam_of_keras(learning_rate, steps, warmup_ratio, weight_decay, global_clipn
     adam = keras.optimizers.AdamW(rate, weight_decay=weight_decay, epsilon=1e-6, global_clipnorm=global_clipnorm)
     adam.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return adam
+
+
+def test_the_optimizer_follows_constraints_and_refuses_what_it_leaves_out():
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3, kernel_constraint="non_neg")])
+    model.compile(optimizer(0.1, 6, 0.5, 0.1), "mse")
+    model.train_on_batch(np.ones((2, 5)), -np.ones((2, 3)))
+    assert np.min(model.layers[0].kernel) >= 0
+    if keras.config.backend() == "tensorflow":
+        with pytest.raises(ValueError, match="use_ema"):
+            schedule.AdamW(use_ema=True).apply([np.ones(3, "float32")], [keras.Variable(np.ones(3, "float32"))])
 
 
 def test_it_learns_and_records_what_happened(tmp_path):

@@ -60,9 +60,9 @@ class AdamW(keras.optimizers.AdamW):
     gradient of the whole batch is clipped, so that the result does not depend on the number of devices.
 
     **Speed.** Keras updates a weight with two dozen operations, each of which reads and writes the whole array;
-    TensorFlow has a single one for the same equation. With short batches it saves a tenth of the step. Learning rate and
-    bias correction are computed once per step, not per weight, which saves a third of the time of the first step, in
-    which the graph is made.
+    TensorFlow has a single one for the same equation. With short batches it saves a tenth of the step. Learning rate
+    and bias correction are computed once per step, not once per weight, so that the graph of a step has a third fewer
+    operations, and the first step, which makes it, takes less time.
     """
 
     global_clipnorm: float | None
@@ -74,7 +74,7 @@ class AdamW(keras.optimizers.AdamW):
         import tensorflow as tf
 
         if self.use_ema or self.gradient_accumulation_steps:
-            raise ValueError("AdamW: expected no use_ema and no gradient_accumulation_steps. Use keras.optimizers.AdamW.")
+            raise ValueError("use_ema, gradient_accumulation_steps: expected neither. Use keras.optimizers.AdamW.")
         variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
         if not self.built:
             self.build(variables)
