@@ -46,7 +46,7 @@ def report(capsys, name, answer):
     return found
 
 
-def judged(name):
+def checked(name):
     return [criterion.text for criterion in PROJECTS[name].criteria if criterion.evaluate is not None]
 
 
@@ -59,15 +59,15 @@ def test_blank_is_not_yet(name, capsys):
     space = {"bert": None}
     exec(PROJECTS[name].blank, space)
     found = report(capsys, name, space["project"])
-    assert all(found[text].startswith("Not yet") and "fill in" in found[text] for text in judged(name))
-    assert f"0 of {len(judged(name))} met" in " ".join(found.values())
+    assert all(found[text].startswith("Not yet") and "fill in" in found[text] for text in checked(name))
+    assert f"0 of {len(checked(name))} met" in " ".join(found.values())
 
 
 @each_project
 def test_its_worked_example_is_complete(name, capsys):
     found = report(capsys, name, complete(name))
-    assert [text for text in judged(name) if not found[text].startswith("Met")] == [], found
-    assert f"{len(judged(name))} of {len(judged(name))} met. The rest is yours" in " ".join(found.values())
+    assert [text for text in checked(name) if not found[text].startswith("Met")] == [], found
+    assert f"{len(checked(name))} of {len(checked(name))} met. The rest is yours" in " ".join(found.values())
 
 
 @each_project
@@ -77,8 +77,8 @@ def test_the_worked_example_fills_what_the_blank_asks_for(name):
 
 
 @each_project
-def test_every_judged_criterion_notices_three_wrong_answers(name):
-    assert list(WRONG[name]) == judged(name)
+def test_every_checked_criterion_notices_three_wrong_answers(name):
+    assert list(WRONG[name]) == checked(name)
     for criterion in PROJECTS[name].criteria:
         cases = WRONG[name].get(criterion.text, [])
         assert len(cases) >= 3 or criterion.evaluate is None
@@ -99,14 +99,14 @@ def test_values_of_other_types_are_accepted(name, capsys):
         elif isinstance(value, float):
             answer[key] = np.float32(round(value, 3))
     found = report(capsys, name, answer)
-    assert [text for text in judged(name) if not found[text].startswith("Met")] == [], found
+    assert [text for text in checked(name) if not found[text].startswith("Met")] == [], found
 
 
 @each_project
 @pytest.mark.parametrize("kind", NONSENSE)
 def test_no_answer_raises(name, kind, capsys):
     found = report(capsys, name, NONSENSE[kind])
-    assert all(found[text].startswith("Not yet") for text in judged(name))
+    assert all(found[text].startswith("Not yet") for text in checked(name))
 
 
 KINDS = "None", "text", "nan", "empty", "ragged", "dict", "hostile", "generator", "returns None", "raises", "huge"
@@ -127,7 +127,7 @@ def test_no_value_raises(name, capsys):
     for key in answer:
         for nonsense in (NONSENSE[kind] for kind in KINDS):
             found = report(capsys, name, {**answer, key: nonsense})
-            assert any(found[text].startswith("Not yet") for text in judged(name)), (key, nonsense)
+            assert any(found[text].startswith("Not yet") for text in checked(name)), (key, nonsense)
 
 
 @each_project
@@ -155,7 +155,7 @@ def test_the_chapter_has_the_rubric_and_the_blank(name):
     rows = [f"| {criterion.text} | {'`check`' if criterion.evaluate else 'you'} |" for criterion in task.criteria]
     assert "\n".join(rows) in text
     printed = "".join(output.text for output in cells[number].outputs)
-    assert printed.count("Not yet: ") == len(judged(name))
+    assert printed.count("Not yet: ") == len(checked(name))
 
 
 @each_project

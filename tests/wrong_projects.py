@@ -1,4 +1,4 @@
-"""Wrong answers to the projects: for each judged criterion, changes to the worked example and a word of the reason.
+"""Wrong answers to the projects: for each checked criterion, changes to the worked example and a word of the reason.
 
 A change is a dict of values, or a function of the complete answer that returns one.
 """
