@@ -10,7 +10,7 @@ from typing import Any
 from . import common
 
 SECONDS_PER_CELL = 300  # a whole chapter takes less than two minutes
-MAX_PROCESSES = 4  # of unit tests, each with 2 GB
+MAX_PROCESSES = 4  # of tests, each with 2 GB
 LINT = {
     "lint": "ruff check .",
     "format": "ruff format --check .",
@@ -41,9 +41,9 @@ def steps(options: Namespace) -> list[tuple[str, list[str]]]:
     measured = [sys.executable, "-m", "coverage", "run", "-m", "pytest"]
     chosen = ["-k", options.k] if options.k else []
     quick = "" if options.all else " and not slow"
-    at_once = ["-n", str(min(os.cpu_count() or 1, MAX_PROCESSES)), "--dist", "worksteal"]
-    unit_tests = [*at_once, "-m", "not browser" + quick, *chosen]
-    notebooks = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={SECONDS_PER_CELL}"]
+    processes = ["-n", str(min(os.cpu_count() or 1, MAX_PROCESSES)), "--dist"]
+    unit_tests = [*processes, "worksteal", "-m", "not browser" + quick, *chosen]
+    notebooks = [*processes, "loadfile", "--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={SECONDS_PER_CELL}"]
     if options.lint:
         return commands(LINT)
     return [
