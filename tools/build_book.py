@@ -38,7 +38,7 @@ def _show(view):
     path = _pathlib.Path(_folder) / f"{_stem}-{next(_numbers)}.html"
     view.save(path)
     _display({"application/x-bertedu-view+json": {"file": path.name, "alt": view.alt}, "text/plain": ""}, raw=True)
-_View.show = _show
+_View.show = _View._ipython_display_ = _show
 """
 # At the end of a saved view: reports its height to the page.
 FRAMED = """<script>

@@ -65,6 +65,7 @@ def _heat_map_size(rows, columns):
 def scale_of(values: np.ndarray) -> dict[str, Any]:
     """Return color map and limits: white at 0, blue above; symmetric, with red below, if a value is negative."""
     limit = np.abs(values).max() or 1.0
+    limit = 1.0 if 0.99 < limit < 1 else limit  # so that the color bar has a tick at its top
     if values.min() < 0:
         return {"cmap": "RdBu", "vmin": -limit, "vmax": limit}
     return {"cmap": "Blues", "vmin": 0, "vmax": limit}

@@ -78,7 +78,9 @@ def vectors(
         clean_axes(ax, xlabel, ylabel, title)
         if columns:
             _legend(ax, kinds, columns)
-        ax.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
+        ax.set(aspect="equal", adjustable="datalim")
+        if ratio is not None or not xlabel + ylabel:  # coordinates without a meaning
+            ax.set(xticks=[], yticks=[])
         _write_names(ax, points, labels, [_ink(PALETTE[kinds.index(group) % len(PALETTE)]) for group in groups])
     set_description(ax, "Scatter plot", title, describe_vectors(points, labels, groups, ratio))
     return ax
