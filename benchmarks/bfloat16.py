@@ -42,7 +42,8 @@ def main():
         vectors[precision], *pairs = (bert.embed(texts, precision=precision) for texts in (sentences, first, second))
         accuracies[precision] = f"{accuracy(*pairs):.4f} in {precision}"
     exact, rounded = vectors.values()  # [n, D], of length 1
-    print(f"largest error of an element: {np.abs(rounded - exact).max():.4f}; largest element: {np.abs(exact).max():.4f}")
+    print(f"largest error of an element: {np.abs(rounded - exact).max():.4f}")
+    print(f"largest element: {np.abs(exact).max():.4f}")
     print(f"smallest cosine of a vector to its float32 vector: {(exact * rounded).sum(axis=1).min():.6f}")
     print(f"accuracy on {len(first)} paraphrases: {', '.join(accuracies.values())}")
 

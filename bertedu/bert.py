@@ -116,8 +116,7 @@ class Bert:
             overflow: "truncate" cuts longer texts with a warning, "error" raises a ValueError.
             return_qkv: bool, also return queries, keys and values.
             head_mask: array `[L, N]`, multiplies the contribution of each head: 0 switches it off.
-            precision: "float32" or "bfloat16", the dtype to compute in; see `embed`. Defaults to the dtype of the loaded
-                model.
+            precision: "float32" or "bfloat16", the dtype to compute in; see `embed`. Defaults to that of the model.
 
         Returns:
             A `Reading`.
@@ -125,7 +124,7 @@ class Bert:
         Raises:
             TypeError: `text` or `pair` is not a string.
             ValueError: the text is too long and `overflow` is "error", `max_length` exceeds the model's maximum
-                length, `head_mask` has the wrong shape, the precision is unknown, or the encoder has an `output_range`.
+                length, `head_mask` has the wrong shape, the precision is unknown, or the encoder has `output_range`.
         """
         checks.choice("overflow", overflow, ("truncate", "error"))
         _check_precision(precision)

@@ -46,7 +46,7 @@ def compiled(bert):
 def direct(bert):
     """The same, computed by calling the layers."""
     sequence = bert.encoder(inputs(bert, MASKED), training=False)["sequence_output"]
-    logits = bert.masked_lm.masked_lm(sequence, np.array([[inputs(bert, MASKED)["input_word_ids"][0].tolist().index(4)]]))
+    logits = bert.masked_lm.masked_lm(sequence, np.array([[2]]))  # [MASK] is at position 2
     probabilities = ops.convert_to_numpy(ops.softmax(logits))[0, 0]
     results = {"fill_mask": probabilities[[VOCABULARY.index(word) for word in sorted(VOCABULARY)]]}
     for precision in (None, "bfloat16"):

@@ -51,9 +51,9 @@ def saved_precision(folder: Path | None) -> str | None:
     Raises:
         ValueError: the training checkpoint is damaged, or of a newer version.
     """
-    content = None if folder is None else state.read_metadata(folder / STATE)
+    content = folder and state.read_metadata(folder / STATE)
     try:
-        precision = content["run"]["prediction"]["precision"]
+        precision = (content or {})["run"]["prediction"]["precision"]
     except (KeyError, TypeError):  # `Run.train` refuses what is no history
         return None
     return precision if precision in PRECISIONS else None
