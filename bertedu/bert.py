@@ -331,11 +331,12 @@ class Bert:
         """Return the encoder, or a copy in another precision with its current weights."""
         if precision in (None, self.encoder.dtype_policy.name):
             return self.encoder
-        if precision not in self._copies:
-            self._copies[precision] = copy_encoder(self.encoder, precision)
-        for weight, copy in zip(self.encoder.weights, self._copies[precision].weights, strict=True):
+        encoder = self._copies.get(precision)
+        if encoder is None:  # another thread may create one at the same time: all use the first
+            encoder = self._copies.setdefault(precision, copy_encoder(self.encoder, precision))
+        for weight, copy in zip(self.encoder.weights, encoder.weights, strict=True):
             copy.assign(weight)
-        return self._copies[precision]
+        return encoder
 
     def _outputs(self, encoded, head_mask=None, precision=None, **flags):
         """Return the encoder's outputs for one `Encoded`, a batch of one, as NumPy arrays."""
