@@ -35,6 +35,7 @@ def save_embeddings(
     normalize: bool | None = None,
     *,
     max_length: int | None = None,
+    precision: str | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Path:
@@ -47,7 +48,7 @@ def save_embeddings(
         bert: `Bert`.
         sentences: list of `n` strings.
         path: path of the file, which ends in ".npy". `np.load(path, mmap_mode="r")` reads it without loading it.
-        pooling, normalize, max_length, progress: as in `bert.embed`.
+        pooling, normalize, max_length, precision, progress: as in `bert.embed`.
         overwrite: bool, whether to replace an existing file.
 
     Returns:
@@ -70,7 +71,8 @@ def save_embeddings(
         raise ValueError("sentences: expected at least one text, got none.")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path}: the file exists. Choose another path, or pass overwrite=True.")
-    options: dict[str, Any] = {"pooling": pooling, "normalize": normalize, "max_length": max_length}
+    options: dict[str, Any] = {"pooling": pooling, "normalize": normalize}
+    options |= {"max_length": max_length, "precision": precision}
     bert.embed_chunks([], **options)  # raises for a wrong option, before the folder exists
     folder = path.with_name(f"{path.name}.part")
     folder.mkdir(parents=True, exist_ok=True)

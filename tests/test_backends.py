@@ -86,3 +86,10 @@ def test_golden_numbers(backend):
     golden = Path(__file__).with_name("test_golden.py")
     last = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(golden)).splitlines()[-1]
     assert int(last.split(" passed")[0].split()[-1]) > 200, last  # all of them, and none left out in silence
+
+
+@backends
+def test_changed_weights_are_seen(backend):
+    tests = Path(__file__).with_name("test_weight_changes.py")
+    last = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests)).splitlines()[-1]
+    assert last.startswith("9 passed"), last

@@ -1,5 +1,7 @@
 """`save_embeddings` and `bertedu embed`: whole or not at all, and resumed where they were interrupted."""
 
+import json
+
 import numpy as np
 import pytest
 import tiny_bert
@@ -68,6 +70,7 @@ def test_an_interrupted_call_leaves_no_file_and_resumes(bert, tmp_path, monkeypa
         (lambda bert: {"sentences": TEXTS[::-1]}, "texts"),
         (lambda bert: {"pooling": "cls"}, "pooling"),
         (lambda bert: {"max_length": 5}, "max_length"),
+        (lambda bert: {"precision": "bfloat16"}, "precision"),
         (lambda bert: bert.encoder.set_weights([w + 1 for w in bert.encoder.get_weights()]) or {}, "weights"),
     ],
 )
@@ -77,6 +80,17 @@ def test_another_call_does_not_resume_it(bert, tmp_path, monkeypatch, change, na
     call = {"sentences": TEXTS} | change(bert)
     with pytest.raises(FileExistsError, match=f"differs in {named}.*Delete this folder"):
         be.save_embeddings(bert, path=path, **call)
+
+
+def test_a_file_begun_by_an_earlier_version_without_a_precision_resumes(bert, tmp_path, monkeypatch):
+    path = tmp_path / "vectors.npy"
+    interrupted(bert, path, monkeypatch)
+    state = tmp_path / "vectors.npy.part" / "state.json"
+    content = json.loads(state.read_text())
+    assert content.pop("precision") is None
+    state.write_text(json.dumps(content))
+    be.save_embeddings(bert, TEXTS, path)
+    np.testing.assert_allclose(np.load(path), bert.embed(TEXTS), atol=1e-6)
 
 
 def test_a_damaged_unfinished_file_is_named(bert, tmp_path, monkeypatch):
@@ -113,6 +127,7 @@ def test_an_existing_file_is_kept_unless_it_may_be_replaced(bert, tmp_path):
         ({"sentences": []}, "sentences: .*none"),
         ({"sentences": ["cat", 3]}, "sentences: .*3"),
         ({"pooling": "median"}, "pooling"),
+        ({"precision": "int8"}, "precision"),
         ({"bert": "minilm"}, "bert"),
     ],
 )
@@ -132,6 +147,9 @@ def test_the_command_embeds_each_kind_of_file(bert, tmp_path, capsys, monkeypatc
         assert cli.main(["embed", str(tmp_path / file), "--output", str(output), *options]) == 0
         np.testing.assert_allclose(np.load(output), bert.embed(TEXTS), atol=1e-6)
         assert f"[15, {tiny_bert.D}]" in capsys.readouterr().out
+    half = tmp_path / "half.npy"
+    assert cli.main(["embed", str(tmp_path / "a.txt"), "--output", str(half), "--precision", "bfloat16"]) == 0
+    np.testing.assert_array_equal(np.load(half), bert.embed(TEXTS, precision="bfloat16"))
     assert cli.main(["embed", str(tmp_path / "a.txt"), "--output", str(output)]) == 1
     assert "exists" in capsys.readouterr().err
 

@@ -360,6 +360,75 @@ def test_length_sorted_batches_keep_their_promises():
     assert length_sorted_batches([3, 9, 4], batch_tokens=9) == [[1], [2, 0]]
 
 
+# in another precision
+
+
+def arrays(reading):
+    names = ["attention", "encoder_outputs", "embedding_output", "pooled_output", "queries", "keys", "values"]
+    return {name: np.asarray(getattr(reading, name)) for name in names if getattr(reading, name) is not None}
+
+
+@pytest.mark.parametrize("options", [{}, {"return_qkv": True}, {"head_mask": np.eye(tiny_bert.L, tiny_bert.N)}])
+def test_bfloat16_on_request_is_that_of_a_model_loaded_so(tmp_path, options):
+    bert, half = fresh(tmp_path), be.load(tmp_path, dtype="bfloat16")
+    exact, expected = arrays(bert.read(SENTENCE, **options)), arrays(half.read(SENTENCE, **options))
+    actual = arrays(bert.read(SENTENCE, **options, precision="bfloat16"))
+    assert actual.keys() == expected.keys() and len(actual) >= 4
+    for name, array in actual.items():
+        assert array.dtype == "float32", name
+        np.testing.assert_array_equal(array, expected[name], err_msg=name)
+        assert 0 < np.abs(array.astype("float32") - exact[name]).max() < 0.1, name
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "max", "pooled"])
+def test_embeddings_in_bfloat16_are_float32_arrays_near_the_exact_ones(tmp_path, pooling):
+    bert, half = fresh(tmp_path), be.load(tmp_path, dtype="bfloat16")
+    exact = bert.embed(TEXTS, pooling)
+    vectors = bert.embed(TEXTS, pooling, precision="bfloat16")
+    assert vectors.dtype == np.float32 and 0 < np.abs(vectors - exact).max() < 0.1
+    np.testing.assert_array_equal(vectors, half.embed(TEXTS, pooling))
+    np.testing.assert_array_equal(vectors[0], bert.embed(TEXTS, pooling, precision="bfloat16")[0])
+    chunks = bert.embed_chunks(iter(TEXTS), pooling, precision="bfloat16")
+    np.testing.assert_array_equal(np.concatenate(list(chunks)), vectors)
+
+
+def test_after_bfloat16_the_encoder_is_what_it_was(tmp_path):
+    bert = fresh(tmp_path)
+    before, vectors = arrays(bert.read(SENTENCE)), bert.embed(TEXTS)
+    weights, policy = bert.encoder.get_weights(), bert.encoder.dtype_policy.name
+    bert.read(SENTENCE, precision="bfloat16")
+    bert.embed(TEXTS, precision="bfloat16")
+    assert bert.encoder.dtype_policy.name == policy == "float32"
+    for old, new in zip(weights, bert.encoder.get_weights(), strict=True):
+        assert old.dtype == new.dtype and old.tobytes() == new.tobytes()
+    for name, array in arrays(bert.read(SENTENCE)).items():
+        assert array.tobytes() == before[name].tobytes(), name
+    assert bert.embed(TEXTS).tobytes() == vectors.tobytes()
+    for precision in (None, "float32"):  # no copy of the weights
+        assert bert._encoder_in(precision) is bert.encoder
+
+
+def test_a_model_in_half_precision_computes_in_float32_on_request(tmp_path):
+    bert, half = fresh(tmp_path), be.load(tmp_path, dtype="bfloat16")
+    bert.encoder.set_weights([weight.astype("float32") for weight in half.encoder.get_weights()])  # rounded
+    for name, array in arrays(half.read(SENTENCE, precision="float32")).items():
+        assert array.dtype == "float32"
+        np.testing.assert_array_equal(array, arrays(bert.read(SENTENCE))[name], err_msg=name)
+
+
+@pytest.mark.parametrize("precision", ["float16", "mixed_bfloat16", "bf16", 16, np.float32])
+def test_an_unknown_precision_is_refused_before_any_work(tiny, precision):
+    for call in (tiny.read, tiny.embed, tiny.embed_chunks):
+        with pytest.raises(ValueError, match="precision: expected 'float32' or 'bfloat16', got "):
+            call([SENTENCE] if call == tiny.embed_chunks else SENTENCE, precision=precision)
+
+
+def test_a_reading_in_bfloat16_is_shown(tiny, tmp_path):
+    reading = tiny.read(SENTENCE, precision="bfloat16", return_qkv=True)
+    for kind in ("model", "head", "neuron"):
+        assert reading.view(kind).save(tmp_path / f"{kind}.html").stat().st_size > 1000
+
+
 # compiled once
 
 

@@ -31,7 +31,7 @@ def load(source: str | Path = "minilm", *, name: str | None = None, dtype: str |
             from the files: see `bertedu.checkpoints`. Defaults to "minilm".
         name: string, the model's name in figures and messages. Defaults to the last part of `source`.
         dtype: name of a dtype ("float32") for computation and weights. Defaults to the dtype of the checkpoint. Half
-            precision is slow on a CPU.
+            precision is slow on a CPU, except bfloat16 on one with instructions for it (`avx512_bf16`, `amx_bf16`).
 
     Returns:
         a `Bert`.

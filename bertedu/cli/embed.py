@@ -18,6 +18,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--text", default="text", help="column of the texts in a table (default: %(default)s)")
     parser.add_argument("--pooling", help="mean, cls, max or pooled (default: the model's)")
     parser.add_argument("--max-length", type=int, help="truncate texts to this many tokens (default: the model's)")
+    parser.add_argument("--precision", help="float32 or bfloat16 (default: the model's)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
 
 
@@ -28,7 +29,7 @@ def run(options: Namespace) -> int:
 
         texts, _ = load_unlabelled(options.file, False, options.text)
         bert = bertedu.load(options.model)
-        settings = {name: getattr(options, name) for name in ("pooling", "max_length", "overwrite")}
+        settings = {name: getattr(options, name) for name in ("pooling", "max_length", "precision", "overwrite")}
         path = bertedu.save_embeddings(bert, texts, options.output, **settings)
     print(f"{path}: float32 array [{len(texts)}, {bert.encoder.hidden_size}], in the order of {options.file}")
     return 0

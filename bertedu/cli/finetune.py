@@ -22,7 +22,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--learning-rate", type=float, default=5e-5, help="peak learning rate (default: %(default)s)")
     parser.add_argument("--max-length", type=int, help="truncate texts to this many tokens (default: the model's)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
-    parser.add_argument("--precision", default="auto", help="auto (default), float32, mixed_bfloat16 or mixed_float16")
+    precisions = "float32, mixed_bfloat16, mixed_float16 or auto (default): mixed_bfloat16 on devices made for it"
+    parser.add_argument("--precision", default="auto", help=precisions)
 
 
 def run(options: Namespace) -> int:

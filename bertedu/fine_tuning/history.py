@@ -57,10 +57,16 @@ class History:
         """dict, losses and metrics of the best epoch, or of the last one without `best_epoch`; {} before the first."""
         return metrics_of(self.epochs[-1 if self.best_epoch is None else self.best_epoch]) if self.epochs else {}
 
+    @property
+    def precision(self) -> str | None:
+        """str, the dtype policy of the training, as "mixed_bfloat16"; None if version 0.1 started the run."""
+        return self.run.get("prediction", {}).get("precision")
+
     def __repr__(self) -> str:
         numbers = ", ".join(f"{key} {value:.3f}" for key, value in self.final.items())
         which = "" if self.best_epoch is None else f", best {self.best_epoch + 1}"
-        return f"History({len(self.epochs)} epochs{which}: {numbers})"
+        precision = f", {self.precision}" if self.precision else ""
+        return f"History({len(self.epochs)} epochs{which}{precision}: {numbers})"
 
     def to_json(self) -> dict[str, Any]:
         """Return the history as a dict for JSON."""

@@ -17,6 +17,7 @@ from bertedu.fine_tuning.examples import Examples, sha256
 from bertedu.fine_tuning.history import environment
 from bertedu.fine_tuning.schedule import optimizer
 from bertedu.fine_tuning.state import named
+from bertedu.terminal import warn
 from bertedu.text import BertPreprocessor
 
 
@@ -61,10 +62,10 @@ class Training:
     max_length: int
     config: TrainingConfig
 
-    def describe(self) -> dict[str, Any]:
-        """Return everything that the result depends on, as a dict for JSON."""
+    def describe(self, precision: str) -> dict[str, Any]:
+        """Return everything that the result depends on, as a dict for JSON. `precision` is the dtype policy."""
         layers = {id(layer): layer for layer, _ in matching_layers(self.classifier, self.classifier)}.values()
-        settings = PredictionSettings(self.max_length, self.train.pairs, policy_of(self.config.precision))
+        settings = PredictionSettings(self.max_length, self.train.pairs, precision)
         return {
             "arguments": self.config.to_json(),
             "num_classes": self.classifier.num_classes,
@@ -80,15 +81,15 @@ class Training:
         }
 
 
-def compiled(classifier: BertClassifier, config: TrainingConfig, num_examples: int) -> BertClassifier:
-    """Return the classifier, or a copy in the configured precision, compiled with loss and optimizer.
+def compiled(classifier: BertClassifier, config: TrainingConfig, policy: str, num_examples: int) -> BertClassifier:
+    """Return the classifier, or a copy with the dtype policy `policy`, compiled with loss and optimizer.
 
     Runs with several seeds use the same model, so that it is traced (which takes seconds) only once.
 
     Raises:
         ValueError: all weights are frozen.
     """
-    model = with_policy(classifier, policy_of(config.precision))
+    model = with_policy(classifier, policy)
     if not model.trainable_variables:
         raise ValueError("classifier: expected trainable weights, got frozen ones. Set classifier.trainable = True.")
     # The mean is over the sum of the weights, which does not depend on how a batch was filled up.
@@ -108,11 +109,26 @@ def compiled(classifier: BertClassifier, config: TrainingConfig, num_examples: i
     return model
 
 
-def policy_of(precision: str) -> str:
-    """Return the dtype policy of the argument `precision`; "auto" depends on this machine."""
+def policy_of(precision: str, classifier: BertClassifier, saved: str | None = None) -> str:
+    """Return the dtype policy of the argument `precision`. A warning names what overrides "auto" on this device.
+
+    Args:
+        precision: str, as in `fine_tune`.
+        classifier: `BertClassifier`, whose own policy is kept if it has a `cls_head`.
+        saved: str, policy of the run that is resumed. Defaults to None, a new run.
+    """
     if precision != "auto":
         return precision
-    return "mixed_bfloat16" if devices.has_accelerator() else "float32"
+    policy, own = "mixed_bfloat16" if devices.has_bfloat16() else "float32", classifier.network.dtype_policy.name
+    expected = f"precision: expected {policy!r}, which 'auto' is on this device, got"
+    if saved is not None:
+        if saved != policy and classifier.cls_head is None:
+            warn(f"{expected} a run in {saved!r}. It keeps this precision.")
+        return saved
+    if own != policy and classifier.cls_head is not None:
+        warn(f"{expected} a classifier with a cls_head of its own. It keeps {own!r}.")
+        return own
+    return policy
 
 
 def with_policy(classifier: BertClassifier, policy: str) -> BertClassifier:

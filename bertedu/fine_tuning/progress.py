@@ -40,7 +40,8 @@ class Bar(keras.callbacks.Callback):
 
     def __init__(self, steps: int, history: History, shown: bool = True):
         super().__init__()
-        self.bar = tqdm(total=steps, initial=history.steps, unit="step", disable=not shown, mininterval=0.5)
+        options = {"total": steps, "initial": history.steps, "disable": not shown}
+        self.bar = tqdm(desc=history.precision, unit="step", mininterval=0.5, **options)
         self.history, self.shown = history, shown
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:

@@ -5,6 +5,7 @@ Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ from bertedu.fine_tuning import examples
 from bertedu.fine_tuning.callbacks import check
 from bertedu.fine_tuning.config import RENAMED, TrainingConfig
 from bertedu.fine_tuning.history import History
-from bertedu.fine_tuning.model import Training, compiled, limit_of
-from bertedu.fine_tuning.run import Run
+from bertedu.fine_tuning.model import Training, compiled, limit_of, policy_of
+from bertedu.fine_tuning.run import Run, saved_precision
 from bertedu.fine_tuning.seeds import Runs, each
 from bertedu.fine_tuning.state import locked
 from bertedu.text import BertPreprocessor
@@ -79,7 +80,9 @@ def fine_tune(
         output_dir: folder for training checkpoints, saved every 100 steps and after each epoch; the same call resumes
             an interrupted run. After training it also contains `model/`, for `be.load`, and history.json. Defaults to
             None: nothing is saved.
-        precision: "float32", "mixed_bfloat16", "mixed_float16", or "auto": mixed_bfloat16 on accelerators.
+        precision: "float32", "mixed_bfloat16", "mixed_float16", or "auto": mixed_bfloat16 on accelerators and, with
+            TensorFlow, on CPUs with instructions for it (`avx512_bf16`, `amx_bf16`). A resumed run and a `cls_head`
+            keep their own precision, with a warning. `history.precision` is the one that was used.
         jit_compile: bool, or "auto": compile with XLA on accelerators, but not on a CPU, where it is not worth it.
         restore_best_weights: bool, whether to end with the weights of the epoch with the lowest validation loss.
         progress: bool, whether to show a progress bar, or in a notebook a live plot of the loss.
@@ -107,17 +110,24 @@ def fine_tune(
     _check(classifier, preprocessor)
     callbacks = check(callbacks, schedule)
     training = _prepare(classifier, preprocessor, train, validation, config)
-    model = compiled(classifier, config, len(training.train.rows))
     folder = None if output_dir is None else Path(output_dir).expanduser()
+    folders = {seed: folder} if seeds is None else {n: folder and folder / f"seed_{n}" for n in seeds}
+    saved = {seed: saved_precision(path) for seed, path in folders.items()}
+    first = next(filter(None, saved.values()), None)
 
-    def train_with(seed: int, folder: Path | None) -> History:
-        config = dataclasses.replace(training.config, seed=seed)
-        with locked(folder):
-            return Run(dataclasses.replace(training, config=config), model, folder).train(progress, callbacks)
+    @functools.cache
+    def model_in(previous: str | None) -> BertClassifier:
+        policy = policy_of(precision, classifier, previous)
+        return compiled(classifier, config, policy, len(training.train.rows))
 
-    if seeds is None:
-        return train_with(seed, folder)
-    return each(classifier, seeds, lambda seed: train_with(seed, folder and folder / f"seed_{seed}"))
+    model_in(first)  # raises before anything is changed; tracing takes seconds, so several seeds share it
+
+    def train_with(seed: int) -> History:
+        seeded = dataclasses.replace(training, config=dataclasses.replace(training.config, seed=seed))
+        with locked(folders[seed]):
+            return Run(seeded, model_in(saved[seed] or first), folders[seed]).train(progress, callbacks)
+
+    return train_with(seed) if seeds is None else each(classifier, seeds, train_with)
 
 
 def _check(classifier, preprocessor):

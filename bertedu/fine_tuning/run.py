@@ -26,6 +26,7 @@ from bertedu.backend import devices, memory
 from bertedu.bert import Bert
 from bertedu.checkpoints import save_checkpoint
 from bertedu.classifier import BertClassifier
+from bertedu.defaults import PRECISIONS
 from bertedu.fields import shown
 from bertedu.fine_tuning import state
 from bertedu.fine_tuning.batches import SIZES, Batches, plan_batches
@@ -44,6 +45,20 @@ LEFT_OUT = "expected the callbacks of the saved run, got none of {}. Pass the sa
 STATE, BEST, MODEL, HISTORY = "state.safetensors", "best.safetensors", "model", "history.json"
 
 
+def saved_precision(folder: Path | None) -> str | None:
+    """Return the dtype policy of the run in a folder. None without one; version 0.1 did not save it.
+
+    Raises:
+        ValueError: the training checkpoint is damaged, or of a newer version.
+    """
+    content = folder and state.read_metadata(folder / STATE)
+    try:
+        precision = (content or {})["run"]["prediction"]["precision"]
+    except (KeyError, TypeError):  # `Run.train` refuses what is no history
+        return None
+    return precision if precision in PRECISIONS else None
+
+
 class Run:
     """A training run: its model, folder and history so far.
 
@@ -57,7 +72,7 @@ class Run:
         self.training, self.model, self.folder = training, model, folder
         self.config, self.classifier = training.config, training.classifier
         self.steps_per_epoch = self.config.steps_per_epoch(len(training.train.rows))
-        self.history = History(run=training.describe())
+        self.history = History(run=training.describe(model.network.dtype_policy.name))
         self.best: list[np.ndarray] | None = None
         self.ended = False
 
