@@ -43,7 +43,8 @@ def steps(options: Namespace) -> list[tuple[str, list[str]]]:
     quick = "" if options.all else " and not slow"
     processes = ["-n", str(min(os.cpu_count() or 1, MAX_PROCESSES)), "--dist"]
     unit_tests = [*processes, "worksteal", "-m", "not browser" + quick, *chosen]
-    notebooks = [*processes, "loadfile", "--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={SECONDS_PER_CELL}"]
+    timeout = f"--nbval-cell-timeout={SECONDS_PER_CELL}"
+    notebooks = [*processes, "loadfile", "--nbval-lax", "--nbval-current-env", timeout]
     if options.lint:
         return commands(LINT)
     return [

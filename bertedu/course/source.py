@@ -8,7 +8,10 @@ from typing import Any
 
 from bertedu.terminal import in_notebook
 
-BOX = "background:#f8f8f8; color:#1a1a1a; margin:0; padding:0.6em; overflow-x:auto; white-space:pre; font-size:13px; line-height:1.35"
+BOX = (
+    "background:#f8f8f8; color:#1a1a1a; margin:0; padding:0.6em; overflow-x:auto; white-space:pre; font-size:13px; "
+    "line-height:1.35"
+)
 
 
 def show_source(obj: Any, docstring: bool = False) -> None:
