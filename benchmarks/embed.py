@@ -165,8 +165,7 @@ def main():
         profiling.main(common.short_texts(options.sentences, **common.REVIEWS))
     else:
         print(common.machine(), "\n")
-        print(common.table(rows(options.repeats, options.sentences)))
-        print(common.note())
+        print(f"{common.table(rows(options.repeats, options.sentences))}\n\n{common.note()}")
 
 
 if __name__ == "__main__":

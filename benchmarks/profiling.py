@@ -1,4 +1,4 @@
-"""Where the time of `bert.embed` goes: tokenizing, packing, and the operations of the graph in TensorFlow's profiler."""
+"""Where the time of `bert.embed` goes: tokenizing, packing, and the operations of the graph (TensorFlow's profiler)."""
 
 import collections
 import tempfile
