@@ -138,30 +138,50 @@ def seconds(function, *args):
     return time.perf_counter() - start
 
 
-def matrix_peak(dtype="float32", duration=1.0):
-    """Return the floating-point operations per second that TensorFlow's products of square matrices sustain.
+def matrix_peak(library, dtype="float32", duration=1.0):
+    """Return the floating-point operations per second that products of square matrices sustain.
 
-    For each of two sizes, a graph of four products runs for `duration` seconds, and the median run counts: a short
-    burst has a higher clock than a benchmark, and single products include the call. The faster size counts.
+    For each of two sizes, four products at a time run for `duration` seconds, and the median run counts: a short burst
+    has a higher clock than a benchmark, and single products include the call. The faster size counts. A machine's peak
+    is that of the faster library, "tensorflow" or "torch", each in its own process.
     """
-    import tensorflow as tf
-
-    @tf.function
-    def products(x, matrix):
-        for _ in range(4):
-            x = tf.matmul(x, matrix)
-        return x
-
     peak = 0.0
     for size in (1024, 2048):
-        matrix = tf.cast(tf.random.normal((size, size)) * size**-0.5, dtype)
-        run = lambda matrix=matrix: products(matrix, matrix).numpy()  # noqa: E731
+        run = {"tensorflow": _tensorflow_products, "torch": _torch_products}[library](size, dtype)
         run()
         times = [seconds(run)]
         while sum(times) < duration:
             times.append(seconds(run))
         peak = max(peak, 4 * 2 * size**3 / float(np.median(times)))
     return peak
+
+
+def _tensorflow_products(size, dtype):
+    import tensorflow as tf
+
+    matrix = tf.cast(tf.random.normal((size, size)) * size**-0.5, dtype)
+
+    @tf.function
+    def products():
+        x = tf.identity(matrix)
+        for _ in range(4):
+            x = tf.matmul(x, matrix)
+        return x
+
+    return lambda: products().numpy()
+
+
+def _torch_products(size, dtype):
+    import torch
+
+    matrix = (torch.randn(size, size) * size**-0.5).to(getattr(torch, dtype))
+
+    def products():
+        x = matrix
+        for _ in range(4):
+            x = x @ matrix
+
+    return products
 
 
 def floating_point_operations(lengths):

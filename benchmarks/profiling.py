@@ -54,7 +54,11 @@ def main(texts):
     padded = [len(rows[batch[0]].ids) for batch in batches for _ in batch]
     products = scale * sum(seconds for kind, seconds in times.items() if "MatMul" in kind)
     rates = [common.floating_point_operations(padded) / seconds for seconds in (products, whole)]
-    rates.append(common.matrix_peak())
+    rates.append(common.matrix_peak("tensorflow"))
     real = sum(len(row.ids) for row in rows) / sum(padded)
-    print("\nMatrix products {:.0f} GFLOP/s, all of `embed` {:.0f}, peak {:.0f}.".format(*(r / 1e9 for r in rates)))
+    print(
+        "\nMatrix products {:.0f} GFLOP/s, all of `embed` {:.0f}, TensorFlow's peak {:.0f}.".format(
+            *(r / 1e9 for r in rates)
+        )
+    )
     print(f"Products are {products / whole:.0%} of the time; {1 - real:.1%} of the tokens are padding.")
