@@ -26,7 +26,7 @@ def main():
     command = f"python -m benchmarks --repeats {options.repeats}" + (
         f" --threads {options.threads}" if options.threads else ""
     )
-    results = f"\n`{command}`, {datetime.date.today()}, on {machine}\n\n{common.table(lines)}\n\n"
+    results = f"\n`{command}`, {datetime.date.today()}, on {machine}\n\n{common.table(lines)}\n\n{common.note()}"
     print(results)
     if not options.dry_run:
         before, rest = README.read_text(encoding="utf-8").split(START)

@@ -21,6 +21,8 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 MAX_PUNCTUATION = 0.08  # fraction of a paragraph's characters, above which it is not prose
+REVIEWS = {"log_words": 2.75, "deviation": 0.48}  # of `short_texts`: 25 tokens on average
+CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # they decide how many products a core computes at a time
 
 
 def sentences():
@@ -39,6 +41,22 @@ def spread_sentences(n):
     """Return `n` of the `sentences`, evenly spaced."""
     everything = sentences()
     return [everything[int(i)] for i in np.linspace(0, len(everything) - 1, n)]
+
+
+def short_texts(n, log_words=1.9, deviation=0.75):
+    """Return `n` beginnings of real sentences, with the lengths of short reviews.
+
+    The number of words is log-normal. The defaults are the phrases on which SST-2 trains; `REVIEWS` are the sentences
+    on which it is evaluated.
+    """
+    everything, rng = sentences(), np.random.default_rng(0)
+    texts = []
+    for i, words in enumerate(np.clip(rng.lognormal(log_words, deviation, n), 1, 60).astype(int)):
+        text = everything[i % len(everything)].split()
+        while len(text) < words:
+            text += everything[rng.integers(len(everything))].split()
+        texts.append(" ".join(text[:words]))
+    return texts
 
 
 def token_counts(texts):
@@ -120,6 +138,86 @@ def seconds(function, *args):
     return time.perf_counter() - start
 
 
+def matrix_peak(library, dtype="float32", duration=1.0):
+    """Return the floating-point operations per second that products of square matrices sustain.
+
+    For each of two sizes, four products at a time run for `duration` seconds, and the median run counts: a short burst
+    has a higher clock than a benchmark, and single products include the call. The faster size counts. A machine's peak
+    is that of the faster library, "tensorflow" or "torch", each in its own process.
+    """
+    peak = 0.0
+    for size in (1024, 2048):
+        run = {"tensorflow": _tensorflow_products, "torch": _torch_products}[library](size, dtype)
+        run()
+        times = [seconds(run)]
+        while sum(times) < duration:
+            times.append(seconds(run))
+        peak = max(peak, 4 * 2 * size**3 / float(np.median(times)))
+    return peak
+
+
+def _tensorflow_products(size, dtype):
+    import tensorflow as tf
+
+    matrix = tf.cast(tf.random.normal((size, size)) * size**-0.5, dtype)
+
+    @tf.function
+    def products():
+        x = tf.identity(matrix)
+        for _ in range(4):
+            x = tf.matmul(x, matrix)
+        return x
+
+    return lambda: products().numpy()
+
+
+def _torch_products(size, dtype):
+    import torch
+
+    matrix = (torch.randn(size, size) * size**-0.5).to(getattr(torch, dtype))
+
+    def products():
+        x = matrix
+        for _ in range(4):
+            x = x @ matrix
+
+    return products
+
+
+def floating_point_operations(lengths):
+    """Return the floating-point operations of MiniLM's matrix products on texts of these lengths, without padding.
+
+    A product of [m, k] and [k, n] has 2 m k n. A layer of hidden size D and inner size F, on T tokens: query, key,
+    value and output 4 x 2 T D D; attention logits and context 2 x 2 T T D; the feed-forward network 2 x 2 T D F.
+    """
+    from bertedu.files import read_json
+    from bertedu.presets import offline_model_directory
+
+    config = read_json(offline_model_directory() / "config.json")
+    d, f, layers = (config[name] for name in ("hidden_size", "intermediate_size", "num_hidden_layers"))
+    t = np.asarray(lengths, "float64")
+    return float(np.sum(layers * (8 * t * d**2 + 4 * t**2 * d + 4 * t * d * f)))
+
+
+def cpu_flags():
+    """Return those of `CPU_FLAGS` that the processor has; an empty list where the system does not list them."""
+    info = Path("/proc/cpuinfo")
+    flags = re.search(r"^flags\s*: (.*)", info.read_text(), re.MULTILINE) if info.is_file() else None
+    return [flag for flag in CPU_FLAGS if flags and flag in flags[1].split()]
+
+
+def has_bfloat16():
+    """Return whether the processor has instructions for bfloat16."""
+    return any(flag.endswith("bf16") for flag in cpu_flags())
+
+
+def note():
+    """Return the line under a table that says why it has no bfloat16 rows, or ""."""
+    if has_bfloat16():
+        return ""
+    return "No bfloat16 rows: this processor has neither avx512_bf16 nor amx_bf16, so bfloat16 would be emulated.\n\n"
+
+
 def model_directory():
     """Return the directory of the weights that all contestants read."""
     from bertedu import presets
@@ -166,7 +264,8 @@ def milliseconds(values):
     return f"{np.median(values) * 1e3:.1f} ms"
 
 
-PACKAGES = ("tensorflow", "keras", "torch", "transformers", "sentence-transformers", "keras-hub", "tokenizers", "numpy")
+PACKAGES = ("tensorflow", "keras", "torch", "transformers", "sentence-transformers", "onnxruntime", "openvino",
+            "keras-hub", "tokenizers", "numpy")  # fmt: skip
 
 
 def machine():
@@ -178,6 +277,7 @@ def machine():
     facts = [
         names[0] if names else platform.processor(),
         f"{os.cpu_count()} cores",
+        " ".join(cpu_flags()) or "flags unknown",
         f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         f"load average {psutil.getloadavg()[0]:.1f} at the start",
         f"{platform.system()}; Python {platform.python_version()}",

@@ -1,143 +1,172 @@
-"""`bert.embed` on 1,000 real sentences, compared with sentence-transformers and with the machine's peak performance.
+"""`bert.embed` on short review sentences, compared with inference engines and with the machine's peak performance.
 
-    python -m benchmarks.embed [--repeats 5] [--sentences 1000]
+    python -m benchmarks.embed [--repeats 5] [--sentences 872]
+    python -m benchmarks.embed --profile     # where the time goes, operation by operation
 
-Two processes take turns, and alternate in who starts. sentence-transformers' `encode` runs with its default batch size,
-32, and with the fastest one on this machine. Both tokenize, pool and normalize. In the same turns, bertedu's process
-measures the machine's peak: the fastest of ten products of square float32 matrices of 1024 and 2048, with TensorFlow
-and with NumPy.
+Each contestant has its own process; they take turns, and alternate in who starts. All tokenize, pool and normalize.
+The peers sort by length and have the fastest of several settings on this machine, found in the warm-up: batch sizes of
+sentence-transformers, tokens per batch and batches at the same time of ONNX Runtime and OpenVINO. bertedu has its own
+plan. In the same turns, TensorFlow and torch measure the peak (`common.matrix_peak`). The error of a vector is its
+largest difference from bertedu's in float32, over all elements; and the cosine similarity of the two.
 """
 
+import contextlib
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks import common
+from benchmarks.embedders import EMBEDDERS, MAX_LENGTH, SETTINGS, export
 
-BATCH_SIZES = (8, 16, 32, 64, 128)
-
-
-def bertedu_embedder():
-    """Return a function from texts to vectors; it chooses its own batch sizes."""
-    import bertedu as be
-
-    bert = be.load("minilm")
-    return lambda texts, batch_size: bert.embed(texts, progress=False)
-
-
-def sentence_transformers_embedder():
-    """Return a function from texts and batch size to vectors."""
-    from sentence_transformers import SentenceTransformer
-
-    model = SentenceTransformer(common.model_directory(), device="cpu", local_files_only=True)
-    return lambda texts, batch_size: model.encode(texts, batch_size=batch_size, show_progress_bar=False)
+PRECISIONS = {
+    "float32": ("bertedu", "sentence-transformers", "ONNX Runtime", "OpenVINO"),
+    "bfloat16": ("bertedu", "sentence-transformers", "OpenVINO"),
+    "int8": ("ONNX Runtime",),
+}
+REFERENCE = "bertedu, float32"
+PEAKS = {REFERENCE: "tensorflow", "sentence-transformers, float32": "torch"}  # the libraries that measure the peak
+MIN_COSINE = 0.999  # of a contestant for "best setting of each"
+PAUSE = 0.1  # seconds between turns, so that the threads of one contestant are asleep when the next one starts
 
 
-EMBEDDERS = {"bertedu": bertedu_embedder, "sentence-transformers": sentence_transformers_embedder}
+def contestants():
+    """Return their names, "library, precision", without bfloat16 where the processor is not made for it."""
+    possible = [precision for precision in PRECISIONS if precision != "bfloat16" or common.has_bfloat16()]
+    return [f"{library}, {precision}" for precision in possible for library in PRECISIONS[precision]]
 
 
-def floating_point_operations(lengths):
-    """Return the floating-point operations of MiniLM's matrix products on texts of these lengths, without padding.
-
-    A product of [m, k] and [k, n] has 2 m k n. A layer of hidden size D and inner size F, on T tokens: query, key,
-    value and output 4 x 2 T D D; attention logits and context 2 x 2 T T D; the feed-forward network 2 x 2 T D F.
-    """
-    from bertedu.files import read_json
-    from bertedu.presets import offline_model_directory
-
-    config = read_json(offline_model_directory() / "config.json")
-    d, f, layers = (config[name] for name in ("hidden_size", "intermediate_size", "num_hidden_layers"))
-    t = np.asarray(lengths, "float64")
-    return float(np.sum(layers * (8 * t * d**2 + 4 * t**2 * d + 4 * t * d * f)))
+def error(vectors, reference):
+    """Return the largest difference of an element, and the smallest cosine similarity of a vector."""
+    norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(reference, axis=1)
+    return float(np.abs(vectors - reference).max()), float(((vectors * reference).sum(1) / norms).min())
 
 
-def peak():
-    """Return the peak operations per second of square float32 matrix products, with TensorFlow or NumPy."""
-    import tensorflow as tf
-
-    best = 0.0
-    for size in (1024, 2048):
-        a, b = np.random.default_rng(0).normal(size=(2, size, size)).astype("float32")
-        x, y = tf.constant(a), tf.constant(b)
-        for multiply in (lambda: a @ b, lambda: tf.matmul(x, y).numpy()):  # noqa: B023  (used within the iteration)
-            fastest = min(common.seconds(multiply) for _ in range(10))
-            best = max(best, 2 * size**3 / fastest)
-    return best
+def tuned(worker, name, texts):
+    """Return the fastest setting of a contestant: the better of two runs counts."""
+    settings = SETTINGS[name.split(", ")[0]]
+    if len(settings) == 1:
+        return settings[0]
+    times = [min(worker.ask(texts=texts, setting=setting)["seconds"] for _ in range(2)) for setting in settings]
+    return settings[int(np.argmin(times))]
 
 
 def measure(repeats, texts):
-    """Return the seconds of all repeats by contestant, the peaks, and sentence-transformers' best batch size."""
-    with (
-        common.Worker("benchmarks.embed", "bertedu") as bertedu,
-        common.Worker("benchmarks.embed", "sentence-transformers") as peer,
-    ):
-        for worker in (bertedu, peer):
-            worker.ask(texts=texts)  # warm up
-        trials = {size: peer.ask(texts=texts, batch_size=size)["seconds"] for size in BATCH_SIZES}
-        best = min(trials, key=trials.get)
-        turns = {"bertedu": (bertedu, 32), "default": (peer, 32), "best": (peer, best)}
-        times, peaks = {name: [] for name in turns}, []
+    """Return, by contestant, the seconds of all repeats, the settings, and the vectors; and by precision the peaks."""
+    common.run_module("benchmarks.embed", "--serve", "export")
+    times, settings, vectors, peaks = {}, {}, {}, {"float32": []} | ({"bfloat16": []} if common.has_bfloat16() else {})
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        workers = {name: stack.enter_context(common.Worker("benchmarks.embed", name)) for name in contestants()}
+        for name, worker in workers.items():
+            worker.ask(texts=texts, setting=SETTINGS[name.split(", ")[0]][0], save=str(folder / "vectors.npy"))
+            vectors[name], times[name] = np.load(folder / "vectors.npy"), []
+            settings[name] = tuned(worker, name, texts)
         for turn in range(repeats):
-            peaks.append(bertedu.ask(peak=True)["peak"])
-            for name in list(turns)[:: -1 if turn % 2 else 1]:
-                worker, batch_size = turns[name]
-                times[name].append(worker.ask(texts=texts, batch_size=batch_size)["seconds"])
-    return {name: np.array(values) for name, values in times.items()}, np.array(peaks), best
+            for dtype, values in peaks.items():
+                values.append(max(workers[name].ask(peak=dtype)["peak"] for name in PEAKS))
+            for name in list(workers)[:: -1 if turn % 2 else 1]:
+                time.sleep(PAUSE)
+                times[name].append(workers[name].ask(texts=texts, setting=settings[name])["seconds"])
+    return {name: np.array(values) for name, values in times.items()}, settings, vectors, peaks
 
 
-def rows(repeats=5, count=1000):
+def describe(setting):
+    """Return a setting in words."""
+    if setting is None or isinstance(setting, int):
+        return f"batch size {setting}" if setting else "its own batches"
+    tokens, streams = setting
+    return f"{tokens} tokens per batch" + (f", {streams} batches at a time" if streams > 1 else "")
+
+
+def fastest(names, times):
+    """Return the name of the contestant with the smallest median time."""
+    return min(names, key=lambda name: np.median(times[name]))
+
+
+def compared(times, mine, peer, count, what, target):
+    """Return the row with the speed of one contestant divided by another's."""
+    speeds = [f"{count / np.median(times[name]):.0f} sentences/s" for name in (mine, peer)]
+    return common.row(what, *speeds, times[peer] / times[mine], *([">= 1.0", lambda x: x >= 1.0] if target else []))
+
+
+def speed_rows(times, settings, errors, count):
+    """Return the rows that compare bertedu with each peer by precision, and at last the best setting of each."""
+    lines = []
+    for precision in PRECISIONS:
+        names = [name for name in times if name.endswith(precision)]
+        mine = next((name for name in names if name.startswith("bertedu")), REFERENCE)
+        peers = [name for name in names if name != mine]
+        for peer in peers:
+            target = mine in names and peer == fastest(peers, times)
+            what = f"`{mine}`: speed / that of `{peer}` ({describe(settings[peer])})"
+            lines.append(compared(times, mine, peer, count, what, target))
+    accurate = [name for name in times if errors[name][1] >= MIN_COSINE]
+    mine = fastest([name for name in accurate if name.startswith("bertedu")], times)
+    peer = fastest([name for name in accurate if not name.startswith("bertedu")], times)
+    what = f"best setting of each with a cosine similarity >= {MIN_COSINE}: `{mine}` / `{peer}`"
+    return [*lines, compared(times, mine, peer, count, what, True)]
+
+
+def rows(repeats=5, count=872):
     """Return the benchmark's rows of the table."""
-    texts = common.spread_sentences(count)
-    lengths = np.minimum(common.token_counts(texts), 256)  # MiniLM's limit as sentence-transformers publishes it
-    times, peaks, best = measure(repeats, texts)
-    speeds = {name: f"{count / np.median(values):.0f} sentences/s" for name, values in times.items()}
-    lines = [
-        common.row(
-            f"`embed`, {count} sentences of {min(lengths)} to {max(lengths)} tokens (median {np.median(lengths):.0f}): "
-            f"speed / sentence-transformers', batch size {size}",
-            speeds["bertedu"],
-            speeds[name],
-            times[name] / times["bertedu"],
-            ">= 1.1",
-            lambda x: x >= 1.1,
-        )
-        for name, size in (("default", 32), ("best", f"{best} (its best here)"))
-    ]
-    work = floating_point_operations(lengths)
-    achieved, maximum = (
-        f"{value / 1e9:.0f} GFLOP/s" for value in (work / np.median(times["bertedu"]), np.median(peaks))
-    )
-    what = "`embed`, fraction of this machine's matrix-multiply peak (peer column: the peak)"
-    return [*lines, common.row(what, achieved, maximum, work / times["bertedu"] / peaks)]
+    texts = common.short_texts(count, **common.REVIEWS)
+    lengths = np.minimum(common.token_counts(texts), MAX_LENGTH)
+    times, settings, vectors, peaks = measure(repeats, texts)
+    errors = {name: error(array, vectors[REFERENCE]) for name, array in vectors.items()}
+    lines = speed_rows(times, settings, errors, count)
+    title = f"`embed`, {count} sentences of {min(lengths)} to {max(lengths)} tokens (mean {np.mean(lengths):.0f})"
+    lines.insert(0, [title, *[""] * 6])
+    work = common.floating_point_operations(lengths)
+    for dtype, values in peaks.items():
+        seconds = times[f"bertedu, {dtype}"]
+        speeds = [f"{value / 1e9:.0f} GFLOP/s" for value in (work / np.median(seconds), np.median(values))]
+        target = [">= 0.85", lambda x: x >= 0.85] if dtype == "float32" else []
+        what = f"`bertedu, {dtype}`: fraction of the matrix-multiply peak in {dtype} (peer column: the peak)"
+        lines.append(common.row(what, *speeds, work / seconds / values, *target))
+    for name, (largest, cosine) in errors.items():
+        if name != REFERENCE:
+            cells = ["", f"{largest:.1g}, {cosine:.6f}"][:: -1 if name.startswith("bertedu") else 1]
+            lines.append([f"`{name}`: largest error of an element, smallest cosine similarity", *cells, *[""] * 4])
+    return lines
 
 
 def answerer(name):
     """Return the worker's function, which embeds texts or measures the peak."""
-    embed = EMBEDDERS[name]()
+    library, dtype = name.split(", ")
+    embed = EMBEDDERS[library](dtype)
 
-    def answer(texts=(), batch_size=32, peak=False):
+    def answer(texts=(), setting=None, save=None, peak=None):
         if peak:
-            return {"peak": measure_peak()}
+            return {"peak": common.matrix_peak(PEAKS[name], peak)}
         start = time.perf_counter()
-        embed(texts, batch_size)
-        return {"seconds": time.perf_counter() - start}
+        vectors = embed(texts, setting)
+        result = {"seconds": time.perf_counter() - start}
+        if save:
+            np.save(save, vectors)
+        return result
 
     return answer
-
-
-measure_peak = peak
 
 
 def main():
     """Run the benchmark and print its table."""
     arguments = common.parser(__doc__, repeats=5)
-    arguments.add_argument("--sentences", type=int, default=1000, help="number of sentences (default: %(default)s)")
+    arguments.add_argument("--sentences", type=int, default=872, help="number of sentences (default: %(default)s)")
+    arguments.add_argument("--profile", action="store_true", help="print where bertedu's time goes, and nothing else")
     options = common.parsed(arguments)
-    if options.serve:
+    if options.serve == "export":
+        export()
+    elif options.serve:
         common.serve(answerer(options.serve))
+    elif options.profile:
+        from benchmarks import profiling
+
+        profiling.main(common.short_texts(options.sentences, **common.REVIEWS))
     else:
         print(common.machine(), "\n")
-        print(common.table(rows(options.repeats, options.sentences)))
+        print(f"{common.table(rows(options.repeats, options.sentences))}\n\n{common.note()}")
 
 
 if __name__ == "__main__":

@@ -1,42 +1,34 @@
-"""Fine-tuning MiniLM, examples per second, compared with transformers (PyTorch) and KerasHub.
+"""Fine-tuning MiniLM as a user does, examples per second, compared with transformers (PyTorch) and KerasHub.
 
-    python -m benchmarks.fine_tune [--examples 4000] [--set short|news] [--news FILE.tsv]
+    python -m benchmarks.fine_tune [--repeats 5] [--examples 3200] [--set short|news] [--news FILE.tsv]
 
-All have the same weights, texts, labels, batch size 32, dropout 0.1, AdamW with warm-up and clipping, float32, one
-epoch. The contestants run one after the other in separate processes, so that they do not compete for cores. "short"
-consists of real sentences, truncated to the lengths of short reviews (mean 13 tokens, 95th percentile 31); "news" reads
-a file of texts and labels, tab-separated. The clock starts before tokenization and stops after the last step. The time
-to the end of the first step, in which TensorFlow traces and compiles, counts once, and the rest is scaled to an epoch
-of 20,000 texts: speed is 20,000 divided by that sum. transformers trains in a plain PyTorch loop, which is faster than
-its Trainer, with each batch padded to its longest text (the default), and with texts of similar length in a batch
-(`group_by_length`). KerasHub pads to 128.
+One epoch of a training, whole: the clock starts before tokenization and stops when everything is written. The first
+step, in which TensorFlow traces and compiles, is included; so are bertedu's training checkpoints and its saved model
+(`output_dir`), while the peers save nothing. All have the same weights, texts, labels, batch size 32, dropout 0.1, and
+AdamW with warm-up and clipping. Each run is a process of its own; they alternate in who starts. "short" consists of
+real sentences, truncated to the lengths of short reviews (mean 13 tokens, 95th percentile 33); "news" reads a file of
+texts and labels, tab-separated. transformers trains in a plain PyTorch loop, which is faster than its Trainer, with
+each batch padded to its longest text (the default), and with texts of similar length in a batch (`group_by_length`);
+in bfloat16 with torch's autocast. KerasHub pads to 128. "Best" is the faster precision of each.
 """
 
-import argparse
+import contextlib
 import json
 import resource
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks import common
 
-BATCH, RATE, CLASSES, EPOCH = 32, 5e-5, 4, 20_000
-CONTESTANTS = ("bertedu", "transformers", "transformers, by length", "KerasHub")
-
-
-def short_texts(n):
-    """Return `n` beginnings of real sentences, with the lengths of short reviews."""
-    sentences, rng = common.sentences(), np.random.default_rng(0)
-    lengths = np.clip(rng.lognormal(1.9, 0.75, n), 1, 60).astype(int)  # words, of about 1.2 tokens
-    texts = []
-    for i, words in enumerate(lengths):
-        text = sentences[i % len(sentences)].split()
-        while len(text) < words:
-            text += sentences[rng.integers(len(sentences))].split()
-        texts.append(" ".join(text[:words]))
-    return texts
+BATCH, RATE, CLASSES = 32, 5e-5, 4
+FLOAT32 = ("bertedu, float32", "transformers, float32", "transformers by length, float32", "KerasHub, float32")
+BFLOAT16 = ("bertedu, mixed_bfloat16", "transformers, bfloat16", "transformers by length, bfloat16")
+TARGETS = {"transformers, float32": 2.2, "transformers by length, float32": 1.1, "KerasHub, float32": 6.0}
+BEST_TARGETS = {"transformers": 2.0, "transformers by length": 1.3}
 
 
 def news_texts(path, n):
@@ -54,20 +46,22 @@ def clock():
     return callback, steps
 
 
-def bertedu_seconds(texts, labels):
-    """Return the seconds to the end of the first and of the last step of an epoch of `be.fine_tune`."""
+def bertedu_seconds(texts, labels, precision):
+    """Return the seconds to the end of the first step, and of the whole run of `be.fine_tune`."""
     import bertedu as be
 
     bert = be.load("minilm")
-    classifier = be.BertClassifier(bert.encoder, CLASSES)
+    classifier = bert.classifier_for(CLASSES)
     callback, steps = clock()
-    start = time.perf_counter()
-    be.fine_tune(classifier, bert.preprocessor, (texts, labels), epochs=1, batch_size=BATCH, learning_rate=RATE,
-                 max_length=128, progress=False, callbacks=[callback])  # fmt: skip
-    return steps[0] - start, time.perf_counter() - start
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        be.fine_tune(classifier, bert.preprocessor, (texts, labels), epochs=1, batch_size=BATCH, learning_rate=RATE,
+                     max_length=128, precision=precision, output_dir=Path(folder) / "run", progress=False,
+                     callbacks=[callback])  # fmt: skip
+        return steps[0] - start, time.perf_counter() - start
 
 
-def transformers_seconds(texts, labels, by_length):
+def transformers_seconds(texts, labels, precision, by_length):
     """Return the same for transformers' model in a PyTorch loop."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_linear_schedule_with_warmup
@@ -87,7 +81,9 @@ def transformers_seconds(texts, labels, by_length):
     for first in range(0, len(order), BATCH):
         chosen = order[first : first + BATCH]
         batch = tokenizer.pad({"input_ids": [encoded[i] for i in chosen]}, return_tensors="pt")
-        loss = model(**batch, labels=torch.tensor([labels[i] for i in chosen])).loss
+        autocast = torch.autocast("cpu", torch.bfloat16) if precision == "bfloat16" else contextlib.nullcontext()
+        with autocast:
+            loss = model(**batch, labels=torch.tensor([labels[i] for i in chosen])).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -98,8 +94,8 @@ def transformers_seconds(texts, labels, by_length):
     return until_first, time.perf_counter() - start
 
 
-def keras_hub_seconds(texts, labels):
-    """Return the same for KerasHub's classifier, padded to 128."""
+def keras_hub_seconds(texts, labels, precision):
+    """Return the same for KerasHub's classifier, padded to 128, in float32."""
     import keras
     import keras_hub
 
@@ -126,69 +122,80 @@ def keras_hub_seconds(texts, labels):
 def serve(contestant, texts):
     """Run one contestant and print the seconds of its first step, its speed and its peak memory."""
     labels = [len(text) % CLASSES for text in texts]
+    library, precision = contestant.split(", ")
     work = {
-        "bertedu": lambda: bertedu_seconds(texts, labels),
-        "transformers": lambda: transformers_seconds(texts, labels, by_length=False),
-        "transformers, by length": lambda: transformers_seconds(texts, labels, by_length=True),
-        "KerasHub": lambda: keras_hub_seconds(texts, labels),
+        "bertedu": lambda: bertedu_seconds(texts, labels, precision),
+        "transformers": lambda: transformers_seconds(texts, labels, precision, by_length=False),
+        "transformers by length": lambda: transformers_seconds(texts, labels, precision, by_length=True),
+        "KerasHub": lambda: keras_hub_seconds(texts, labels, precision),
     }
-    first, whole = work[contestant]()
-    epoch = first + (whole - first) * (EPOCH - BATCH) / (len(texts) - BATCH)
+    first, whole = work[library]()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"first": first, "speed": EPOCH / epoch, "peak": peak}), flush=True)
+    print(json.dumps({"first": first, "speed": len(texts) / whole, "peak": peak}), flush=True)
 
 
-def rows(which, examples, news=None):
-    """Return the benchmark's rows: the speed of each contestant, and bertedu's divided by it."""
-    targets = {
-        "short": {"transformers": 2.0, "transformers, by length": 1.1, "KerasHub": 6.0},
-        "news": {"transformers": 1.1, "KerasHub": 2.5},
-    }[which]
-    results = {}
-    for contestant in CONTESTANTS:
-        count = examples if contestant != "KerasHub" else max(examples // 8, 4 * BATCH)  # because it is so much slower
-        arguments = ["--set", which, "--examples", str(count)] + (["--news", news] if news else [])
-        results[contestant] = common.run_module("benchmarks.fine_tune", "--serve", contestant, *arguments)
+def summary(results):
+    """Return the medians of a contestant's runs in words."""
+    first, speed, peak = (np.median([result[name] for result in results]) for name in ("first", "speed", "peak"))
+    return f"{speed:.0f} texts/s, first step {first:.1f} s, {peak:,.0f} MiB"
 
-    def summary(contestant):
-        result = results[contestant]
-        return f"{result['speed']:.0f} texts/s, first step {result['first']:.1f} s, {result['peak']:,.0f} MiB"
 
-    lines = []
-    for contestant in CONTESTANTS[1:]:
-        target = targets.get(contestant)
-        lines.append(
-            common.row(
-                f"fine-tune, an epoch of {EPOCH:,} {which} texts: speed / {contestant}'s",
-                summary("bertedu"),
-                summary(contestant),
-                [results["bertedu"]["speed"] / results[contestant]["speed"]],
-                f">= {target}" if target else "",
-                (lambda ratio, target=target: ratio >= target) if target else None,
-            )
-        )
+def speeds(results):
+    """Return the speeds of a contestant's runs, an array."""
+    return np.array([result["speed"] for result in results])
+
+
+def fastest(results, library):
+    """Return the contestant of a library with the highest median speed."""
+    names = [name for name in results if name.split(", ")[0] == library]
+    return max(names, key=lambda name: np.median(speeds(results[name])))
+
+
+def compared(results, mine, peer, what, target):
+    """Return the row with bertedu's speed divided by a peer's."""
+    ratios = speeds(results[mine]) / speeds(results[peer])
+    return common.row(what, summary(results[mine]), summary(results[peer]), ratios, f">= {target}",
+                      lambda ratio: ratio >= target)  # fmt: skip
+
+
+def rows(which, examples, repeats=5, news=None):
+    """Return the benchmark's rows: float32 against float32, then best against best."""
+    results = {name: [] for name in FLOAT32 + (BFLOAT16 if common.has_bfloat16() else ())}
+    arguments = ["--set", which, "--examples", str(examples)] + (["--news", news] if news else [])
+    for turn in range(repeats):
+        for name in list(results)[:: -1 if turn % 2 else 1]:
+            results[name].append(common.run_module("benchmarks.fine_tune", "--serve", name, *arguments))
+    title = f"fine-tune {examples:,} {which} texts"
+    mine = FLOAT32[0]
+    lines = [
+        compared(results, mine, peer, f"{title}: speed / that of {peer}", target) for peer, target in TARGETS.items()
+    ]
+    mine = fastest(results, "bertedu")
+    for library, target in BEST_TARGETS.items():
+        peer = fastest(results, library)
+        lines.append(compared(results, mine, peer, f"{title}, best against best: {mine} / {peer}", target))
     return lines
 
 
 def main():
     """Run the benchmark and print its table."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--examples", type=int, default=4000, help="number of texts (default: %(default)s)")
+    arguments = common.parser(__doc__, repeats=5)
+    arguments.add_argument("--examples", type=int, default=3200, help="number of texts (default: %(default)s)")
     arguments.add_argument("--set", choices=("short", "news"), default="short", help="(default: %(default)s)")
     arguments.add_argument("--news", help="file for --set news")
-    arguments.add_argument("--serve", choices=CONTESTANTS, help=argparse.SUPPRESS)
-    options = arguments.parse_args()
+    options = common.parsed(arguments)
     if options.set == "news" and not options.news:
         sys.exit("--news: expected a file with --set news, got none. Each line has a text and a label, tab-separated.")
+    short = options.set == "short"
+    texts = common.short_texts(options.examples) if short else news_texts(options.news, options.examples)
     if options.serve:
-        texts = short_texts(options.examples) if options.set == "short" else news_texts(options.news, options.examples)
         return serve(options.serve, texts)
-    lengths = common.token_counts(short_texts(1000) if options.set == "short" else news_texts(options.news, 1000))
+    lengths = common.token_counts(texts)
     print(
         common.machine(),
         f"\nTokens per text: mean {np.mean(lengths):.1f}, 95th percentile {np.percentile(lengths, 95):.0f}\n",
     )
-    print(common.table(rows(options.set, options.examples, options.news)))
+    print(f"{common.table(rows(options.set, options.examples, options.repeats, options.news))}\n\n{common.note()}")
 
 
 if __name__ == "__main__":
