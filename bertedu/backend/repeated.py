@@ -11,7 +11,6 @@ import functools
 import types
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from typing import Any
 
 import keras
 
@@ -32,7 +31,7 @@ def sharing() -> Iterator[None]:
 
 
 def shared(layers: Sequence[keras.layers.Layer]) -> Sequence[Callable]:
-    """Return functions with the arguments of a `TransformerEncoder` that call `layers`: themselves outside `sharing`."""
+    """Return functions that call each of some `TransformerEncoder` layers; outside `sharing` the layers themselves."""
     functions = _functions.get()
     return layers if functions is None else [functools.partial(_call, functions, layer) for layer in layers]
 
