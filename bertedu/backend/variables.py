@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +11,6 @@ import numpy as np
 from keras import ops
 
 from bertedu.backend import devices
-
-ALIGNMENT = 64  # bytes; TensorFlow and JAX use an aligned array as it is, and copy any other
 
 
 @keras.saving.register_keras_serializable(package="bertedu")
@@ -43,9 +42,11 @@ def assign(variable: Any, array: np.ndarray) -> None:
 
 
 def aligned_copy(array: np.ndarray) -> np.ndarray:
-    """Return a copy of an array, in C order, whose memory starts at a multiple of `ALIGNMENT`."""
-    memory = np.empty(array.nbytes + ALIGNMENT, "uint8")
-    start = -memory.ctypes.data % ALIGNMENT
-    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    """Return a copy of an array, in C order, that TensorFlow and JAX use as it is, because it starts at a page.
+
+    Its memory is not NumPy's, for which the system looks for huge pages: that takes as long as everything else here.
+    """
+    memory = mmap.mmap(-1, max(array.nbytes, 1), access=mmap.ACCESS_COPY)
+    copy = np.frombuffer(memory, array.dtype, array.size).reshape(array.shape)
     np.copyto(copy, array)
     return copy
