@@ -134,16 +134,16 @@ def compared(turns):
         cells = [f"{np.median(side):,.{2 if unit == 's' else 0}f} {unit}" for side in (left, right)]
         return common.row(text, *cells, left / right, *((f"<= {most}", lambda x: x <= most) if most else ()))
 
-    def part(text, phase):
-        values = [turn["bertedu"][phase] for turn in turns]
+    def part(text, value):
+        values = [value(turn["bertedu"]) for turn in turns]
         return common.row(text, f"{np.median(values):.2f} s", "", values)
 
     return [
         line("import the library, processor time", lambda run: run["import"]),
         line("load BERT-Base", lambda run: run["load"]),
-        part("of which build the layers (median and range: seconds)", "build"),
-        part("of which assign the weights (seconds)", "fill"),
-        line("first reading of a sentence, less a second one", lambda run: run["first"] - run["second"]),
+        part("of which build the layers (median and range: seconds)", lambda run: run["build"]),
+        part("of which assign the weights (seconds)", lambda run: run["fill"]),
+        part("first reading of a sentence, less a second one (seconds)", lambda run: run["first"] - run["second"]),
         line("load and read a sentence, processor time", lambda run: run["load"] + run["first"], most=5),
         line("the same, elapsed", lambda run: run["load, elapsed"] + run["first, elapsed"], most=5),
         line("peak memory after the import", lambda run: run["import, peak"], "MiB"),
