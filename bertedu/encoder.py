@@ -17,6 +17,7 @@ from keras import ops
 from bertedu import checks, defaults
 from bertedu.aliases import also_spelled
 from bertedu.attention import MultiHeadAttention
+from bertedu.backend.repeated import shared
 from bertedu.embeddings import BertEmbeddings
 from bertedu.feedforward import Feedforward
 from bertedu.inputs import DENSE_INPUTS, INPUTS, native_inputs
@@ -211,7 +212,7 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         x = embedding_output = self._embed(inputs, training)  # [B, T, D]
         input_mask = self._input_mask(inputs)  # [B, T]
         layer_outputs, attention_scores, qkv = [], [], []
-        for i, layer in enumerate(self.transformer_layers):
+        for i, layer in enumerate(shared(self.transformer_layers)):
             x, scores, *optional = layer(
                 x,
                 padding_mask=input_mask,

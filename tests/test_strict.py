@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import bertedu as be
-from bertedu.checkpoints import strict
+from bertedu.backend.variables import aligned_copy
+from bertedu.checkpoints import assembly, configuration, strict
 from bertedu.checkpoints.common import TensorInfo, weights
 
 SIZES = {"vocab_size": 20, "hidden_size": 6, "num_layers": 2, "num_attention_heads": 2, "inner_dim": 7}
@@ -127,3 +128,45 @@ def test_large_but_finite_weights_do_not_warn():
         fill(variables, arrays)
     with np.errstate(over="ignore"):
         assert math.isinf(np.sum(arrays["layer_1/output_layer_norm/gamma"], dtype="float32"))
+
+
+def test_weights_are_copied_from_views_of_any_order_and_alignment():
+    variables, arrays = model()
+    arrays = {path: aligned_copy(array) for path, array in arrays.items()}  # what TensorFlow would not copy itself
+    memory = np.zeros(1 + 4 * 42, "uint8")
+    unaligned = memory[1:].view("float32").reshape(6, 7)
+    unaligned[:] = np.arange(42).reshape(6, 7)
+    arrays["layer_0/feedforward/output/kernel"] = unaligned.T
+    arrays["layer_0/feedforward/intermediate/kernel"] = unaligned
+    fill(variables, arrays)
+    expected = np.arange(42).reshape(6, 7)
+    memory[:] = 0  # a variable has its own memory
+    for array in arrays.values():
+        array[:] = 0
+    np.testing.assert_array_equal(variables["layer_0/feedforward/output/kernel"], expected.T)
+    np.testing.assert_array_equal(variables["layer_0/feedforward/intermediate/kernel"], expected)
+    assert np.all(np.asarray(variables["layer_0/feedforward/intermediate/bias"]) != 0)
+    variables["layer_0/feedforward/output/kernel"].assign_add(expected.T)
+    np.testing.assert_array_equal(variables["layer_0/feedforward/output/kernel"], 2 * expected.T)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_a_tensor_of_another_dtype_is_converted(dtype):
+    variables, arrays = model()
+    stored = {path: array.astype(dtype) for path, array in arrays.items()}
+    fill(variables, stored)
+    for path, variable in variables.items():
+        np.testing.assert_array_equal(variable, stored[path].astype("float32"), err_msg=path)
+
+
+def test_no_initial_values_are_computed_for_weights_that_are_read(monkeypatch):
+    def fail(*arguments, **options):
+        raise AssertionError("an initial value was computed")
+
+    arguments = SIZES | configuration.published_arguments({}, "gelu", "float32")
+    monkeypatch.setattr(keras.initializers.TruncatedNormal, "__call__", fail)
+    with pytest.raises(AssertionError, match="initial value"):
+        be.BertEncoder(**SIZES)
+    encoder = assembly.build(arguments, assembly.Heads(), "the file")["encoder"]
+    assert isinstance(encoder.initializer, keras.initializers.TruncatedNormal)
+    assert shapes_of(weights(encoder)) == strict.model_shapes(SIZES)[0]

@@ -1,1 +1,1 @@
-"""Code that depends on the Keras backend: start-up, devices, compiled forward passes."""
+"""Code that depends on the Keras backend: start-up, devices, compiled forward passes, weights from files."""

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 
 from bertedu.backend import devices
+from bertedu.backend.repeated import sharing
 from bertedu.inputs import INPUTS
 
 STEP = 32  # JAX: lengths are padded to multiples of this
@@ -48,7 +49,8 @@ def _tensorflow(function, encoder):
 
     @tf.function(input_signature=[tf.TensorSpec((len(INPUTS), None, None), tf.int32)], autograph=False)
     def graph(stacked):
-        return function(encoder, dict(zip(INPUTS, tf.unstack(stacked), strict=True)))
+        with sharing():
+            return function(encoder, dict(zip(INPUTS, tf.unstack(stacked), strict=True)))
 
     traced = graph.get_concrete_function()  # TensorFlow warns about retracing if this is repeated
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import keras
 
 from bertedu import defaults
+from bertedu.backend.variables import uninitialized
 from bertedu.checkpoints import configuration as conf
 from bertedu.checkpoints import objects, strict
 from bertedu.checkpoints.common import weights
@@ -84,7 +85,7 @@ def model_shapes(arguments: dict, heads: Heads, source: Any) -> tuple[dict[str, 
 
 
 def build(arguments: dict, heads: Heads, source: Any, dtype: str | None = None) -> dict[str, Any]:
-    """Build the described model without reading its weights.
+    """Build the described model without reading its weights. Until they are assigned, they have arbitrary values.
 
     Args:
         arguments: dict, arguments of a `BertEncoder`, as from `configuration.encoder_arguments`.
@@ -99,8 +100,7 @@ def build(arguments: dict, heads: Heads, source: Any, dtype: str | None = None) 
         ValueError: a configuration is invalid.
     """
     try:
-        # Zeros, because initializing at random takes longer than reading the weights.
-        encoder = BertEncoder(**arguments | {"initializer": "zeros", "dtype": dtype or arguments["dtype"]})
+        encoder = BertEncoder(**arguments | {"initializer": uninitialized, "dtype": dtype or arguments["dtype"]})
         encoder.initializer = arguments["initializer"]
         masked_lm = classifier = None
         if heads.pretrainer is not None:

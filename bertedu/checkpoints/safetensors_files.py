@@ -3,6 +3,7 @@
 Chapter: notebooks/11_checkpoints.ipynb.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +30,20 @@ def open_safetensors(file: Path) -> Any:
 
 
 def list_tensors(file: Path) -> list[TensorInfo]:
-    """Return a list of the `TensorInfo` of each tensor in a file; their location is the file."""
-    with open_safetensors(file) as opened:
-        views = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118  (not a dict)
-        return [
-            TensorInfo(name, tuple(view.get_shape()), DTYPES.get(view.get_dtype(), view.get_dtype()), location=file)
-            for name, view in views.items()
-        ]
+    """Return a list of the `TensorInfo` of each tensor in a file; their location is the file and the first byte."""
+    with open_safetensors(file) as checked:
+        views = {name: checked.get_slice(name) for name in checked.keys()}  # noqa: SIM118  (not a dict)
+    with translate_errors(file, KeyError, ValueError), file.open("rb") as opened:  # it may change meanwhile
+        size = int.from_bytes(opened.read(8), "little")
+        header = json.loads(opened.read(size))
+        starts = {name: 8 + size + header[name]["data_offsets"][0] for name in views}
+    return [
+        TensorInfo(name, tuple(view.get_shape()), DTYPES.get(dtype := view.get_dtype(), dtype), location=(file, start))
+        for (name, view), start in zip(views.items(), starts.values(), strict=True)
+    ]
 
 
 def read_tensor(tensor: TensorInfo) -> np.ndarray:
-    """Return the array of a tensor. The file is opened for each, because pages stay in memory while it is open."""
-    with open_safetensors(tensor.location) as opened:
-        return opened.get_tensor(tensor.name)
+    """Return the array of a tensor of floats, mapped: no page is read before its use, or stays after the last one."""
+    file, start = tensor.location
+    return np.memmap(file, tensor.dtype, "c", start, tensor.shape)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
+from bertedu.backend.variables import assign
 from bertedu.checkpoints.common import FLOATS, LONGEST_NAME, TensorInfo, shortened
 from bertedu.feedforward import Feedforward, GatedFeedforward
 from bertedu.terminal import escape, warn
@@ -175,7 +176,7 @@ def fill(stored: Stored, variables: dict[str, Any]) -> bool:
             continue
         variable, array = variables[tensor.weight_path], stored.read(tensor)
         not_finite += [] if is_finite(array) else [tensor.name]
-        variable.assign(stored.array(array, tensor.weight_path, tuple(variable.shape)))
+        assign(variable, stored.array(array, tensor.weight_path, tuple(variable.shape)))
     if not_finite:
         values = f"expected finite tensors, got NaN or infinity in {shortened(not_finite)}"
         warn(f"{stored.source}: {values}. Download it again.")

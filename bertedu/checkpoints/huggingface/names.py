@@ -6,8 +6,6 @@ Chapter: notebooks/11_checkpoints.ipynb.
 import math
 from typing import Any
 
-from keras import ops
-
 from bertedu.checkpoints.names import GOOGLE, GOOGLE_LAYER, GOOGLE_MASKED_LM, Names, weight_names
 from bertedu.fields import for_all
 
@@ -82,7 +80,5 @@ def hf_shape(path: str, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def from_hf(array: Any, path: str, shape: tuple[int, ...]) -> Any:
-    """Convert a checkpoint's array to the weight `path` of `shape`: matrices transposed to [in, out], heads split."""
-    if path.endswith("kernel"):
-        array = ops.transpose(ops.convert_to_tensor(array))  # several times faster than NumPy's
-    return ops.reshape(array, shape)
+    """Return a view of a checkpoint's array for the weight `path` of `shape`: matrices as [in, out], heads split."""
+    return (array.T if path.endswith("kernel") else array).reshape(shape)
