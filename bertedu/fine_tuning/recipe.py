@@ -23,6 +23,7 @@ from bertedu.fine_tuning.config import RENAMED, TrainingConfig
 from bertedu.fine_tuning.history import History
 from bertedu.fine_tuning.model import Training, compiled, limit_of, policy_of
 from bertedu.fine_tuning.run import Run, saved_precision
+from bertedu.fine_tuning.schedule import default_learning_rate
 from bertedu.fine_tuning.seeds import Runs, each
 from bertedu.fine_tuning.state import locked
 from bertedu.text import BertPreprocessor
@@ -37,7 +38,7 @@ def fine_tune(
     *,
     epochs: int = 3,
     batch_size: int = 32,
-    learning_rate: float = 5e-5,
+    learning_rate: float | None = None,
     schedule: str = "linear",
     warmup_ratio: float | None = None,
     weight_decay: float = 0.01,
@@ -65,7 +66,8 @@ def fine_tune(
             `names`, classes are matched by name.
         epochs: int, passes over the training set.
         batch_size: int, texts per step.
-        learning_rate: float, the peak learning rate.
+        learning_rate: float, the peak learning rate. Defaults to 2e-4 for hidden sizes below 512, as
+            MiniLM's, and to 5e-5 for others; benchmarks/README.md has the measurements.
         schedule: "linear" (warm-up, then decay to 0), or "constant", which callbacks may change.
         warmup_ratio: float, fraction of the steps over which the rate rises. Defaults to 0.1, or 0 for a constant rate.
         weight_decay: float, weight decay of AdamW; not for biases and layer normalization.
@@ -103,11 +105,13 @@ def fine_tune(
         classifier = bert.classifier_for(num_classes=2)
         history = be.fine_tune(classifier, bert.preprocessor, train=(texts, labels), output_dir="runs/first")
     """
+    _check(classifier, preprocessor)
+    if learning_rate is None:
+        learning_rate = default_learning_rate(classifier.network.hidden_size)
     updates = (learning_rate, schedule, warmup_ratio, weight_decay, global_clipnorm)
     config = TrainingConfig(
         epochs, batch_size, *updates, max_length, class_weight, seed, precision, jit_compile, restore_best_weights
     )
-    _check(classifier, preprocessor)
     callbacks = check(callbacks, schedule)
     training = _prepare(classifier, preprocessor, train, validation, config)
     folder = None if output_dir is None else Path(output_dir).expanduser()

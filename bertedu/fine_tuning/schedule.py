@@ -126,6 +126,16 @@ def _summed_and_clipped(gradients, clip_norm):
 SCHEDULES = ("linear", "constant")
 
 
+def default_learning_rate(hidden_size: int) -> float:
+    """Return the default peak learning rate: for BERT-Base the largest of the paper's (appendix A.3), else as measured.
+
+    Example:
+        >>> default_learning_rate(384), default_learning_rate(768)
+        (0.0002, 5e-05)
+    """
+    return 2e-4 if hidden_size < 512 else 5e-5
+
+
 @also_spelled({"warm_up": "warmup_ratio", "clip_norm": "global_clipnorm"}, deprecated=True)
 def optimizer(
     learning_rate: float,
