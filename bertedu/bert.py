@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -17,7 +18,7 @@ from tqdm import tqdm
 
 from bertedu import checks
 from bertedu.aliases import renamed_attribute
-from bertedu.backend import memory
+from bertedu.backend import devices, memory
 from bertedu.backend.compiled import compiled
 from bertedu.classifier import BertClassifier, copy_encoder
 from bertedu.encoder import BertEncoder
@@ -32,6 +33,7 @@ from bertedu.text import BertPreprocessor, length_sorted_batches, pack
 from bertedu.tokenizer import BertTokenizer
 
 BATCH_TOKENS = 2048  # tokens per batch of `embed`, padding included; larger batches are no faster on two cores
+BATCHES_AT_ONCE = 2  # while one of them is in operations that keep a single core busy, the other uses the rest
 CHUNK = 4096  # texts that `embed` tokenizes and sorts by length at a time
 PROGRESS_AFTER = 2.0  # seconds of work before a progress bar appears
 LENGTH_AXES = {name: output.length_axes for name, output in OUTPUTS.items()}
@@ -229,7 +231,9 @@ class Bert:
     def _chunks(self, sentences, pooling, normalize, limit, precision, progress):
         total = len(sentences) if isinstance(sentences, Sized) else None
         remaining, forward = iter(sentences), functools.partial(_pooled, pooling=pooling)
-        with tqdm(total=total, unit="text", delay=PROGRESS_AFTER, disable=not progress, leave=False) as bar:
+        bar = tqdm(total=total, unit="text", delay=PROGRESS_AFTER, disable=not progress, leave=False)
+        with bar, ThreadPoolExecutor(BATCHES_AT_ONCE) as threads:
+            mapped = threads.map if devices.backend() == "tensorflow" else map
             while texts := list(itertools.islice(remaining, CHUNK)):
                 texts = [self.embed_settings.prompt + text for text in checked_texts(texts, "sentences")]
                 rows = self.preprocessor.encode_batch(texts, max_length=limit)
@@ -237,8 +241,10 @@ class Bert:
                 encoder = self._encoder_in(precision)
                 batches = length_sorted_batches([len(row.ids) for row in rows], BATCH_TOKENS)
                 with memory.reused(len(batches) > 1):
-                    for batch in batches:
-                        vectors[batch] = self._run(encoder, pooling, forward, [rows[i] for i in batch])["vectors"]
+                    run = self._function(encoder, pooling, forward)
+                    outputs = mapped(lambda batch: run([rows[i] for i in batch])["vectors"], batches)  # noqa: B023
+                    for batch, output in zip(batches, outputs, strict=True):
+                        vectors[batch] = output
                         bar.update(len(batch))
                 if normalize:
                     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
@@ -347,19 +353,24 @@ class Bert:
                 raise ValueError(f"head_mask: expected shape {shape}, [layers, heads], got {head_mask.shape}.")
         forward = functools.partial(_forward, **flags)
         key = ("read", *sorted(name for name in flags if flags[name]))
-        return self._run(self._encoder_in(precision), key, forward, [encoded], head_mask)
+        encoder = self._encoder_in(precision)
+        if head_mask is None:
+            return self._function(encoder, key, forward)([encoded])
+        # Not compiled: every new mask would trigger recompilation.
+        outputs = forward(encoder, self._inputs(encoder, [encoded]), head_mask=head_mask)
+        return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
 
-    def _run(self, encoder, key, forward, rows, head_mask=None):
-        """Return the outputs of the function `forward`, which is compiled once per `encoder` and `key`."""
-        inputs = pack(rows, self.tokenizer.pad_id)
-        check_values(inputs, encoder)
-        if head_mask is not None:  # not compiled: every new mask would trigger recompilation
-            outputs = forward(encoder, inputs, head_mask=head_mask)
-            return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
+    def _function(self, encoder, key, forward):
+        """Return a function from rows of tokens to the outputs of `forward`, compiled once per precision and `key`."""
         key = encoder.dtype_policy.name, key
         if key not in self._compiled:
             self._compiled[key] = compiled(forward, encoder, LENGTH_AXES)
-        return self._compiled[key](inputs)
+        return lambda rows: self._compiled[key](self._inputs(encoder, rows))
+
+    def _inputs(self, encoder, rows):
+        inputs = pack(rows, self.tokenizer.pad_id)
+        check_values(inputs, encoder)
+        return inputs
 
 
 def _check_precision(precision):

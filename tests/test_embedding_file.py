@@ -27,16 +27,16 @@ def bert(loaded, monkeypatch):
 
 def interrupted(bert, path, monkeypatch, after=2, **options):
     """Save the embeddings with an interruption after some chunks; return how many texts were embedded."""
-    run, calls = bert._run, []
+    function, calls = bert._function, []
 
     def limited(*arguments):
         if len(calls) == after:
             raise KeyboardInterrupt
         calls.append(1)
-        return run(*arguments)
+        return function(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(bert, "_run", limited)
+        patch.setattr(bert, "_function", limited)
         with pytest.raises(KeyboardInterrupt):
             be.save_embeddings(bert, TEXTS, path, progress=False, **options)
 
