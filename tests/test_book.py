@@ -74,7 +74,7 @@ def test_the_front_page_asks_every_chapter_s_question():
 
 
 def test_every_document_for_readers_is_in_the_book():
-    about_the_repository = {"install", "modules", "checkpoints", "fine_tuning"}
+    about_the_repository = {"install", "modules", "checkpoints", "fine_tuning", "embedding"}
     assert {path.stem for path in (ROOT / "docs").glob("*.md")} - about_the_repository == set(build_book.DOCS)
 
 

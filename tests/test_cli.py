@@ -222,12 +222,13 @@ def test_slow_tests_run_only_when_asked_for():
     assert marks("browser", "--all") == "browser"
 
 
-def test_unit_tests_alone_run_several_at_once(monkeypatch):
+def test_all_but_the_browser_tests_run_several_at_once(monkeypatch):
     for cores, processes in ((1, "1"), (2, "2"), (64, "4")):
         monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
-        command = steps()["unit tests"]
-        assert command[command.index("-n") + 1] == processes
-        assert not any("-n" in steps()[name] for name in ("notebooks", "browser"))
+        for name in ("unit tests", "notebooks"):
+            command = steps()[name]
+            assert command[command.index("-n") + 1] == processes
+        assert "-n" not in steps()["browser"]
 
 
 def test_everything_runs_in_order_and_an_expression_leaves_lint_out():

@@ -145,6 +145,18 @@ def test_model_draws_rows_of_layers_and_columns_of_heads():
     assert smallest_text(axes[0, 0].figure) >= 8
 
 
+@pytest.mark.parametrize(("largest", "top"), [(0.9999, 1.0), (0.98, 0.98), (1.5, 1.5)])
+def test_the_color_bar_of_a_head_ends_at_1_if_its_largest_weight_nearly_does(largest, top):
+    axes = plots.head([[largest, 0.0], [0.5, 0.5]], ["the", "cat"])
+    assert axes.images[0].get_clim() == (0, top)
+
+
+@pytest.mark.parametrize(("labels", "ticks"), [({}, False), ({"xlabel": "being", "ylabel": "thing"}, True)])
+def test_vectors_have_ticks_where_their_axes_have_names(labels, ticks):
+    axes = plots.vectors([[0, 0], [0, 1], [5, 5]], ["a", "b", "c"], **labels)
+    assert bool(len(axes.get_xticks())) is ticks and bool(len(axes.get_yticks())) is ticks
+
+
 def test_layer_draws_some_heads_with_their_own_numbers():
     attention = random_attention(5, 6, 6)
     axes = plots.layer(attention, WORDS, heads=[4, 1])

@@ -37,6 +37,8 @@ def heat_map(
         columns, rows: labels of the columns and rows.
         names: pair of axis labels. Defaults to none.
     """
+    if scale["vmin"] == 0 and 0.99 < scale["vmax"] < 1:
+        scale = scale | {"vmax": 1.0}  # so that the color bar has a tick at its top
     with styled_axes(ax, _heat_map_size(rows, columns), "compressed") as ax:
         image = ax.imshow(values, aspect="equal", interpolation="nearest", **scale)
         token_ticks(ax, columns, rows)
@@ -65,7 +67,6 @@ def _heat_map_size(rows, columns):
 def scale_of(values: np.ndarray) -> dict[str, Any]:
     """Return color map and limits: white at 0, blue above; symmetric, with red below, if a value is negative."""
     limit = np.abs(values).max() or 1.0
-    limit = 1.0 if 0.99 < limit < 1 else limit  # so that the color bar has a tick at its top
     if values.min() < 0:
         return {"cmap": "RdBu", "vmin": -limit, "vmax": limit}
     return {"cmap": "Blues", "vmin": 0, "vmax": limit}

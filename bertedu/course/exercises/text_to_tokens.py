@@ -10,9 +10,9 @@ from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, one_nu
 def check_count(answer):
     got = one_number(answer, "the number of tokens that BERT reads.")
     reasons = {
-        6: "6 is the number of words. The full stop is a token too, and two special tokens go around the text.",
+        6: "6 is the number of words. The period is a token too, and two special tokens go around the text.",
         7: "7 is right without the special tokens; [CLS] goes in front, and [SEP] closes the text.",
-        8: "8 has only one special token: there is [CLS] in front and [SEP] at the end. (Or is the full stop missing?)",
+        8: "8 has only one special token: there is [CLS] in front and [SEP] at the end. (Or is the period missing?)",
         10: "10 is one too many. A single text has [CLS] and one [SEP]; only a pair has two [SEP].",
         128: "128 is the length with padding; leave [PAD] out.",
         23: "23 is the number of characters.",
@@ -179,12 +179,12 @@ EXERCISES = {
         blank="count = ...",
         answer="count",
         check=check_count,
-        correct="six words, a full stop, [CLS] and [SEP].",
+        correct="six words, a period, [CLS] and [SEP].",
         hints=(
             "Punctuation is split off, and each punctuation mark is a token of its own.",
             "One special token goes in front, and one closes the text.",
         ),
-        solution="count = 6 + 1 + 2  # words, the full stop, [CLS] and [SEP]",
+        solution="count = 6 + 1 + 2  # words, the period, [CLS] and [SEP]",
     ),
     "tokens_per_word": Exercise(
         task="Write a function that takes a list of tokens and returns the mean number of tokens per word.",
