@@ -166,7 +166,7 @@ class Bert:
             max_length: int, number of tokens to which longer texts are truncated. Defaults to the model's own setting.
             precision: "float32" or "bfloat16", the dtype to compute in. Defaults to the dtype of the loaded model.
                 bfloat16 is faster on accelerators and on CPUs with instructions for it (`avx512_bf16`, `amx_bf16`), and
-                slower on other CPUs. Every call renews a copy of the weights, in 50 ms for MiniLM. For the error, see
+                slower on other CPUs. Every call renews a copy of the weights. For the error, see
                 docs/embedding.md.
             progress: bool, show a progress bar after two seconds.
 

@@ -54,6 +54,13 @@ def same_weights(one, two):
     return all(np.array_equal(a, b) for a, b in zip(one.get_weights(), two.get_weights(), strict=True))
 
 
+def test_the_default_learning_rate_depends_on_the_size_and_is_recorded():
+    classifier, preprocessor = small()
+    history = fine_tune(classifier, preprocessor, (TEXTS, LABELS), epochs=1, progress=False)
+    assert history.run["arguments"]["learning_rate"] == 2e-4
+    assert [schedule.default_learning_rate(size) for size in (384, 511, 512, 1024)] == [2e-4, 2e-4, 5e-5, 5e-5]
+
+
 # -- batches -----------------------------------------------------------------------------------------------------------
 
 
