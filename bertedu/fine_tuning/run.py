@@ -165,7 +165,7 @@ class Run:
         initial = {"learning_rate": self.config.learning_rate}
         initial["dynamic_scale"] = getattr(self.model.optimizer, "initial_scale", 0.0)  # of mixed_float16
         for variable in self.model.optimizer.variables:
-            variable.assign(np.full(variable.shape, initial.get(variable.name, 0.0)))
+            variable.assign(keras.ops.full(variable.shape, initial.get(variable.name, 0.0), variable.dtype))
         weights = {id(variable) for variable in self.model.weights}
         rng = np.random.default_rng(self.config.seed)
         for variable in self.model.variables:
