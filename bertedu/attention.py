@@ -19,6 +19,7 @@ from keras import ops
 from bertedu import checks, defaults
 from bertedu.registry import register
 from bertedu.serialization import ConfigFromSignature
+from bertedu.sites import site
 
 Shape = Sequence[int | None]
 
@@ -195,15 +196,15 @@ class MultiHeadAttention(ConfigFromSignature, keras.layers.Layer):
         value = query if value is None else value
         key = value if key is None else key
 
-        q = self.split_heads(self.query_dense(query))  # [B, N, T, H]
-        k = self.split_heads(self.key_dense(key))  # [B, N, S, H]
-        v = self.split_heads(self.value_dense(value))  # [B, N, S, H]
+        q = site("queries", self.split_heads(self.query_dense(query)))  # [B, N, T, H]
+        k = site("keys", self.split_heads(self.key_dense(key)))  # [B, N, S, H]
+        v = site("values", self.split_heads(self.value_dense(value)))  # [B, N, S, H]
 
-        attention_weights = self.scores(q, k, attention_mask)  # [B, N, T, S]
+        attention_weights = site("attention_scores", self.scores(q, k, attention_mask))  # [B, N, T, S]
         dropped_weights = self.dropout(attention_weights, training=training)  # [B, N, T, S]
         if head_mask is not None:
             dropped_weights = dropped_weights * ops.reshape(ops.cast(head_mask, v.dtype), (-1, 1, 1))  # [B, N, T, S]
-        context = ops.einsum("bnts,bnsh->bnth", dropped_weights, v)  # [B, N, T, H]
+        context = site("head_outputs", ops.einsum("bnts,bnsh->bnth", dropped_weights, v))  # [B, N, T, H]
         output = self.output_dense(self.concatenate_heads(context))  # [B, T, D]
 
         extras: tuple = (attention_weights,) if return_attention_scores else ()
@@ -221,7 +222,8 @@ class MultiHeadAttention(ConfigFromSignature, keras.layers.Layer):
 
     def scores(self, q: Any, k: Any, attention_mask: Any = None) -> Any:
         """Return the attention weights, `[B, N, T, S]`. They sum to 1 over the keys."""
-        return ops.cast(masked_softmax(self.logits(q, k), attention_mask), self.compute_dtype)  # [B, N, T, S]
+        logits = site("attention_logits", self.logits(q, k))  # [B, N, T, S]
+        return ops.cast(masked_softmax(logits, attention_mask), self.compute_dtype)  # [B, N, T, S]
 
     def logits(self, q: Any, k: Any) -> Any:
         """Return the attention logits q k^T / sqrt(H), `[B, N, T, S]`, before the mask."""
@@ -264,7 +266,8 @@ class TalkingHeadsAttention(MultiHeadAttention):
 
     def scores(self, q: Any, k: Any, attention_mask: Any = None) -> Any:
         """Return the attention weights, `[B, N, T, S]`. They need not sum to 1 over the keys."""
-        logits = ops.einsum("bnts,nm->bmts", self.logits(q, k), self.pre_softmax_weight)  # [B, N, T, S]
+        logits = site("attention_logits", self.logits(q, k))  # [B, N, T, S]
+        logits = ops.einsum("bnts,nm->bmts", logits, self.pre_softmax_weight)  # [B, N, T, S]
         weights = ops.cast(masked_softmax(logits, attention_mask), self.compute_dtype)  # [B, N, T, S]
         return ops.einsum("bnts,nm->bmts", weights, self.post_softmax_weight)  # [B, N, T, S]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -28,6 +28,7 @@ from bertedu.masked_lm import BertPretrainer
 from bertedu.outputs import OUTPUTS
 from bertedu.pooling import POOLINGS, EmbedSettings, Pooling, check_pooling, pool
 from bertedu.reading import Reading
+from bertedu.sites import Edit, unbatched
 from bertedu.terminal import warn
 from bertedu.text import BertPreprocessor, length_sorted_batches, pack
 from bertedu.tokenizer import BertTokenizer
@@ -107,6 +108,8 @@ class Bert:
         overflow: str = "truncate",
         return_qkv: bool = False,
         head_mask: ArrayLike | None = None,
+        edit: Mapping[str, Edit] | None = None,
+        return_sites: Sequence[str] = (),
         precision: str | None = None,
     ) -> Reading:
         """Return the attention weights and outputs of all layers for a text, or a pair of texts, as NumPy arrays.
@@ -118,6 +121,10 @@ class Bert:
             overflow: "truncate" cuts longer texts with a warning, "error" raises a ValueError.
             return_qkv: bool, also return queries, keys and values.
             head_mask: array `[L, N]`, multiplies the contribution of each head: 0 switches it off.
+            edit: dict, name of a site, as "layer_3/attention_scores" -> function of its array, or an array to replace
+                it by. Arrays are float32 NumPy arrays without the batch axis, as in `Reading`; the function returns one
+                of the same shape. Defaults to no edits. docs/interventions.md has all sites and their shapes.
+            return_sites: names of sites to return in `Reading.sites`, as they are after the edits.
             precision: "float32" or "bfloat16", the dtype to compute in; see `embed`. Defaults to that of the model.
 
         Returns:
@@ -126,7 +133,12 @@ class Bert:
         Raises:
             TypeError: `text` or `pair` is not a string.
             ValueError: the text is too long and `overflow` is "error", `max_length` exceeds the model's maximum
-                length, `head_mask` has the wrong shape, the precision is unknown, or the encoder has `output_range`.
+                length, `head_mask` or the result of an edit has the wrong shape, a site or the precision is unknown,
+                or the encoder has `output_range`.
+
+        Example:
+            without_head = {"layer_5/head_outputs": lambda heads: heads * (np.arange(12) != 3)[:, None, None]}
+            bert.read("The cat sat.", edit=without_head).pooled_output
         """
         checks.choice("overflow", overflow, ("truncate", "error"))
         _check_precision(precision)
@@ -141,10 +153,11 @@ class Bert:
             if overflow == "error":
                 raise ValueError(f'{message}. Shorten it, or use overflow="truncate".')
             warn(f"{message}; {encoded.truncated} of them were cut off.")
-        outputs = self._outputs(encoded, head_mask, precision, return_qkv=return_qkv)
+        sites = checks.strings("return_sites", return_sites)
+        outputs = self._outputs(encoded, head_mask, precision, edit, sites, return_qkv=return_qkv)
         if not self.has_pooler:
             outputs["pooled_output"] = None
-        return Reading.of(text, pair, encoded, outputs, self.name)
+        return Reading.of(text, pair, encoded, outputs, self.name, sites)
 
     def embed(
         self,
@@ -271,7 +284,9 @@ class Bert:
 
     guesser = renamed_attribute("guesser", "masked_lm_bert")
 
-    def fill_mask(self, text: str, pair: str | None = None, top_k: int = 5) -> list[list[tuple[str, float]]]:
+    def fill_mask(
+        self, text: str, pair: str | None = None, top_k: int = 5, *, edit: Mapping[str, Edit] | None = None
+    ) -> list[list[tuple[str, float]]]:
         """Return the most probable tokens for each [MASK].
 
         "minilm" was published without a masked-LM head. Its predictions come from a second model, `masked_lm_bert`,
@@ -281,6 +296,7 @@ class Bert:
         Args:
             text, pair: str, as in `read`, with at least one [MASK].
             top_k: int, the number of predictions per [MASK].
+            edit: dict of edits of the sites of `masked_lm_bert`, as in `read`.
 
         Returns:
             List with one entry per [MASK], in order: a list of `top_k` (token, probability), most probable first.
@@ -298,14 +314,14 @@ class Bert:
             advice = f'Load "bert_en_uncased", or install bertedu from its repository or wheel, with the head {file}'
             raise ValueError(f"model: expected a masked-LM head, got {self.name!r} without one. {advice}.")
         if self.masked_lm is None:
-            return other.fill_mask(text, pair, top_k)
+            return other.fill_mask(text, pair, top_k, edit=edit)
         encoded = self.preprocessor.encode(text, pair)
         if len(encoded.ids) > self.max_length:
             raise ValueError(f"text: expected at most {self.max_length} tokens, got {len(encoded.ids)}. Shorten it.")
         positions = [i for i, token in enumerate(encoded.ids) if token == self.tokenizer.mask_id]
         if not positions:
             raise ValueError(f"text: expected at least one {self.tokenizer.mask_token}, got {text!r}.")
-        sequence = self._outputs(encoded)["sequence_output"]  # [1, T, D]
+        sequence = self._outputs(encoded, edit=edit)["sequence_output"]  # [1, T, D]
         logits = self.masked_lm.masked_lm(sequence, np.array([positions], "int32"))  # [1, M, V]
         logits = keras.ops.cast(logits, "float32")  # a softmax over V tokens in half precision is off by percents
         probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits, axis=-1))[0]  # [M, V]
@@ -344,7 +360,7 @@ class Bert:
             copy.assign(weight)
         return encoder
 
-    def _outputs(self, encoded, head_mask=None, precision=None, **flags):
+    def _outputs(self, encoded, head_mask=None, precision=None, edit=None, return_sites=(), **flags):
         """Return the encoder's outputs for one `Encoded`, a batch of one, as NumPy arrays."""
         if head_mask is not None:
             head_mask = np.asarray(head_mask, "float32")
@@ -354,10 +370,11 @@ class Bert:
         forward = functools.partial(_forward, **flags)
         key = ("read", *sorted(name for name in flags if flags[name]))
         encoder = self._encoder_in(precision)
-        if head_mask is None:
+        if head_mask is None and edit is None and not return_sites:
             return self._function(encoder, key, forward)([encoded])
-        # Not compiled: every new mask would trigger recompilation.
-        outputs = forward(encoder, self._inputs(encoder, [encoded]), head_mask=head_mask)
+        # Not compiled: every new mask or edit would trigger recompilation.
+        options = {"head_mask": head_mask, "edit": unbatched(edit), "return_sites": return_sites}
+        outputs = forward(encoder, self._inputs(encoder, [encoded]), **options)
         return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
 
     def _function(self, encoder, key, forward):

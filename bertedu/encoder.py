@@ -8,7 +8,7 @@ Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3. Chapter: noteb
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -23,6 +23,7 @@ from bertedu.feedforward import Feedforward
 from bertedu.inputs import DENSE_INPUTS, INPUTS, native_inputs
 from bertedu.outputs import ForwardPass, select
 from bertedu.serialization import ConfigFromSignature
+from bertedu.sites import Sites, numbered, site
 from bertedu.transformer import TransformerEncoder
 
 V1_SPELLINGS = {
@@ -77,6 +78,9 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         return_attention_scores: bool, return `attention_scores`. Defaults to the constructor's value.
         return_embedding_output: bool, return `embedding_output`.
         return_qkv: bool, return `queries`, `keys` and `values`.
+        edit: dict, name of a site, as "layer_3/attention_scores" -> function of its tensor, or a tensor to replace it
+            by, of the same shape. Defaults to no edits. docs/interventions.md has all sites and their shapes.
+        return_sites: names of sites; each is added to the outputs under its name, as it is after the edits.
         training: bool, whether to apply dropout.
 
     Returns:
@@ -91,8 +95,8 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         With `output_range`, the last layer's outputs have a smaller T; its `keys` and `values` keep the full length.
 
     Raises:
-        ValueError: `hidden_size` is not a multiple of `num_attention_heads`, an argument is passed under two names, or
-            an input is missing, unknown or has the wrong shape.
+        ValueError: `hidden_size` is not a multiple of `num_attention_heads`, an argument is passed under two names, an
+            input or the result of an edit is missing, unknown or has the wrong shape, or a site is unknown.
 
     Example:
         >>> encoder = BertEncoder(vocab_size=20, hidden_size=6, num_layers=2, num_attention_heads=2, inner_dim=12)
@@ -205,14 +209,28 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         *,
         return_embedding_output: bool = False,
         return_qkv: bool = False,
+        edit: Mapping[str, Any] | None = None,
+        return_sites: Sequence[str] = (),
         training: bool | None = None,
     ) -> dict[str, Any]:
         """Return the dict of outputs that the class describes."""
-        inputs = native_inputs(inputs)
-        x = embedding_output = self._embed(inputs, training)  # [B, T, D]
+        with Sites(edit, return_sites) as sites:
+            computed = self._forward(native_inputs(inputs), head_mask, return_qkv, training)
+        if return_attention_scores is None:
+            return_attention_scores = self.return_attention_scores
+        outputs = select(
+            computed,
+            return_attention_scores=return_attention_scores,
+            return_embedding_output=return_embedding_output,
+            return_qkv=return_qkv,
+        )
+        return outputs | sites.tensors
+
+    def _forward(self, inputs, head_mask, return_qkv, training):
+        x = embedding_output = site("embedding_output", self._embed(inputs, training))  # [B, T, D]
         input_mask = self._input_mask(inputs)  # [B, T]
         layer_outputs, attention_scores, qkv = [], [], []
-        for i, layer in enumerate(shared(self.transformer_layers)):
+        for i, layer in numbered(shared(self.transformer_layers)):
             x, scores, *optional = layer(
                 x,
                 padding_mask=input_mask,
@@ -225,16 +243,8 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
             layer_outputs.append(x)
             attention_scores.append(scores)
             qkv += optional
-        pooled_output = self.pooler_layer(x[:, 0])  # [B, D]
-
-        if return_attention_scores is None:
-            return_attention_scores = self.return_attention_scores
-        return select(
-            ForwardPass(embedding_output, layer_outputs, attention_scores, qkv, pooled_output),
-            return_attention_scores=return_attention_scores,
-            return_embedding_output=return_embedding_output,
-            return_qkv=return_qkv,
-        )
+        pooled_output = site("pooled_output", self.pooler_layer(x[:, 0]))  # [B, D]
+        return ForwardPass(embedding_output, layer_outputs, attention_scores, qkv, pooled_output)
 
     def _embed(self, inputs, training):
         return self.embeddings(

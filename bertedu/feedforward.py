@@ -18,6 +18,7 @@ from keras import ops
 from bertedu import checks, defaults
 from bertedu.registry import register
 from bertedu.serialization import ConfigFromSignature
+from bertedu.sites import site
 
 
 @register("bertedu")
@@ -77,6 +78,7 @@ class Feedforward(ConfigFromSignature, keras.layers.Layer):
         """Return the network's output, `[B, T, D]`."""
         tokens = ops.reshape(inputs, (-1, inputs.shape[-1]))  # [B T, D]; flat: TensorFlow fuses product, bias, GELU
         neurons = self.inner_activation(self.intermediate_dense(tokens))  # [B T, F]
+        neurons = site("intermediate", neurons, ops.shape(inputs)[:-1])  # [B T, F]
         return ops.reshape(self.output_dense(neurons), ops.shape(inputs))  # [B, T, D]
 
 
@@ -116,4 +118,5 @@ class GatedFeedforward(Feedforward):
         """Return the network's output, `[B, T, D]`."""
         tokens = ops.reshape(inputs, (-1, inputs.shape[-1]))  # [B T, D]
         neurons = self.inner_activation(self.intermediate_dense(tokens))  # [B T, F]
+        neurons = site("intermediate", neurons, ops.shape(inputs)[:-1])  # [B T, F]
         return ops.reshape(self.output_dense(neurons * self.gate_dense(tokens)), ops.shape(inputs))  # [B, T, D]

@@ -6,7 +6,7 @@ Chapter: notebooks/00_start_here.ipynb.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ class Reading:
         pooled_output: `[D]`, or None if the model was published without a pooler.
         model: str, name of the model.
         queries, keys, values: `[L, N, T, H]`, or None without `return_qkv`.
+        sites: dict, name of a site -> its array without the batch axis, for those in `return_sites`.
     """
 
     text: str
@@ -54,17 +55,27 @@ class Reading:
     queries: np.ndarray | None = None
     keys: np.ndarray | None = None
     values: np.ndarray | None = None
+    sites: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of(cls, text: str, pair: str | None, encoded: Encoded, outputs: Mapping[str, Any], model: str) -> Reading:
+    def of(
+        cls,
+        text: str,
+        pair: str | None,
+        encoded: Encoded,
+        outputs: Mapping[str, Any],
+        model: str,
+        return_sites: Iterable[str] = (),
+    ) -> Reading:
         """Return the reading of an encoded text from the outputs of a `BertEncoder` for a batch of one.
 
-        `attention_scores` becomes `attention`. The other outputs become the attributes of the same name; those without
-        one are left out.
+        `attention_scores` becomes `attention`, and the outputs named in `return_sites` become `sites`. The other
+        outputs become the attributes of the same name; those without one are left out.
         """
         arrays = {name: _unbatched(output) for name, output in outputs.items()}
         arrays["attention"] = arrays.pop("attention_scores")
-        values = {**encoded._asdict(), **arrays}
+        sites = {name: arrays[name] for name in return_sites}
+        values = {**encoded._asdict(), **arrays, "sites": sites}
         names = {field.name for field in dataclasses.fields(cls)}
         return cls(text=text, pair=pair, model=model, **{name: values[name] for name in values.keys() & names})
 

@@ -19,6 +19,7 @@ from bertedu import checks
 from bertedu.attention import MultiHeadAttention
 from bertedu.feedforward import Feedforward
 from bertedu.serialization import ConfigFromSignature
+from bertedu.sites import site
 
 
 @keras.saving.register_keras_serializable(package="bertedu")
@@ -151,11 +152,13 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
             training=training,
         )  # [B, T, D], or a tuple
         output, *extras = outputs if return_attention_scores or return_qkv else (outputs,)
+        output = site("attention_output", output)  # [B, T, D]
         x = self.residual(inputs[:, queries], output, self.attention_norm, training)  # [B, T, D]
 
         # Block 2, feed-forward.
         output = self.feedforward(self.pre_norm(self.output_norm, x))  # [B, T, D]
-        x = self.residual(x, output, self.output_norm, training)  # [B, T, D]
+        output = site("feedforward_output", output)  # [B, T, D]
+        x = site("encoder_outputs", self.residual(x, output, self.output_norm, training))  # [B, T, D]
         return (x, *extras) if extras else x
 
     def pre_norm(self, norm: keras.layers.Layer, x: Any) -> Any:
