@@ -89,6 +89,7 @@ __all__ = [
     "views",
     "plots",
     "analysis",
+    "interventions",
     "bertviz",
     "testing",
     "course",
@@ -96,7 +97,7 @@ __all__ = [
 ]
 
 # Imported at first use: most need matplotlib and IPython, which training on a server does not.
-LAZY_MODULES = {name: name for name in ("plots", "views", "analysis", "bertviz", "testing", "course")}
+LAZY_MODULES = {name: name for name in ("plots", "views", "analysis", "interventions", "bertviz", "testing", "course")}
 LAZY_MODULES["exercise"] = "course"  # its name in version 0.1
 LAZY_FUNCTIONS = {
     "head_view": "views",

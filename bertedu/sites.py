@@ -24,6 +24,21 @@ from bertedu.fields import shown
 Edit = Callable[[Any], Any] | ArrayLike
 """A function of the tensor of a site, or what replaces it."""
 
+LAYER_SITES = {
+    "queries": "[B, N, T, H]",
+    "keys": "[B, N, S, H]",
+    "values": "[B, N, S, H]",
+    "attention_logits": "[B, N, T, S]",
+    "attention_scores": "[B, N, T, S]",
+    "head_outputs": "[B, N, T, H]",
+    "attention_output": "[B, T, D]",
+    "intermediate": "[B, T, F]",
+    "feedforward_output": "[B, T, D]",
+    "encoder_outputs": "[B, T, D]",
+}
+"""The sites of a layer with their shapes, in the order of the forward pass."""
+ENCODER_SITES = {"embedding_output": "[B, T, D]", "pooled_output": "[B, D]"}
+
 NUMBERS = ("float", "bfloat", "int", "uint", "bool")  # how the dtypes of edits may start
 
 _active: ContextVar[Sites | None] = ContextVar("the sites of the forward pass that is running", default=None)
@@ -117,8 +132,9 @@ def edited(name: str, edit: Edit, tensor: Any) -> Any:
     try:
         value = edit(tensor) if callable(edit) else edit
     except Exception as error:
-        error._keras_call_info_injected = True  # type: ignore[attr-defined]
-        error.add_note(f"in edit[{name!r}]")
+        if not hasattr(error, "_keras_call_info_injected"):
+            error._keras_call_info_injected = True  # type: ignore[attr-defined]
+            error.add_note(f"in edit[{name!r}]")
         raise
     if value is None:
         raise _error(TypeError, f"{expected}, got None. Return the array.")

@@ -93,3 +93,10 @@ def test_changed_weights_are_seen(backend):
     tests = Path(__file__).with_name("test_weight_changes.py")
     last = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests)).splitlines()[-1]
     assert last.startswith("9 passed"), last
+
+
+@backends
+def test_sites_can_be_edited(backend):
+    tests = Path(__file__).with_name("test_sites.py")
+    last = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests)).splitlines()[-1]
+    assert last.startswith("27 passed"), last

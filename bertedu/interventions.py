@@ -1,0 +1,217 @@
+"""Activation patching: which tensors of a forward pass carry what the output depends on.
+
+The model reads two texts of equal length that differ in one word, and then the corrupted one again and again, each time
+with one part of a tensor replaced by that of the clean text:
+
+    recovered = (metric(patched) - metric(corrupted)) / (metric(clean) - metric(corrupted))
+
+1: this part alone restores the clean output. 0: it makes no difference. Vig et al. 2020
+(https://arxiv.org/abs/2004.12265), section 3; Meng et al. 2022 (https://arxiv.org/abs/2202.05262), section 2.
+Page: docs/interventions.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from tqdm import tqdm
+
+from bertedu.bert import PROGRESS_AFTER, Bert
+from bertedu.checks import choice, instance, numbers, position, strings
+from bertedu.inputs import check_values
+from bertedu.sites import LAYER_SITES
+from bertedu.text import Encoded, pack
+
+BATCH_TOKENS = 1024  # tokens that are computed at once
+BY = ("position", "head", "head and position")
+
+Metric = Callable[[Mapping[str, Any]], Any]
+"""A function of the outputs of a `BertEncoder` for a batch; it returns one number per text, `[B]`."""
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Patching:
+    """The result of `activation_patching`.
+
+    Attributes:
+        recovered: what each patch recovers: `[L, T]` by position, `[L, N]` by head, `[L, N, T]` by head and position.
+        clean, corrupted: float, the metric of the two texts.
+        clean_tokens, corrupted_tokens: lists of T strings.
+        site: str, the site that was patched in every layer, as "encoder_outputs".
+        by: str, "position", "head", or "head and position".
+    """
+
+    recovered: np.ndarray
+    clean: float
+    corrupted: float
+    clean_tokens: list[str]
+    corrupted_tokens: list[str]
+    site: str
+    by: str
+
+    def __repr__(self) -> str:
+        metric = f"metric {self.clean:.3f} clean, {self.corrupted:.3f} corrupted"
+        return f"Patching({self.site!r} by {self.by}: {metric}; at most {self.recovered.max():.2f} recovered)"
+
+    def plot(self, layer: int | None = None) -> Any:
+        """Plot what the patches recover as a heat map with matplotlib.
+
+        Args:
+            layer: int, index of the layer to plot, for patches by head and position. Defaults to None, for others.
+
+        Returns:
+            matplotlib Axes.
+
+        Raises:
+            ValueError: `layer` is out of range, or missing, or not needed.
+        """
+        from bertedu import plots
+
+        by_both = self.by == "head and position"
+        if by_both == (layer is None):
+            expected = "the index of a layer, for patches by head and position" if by_both else "None, all layers"
+            raise ValueError(f"layer: expected {expected}, got {layer}.")
+        values = self.recovered if layer is None else self.recovered[position("layer", layer, len(self.recovered))]
+        pairs = zip(self.corrupted_tokens, self.clean_tokens, strict=True)
+        tokens = [old if old == new else f"{old} → {new}" for old, new in pairs]
+        return plots.heat_map(
+            values,
+            [str(i) for i in range(len(values))],
+            [str(i) for i in range(values.shape[1])] if self.by == "head" else tokens,
+            xlabel="head" if self.by == "head" else "position",
+            ylabel="head" if by_both else "layer",
+            unit="recovered",
+            title=f"Patching {self.site}" + (f", layer {layer}" if by_both else ""),
+        )
+
+
+def activation_patching(
+    bert: Bert,
+    clean: str | Sequence[str],
+    corrupted: str | Sequence[str],
+    metric: Metric,
+    *,
+    site: str = "encoder_outputs",
+    by: str = "position",
+    progress: bool = True,
+) -> Patching:
+    """Replace tensors of a corrupted text's forward pass by those of a clean text, and measure the effect.
+
+    Args:
+        bert: a `Bert`; for metrics of the masked language model, `bert.masked_lm_bert`.
+        clean, corrupted: str, or (text, pair), with the same number of tokens T.
+        metric: function of the encoder's outputs for a batch of B texts that returns `[B]`, as `logit_difference`.
+        site: str, a site that every layer has, without the layer's name.
+        by: "position" patches the tensor at one position, "head" that of one head, "head and position" that of one head
+            at one position. Positions are those of the queries, or for keys and values of the keys.
+        progress: bool, show a progress bar after two seconds.
+
+    Returns:
+        A `Patching`.
+
+    Raises:
+        TypeError, ValueError: an argument is not as above, the texts have different numbers of tokens, the metric is
+            the same for both, or the site has no heads.
+
+    Example:
+        bert = be.load("minilm").masked_lm_bert
+        clean, corrupted = "A missing key raises a [MASK].", "A missing file raises a [MASK]."
+        metric = be.interventions.logit_difference(bert, clean, "key", "file")
+        be.interventions.activation_patching(bert, clean, corrupted, metric).plot()
+    """
+    instance("bert", bert, Bert, 'such as be.load("minilm")')
+    choice("site", site, LAYER_SITES)
+    choice("by", by, BY)
+    texts = [_encode(bert, name, text) for name, text in (("clean", clean), ("corrupted", corrupted))]
+    clean_tokens, corrupted_tokens = (text.tokens for text in texts)
+    if len(clean_tokens) != len(corrupted_tokens):
+        got = f"got {len(corrupted_tokens)}: {' '.join(corrupted_tokens)}"
+        raise ValueError(f"corrupted: expected {len(clean_tokens)} tokens, as in clean, {got}. Choose similar words.")
+    names = [f"layer_{i}/{site}" for i in range(bert.encoder.num_layers)]
+    sources = _run(bert, texts[:1], return_sites=names)
+    (highest,), (lowest,) = _measure(metric, sources, 1), _measure(metric, _run(bert, texts[1:]), 1)
+    if highest == lowest:
+        raise ValueError(f"metric: expected different values for the two texts, got {highest} for both.")
+    places, shape = _places(by, sources[names[0]].shape, site)
+    patched = np.zeros((len(names), len(places)))
+    step = max(1, BATCH_TOKENS // len(clean_tokens))
+    with tqdm(total=patched.size, unit="patch", delay=PROGRESS_AFTER, disable=not progress, leave=False) as bar:
+        for i, name in enumerate(names):
+            for start in range(0, len(places), step):
+                chosen = places[start : start + step]
+                edit = {name: functools.partial(ops.where, chosen, sources[name])}
+                outputs = _run(bert, texts[1:] * len(chosen), edit=edit)
+                patched[i, start : start + step] = _measure(metric, outputs, len(chosen))
+                bar.update(len(chosen))
+    recovered = ((patched - lowest) / (highest - lowest)).reshape(-1, *shape)
+    return Patching(recovered, float(highest), float(lowest), clean_tokens, corrupted_tokens, site, by)
+
+
+def logit_difference(bert: Bert, text: str | Sequence[str], word: str, other: str) -> Metric:
+    """Return a metric: by how much the masked language model prefers one word to another at the first [MASK].
+
+    Args:
+        bert: a `Bert` with a masked-LM head, as `bert.masked_lm_bert`.
+        text: str, or (text, pair), with a [MASK], at the position where the texts to be measured have it.
+        word, other: str, two tokens of the vocabulary.
+
+    Returns:
+        Function of the encoder's outputs for B texts that returns the logit of `word` minus that of `other`, `[B]`.
+
+    Raises:
+        ValueError: the model has no masked-LM head, the text no [MASK], or a word is not in the vocabulary.
+    """
+    head = instance("bert", bert, Bert, 'such as be.load("minilm").masked_lm_bert').masked_lm
+    if head is None:
+        raise ValueError(f"bert: expected a masked-LM head, got {bert.name!r} without one. Use bert.masked_lm_bert.")
+    tokenizer, encoded = bert.tokenizer, _encode(bert, "text", text)
+    if tokenizer.mask_id not in encoded.ids:
+        raise ValueError(f"text: expected a {tokenizer.mask_token}, got {' '.join(encoded.tokens)}.")
+    ids = tokenizer.tokens_to_ids([word, other])
+    for name, token, i in zip(("word", "other"), (word, other), ids, strict=True):
+        if i == tokenizer.unk_id:
+            raise ValueError(f"{name}: expected a token of the vocabulary, got {token!r}. Choose a more common word.")
+    mask = np.array([[encoded.ids.index(tokenizer.mask_id)]], "int32")  # [1, 1]
+
+    def metric(outputs):
+        sequence = outputs["sequence_output"]  # [B, T, D]
+        logits = head.masked_lm(sequence, np.repeat(mask, sequence.shape[0], axis=0))[:, 0]  # [B, V]
+        return logits[:, ids[0]] - logits[:, ids[1]]  # [B]
+
+    return metric
+
+
+def _encode(bert: Bert, name: str, text: str | Sequence[str]) -> Encoded:
+    texts = [text] if isinstance(text, str) else strings(name, text, 2, "text and pair")
+    return bert.preprocessor.encode(*texts)
+
+
+def _run(bert: Bert, texts: Sequence[Encoded], **options: Any) -> dict[str, Any]:
+    """Return the encoder's outputs for texts of the same length."""
+    inputs = pack(texts, bert.tokenizer.pad_id)
+    check_values(inputs, bert.encoder)
+    return bert.encoder(inputs, return_attention_scores=True, training=False, **options)
+
+
+def _measure(metric: Metric, outputs: Mapping[str, Any], count: int) -> np.ndarray:
+    return numbers("metric", keras.ops.convert_to_numpy(metric(outputs)), "B", B=count)
+
+
+def _places(by: str, shape: Sequence[int], site: str) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Return a bool array `[R, ...]`, True where each of R patches changes a tensor, and the shape of the results."""
+    if len(shape) == 3:
+        if by != "position":
+            raise ValueError(f'by: expected "position" for {site}, which has no heads, got {by!r}.')
+        return np.eye(shape[1], dtype=bool)[:, :, None], (shape[1],)  # [T, T, 1]
+    heads, length = shape[1:3]
+    if by == "position":
+        return np.eye(length, dtype=bool)[:, None, :, None], (length,)  # [T, 1, T, 1]
+    if by == "head":
+        return np.eye(heads, dtype=bool)[:, :, None, None], (heads,)  # [N, N, 1, 1]
+    return np.eye(heads * length, dtype=bool).reshape(-1, heads, length, 1), (heads, length)  # [N T, N, T, 1]
