@@ -6,7 +6,7 @@ with one part of a tensor replaced by that of the clean text:
     recovered = (metric(patched) - metric(corrupted)) / (metric(clean) - metric(corrupted))
 
 1: this part alone restores the clean output. 0: it makes no difference. Vig et al. 2020
-(https://arxiv.org/abs/2004.12265), section 3; Meng et al. 2022 (https://arxiv.org/abs/2202.05262), section 2.
+(https://arxiv.org/abs/2004.12265); Meng et al. 2022 (https://arxiv.org/abs/2202.05262), section 2.
 Page: docs/interventions.md.
 """
 
@@ -188,8 +188,8 @@ def logit_difference(bert: Bert, text: str | Sequence[str], word: str, other: st
 
 
 def _encode(bert: Bert, name: str, text: str | Sequence[str]) -> Encoded:
-    texts = [text] if isinstance(text, str) else strings(name, text, 2, "text and pair")
-    return bert.preprocessor.encode(*texts)
+    first, second = (text, None) if isinstance(text, str) else strings(name, text, 2, "text and pair")
+    return bert.preprocessor.encode(first, second)
 
 
 def _run(bert: Bert, texts: Sequence[Encoded], **options: Any) -> dict[str, Any]:

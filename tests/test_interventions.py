@@ -1,5 +1,8 @@
 """Activation patching: equal to reading the corrupted text once per patch, with that part replaced."""
 
+import re
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from keras import ops
 import bertedu as be
 from bertedu import interventions
 from bertedu.interventions import activation_patching, logit_difference
+from bertedu.sites import ENCODER_SITES, LAYER_SITES
 
 CLEAN, CORRUPTED = "the cat sat on the mat", "the dog sat on the mat"
 SITES = {"encoder_outputs": "position", "head_outputs": "head", "attention_scores": "position"}
@@ -115,6 +119,19 @@ def test_wrong_arguments(tiny, changes, kind, message):
     arguments = {"bert": tiny, "clean": CLEAN, "corrupted": CORRUPTED, "metric": metric} | changes
     with pytest.raises(kind, match=message):
         activation_patching(**arguments)
+
+
+def test_the_page_lists_all_sites_and_its_recipes_run():
+    page = (Path(__file__).parent.parent / "docs" / "interventions.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(?:layer_0/)?(\w+)` \| `(.*?)` \|", page, re.MULTILINE))
+    assert rows == LAYER_SITES | ENCODER_SITES
+    recipes = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(recipes) == 11
+    namespace = {}
+    for recipe in recipes:
+        exec(recipe, namespace)
+    assert namespace["pushed"][0][0][0] == "true"
+    plt.close("all")
 
 
 def test_wrong_arguments_of_logit_difference(tiny):
