@@ -37,7 +37,7 @@ def rollout(attention: Reading | ArrayLike, residual: float = 0.5) -> np.ndarray
     """
     residual = number("residual", residual, 0, 1)
     attention = attention.attention if isinstance(attention, Reading) else attention
-    attention = attention_weights(attention, "LTT" if np.ndim(attention) == 3 else "LNTT")
+    attention = attention_weights(attention, "LTT" if np.ndim(attention) == 3 else "LNTT").astype(float)
     joint, layers = np.eye(attention.shape[-1]), []  # [T, T]
     for layer in attention:
         mean = layer if layer.ndim == 2 else layer.mean(axis=0, dtype=float)  # [T, T]
