@@ -36,6 +36,7 @@ MIN_ENTROPY = 0.9
 a sentence of nine tokens no row can do that, so the limit is 90% of the entropy that its length allows."""
 
 
+Readings = Reading | Iterable[Reading | tuple[ArrayLike, Sequence[str]]]
 SUM_TOLERANCE = 1e-2  # of a row's sum; half precision is off by less
 
 
@@ -128,12 +129,13 @@ def head_statistics(attention: ArrayLike, tokens: Sequence[str]) -> HeadStatisti
     return _averaged([_sums(attention_weights(attention, "LNTT"), tokens)])
 
 
-def head_atlas(readings: Reading | Iterable[Reading]) -> HeadStatistics:
+def head_atlas(readings: Readings) -> HeadStatistics:
     """Compute head statistics over several texts; each token has the same weight. One text says little about a head.
 
     Args:
-        readings: a `Reading`, or an iterable of readings by one model, such as ``bert.readings(texts)``. They are taken
-            one after another, so that memory does not grow with their number.
+        readings: a `Reading`, or an iterable of readings by one model, such as ``bert.readings(texts)``; tuples
+            (attention `[L, N, T, T]`, T tokens) are readings too. They are taken one after another, so that memory does
+            not grow with their number.
 
     Returns:
         `HeadStatistics`.
@@ -150,16 +152,21 @@ def head_atlas(readings: Reading | Iterable[Reading]) -> HeadStatistics:
     return _averaged(_sums(weights, tokens) for weights, tokens in weights_and_tokens(readings))
 
 
-def weights_and_tokens(readings: Reading | Iterable[Reading]) -> Iterator[tuple[np.ndarray, list[str]]]:
-    """Yield attention weights `[L, N, T, T]` and tokens of one reading, or of several by one model."""
-    model = None
-    for reading in [readings] if isinstance(readings, Reading) else readings:
-        instance("readings", reading, Reading, "such as bert.read(text)")
-        model = model or (reading.model, reading.attention.shape[:2])
-        if model != (reading.model, reading.attention.shape[:2]):
-            raise ValueError(f"readings: expected all of one model, got {[model[0], reading.model]}.")
-        yield attention_weights(reading.attention, "LNTT"), reading.tokens
-    if model is None:
+def weights_and_tokens(readings: Readings) -> Iterator[tuple[np.ndarray, Sequence[str]]]:
+    """Yield attention weights `[L, N, T, T]` and tokens of one text or several, all of one model."""
+    first = None
+    for item in [readings] if isinstance(readings, Reading) else instance("readings", readings, Iterable):
+        pair = item
+        if not isinstance(item, tuple) or len(item) != 2:
+            instance("readings", item, Reading, "such as bert.read(text), or a tuple (attention, tokens)")
+            pair = item.attention, item.tokens
+        weights = attention_weights(pair[0], "LNTT")
+        model = getattr(item, "model", None), *weights.shape[:2]
+        first = first or model
+        if model != first:
+            raise ValueError(f"readings: expected all of one model (name, layers, heads), got {first} and {model}.")
+        yield weights, pair[1]
+    if first is None:
         raise ValueError("readings: expected at least one, got none.")
 
 
