@@ -16,6 +16,7 @@ from benchmarks import common
 
 BATCH_SIZES = (8, 16, 32)
 PAUSE = 0.5  # seconds before each turn, because torch's threads keep spinning after their work
+PACKAGES = ("tensorflow", "keras", "torch", "transformers", "tokenizers", "numpy")
 CONTESTANTS = ("bertedu", "transformers")
 
 
@@ -123,7 +124,7 @@ def main():
     if options.serve:
         common.serve(answerer(options.serve))
     else:
-        print(common.machine(), "\n")
+        print(common.machine(PACKAGES), "\n")
         print(common.table(rows(options.repeats, options.sentences)))
 
 
