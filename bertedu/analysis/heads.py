@@ -155,11 +155,12 @@ def head_atlas(readings: Readings) -> HeadStatistics:
 def weights_and_tokens(readings: Readings) -> Iterator[tuple[np.ndarray, Sequence[str]]]:
     """Yield attention weights `[L, N, T, T]` and tokens of one text or several, all of one model."""
     first = None
-    for item in [readings] if isinstance(readings, Reading) else instance("readings", readings, Iterable):
-        pair = item
+    items: Any = [readings] if isinstance(readings, Reading) else instance("readings", readings, Iterable)
+    for item in items:
+        pair: Any = item
         if not isinstance(item, tuple) or len(item) != 2:
-            instance("readings", item, Reading, "such as bert.read(text), or a tuple (attention, tokens)")
-            pair = item.attention, item.tokens
+            reading = instance("readings", item, Reading, "such as bert.read(text), or a tuple (attention, tokens)")
+            pair = reading.attention, reading.tokens
         weights = attention_weights(pair[0], "LNTT")
         model = getattr(item, "model", None), *weights.shape[:2]
         first = first or model

@@ -83,7 +83,7 @@ def pair_means(sums: np.ndarray, squares: np.ndarray, count: int) -> np.ndarray:
 def standardize(vectors: Reading | ArrayLike) -> np.ndarray:
     """Standardize each dimension to mean 0 and standard deviation 1 over the vectors.
 
-    This removes the effect of outlier dimensions on cosine similarity (Timkey and van Schijndel 2021, section 5).
+    This removes the effect of outlier dimensions on cosine similarity (Timkey and van Schijndel 2021).
 
     Args:
         vectors: `[..., R, D]`, or a `Reading` for `layer_vectors(reading)`.
