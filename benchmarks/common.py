@@ -268,8 +268,8 @@ PACKAGES = ("tensorflow", "keras", "torch", "transformers", "sentence-transforme
             "keras-hub", "tokenizers", "numpy")  # fmt: skip
 
 
-def machine():
-    """Return a line with processor, cores, memory, load, and versions."""
+def machine(packages=PACKAGES):
+    """Return a line with processor, cores, memory, load, and the versions of `packages`."""
     import psutil
 
     info = Path("/proc/cpuinfo")
@@ -281,7 +281,7 @@ def machine():
         f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         f"load average {psutil.getloadavg()[0]:.1f} at the start",
         f"{platform.system()}; Python {platform.python_version()}",
-        *(f"{package} {version(package)}" for package in PACKAGES),
+        *(f"{package} {version(package)}" for package in packages),
     ]
     threads = os.environ.get("OMP_NUM_THREADS")
     caution = f" Each library had {threads} thread(s)." if threads else ""

@@ -36,6 +36,9 @@ from bertedu.tokenizer import BertTokenizer
 BATCH_TOKENS = 2048  # tokens per batch of `embed`, padding included; larger batches are no faster on two cores
 BATCHES_AT_ONCE = 2  # while one of them is in operations that keep a single core busy, the other uses the rest
 CHUNK = 4096  # texts that `embed` tokenizes and sorts by length at a time
+READ_CHUNK = 256  # texts that `readings` tokenizes at a time
+READ_TOKENS = 512  # tokens per batch of `readings`; 2048 are a fifth slower, because of the attention weights
+READ_SIZE = 2**25  # attention weights that `readings` holds at a time, 128 MB, unless a single text has more
 PROGRESS_AFTER = 2.0  # seconds of work before a progress bar appears
 LENGTH_AXES = {name: output.length_axes for name, output in OUTPUTS.items()}
 
@@ -142,9 +145,7 @@ class Bert:
         """
         checks.choice("overflow", overflow, ("truncate", "error"))
         _check_precision(precision)
-        if self.encoder.output_range:
-            advice = "Use an encoder without it, or call `bert.encoder`."
-            raise ValueError(f"output_range: expected None for `read`, got {self.encoder.output_range}. {advice}")
+        self._check_readable()
         limit = self._limit(max_length, self.max_length)
         encoded = self.preprocessor.encode(text, pair, max_length=limit)
         if encoded.truncated:
@@ -158,6 +159,77 @@ class Bert:
         if not self.has_pooler:
             outputs["pooled_output"] = None
         return Reading.of(text, pair, encoded, outputs, self.name, sites)
+
+    def readings(
+        self, texts: Iterable[str], *, max_length: int | None = None, return_qkv: bool = False, progress: bool = True
+    ) -> Iterator[Reading]:
+        """Yield the reading of each of any number of texts, in constant memory.
+
+        Texts of similar length are computed together, which is faster than to `read` them one by one.
+
+        Args:
+            texts: iterable of strings, such as the lines of a file.
+            max_length: int, number of tokens to which longer texts are truncated, with one warning for all. Defaults to
+                the model's own limit.
+            return_qkv: bool, also return queries, keys and values.
+            progress: bool, show a progress bar after two seconds.
+
+        Returns:
+            Iterator of `Reading`, in the order of `texts`.
+
+        Raises:
+            TypeError: `texts` is one string, or holds something other than strings.
+            ValueError: `max_length` exceeds the model's maximum length, or the encoder has `output_range`.
+
+        Example:
+            atlas = be.analysis.head_atlas(bert.readings(open("sentences.txt")))
+        """
+        if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+            raise TypeError(f"texts: expected an iterable of strings, got {shown(texts)}. Use read for one.")
+        self._check_readable()
+        return self._readings(texts, self._limit(max_length, self.max_length), {"return_qkv": return_qkv}, progress)
+
+    def _readings(self, texts, limit, flags, progress):
+        total = len(texts) if isinstance(texts, Sized) else None
+        bar = tqdm(total=total, unit="text", delay=PROGRESS_AFTER, disable=not progress, leave=False)
+        with bar, ThreadPoolExecutor(BATCHES_AT_ONCE) as threads:
+            mapped = threads.map if devices.backend() == "tensorflow" else map
+            for window in self._windows(texts, limit):
+                run = self._reader(self.encoder, flags)
+                batches = length_sorted_batches([len(row.ids) for _, row in window], READ_TOKENS)
+                results = mapped(lambda batch: self._read_batch(run, [window[i] for i in batch]), batches)  # noqa: B023
+                readings = dict(zip(itertools.chain(*batches), itertools.chain.from_iterable(results), strict=True))
+                for i in range(len(window)):
+                    yield readings.pop(i)
+                    bar.update()
+
+    def _windows(self, texts, limit):
+        """Yield lists of (text, `Encoded`) that have at most `READ_SIZE` attention weights together."""
+        heads = self.encoder.num_layers * self.encoder.num_attention_heads
+        remaining, window, size, warned = iter(texts), [], 0, False
+        while chunk := checked_texts(list(itertools.islice(remaining, READ_CHUNK)), "texts"):
+            for text, row in zip(chunk, self.preprocessor.encode_batch(chunk, max_length=limit), strict=True):
+                length = len(row.ids)
+                if row.truncated and not warned:
+                    warned, got = True, f"got one of {length + row.truncated}; longer texts are cut off"
+                    warn(f"texts: expected at most {limit} tokens for {self.name!r}, {got}.")
+                if window and size + heads * length**2 > READ_SIZE:
+                    yield window
+                    window, size = [], 0
+                window.append((text, row))
+                size += heads * length**2
+        if window:
+            yield window
+
+    def _read_batch(self, run, batch):
+        """Return the readings of a list of (text, `Encoded`)."""
+        outputs = run([row for _, row in batch])
+        if not self.has_pooler:
+            outputs["pooled_output"] = None
+        return [
+            Reading.of(text, None, row, _one(outputs, index, len(row.ids)), self.name)
+            for index, (text, row) in enumerate(batch)
+        ]
 
     def embed(
         self,
@@ -343,6 +415,11 @@ class Bert:
         """
         return BertClassifier(copy_encoder(self.encoder), num_classes, **options)
 
+    def _check_readable(self):
+        if self.encoder.output_range:
+            advice = "Use an encoder without it, or call `bert.encoder`."
+            raise ValueError(f"output_range: expected None for `read`, got {self.encoder.output_range}. {advice}")
+
     def _limit(self, max_length, default):
         if max_length is None:
             return default
@@ -367,15 +444,18 @@ class Bert:
             shape = (self.encoder.num_layers, self.encoder.num_attention_heads)
             if head_mask.shape != shape:
                 raise ValueError(f"head_mask: expected shape {shape}, [layers, heads], got {head_mask.shape}.")
-        forward = functools.partial(_forward, **flags)
-        key = ("read", *sorted(name for name in flags if flags[name]))
         encoder = self._encoder_in(precision)
         if head_mask is None and edit is None and not return_sites:
-            return self._function(encoder, key, forward)([encoded])
+            return self._reader(encoder, flags)([encoded])
         # Not compiled: every new mask or edit would trigger recompilation.
-        options = {"head_mask": head_mask, "edit": unbatched(edit), "return_sites": return_sites}
-        outputs = forward(encoder, self._inputs(encoder, [encoded]), **options)
+        options = {"head_mask": head_mask, "edit": unbatched(edit), "return_sites": return_sites, **flags}
+        outputs = _forward(encoder, self._inputs(encoder, [encoded]), **options)
         return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
+
+    def _reader(self, encoder, flags):
+        """Return the compiled function of `read`: from rows of tokens to outputs."""
+        key = ("read", *sorted(name for name in flags if flags[name]))
+        return self._function(encoder, key, functools.partial(_forward, **flags))
 
     def _function(self, encoder, key, forward):
         """Return a function from rows of tokens to the outputs of `forward`, compiled once per precision and `key`."""
@@ -388,6 +468,18 @@ class Bert:
         inputs = pack(rows, self.tokenizer.pad_id)
         check_values(inputs, encoder)
         return inputs
+
+
+def _one(outputs, index, length):
+    """Return the outputs for one text of a batch: a batch of one, without padding."""
+
+    def cut(tensor, axes):
+        if isinstance(tensor, list):
+            return [cut(layer, axes) for layer in tensor]
+        slices = [slice(length) if axis in axes else slice(None) for axis in range(1, tensor.ndim)]
+        return tensor[(slice(index, index + 1), *slices)]
+
+    return {name: None if tensor is None else cut(tensor, LENGTH_AXES[name]) for name, tensor in outputs.items()}
 
 
 def _check_precision(precision):

@@ -9,19 +9,18 @@ cdnjs.cloudflare.com and stay blank without internet access; `reading.show()` do
 from __future__ import annotations
 
 import html
-import importlib
 import warnings
 from collections.abc import Iterable
-from types import ModuleType
 from typing import Any, NoReturn
 
 import numpy as np
 
-from bertedu.checks import choice, instance, position, positions
+from bertedu.checks import choice, imported, instance, position, positions
 from bertedu.reading import Reading
 from bertedu.terminal import warn
 
 ALTERNATIVE = "reading.show() draws the same and needs neither torch nor internet access"
+HINT = f"Without it, {ALTERNATIVE}."
 FRAME = """<div><iframe title="bertviz" srcdoc="{page}" style="width: 100%; height: 500px; border: 0"></iframe></div>"""
 """JupyterLab runs an output's scripts without waiting for those that still load, so bertviz' own output can fail with
 "require is not defined". In a frame, scripts run in order."""
@@ -117,7 +116,7 @@ def neuron_view(*args: Any, **kwargs: Any) -> NoReturn:
 
 def tensors(reading: Reading) -> list[Any]:
     """Return a reading's attention in bertviz' format: a list of L torch tensors `[1, N, T, T]`."""
-    torch = _imported("torch")
+    torch = imported("torch", HINT)
     return [torch.from_numpy(np.array(layer[None], "float32")) for layer in reading.attention]  # writable copies
 
 
@@ -127,7 +126,7 @@ def sentence_b_start(reading: Reading) -> int | None:
 
 
 def _show(name: str, reading: Reading, html_action: str, options: dict[str, Any]) -> Any:
-    draw = getattr(_imported("bertviz"), name)
+    draw = getattr(imported("bertviz", HINT), name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # bertviz does not close its script file
         page = draw(
@@ -156,12 +155,3 @@ def _checked(reading: Any, html_action: str) -> Reading:
         message = "The weights of talking heads can be negative, which bertviz does not show. Use reading.show()."
         warn(message)
     return reading
-
-
-def _imported(package: str) -> ModuleType:
-    try:
-        # By name, so that no module of the core has an `import torch`. "bertviz" is the package, not this module.
-        return importlib.import_module(package)
-    except ImportError as error:
-        advice = f'In a checkout, run: pip install -e ".[course]". Without it, {ALTERNATIVE}.'
-        raise ImportError(f"{package}: cannot be imported ({error}). {advice}", name=package) from error

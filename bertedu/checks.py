@@ -6,10 +6,12 @@ NumPy, TensorFlow, JAX or torch. They are returned as NumPy arrays.
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -130,6 +132,22 @@ def instance(name: str, value: Any, kind: type, hint: str = "") -> Any:
     if not isinstance(value, kind):
         raise TypeError(f"{name}: expected a {kind.__name__}{hint and ', ' + hint}, got {shown(value)}.")
     return value
+
+
+def imported(package: str, hint: str = "") -> ModuleType:
+    """Import a package of the course extra by name and return it. The core works without that extra.
+
+    Args:
+        hint: str, a sentence to append to the message.
+
+    Raises:
+        ImportError: it cannot be imported.
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        advice = f'In a checkout, run: pip install -e ".[course]".{hint and " " + hint}'
+        raise ImportError(f"{package}: cannot be imported ({error}). {advice}", name=package) from error
 
 
 def new_file(path: str | os.PathLike[str], suffixes: Sequence[str]) -> Path:

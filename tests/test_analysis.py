@@ -268,6 +268,20 @@ def test_an_atlas_weights_all_tokens_equally(readings):
     mean = (one.num_tokens * one.entropy + other.num_tokens * other.entropy) / both.num_tokens
     np.testing.assert_allclose(both.entropy, mean)
     np.testing.assert_allclose(analysis.head_atlas(readings[0]).cls, one.cls)
+    pairs = ((reading.attention, reading.tokens) for reading in readings)  # consumed once
+    np.testing.assert_array_equal(analysis.head_atlas(pairs).same_word, both.same_word)
+    with pytest.raises(ValueError, match="one model .*6, 12.* and .*6, 11"):
+        analysis.head_atlas(
+            [(readings[0].attention, readings[0].tokens), (readings[0].attention[:, 1:], readings[0].tokens)]
+        )
+
+
+def test_single_precision_is_enough(readings):
+    reading = readings[0]
+    exact = analysis.head_statistics(reading.attention.astype("float64"), reading.tokens)
+    single = analysis.head_statistics(reading.attention, reading.tokens)
+    for name in (*KEY_KINDS, "entropy", "normalized_entropy", "distance"):
+        np.testing.assert_allclose(getattr(single, name), getattr(exact, name), rtol=1e-5, atol=1e-6, err_msg=name)
 
 
 def test_a_reading_is_accepted_in_place_of_arrays(readings):

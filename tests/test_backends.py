@@ -23,6 +23,8 @@ readings = [bert.read(*texts) for texts in {TEXTS!r}]
 arrays = {{f"attention {{i}}": reading.attention for i, reading in enumerate(readings)}}
 arrays |= {{f"encoder_outputs {{i}}": reading.encoder_outputs for i, reading in enumerate(readings)}}
 arrays |= {{f"pooled_output {{i}}": reading.pooled_output for i, reading in enumerate(readings)}}
+together = list(bert.readings([texts[0] for texts in {TEXTS!r}]))
+arrays |= {{f"together {{i}}": reading.attention for i, reading in enumerate(together)}}
 np.savez(sys.argv[1], embeddings=bert.embed([text for text, _ in {TEXTS!r}]), **arrays)
 """
 backends = pytest.mark.parametrize(
@@ -50,6 +52,7 @@ def test_reading_and_embedding_without_tensorflow(backend, tmp_path):
     bert = be.load("minilm")
     np.testing.assert_allclose(outputs["embeddings"], bert.embed([text for text, _ in TEXTS]), atol=1e-5)
     for i, texts in enumerate(TEXTS):
+        np.testing.assert_allclose(outputs[f"together {i}"], bert.read(texts[0]).attention, atol=1e-5)
         reading = bert.read(*texts)
         for name in ("attention", "encoder_outputs", "pooled_output"):
             np.testing.assert_allclose(outputs[f"{name} {i}"], getattr(reading, name), atol=1e-5, err_msg=name)

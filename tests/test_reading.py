@@ -173,6 +173,8 @@ def test_an_encoder_with_output_range_is_refused(tiny):
     encoder = be.BertEncoder.from_config(tiny.encoder.get_config() | {"output_range": 2})
     with pytest.raises(ValueError, match="output_range: .* got 2"):
         be.Bert(tiny.tokenizer, encoder).read("the cat")
+    with pytest.raises(ValueError, match="output_range: .* got 2"):
+        be.Bert(tiny.tokenizer, encoder).readings(TEXTS)
 
 
 # too long, and not text
@@ -252,6 +254,54 @@ def test_a_wrong_option_for_chunks_is_refused_at_once(tiny):
         tiny.embed_chunks(TEXTS, pooling="median")
     with pytest.raises(TypeError, match="sentences: .*'cat'"):
         tiny.embed_chunks("cat")
+
+
+@pytest.mark.parametrize("size", [1, 1000, 2**25])
+def test_readings_are_those_of_read_in_the_order_of_the_texts(tiny, monkeypatch, size):
+    monkeypatch.setattr(bert_module, "READ_SIZE", size)  # one text at a time, a few, all
+    monkeypatch.setattr(bert_module, "READ_CHUNK", 3)
+    monkeypatch.setattr(bert_module, "READ_TOKENS", 12)
+    readings = list(tiny.readings(iter(TEXTS * 3), return_qkv=True))
+    assert [reading.text for reading in readings] == TEXTS * 3
+    for reading in readings:
+        one = tiny.read(reading.text, return_qkv=True)
+        for field in dataclasses.fields(be.Reading):
+            value, expected = getattr(reading, field.name), getattr(one, field.name)
+            if isinstance(expected, np.ndarray):
+                assert value.shape == expected.shape and value.dtype == "float32", field.name
+                np.testing.assert_allclose(value, expected, atol=1e-5, err_msg=field.name)
+            else:
+                assert value == expected, field.name
+
+
+def test_readings_take_no_more_texts_than_needed(tiny, monkeypatch):
+    monkeypatch.setattr(bert_module, "READ_SIZE", 1)
+    monkeypatch.setattr(bert_module, "READ_CHUNK", 2)
+    taken = []
+    readings = tiny.readings(taken.append(text) or text for text in TEXTS)
+    assert taken == []
+    assert next(readings).text == TEXTS[0]
+    assert taken == TEXTS[:2]
+    readings.close()
+
+
+def test_readings_truncate_with_one_warning(tiny):
+    with pytest.warns(UserWarning, match="at most 4 tokens for 'tiny', got one of") as caught:
+        readings = list(tiny.readings([SENTENCE, SENTENCE, "dog"], max_length=4))
+    assert len(caught) == 1
+    assert [len(reading.tokens) for reading in readings] == [4, 4, 3]
+
+
+def test_wrong_texts_and_options_of_readings_are_refused(tiny, poolerless):
+    for wrong, message in (("the cat", "Use read for one"), (3, "expected an iterable of strings, got 3")):
+        with pytest.raises(TypeError, match=message):
+            tiny.readings(wrong)
+    with pytest.raises(TypeError, match="texts"):
+        list(tiny.readings(["cat", 3]))
+    with pytest.raises(ValueError, match="max_length"):
+        tiny.readings(TEXTS, max_length=10**6)
+    assert list(tiny.readings([])) == []
+    assert next(poolerless.readings(["dog"])).pooled_output is None
 
 
 def test_without_a_pooler(poolerless):
@@ -337,9 +387,11 @@ def test_a_progress_bar_on_long_work_only(tiny, capsys, monkeypatch):
     tiny.embed(TEXTS)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(bert_module, "PROGRESS_AFTER", 0)
-    tiny.embed(TEXTS)
-    assert re.search(r"\d/5 .*text", capsys.readouterr().err)
+    for long_work in (tiny.embed, lambda texts: list(tiny.readings(texts))):
+        long_work(TEXTS)
+        assert re.search(r"\d/5 .*text", capsys.readouterr().err)
     tiny.embed(TEXTS, progress=False)
+    list(tiny.readings(TEXTS, progress=False))
     tiny.embed(SENTENCE)
     assert capsys.readouterr().err == ""
 

@@ -1,18 +1,38 @@
-"""Analysis of attention heads, attention rollout, and similarity of vectors. Chapter: 12.
+"""Analysis of attention heads and of the vectors of tokens: arrays or readings in, arrays out. Chapter: 12.
 
-heads     head_statistics, head_atlas           entropy, distance, attention by kind of key, and a label for every head
-flow      rollout                               attention rollout
-vectors   similarity, principal_components      cosine similarity and principal components
+heads      head_statistics, head_atlas          entropy, distance, attention by kind of key, and a label for every head
+distances  head_distances                       Jensen-Shannon divergence of all pairs of heads
+           multidimensional_scaling             layout of the heads in the plane
+           head_clusters                        hierarchical clusters of heads
+flow       rollout, attention_flow              attention rollout and attention flow through the layers
+norms      attention_norms                      norm-based attention
+vectors    similarity, principal_components     cosine similarity and principal components
+           cosine_contributions, standardize    outlier dimensions, and vectors without them
+context    ContextSimilarity                    self-similarity, intra-sentence similarity, anisotropy of a corpus
+alignment  cka, CKA                             similarity of two representations of the same examples
+probes     linear_probe, control_labels         a linear classifier, and its selectivity
+
+For a corpus, `head_atlas` and `head_distances` take ``bert.readings(texts)``, and `ContextSimilarity` and `CKA` some
+texts or examples after another. Their memory does not depend on the number of texts.
 """
 
 # In reading order.
 # isort: off
 from bertedu.analysis.heads import HeadStatistics, head_atlas, head_statistics
-from bertedu.analysis.flow import rollout
-from bertedu.analysis.vectors import layer_vectors, principal_components, similarity
+from bertedu.analysis.distances import head_clusters, head_distances, multidimensional_scaling
+from bertedu.analysis.flow import attention_flow, rollout
+from bertedu.analysis.norms import attention_norms
+from bertedu.analysis.vectors import (
+    cosine_contributions, layer_vectors, principal_components, similarity, standardize,
+)  # fmt: skip
+from bertedu.analysis.context import ContextSimilarity
+from bertedu.analysis.alignment import CKA, cka
+from bertedu.analysis.probes import Probe, control_labels, linear_probe
 
 # isort: on
 
 __all__ = [
-    "HeadStatistics", "head_atlas", "head_statistics", "layer_vectors", "principal_components", "rollout", "similarity",
+    "CKA", "ContextSimilarity", "HeadStatistics", "Probe", "attention_flow", "attention_norms", "cka", "control_labels",
+    "cosine_contributions", "head_atlas", "head_clusters", "head_distances", "head_statistics", "layer_vectors",
+    "linear_probe", "multidimensional_scaling", "principal_components", "rollout", "similarity", "standardize",
 ]  # fmt: skip

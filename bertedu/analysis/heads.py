@@ -8,7 +8,7 @@ Clark et al. 2019 (https://arxiv.org/abs/1906.04341), section 3. What a head att
 
 import dataclasses
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ MIN_ENTROPY = 0.9
 a sentence of nine tokens no row can do that, so the limit is 90% of the entropy that its length allows."""
 
 
+Readings = Reading | Iterable[Reading | tuple[ArrayLike, Sequence[str]]]
 SUM_TOLERANCE = 1e-2  # of a row's sum; half precision is off by less
 
 
@@ -128,11 +129,13 @@ def head_statistics(attention: ArrayLike, tokens: Sequence[str]) -> HeadStatisti
     return _averaged([_sums(attention_weights(attention, "LNTT"), tokens)])
 
 
-def head_atlas(readings: Reading | Iterable[Reading]) -> HeadStatistics:
+def head_atlas(readings: Readings) -> HeadStatistics:
     """Compute head statistics over several texts; each token has the same weight. One text says little about a head.
 
     Args:
-        readings: a `Reading`, or a list of them, of one model.
+        readings: a `Reading`, or an iterable of readings by one model, such as ``bert.readings(texts)``; tuples
+            (attention `[L, N, T, T]`, T tokens) are readings too. They are taken one after another, so that memory does
+            not grow with their number.
 
     Returns:
         `HeadStatistics`.
@@ -146,16 +149,32 @@ def head_atlas(readings: Reading | Iterable[Reading]) -> HeadStatistics:
         >>> print(atlas.labels[0, 2], atlas.labels[1, 8])
         previous token next token
     """
-    readings = [readings] if isinstance(readings, Reading) else readings
-    readings = [instance("readings", reading, Reading, "such as bert.read(text)") for reading in readings]
-    if len({(reading.model, reading.attention.shape[:2]) for reading in readings}) != 1:
-        raise ValueError(f"readings: expected at least one, all of one model, got {[r.model for r in readings]}.")
-    return _averaged([_sums(attention_weights(reading.attention, "LNTT"), reading.tokens) for reading in readings])
+    return _averaged(_sums(weights, tokens) for weights, tokens in weights_and_tokens(readings))
+
+
+def weights_and_tokens(readings: Readings) -> Iterator[tuple[np.ndarray, Sequence[str]]]:
+    """Yield attention weights `[L, N, T, T]` and tokens of one text or several, all of one model."""
+    first = None
+    items: Any = [readings] if isinstance(readings, Reading) else instance("readings", readings, Iterable)
+    for item in items:
+        pair: Any = item
+        if not isinstance(item, tuple) or len(item) != 2:
+            reading = instance("readings", item, Reading, "such as bert.read(text), or a tuple (attention, tokens)")
+            pair = reading.attention, reading.tokens
+        weights = attention_weights(pair[0], "LNTT")
+        model = getattr(item, "model", None), *weights.shape[:2]
+        first = first or model
+        if model != first:
+            raise ValueError(f"readings: expected all of one model (name, layers, heads), got {first} and {model}.")
+        yield weights, pair[1]
+    if first is None:
+        raise ValueError("readings: expected at least one, got none.")
 
 
 def attention_weights(attention: ArrayLike, letters: str) -> np.ndarray:
-    """Return `attention` as float64 of shape `letters`, not negative, in rows that sum to 1."""
-    array = numbers("attention", attention, letters)
+    """Return `attention` with shape `letters`, not negative, in rows that sum to 1: float64, or float32 if it is."""
+    dtype = np.float32 if getattr(attention, "dtype", None) == np.float32 else np.float64
+    array = numbers("attention", attention, letters, dtype)
     error = np.abs(array.sum(axis=-1) - 1).max()
     if array.min() < 0 or error > SUM_TOLERANCE:
         raise ValueError(
@@ -173,21 +192,26 @@ def _sums(attention: np.ndarray, tokens: Sequence[str]) -> Sums:
     """Return for each statistic its sum over the rows that it applies to, `[L, N]`, and the number of these rows."""
     names = np.array(strings("tokens", tokens, attention.shape[-1], "row of attention"), object)
     special = np.isin(names, SPECIAL)
-    words = ~special | special.all()
+    words = ~special | special.all()  # [T]
     real = names != "[PAD]"
-    rows = np.arange(len(names))
-    logarithms = np.log2(attention, out=np.zeros_like(attention), where=attention > 0)
-    bits = -(attention * logarithms).sum(axis=-1)  # [L, N, T]
-    distances = np.abs(rows[:, None] - rows).astype(float)  # [T, T]
-    values = {
-        "entropy": (bits, words),
-        "normalized_entropy": (bits / max(np.log2(real.sum()), 1.0), words),
-        "distance": (np.einsum("lnts,ts->lnt", attention, distances), words),
+    bits = row_entropies(attention)[..., words].sum(axis=-1, dtype=float)  # [L, N]
+    values = {"entropy": bits, "normalized_entropy": bits / max(np.log2(real.sum()), 1.0)}
+    rows = dict.fromkeys(values, words)
+    positions = np.arange(len(names))
+    tables = {"distance": np.abs(positions[:, None] - positions)} | {
+        kind: table * real for kind, table in _keys_of(names).items()
     }
-    for kind, table in _keys_of(names).items():
-        table = table * real
-        values[kind] = np.einsum("lnts,ts->lnt", attention, table), words & table.any(axis=1)
-    return {name: (value[:, :, rows].sum(axis=-1), int(rows.sum())) for name, (value, rows) in values.items()}
+    rows |= {name: words & (table.any(axis=1) | (name == "distance")) for name, table in tables.items()}
+    weights = np.stack([table * rows[name][:, None] for name, table in tables.items()])  # [tables, T, T]
+    sums = attention.reshape(-1, words.size**2) @ weights.reshape(len(tables), -1).T.astype(attention.dtype)
+    values |= zip(tables, np.moveaxis(sums.reshape(*bits.shape, -1), -1, 0).astype(float), strict=True)
+    return {name: (value, int(rows[name].sum())) for name, value in values.items()}
+
+
+def row_entropies(weights: np.ndarray) -> np.ndarray:
+    """Return the entropy in bits of each row, `[..., S]` to `[...]`."""
+    tiny = np.finfo(weights.dtype).tiny  # so that 0 log 0 is 0
+    return np.einsum("...s,...s->...", weights, np.log(np.maximum(weights, tiny))) / -np.log(2)
 
 
 def _keys_of(tokens: np.ndarray) -> dict[str, np.ndarray]:
@@ -206,8 +230,12 @@ def _keys_of(tokens: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _averaged(texts: Sequence[Sums]) -> HeadStatistics:
+def _averaged(texts: Iterable[Sums]) -> HeadStatistics:
     """Return the `HeadStatistics` of the `_sums` of one or more texts."""
-    totals = {name: (sum(text[name][0] for text in texts), sum(text[name][1] for text in texts)) for name in texts[0]}
+    totals: dict[str, tuple[Any, int]] = {}
+    for text in texts:
+        for name, (value, rows) in text.items():
+            total, count = totals.get(name, (0.0, 0))
+            totals[name] = total + value, count + rows
     means: dict[str, Any] = {name: total / max(rows, 1) for name, (total, rows) in totals.items()}
     return HeadStatistics(num_tokens=totals["entropy"][1], **means)
