@@ -25,7 +25,7 @@ from bertedu.encoder import BertEncoder
 from bertedu.fields import shown
 from bertedu.inputs import check_values, check_vocabulary_size, checked_texts
 from bertedu.masked_lm import BertPretrainer
-from bertedu.outputs import OUTPUTS
+from bertedu.outputs import OUTPUTS, with_pruned_heads
 from bertedu.pooling import POOLINGS, EmbedSettings, Pooling, check_pooling, pool
 from bertedu.reading import Reading
 from bertedu.terminal import warn
@@ -93,8 +93,9 @@ class Bert:
 
     def __repr__(self) -> str:
         e = self.encoder
+        pruned = f" ({sum(map(len, e.pruned_heads.values()))} pruned)" if e.pruned_heads else ""
         return (
-            f"Bert({self.name!r}: {e.num_layers} layers, hidden size {e.hidden_size}, {e.num_attention_heads} heads, "
+            f"Bert({self.name!r}: {e.num_layers} layers, hidden size {e.hidden_size}, {e.num_attention_heads} heads{pruned}, "
             f"{e.count_params():,} parameters)"
         )
 
@@ -142,6 +143,8 @@ class Bert:
                 raise ValueError(f'{message}. Shorten it, or use overflow="truncate".')
             warn(f"{message}; {encoded.truncated} of them were cut off.")
         outputs = self._outputs(encoded, head_mask, precision, return_qkv=return_qkv)
+        if self.encoder.pruned_heads:
+            outputs = with_pruned_heads(outputs, self.encoder.remaining_heads, self.encoder.num_attention_heads)
         if not self.has_pooler:
             outputs["pooled_output"] = None
         return Reading.of(text, pair, encoded, outputs, self.name)

@@ -37,6 +37,8 @@ class Reading:
         pooled_output: `[D]`, or None if the model was published without a pooler.
         model: str, name of the model.
         queries, keys, values: `[L, N, T, H]`, or None without `return_qkv`.
+
+    Heads that were pruned (see `be.prune`) keep their place; their attention, queries, keys and values are 0.
     """
 
     text: str
