@@ -95,8 +95,8 @@ class Bert:
         e = self.encoder
         pruned = f" ({sum(map(len, e.pruned_heads.values()))} pruned)" if e.pruned_heads else ""
         return (
-            f"Bert({self.name!r}: {e.num_layers} layers, hidden size {e.hidden_size}, {e.num_attention_heads} heads{pruned}, "
-            f"{e.count_params():,} parameters)"
+            f"Bert({self.name!r}: {e.num_layers} layers, hidden size {e.hidden_size}, "
+            f"{e.num_attention_heads} heads{pruned}, {e.count_params():,} parameters)"
         )
 
     def read(

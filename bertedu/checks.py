@@ -84,7 +84,8 @@ def indices_by_layer(name: str, values: Any, counts: Sequence[int]) -> dict[int,
         raise ValueError(f"{name}: expected a dict, layer -> list of indices, got {shown(values)}.")
     by_layer: dict[int, list[int]] = {}
     for key, indices in (values or {}).items():
-        layer = position(name, int(key) if isinstance(key, str) and key.isdecimal() else key, len(counts))
+        number = isinstance(key, str) and key.isdecimal() and len(key) < 10
+        layer = position(name, int(key) if number else key, len(counts))
         where, count = f"{name}[{layer}]", counts[layer]
         if isinstance(indices, str | Mapping) or not isinstance(indices, Iterable):
             raise ValueError(f"{where}: expected a list of indices, got {shown(indices)}.")

@@ -153,7 +153,9 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         self.layer_norm_epsilon = layer_norm_epsilon
         self.attention_cls = attention_cls
         self.feedforward_cls = feedforward_cls
-        self.pruned_heads = checks.indices_by_layer("pruned_heads", pruned_heads, [num_attention_heads] * num_layers) or None
+        self.pruned_heads = (
+            checks.indices_by_layer("pruned_heads", pruned_heads, [num_attention_heads] * num_layers) or None
+        )
         if hidden_size % num_attention_heads:
             expected = f"a multiple of num_attention_heads={num_attention_heads}"
             raise ValueError(f"hidden_size: expected {expected}, got {hidden_size}. Change one of the two.")

@@ -66,7 +66,9 @@ PER_HEAD = ("attention_scores", "queries", "keys", "values")
 """The outputs `[B, N, ...]` of each layer."""
 
 
-def with_pruned_heads(outputs: dict[str, Any], remaining_heads: Sequence[Sequence[int]], num_heads: int) -> dict[str, Any]:
+def with_pruned_heads(
+    outputs: dict[str, Any], remaining_heads: Sequence[Sequence[int]], num_heads: int
+) -> dict[str, Any]:
     """Return outputs whose `PER_HEAD` arrays have all N heads of each layer, with zeros for pruned heads.
 
     Args:

@@ -3,13 +3,14 @@
     head n          its columns of the query, key and value kernels, and its rows of the output kernel
     neuron j        column j of the intermediate (and gate) kernel, and row j of the output kernel
 
-Michel et al. 2019 (https://arxiv.org/abs/1905.10650), section 2: heads. Chapter: 12.
+Michel et al. 2019 (https://arxiv.org/abs/1905.10650), section 4. Heads that are masked, not removed: chapter
+notebooks/03_attention.ipynb.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import keras
@@ -25,20 +26,17 @@ from bertedu.encoder import BertEncoder, layer_sizes
 Model = TypeVar("Model", Bert, BertEncoder)
 Indices = Mapping[int, Sequence[int]]
 
-AXES: dict[str, dict[str, int | None]] = {
+AXES = {
     "heads": {
         **dict.fromkeys(("query/kernel", "key/kernel", "value/kernel"), 1),
         **dict.fromkeys(("query/bias", "key/bias", "value/bias", "attention_output/kernel"), 0),
-        "attention_output/bias": None,
     },
     "neurons": {
         **dict.fromkeys(("intermediate/kernel", "gate/kernel"), 1),
         **dict.fromkeys(("intermediate/bias", "gate/bias", "output/kernel"), 0),
-        "output/bias": None,
     },
 }
-"""Weight of an attention or feed-forward layer -> its axis of heads or neurons."""
-CLASSES = {"heads": "MultiHeadAttention", "neurons": "Feedforward"}
+"""Weight of an attention or feed-forward layer -> its axis of heads or neurons. Other weights stay as they are."""
 WAYS_OUT = {"heads": "Use head_mask instead.", "neurons": "Remove only heads."}
 
 
@@ -49,15 +47,15 @@ class Part(NamedTuple):
         kind: "heads" or "neurons".
         layer: the layer before.
         pruned: the layer after.
-        count: int, number of heads or neurons before.
-        kept: list of int, the positions of those that remain.
+        size: int, number of heads or neurons before.
+        remaining: list of int, the positions of those that remain.
     """
 
     kind: str
     layer: keras.layers.Layer
     pruned: keras.layers.Layer
-    count: int
-    kept: list[int]
+    size: int
+    remaining: list[int]
 
 
 def prune(model: Model, heads: Indices | None = None, neurons: Indices | None = None) -> Model:
@@ -71,7 +69,7 @@ def prune(model: Model, heads: Indices | None = None, neurons: Indices | None = 
         model: a `Bert`, whose masked-LM head and classifier are copied too, or a `BertEncoder`. It stays as it is.
         heads: dict, layer -> list of heads to remove, by their numbers in the model before any pruning. Heads that are
             pruned already are ignored. Defaults to no heads.
-        neurons: dict, layer -> list of neurons to remove, from 0 to F - 1. The remaining ones are numbered from 0 again.
+        neurons: dict, layer -> list of neurons to remove, from 0 to F - 1. The others are renumbered without gaps.
             Defaults to no neurons.
 
     Returns:
@@ -107,7 +105,7 @@ def prune(model: Model, heads: Indices | None = None, neurons: Indices | None = 
     )
 
 
-def _loaded_and_pruned(loader: Callable[[], Bert | None], heads: Indices | None, neurons: Indices | None) -> Bert | None:
+def _loaded_and_pruned(loader, heads, neurons):
     """Return the second model of `fill_mask`, pruned like the first."""
     bert = loader()
     return bert and prune(bert, heads, neurons)
@@ -117,7 +115,7 @@ def _on_encoder(model: Any, argument: str, encoder: BertEncoder) -> Any:
     """Return a copy of a `BertPretrainer` or `BertClassifier` on another encoder, which is the argument `argument`."""
     copy = type(model).from_config(model.get_config() | {argument: encoder})
     for source, target in zip(_own_weights(model, argument), _own_weights(copy, argument), strict=True):
-        target.assign(source)
+        target.assign(ops.convert_to_numpy(source))
     copy_settings(model, copy)
     return copy
 
@@ -133,48 +131,53 @@ def _pruned_encoder(encoder: BertEncoder, heads: Indices | None, neurons: Indice
     inner_dims = [inner for _, inner in layer_sizes(layers, count, encoder.inner_dim)]
     removed_heads = checks.indices_by_layer("heads", heads, [count] * layers)
     removed_neurons = checks.indices_by_layer("neurons", neurons, inner_dims)
-    before, sizes = encoder.pruned_heads or {}, {}
-    sizes["pruned_heads"] = {i: {*before.get(i, ()), *removed_heads.get(i, ())} for i in range(layers)}
-    sizes["inner_dim"] = [inner - len(removed_neurons.get(i, ())) for i, inner in enumerate(inner_dims)]
-    if len(set(sizes["inner_dim"])) == 1:
-        sizes["inner_dim"] = sizes["inner_dim"][0]
-    pruned = type(encoder).from_config(encoder.get_config() | sizes)
+    before = encoder.pruned_heads or {}
+    pruned_heads = {i: {*before.get(i, ()), *removed_heads.get(i, ())} for i in range(layers)}
+    sizes = [inner - len(removed_neurons.get(i, ())) for i, inner in enumerate(inner_dims)]
+    inner_dim = sizes[0] if len(set(sizes)) == 1 else sizes
+    config = encoder.get_config() | {"pruned_heads": pruned_heads, "inner_dim": inner_dim}
+    pruned = type(encoder).from_config(config)
 
     parts = []
     for i, (layer, smaller) in enumerate(zip(encoder.transformer_layers, pruned.transformer_layers, strict=True)):
-        old, new = encoder.remaining_heads[i], set(pruned.remaining_heads[i])
-        kept = [position for position, head in enumerate(old) if head in new]
-        parts.append(Part("heads", layer.attention, smaller.attention, len(old), kept))
-        kept = sorted(set(range(inner_dims[i])) - set(removed_neurons.get(i, ())))
-        parts.append(Part("neurons", layer.feedforward, smaller.feedforward, inner_dims[i], kept))
-    _copy_weights(encoder, pruned, [part for part in parts if len(part.kept) < part.count])
+        heads_before, heads_after = encoder.remaining_heads[i], set(pruned.remaining_heads[i])
+        positions = [position for position, head in enumerate(heads_before) if head in heads_after]
+        parts.append(Part("heads", layer.attention, smaller.attention, len(heads_before), positions))
+        positions = sorted(set(range(inner_dims[i])) - set(removed_neurons.get(i, ())))
+        parts.append(Part("neurons", layer.feedforward, smaller.feedforward, inner_dims[i], positions))
+    _copy_weights(encoder, pruned, [part for part in parts if len(part.remaining) < part.size])
     copy_settings(encoder, pruned)
     return pruned
 
 
 def _copy_weights(encoder: BertEncoder, pruned: BertEncoder, parts: Sequence[Part]) -> None:
     """Copy all weights of an encoder, in the pruned parts only those of the heads and neurons that remain."""
-    sliced = {}  # id of a weight -> its axis, and the positions to keep
+    sliced = {}  # id of a weight -> the positions that remain, and their axis
     for part in parts:
-        for name, weight in _weights_by_name(part.layer):
-            axis = AXES[part.kind].get(name)
-            if name not in AXES[part.kind] or (axis is not None and weight.shape[axis] != part.count):
-                raise _refusal(part, f"with {name} {list(weight.shape)}")
+        for name, source, target in _weights_of(part.layer, part.pruned):
+            axis, shape = AXES[part.kind].get(name), list(source.shape)
             if axis is not None:
-                sliced[id(weight)] = (part.kept, axis)
+                sliced[id(source)] = part.remaining, axis
+                shape[axis] -= part.size - len(part.remaining)
+            if tuple(shape) != tuple(target.shape):
+                raise _refusal(part, f"with {name} {list(source.shape)}")
     for source, target in zip(encoder.weights, pruned.weights, strict=True):
-        target.assign(ops.take(source, *sliced[id(source)]) if id(source) in sliced else source)
+        values = ops.convert_to_numpy(source)  # a copy: JAX would share the buffer, and training donates it
+        target.assign(np.take(values, *sliced[id(source)]) if id(source) in sliced else values)
     for part in parts:
         _check_outputs(part, encoder.hidden_size)
 
 
 def _check_outputs(part: Part, width: int) -> None:
-    """Raise ValueError if the output differs from that of the layer with 0 instead of the removed heads or neurons."""
+    """Raise ValueError if the output is not that of the layer with 0 in place of the removed heads or neurons.
+
+    The shapes of the weights do not say it: in ALiBi, for example, a head's number decides where it attends.
+    """
     masked = type(part.layer).from_config(part.layer.get_config())
     masked.build((None, None, width))
     masked.set_weights(part.layer.get_weights())
-    kernel = next(weight for name, weight in _weights_by_name(masked) if name.endswith("output/kernel"))
-    mask = np.isin(range(part.count), part.kept).astype("float32")
+    kernel = next(weight for name, weight, _ in _weights_of(masked, masked) if name.endswith("output/kernel"))
+    mask = np.isin(range(part.size), part.remaining).astype("float32")
     kernel.assign(kernel * ops.cast(mask.reshape(-1, *[1] * (len(kernel.shape) - 1)), kernel.dtype))
     x = np.random.default_rng(0).normal(size=(1, 16, width)).astype("float32")  # [B, T, D]
     expected, output = (ops.convert_to_numpy(ops.cast(layer(x), "float32")) for layer in (masked, part.pruned))
@@ -183,10 +186,12 @@ def _check_outputs(part: Part, width: int) -> None:
         raise _refusal(part, "in which the others change")
 
 
-def _weights_by_name(layer):
-    return [(weight.path.rpartition(f"{layer.name}/")[2], weight) for weight in layer.weights]
+def _weights_of(layer, other):
+    """Return (name, weight of `layer`, the same weight of `other`) for all weights."""
+    pairs = zip(layer.weights, other.weights, strict=True)
+    return [(weight.path.rpartition(f"{layer.name}/")[2], weight, same) for weight, same in pairs]
 
 
 def _refusal(part: Part, got: str) -> ValueError:
-    expected = f"expected {part.kind} that do not affect each other, with the weights of {CLASSES[part.kind]}"
+    expected = f"expected {part.kind} that do not affect each other"
     return ValueError(f"{part.kind}: {expected}, got {type(part.layer).__name__} {got}. {WAYS_OUT[part.kind]}")

@@ -38,7 +38,7 @@ class Reading:
         model: str, name of the model.
         queries, keys, values: `[L, N, T, H]`, or None without `return_qkv`.
 
-    Heads that were pruned (see `be.prune`) keep their place; their attention, queries, keys and values are 0.
+    Pruned heads (see `be.prune`) are included, so that the others keep their numbers; their arrays are 0.
     """
 
     text: str

@@ -118,8 +118,8 @@ def special_parts(encoder: BertEncoder, attention: Sequence[type], feedforward: 
         f"norm_first={encoder.norm_first}": encoder.norm_first,
         f"output_range={encoder.output_range}": encoder.output_range is not None,
         "a custom embedding_layer": encoder.embedding_layer is not None,
-        "pruned_heads (its number of heads is one for all layers)": encoder.pruned_heads is not None,
-        "another inner_dim in each layer (its inner_dim is one for all layers)": isinstance(encoder.inner_dim, tuple),
+        "pruned_heads (its number of heads is the same in all layers)": encoder.pruned_heads is not None,
+        "an inner_dim for each layer (its inner_dim is the same in all layers)": isinstance(encoder.inner_dim, tuple),
     }
     return [description for description, present in parts.items() if present]
 

@@ -141,8 +141,8 @@ def encoder_arguments(config: Any, source: Any, dtype: str | None = None) -> dic
     """
     arguments = objects.read_layer(config, ENCODER, source, required=ENCODER.keys() - OPTIONAL)
     try:
-        sizes = (arguments[name] for name in ("num_layers", "num_attention_heads", "inner_dim"))
-        layer_sizes(*sizes, arguments.get("pruned_heads"))
+        layers, heads, inner_dim = (arguments[name] for name in ("num_layers", "num_attention_heads", "inner_dim"))
+        layer_sizes(layers, heads, inner_dim, arguments.get("pruned_heads"))
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
     arguments["dtype"] = dtype or objects.policy(config.get("dtype"), source)

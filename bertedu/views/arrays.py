@@ -136,13 +136,13 @@ def notes(attention: np.ndarray, signed: bool) -> list[str]:
         return ["Talking heads mix the weights after the softmax: they can be negative, and rows need not sum to 1."]
     sums = np.stack([layer.sum(axis=-1) for layer in attention])  # [L, N, T]
     pruned = ~sums.any(axis=-1)  # [L, N]
-    found = []
+    sentences = []
     if pruned.any() and not pruned.all():
-        found.append(f"{pruned.sum()} of {pruned.size} heads are pruned: all their weights are 0.")
+        sentences.append(f"{pruned.sum()} of {pruned.size} heads are pruned: all their weights are 0.")
         sums = sums[~pruned]
     if np.abs(sums - 1).max() > SUM_TOLERANCE:
-        found.append(f"Rows do not all sum to 1: their sums range from {sums.min():.3g} to {sums.max():.3g}.")
-    return found
+        sentences.append(f"Rows do not all sum to 1: their sums range from {sums.min():.3g} to {sums.max():.3g}.")
+    return sentences
 
 
 def part_indices(name: str, kind: str) -> list[int]:
