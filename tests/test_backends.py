@@ -93,3 +93,11 @@ def test_changed_weights_are_seen(backend):
     tests = Path(__file__).with_name("test_weight_changes.py")
     last = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests)).splitlines()[-1]
     assert last.startswith("9 passed"), last
+
+
+@backends
+def test_pruned_models_equal_masked_ones(backend):
+    tests = Path(__file__).with_name("test_pruning.py")
+    chosen = "without_heads or whole_bert or head_mask_of or frozen or bertedu-model or affect"
+    last = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests), "-k", chosen).splitlines()[-1]
+    assert last.startswith("12 passed"), last
