@@ -84,7 +84,7 @@ def prune(model: Model, heads: Indices | None = None, neurons: Indices | None = 
         >>> encoder = BertEncoder(20, hidden_size=6, num_layers=2, num_attention_heads=3, inner_dim=8)
         >>> pruned = prune(encoder, heads={0: [1]}, neurons={1: [0, 7]})
         >>> pruned.pruned_heads[0], pruned.inner_dim, encoder.count_params() - pruned.count_params()
-        ([1], (8, 6), 76)
+        ([1], (8, 6), 80)
     """
     encoder = checks.instance("model", getattr(model, "encoder", model), BertEncoder, "or a Bert")
     pruned = _pruned_encoder(encoder, heads, neurons)
