@@ -41,6 +41,7 @@ from bertedu.bert import Bert
 from bertedu.embedding_file import save_embeddings
 from bertedu import presets
 from bertedu.checkpoints import build, convert, export_preprocessor, export_saved_model, inspect, load, save_checkpoint
+from bertedu.pruning import prune
 from bertedu.data import load_texts
 from bertedu import fine_tuning
 from bertedu.fine_tuning import History, fine_tune
@@ -74,6 +75,7 @@ __all__ = [
     "convert",
     "inspect",
     "build",
+    "prune",
     "load_texts",
     "fine_tune",
     "fine_tuning",

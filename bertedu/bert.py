@@ -25,7 +25,7 @@ from bertedu.encoder import BertEncoder
 from bertedu.fields import shown
 from bertedu.inputs import check_values, check_vocabulary_size, checked_texts
 from bertedu.masked_lm import BertPretrainer
-from bertedu.outputs import OUTPUTS
+from bertedu.outputs import OUTPUTS, with_pruned_heads
 from bertedu.pooling import POOLINGS, EmbedSettings, Pooling, check_pooling, pool
 from bertedu.reading import Reading
 from bertedu.sites import Edit, unbatched
@@ -97,9 +97,10 @@ class Bert:
 
     def __repr__(self) -> str:
         e = self.encoder
+        pruned = f" ({sum(map(len, e.pruned_heads.values()))} pruned)" if e.pruned_heads else ""
         return (
-            f"Bert({self.name!r}: {e.num_layers} layers, hidden size {e.hidden_size}, {e.num_attention_heads} heads, "
-            f"{e.count_params():,} parameters)"
+            f"Bert({self.name!r}: {e.num_layers} layers, hidden size {e.hidden_size}, "
+            f"{e.num_attention_heads} heads{pruned}, {e.count_params():,} parameters)"
         )
 
     def read(
@@ -155,9 +156,7 @@ class Bert:
                 raise ValueError(f'{message}. Shorten it, or use overflow="truncate".')
             warn(f"{message}; {encoded.truncated} of them were cut off.")
         sites = checks.strings("return_sites", return_sites)
-        outputs = self._outputs(encoded, head_mask, precision, edit, sites, return_qkv=return_qkv)
-        if not self.has_pooler:
-            outputs["pooled_output"] = None
+        outputs = self._completed(self._outputs(encoded, head_mask, precision, edit, sites, return_qkv=return_qkv))
         return Reading.of(text, pair, encoded, outputs, self.name, sites)
 
     def readings(
@@ -223,9 +222,7 @@ class Bert:
 
     def _read_batch(self, run, batch):
         """Return the readings of a list of (text, `Encoded`)."""
-        outputs = run([row for _, row in batch])
-        if not self.has_pooler:
-            outputs["pooled_output"] = None
+        outputs = self._completed(run([row for _, row in batch]))
         return [
             Reading.of(text, None, row, _one(outputs, index, len(row.ids)), self.name)
             for index, (text, row) in enumerate(batch)
@@ -414,6 +411,12 @@ class Bert:
             options: other arguments of `BertClassifier`.
         """
         return BertClassifier(copy_encoder(self.encoder), num_classes, **options)
+
+    def _completed(self, outputs):
+        """Return outputs for a `Reading`: with pruned heads as 0, and without the output of a random pooler."""
+        if self.encoder.pruned_heads:
+            outputs = with_pruned_heads(outputs, self.encoder.remaining_heads, self.encoder.num_attention_heads)
+        return outputs if self.has_pooler else outputs | {"pooled_output": None}
 
     def _check_readable(self):
         if self.encoder.output_range:

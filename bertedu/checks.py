@@ -67,6 +67,39 @@ def positions(name: str, values: Iterable[Any] | None, count: int) -> list[int]:
     return sorted(chosen)
 
 
+def indices_by_layer(name: str, values: Any, counts: Sequence[int]) -> dict[int, list[int]]:
+    """Return the indices to remove from each layer, sorted, without layers that lose none.
+
+    Args:
+        name: str, name of the argument.
+        values: dict, layer -> list of indices; None for none. As in JSON, a layer may be a string.
+        counts: list of L ints, the number of indices in each layer, one of which has to remain.
+
+    Raises:
+        ValueError: an unknown layer or index, an index twice, or a layer would have none left.
+
+    Example:
+        >>> indices_by_layer("pruned_heads", {"1": [3, 0]}, [4, 4])
+        {1: [0, 3]}
+    """
+    if values is not None and not isinstance(values, Mapping):
+        raise ValueError(f"{name}: expected a dict, layer -> list of indices, got {shown(values)}.")
+    by_layer: dict[int, list[int]] = {}
+    for key, indices in (values or {}).items():
+        number = isinstance(key, str) and key.isdecimal() and len(key) < 10
+        layer = position(name, int(key) if number else key, len(counts))
+        where, count = f"{name}[{layer}]", counts[layer]
+        if isinstance(indices, str | Mapping) or not isinstance(indices, Iterable):
+            raise ValueError(f"{where}: expected a list of indices, got {shown(indices)}.")
+        indices = sorted(position(where, index, count) for index in indices)
+        if len(set(indices)) < len(indices) or layer in by_layer:
+            raise ValueError(f"{name}: expected each layer and each index once, got one of layer {layer} twice.")
+        if len(indices) == count:
+            raise ValueError(f"{where}: expected at least one of {count} to remain, got all of them. Remove fewer.")
+        by_layer[layer] = indices
+    return {layer: by_layer[layer] for layer in sorted(by_layer) if by_layer[layer]}
+
+
 def choice(name: str, value: Any, choices: Iterable[Any], error: type[Exception] = ValueError) -> Any:
     """Return `value`, which must equal one of `choices` and have the same type.
 

@@ -219,7 +219,8 @@ def matching_layers(
 ) -> Iterator[tuple[keras.layers.Layer, keras.layers.Layer]]:
     """Yield (layer of `source`, the same layer of `target`), outer layers first, because they set `trainable`."""
     yield source, target
-    for name in (*vars(source), "layers"):  # of a Sequential, for example, only `layers` is public
+    # On torch, layers are not in `vars` but in `_modules`. Of a Sequential, only `layers` is public.
+    for name in (*vars(source), *getattr(source, "_modules", ()), "layers"):
         if name.startswith("_") or not (hasattr(source, name) and hasattr(target, name)):
             continue
         for original, copy in zip(_layers_in(getattr(source, name)), _layers_in(getattr(target, name)), strict=False):

@@ -51,7 +51,7 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         num_attention_heads: int, number of attention heads N per layer.
         max_sequence_length: int, number of position embeddings, the maximum length of a sequence.
         type_vocab_size: int, number of type (segment) embeddings.
-        inner_dim: int, intermediate size F of the feed-forward networks.
+        inner_dim: int, intermediate size F of the feed-forward networks; or a list of L, one for each layer.
         inner_activation: Keras activation of the intermediate layer. Defaults to BERT's, `defaults.gelu_tanh`.
         output_dropout: float in [0, 1), dropout rate of embeddings, attention outputs and feed-forward outputs.
         attention_dropout: float in [0, 1), dropout rate of the attention weights.
@@ -68,6 +68,8 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         return_attention_scores: bool, return `attention_scores` by default.
         layer_norm_epsilon: float, epsilon of all layer normalizations. Defaults to 1e-12, as in all published BERTs.
         attention_cls, feedforward_cls: classes of attention and feed-forward network; see `TransformerEncoder`.
+        pruned_heads: dict, layer -> list of the heads that it lacks (see `be.prune`). The others keep their size and,
+            in `head_mask`, their numbers. Defaults to None: every layer has N heads.
 
     Call arguments:
         inputs: dict with ids, mask (zero at padding) and types, integers `[B, T]`, under the names of tf-models,
@@ -92,11 +94,13 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
             `attention_scores`: list of L `[B, N, T, S]`, attention weights before dropout and `head_mask`.
             `embedding_output`: `[B, T, D]`, input of the first layer.
             `queries`, `keys`, `values`: lists of L `[B, N, T, H]`.
+        A layer with pruned heads has a smaller N, the number of its `remaining_heads`.
         With `output_range`, the last layer's outputs have a smaller T; its `keys` and `values` keep the full length.
 
     Raises:
-        ValueError: `hidden_size` is not a multiple of `num_attention_heads`, an argument is passed under two names, an
-            input or the result of an edit is missing, unknown or has the wrong shape, or a site is unknown.
+        ValueError: `hidden_size` is not a multiple of `num_attention_heads`, `inner_dim` or `pruned_heads` does not fit
+            the layers, an argument is passed under two names, an input or the result of an edit is missing, unknown or
+            has the wrong shape, or a site is unknown.
 
     Example:
         >>> encoder = BertEncoder(vocab_size=20, hidden_size=6, num_layers=2, num_attention_heads=2, inner_dim=12)
@@ -115,7 +119,7 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         num_attention_heads: int = 12,
         max_sequence_length: int = 512,
         type_vocab_size: int = 16,
-        inner_dim: int = 3072,
+        inner_dim: int | Sequence[int] = 3072,
         inner_activation: Any = defaults.gelu_tanh,
         output_dropout: float = defaults.DROPOUT,
         attention_dropout: float = defaults.DROPOUT,
@@ -130,6 +134,7 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         layer_norm_epsilon: float = defaults.LAYER_NORM_EPSILON,
         attention_cls: type[keras.layers.Layer] = MultiHeadAttention,
         feedforward_cls: type[keras.layers.Layer] = Feedforward,
+        pruned_heads: Mapping[int, Sequence[int]] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -139,7 +144,7 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         self.num_attention_heads = checks.whole_number("num_attention_heads", num_attention_heads)
         self.max_sequence_length = max_sequence_length
         self.type_vocab_size = type_vocab_size
-        self.inner_dim = inner_dim
+        self.inner_dim = tuple(inner_dim) if isinstance(inner_dim, list | tuple) else inner_dim
         self.inner_activation = keras.activations.get(inner_activation)
         self.output_dropout = output_dropout
         self.attention_dropout = attention_dropout
@@ -153,6 +158,9 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
         self.layer_norm_epsilon = layer_norm_epsilon
         self.attention_cls = attention_cls
         self.feedforward_cls = feedforward_cls
+        self.pruned_heads = (
+            checks.indices_by_layer("pruned_heads", pruned_heads, [num_attention_heads] * num_layers) or None
+        )
         if hidden_size % num_attention_heads:
             expected = f"a multiple of num_attention_heads={num_attention_heads}"
             raise ValueError(f"hidden_size: expected {expected}, got {hidden_size}. Change one of the two.")
@@ -173,10 +181,11 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
             dtype=self.dtype_policy,
             name="embeddings",
         )
+        sizes = layer_sizes(self.num_layers, self.num_attention_heads, self.inner_dim, self.pruned_heads)
         self.transformer_layers = [
             TransformerEncoder(
-                self.inner_dim,
-                self.num_attention_heads,
+                inner_dim,
+                num_heads,
                 dropout=self.output_dropout,
                 activation=self.inner_activation,
                 layer_norm_epsilon=self.layer_norm_epsilon,
@@ -185,10 +194,11 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
                 attention_dropout=self.attention_dropout,
                 attention_cls=self.attention_cls,
                 feedforward_cls=self.feedforward_cls,
+                key_dim=self.hidden_size // self.num_attention_heads,
                 dtype=self.dtype_policy,
                 name=f"layer_{i}",
             )
-            for i in range(self.num_layers)
+            for i, (num_heads, inner_dim) in enumerate(sizes)
         ]
         self.pooler_layer = defaults.dense(
             self.hidden_size, "pooler_transform", self.initializer, self.dtype_policy, activation="tanh"
@@ -215,7 +225,7 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
     ) -> dict[str, Any]:
         """Return the dict of outputs that the class describes."""
         with Sites(edit, return_sites) as sites:
-            computed = self._forward(native_inputs(inputs), head_mask, return_qkv, training)
+            computed = self._forward(native_inputs(inputs), self._remaining(head_mask), return_qkv, training)
         if return_attention_scores is None:
             return_attention_scores = self.return_attention_scores
         outputs = select(
@@ -245,6 +255,18 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
             qkv += optional
         pooled_output = site("pooled_output", self.pooler_layer(x[:, 0]))  # [B, D]
         return ForwardPass(embedding_output, layer_outputs, attention_scores, qkv, pooled_output)
+
+    @property
+    def remaining_heads(self) -> list[list[int]]:
+        """List of L lists: the heads of each layer, by their numbers from 0 to N - 1 before pruning."""
+        pruned, heads = self.pruned_heads or {}, range(self.num_attention_heads)
+        return [[head for head in heads if head not in pruned.get(i, ())] for i in range(self.num_layers)]
+
+    def _remaining(self, head_mask):
+        """Return the part of a `head_mask` that concerns each layer's remaining heads."""
+        if head_mask is None or not self.pruned_heads:
+            return head_mask
+        return [ops.take(head_mask[i], heads, axis=0) for i, heads in enumerate(self.remaining_heads)]
 
     def _embed(self, inputs, training):
         return self.embeddings(
@@ -280,3 +302,26 @@ class BertEncoder(ConfigFromSignature, keras.layers.Layer):
     def get_embedding_table(self) -> Any:
         """Return the word embedding table, `[V, W]`."""
         return self.get_embedding_layer().embeddings
+
+
+def layer_sizes(
+    num_layers: int,
+    num_attention_heads: int,
+    inner_dim: int | Sequence[int],
+    pruned_heads: Mapping[int, Sequence[int]] | None = None,
+) -> list[tuple[int, int]]:
+    """Return the number of heads and the intermediate size of each layer of an encoder, from its arguments.
+
+    Raises:
+        ValueError: `inner_dim` or `pruned_heads` does not fit the layers.
+
+    Example:
+        >>> layer_sizes(2, 4, 12, {1: [0, 3]})
+        [(4, 12), (2, 12)]
+    """
+    pruned = checks.indices_by_layer("pruned_heads", pruned_heads, [num_attention_heads] * num_layers)
+    inner_dims = inner_dim if isinstance(inner_dim, list | tuple) else [inner_dim] * num_layers
+    if len(inner_dims) != num_layers:
+        expected = f"an int, or a list of {num_layers}, one for each layer"
+        raise ValueError(f"inner_dim: expected {expected}, got a list of {len(inner_dims)}.")
+    return [(num_attention_heads - len(pruned.get(i, ())), inner) for i, inner in enumerate(inner_dims)]

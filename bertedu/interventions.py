@@ -138,6 +138,8 @@ def activation_patching(
     (highest,), (lowest,) = _measure(metric, sources, 1), _measure(metric, _run(bert, texts[1:]), 1)
     if highest == lowest:
         raise ValueError(f"metric: expected different values for the two texts, got {highest} for both.")
+    if by != "position" and bert.encoder.pruned_heads:
+        raise ValueError(f'by: expected "position" for a model with pruned heads, got {by!r}.')
     places, shape = _places(by, sources[names[0]].shape, site)
     patched = np.zeros((len(names), len(places)))
     step = max(1, BATCH_TOKENS // len(clean_tokens))

@@ -16,7 +16,7 @@ import keras
 from keras import ops
 
 from bertedu import checks, defaults
-from bertedu.serialization import ConfigFromSignature, deserialize
+from bertedu.serialization import ConfigFromSignature, from_config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,7 +221,7 @@ class BertPretrainer(ConfigFromSignature, keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> BertPretrainer:
         """Return the model that a `get_config` dict describes, with new weights."""
-        encoder, head = deserialize(config["encoder_network"]), config["customized_masked_lm"]
+        encoder, head = from_config("encoder_network", config["encoder_network"]), config["customized_masked_lm"]
         if head and head["config"].get("embedding_table", ...) is None:
             head = MaskedLM.from_config(head["config"] | {"embedding_table": encoder.get_embedding_layer()})
         return super().from_config(config | {"encoder_network": encoder, "customized_masked_lm": head})

@@ -5,8 +5,10 @@ Chapter: notebooks/06_encoder.ipynb.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 
 class ForwardPass(NamedTuple):
@@ -58,3 +60,26 @@ OUTPUTS = {
 def select(computed: ForwardPass, **flags: bool) -> dict[str, Any]:
     """Return the outputs by name: those without a flag, and those whose flag is True."""
     return {name: o.of(computed) for name, o in OUTPUTS.items() if o.flag is None or flags[o.flag]}
+
+
+PER_HEAD = ("attention_scores", "queries", "keys", "values")
+"""The outputs `[B, N, ...]` of each layer."""
+
+
+def with_pruned_heads(
+    outputs: dict[str, Any], remaining_heads: Sequence[Sequence[int]], num_heads: int
+) -> dict[str, Any]:
+    """Return outputs whose `PER_HEAD` arrays have all N heads of each layer, with zeros for pruned heads.
+
+    Args:
+        outputs: dict of outputs of an encoder, as NumPy arrays.
+        remaining_heads: list of L lists, the heads of each layer.
+        num_heads: int, the number of heads N before pruning.
+    """
+    expanded = dict(outputs)
+    for name in outputs.keys() & set(PER_HEAD):
+        expanded[name] = []
+        for heads, array in zip(remaining_heads, outputs[name], strict=True):
+            expanded[name].append(np.zeros((array.shape[0], num_heads, *array.shape[2:]), array.dtype))
+            expanded[name][-1][:, heads] = array
+    return expanded

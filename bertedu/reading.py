@@ -38,6 +38,8 @@ class Reading:
         model: str, name of the model.
         queries, keys, values: `[L, N, T, H]`, or None without `return_qkv`.
         sites: dict, name of a site -> its array without the batch axis, for those in `return_sites`.
+
+    Pruned heads (see `be.prune`) are included, so that the others keep their numbers; their arrays are 0.
     """
 
     text: str

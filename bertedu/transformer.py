@@ -30,7 +30,7 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
 
     Args:
         intermediate_dim: int, intermediate size F of the feed-forward network.
-        num_heads: int, number of attention heads N, of H = D // N dimensions each.
+        num_heads: int, number of attention heads N.
         dropout: float in [0, 1), dropout rate of the outputs of attention and feed-forward network.
         activation: Keras activation of the intermediate layer.
         layer_norm_epsilon: float, epsilon of both layer normalizations.
@@ -39,6 +39,7 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
         attention_dropout: float in [0, 1), dropout rate of the attention weights. Defaults to `dropout`.
         attention_cls: class of the attention, with the constructor of `MultiHeadAttention`.
         feedforward_cls: class of the feed-forward network, with the constructor of `Feedforward`.
+        key_dim: int, size H of one head. Defaults to D // N; a layer that lacks pruned heads passes its own.
 
     Call arguments:
         inputs: `[B, S, D]`.
@@ -79,6 +80,7 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
         attention_dropout: float | None = None,
         attention_cls: type[keras.layers.Layer] = MultiHeadAttention,
         feedforward_cls: type[keras.layers.Layer] = Feedforward,
+        key_dim: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -92,6 +94,7 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
         self.attention_dropout = attention_dropout
         self.attention_cls = attention_cls
         self.feedforward_cls = feedforward_cls
+        self.key_dim = key_dim
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
         self.supports_masking = True
 
@@ -106,7 +109,7 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
         }
         self.attention = self.attention_cls(
             num_heads=self.num_heads,
-            key_dim=hidden_size // self.num_heads,
+            key_dim=self.key_dim or hidden_size // self.num_heads,
             dropout=self.dropout.rate if self.attention_dropout is None else self.attention_dropout,
             name="self_attention",
             **common,

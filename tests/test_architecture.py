@@ -134,12 +134,19 @@ CASES = {  # arguments that are none of the defaults, and something to call it o
             "attention_dropout": 0.2,
             "attention_cls": bertedu.MultiHeadAttention,
             "feedforward_cls": bertedu.Feedforward,
+            "key_dim": 5,
         },
         (X,),
     ),
     "BertEncoder": (
         {"vocab_size": 9, "hidden_size": 6, "num_layers": 2, "num_attention_heads": 3, "max_sequence_length": 5}
-        | {"type_vocab_size": 3, "inner_dim": 7, "inner_activation": "relu", "output_dropout": 0.3}
+        | {
+            "type_vocab_size": 3,
+            "inner_dim": [7, 4],
+            "pruned_heads": {1: [0, 2]},
+            "inner_activation": "relu",
+            "output_dropout": 0.3,
+        }
         | {"attention_dropout": 0.2, "initializer": "he_normal", "output_range": 2, "embedding_width": 4}
         | {"embedding_layer": keras.layers.Embedding(9, 4), "norm_first": True, "with_dense_inputs": True}
         | {"return_attention_scores": True, "layer_norm_epsilon": 1e-3}

@@ -103,3 +103,11 @@ def test_sites_can_be_edited(backend):
     tests = Path(__file__).with_name("test_sites.py")
     last = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests)).splitlines()[-1]
     assert last.startswith("27 passed"), last
+
+
+@backends
+def test_pruned_models_equal_masked_ones(backend):
+    tests = Path(__file__).with_name("test_pruning.py")
+    chosen = "without_heads or whole_bert or head_mask_of or frozen or bertedu-model or affect"
+    last = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests), "-k", chosen).splitlines()[-1]
+    assert last.startswith("12 passed"), last

@@ -39,6 +39,7 @@ DEFAULTS = {  # class or function -> defaults of the arguments that have one
         "attention_dropout": None,
         "attention_cls": be.MultiHeadAttention,
         "feedforward_cls": be.Feedforward,
+        "key_dim": None,
     },
     "BertEncoder": {
         "hidden_size": 768,
@@ -60,6 +61,7 @@ DEFAULTS = {  # class or function -> defaults of the arguments that have one
         "layer_norm_epsilon": 1e-12,
         "attention_cls": be.MultiHeadAttention,
         "feedforward_cls": be.Feedforward,
+        "pruned_heads": None,
     },
     "MaskedLM": {
         "activation": None,

@@ -28,6 +28,7 @@ KEY_KINDS = {  # kind of key, an attribute of HeadStatistics -> label of a head 
     "sep": "[SEP] sink",
     "punctuation": "punctuation",
 }
+REST = ("broad", "mixed", "pruned")  # labels of other heads
 MIN_WEIGHT = 0.5
 """Clark et al., 3.1: four heads of BERT-Base put more than 50% of their attention on the previous token on average, and
 five on the next; 3.2: over half of the attention of layers 6 to 10 goes to [SEP]. We use 50% for every kind."""
@@ -77,11 +78,12 @@ class HeadStatistics:
 
         The kind of key with the largest weight, if that is more than 0.5 ("previous token", "next token", "itself",
         "same word", "[CLS] sink", "[SEP] sink", "punctuation"); else "broad", if `normalized_entropy` is at least 0.9;
-        else "mixed".
+        else "pruned", if the head is not there any more, so that its weights are 0; else "mixed".
         """
         weights = np.stack([getattr(self, name) for name in KEY_KINDS])  # [kinds, L, N]
         names = np.array(list(KEY_KINDS.values()))[weights.argmax(axis=0)]
-        rest = np.where(self.normalized_entropy >= MIN_ENTROPY, "broad", "mixed")
+        rest = np.where((self.distance == 0) & (self.itself == 0), "pruned", "mixed")  # no head attends to no token
+        rest = np.where(self.normalized_entropy >= MIN_ENTROPY, "broad", rest)
         return np.where(weights.max(axis=0) > MIN_WEIGHT, names, rest)
 
     words = renamed_attribute("words", "num_tokens")
@@ -95,7 +97,7 @@ class HeadStatistics:
             limit: int, the number of heads shown per label.
         """
         labels, lines = self.labels, []
-        for name, label in [*KEY_KINDS.items(), ("normalized_entropy", "broad"), ("normalized_entropy", "mixed")]:
+        for name, label in [*KEY_KINDS.items(), *(("normalized_entropy", rest) for rest in REST)]:
             values = np.where(labels == label, getattr(self, name), -1.0)
             heads = sorted(zip(*np.nonzero(labels == label), strict=True), key=lambda head: -values[head])
             entries = [f"{head[0]}.{head[1]} ({values[head]:.2f})" for head in heads[:limit]]
@@ -172,10 +174,17 @@ def weights_and_tokens(readings: Readings) -> Iterator[tuple[np.ndarray, Sequenc
 
 
 def attention_weights(attention: ArrayLike, letters: str) -> np.ndarray:
-    """Return `attention` with shape `letters`, not negative, in rows that sum to 1: float64, or float32 if it is."""
+    """Return `attention` with shape `letters`, not negative, in rows that sum to 1; pruned heads are 0.
+
+    The dtype is float64, or float32 if that of `attention` is.
+    """
     dtype = np.float32 if getattr(attention, "dtype", None) == np.float32 else np.float64
     array = numbers("attention", attention, letters, dtype)
-    error = np.abs(array.sum(axis=-1) - 1).max()
+    sums = array.sum(axis=-1)  # [L, N, T] or [L, T]
+    if array.ndim == 4:
+        pruned = ~array.any(axis=(-2, -1))  # [L, N]
+        sums[pruned & ~pruned.all(axis=-1, keepdims=True)] = 1.0  # a layer has at least one head
+    error = np.abs(sums - 1).max()
     if array.min() < 0 or error > SUM_TOLERANCE:
         raise ValueError(
             f"attention: expected weights of at least 0 in rows that sum to 1, got a minimum of {array.min():.3g} and "

@@ -98,6 +98,13 @@ def check_table(bert: Bert) -> None:
         raise ValueError("masked_lm: expected embedding_table=encoder.get_embedding_layer(), got a separate table.")
 
 
+def check_encoders(bert: Bert) -> None:
+    """Raise ValueError if a head of a `Bert` is on another encoder."""
+    for head, encoder in (("masked_lm", "encoder_network"), ("classifier", "network")):
+        if getattr(getattr(bert, head), encoder, bert.encoder) is not bert.encoder:
+            raise ValueError(f"{head}: expected a head on bert.encoder, got one on another. Pass the head's encoder.")
+
+
 def special_parts(encoder: BertEncoder, attention: Sequence[type], feedforward: Sequence[type]) -> list[str]:
     """Return descriptions of the arguments of an encoder that a format cannot store.
 
@@ -111,6 +118,8 @@ def special_parts(encoder: BertEncoder, attention: Sequence[type], feedforward: 
         f"norm_first={encoder.norm_first}": encoder.norm_first,
         f"output_range={encoder.output_range}": encoder.output_range is not None,
         "a custom embedding_layer": encoder.embedding_layer is not None,
+        "pruned_heads (its number of heads is the same in all layers)": encoder.pruned_heads is not None,
+        "an inner_dim for each layer (its inner_dim is the same in all layers)": isinstance(encoder.inner_dim, tuple),
     }
     return [description for description, present in parts.items() if present]
 

@@ -10,13 +10,15 @@ import keras
 from bertedu import defaults
 from bertedu.checkpoints import objects
 from bertedu.checkpoints.objects import ACTIVATIONS, LARGEST, LAYER, REGISTER_FIRST
-from bertedu.encoder import BertEncoder
-from bertedu.fields import ANYTHING, FLAG, for_all, number, one_of, only, optional, shown, text, whole
+from bertedu.encoder import BertEncoder, layer_sizes
+from bertedu.fields import ANYTHING, FLAG, Rule, for_all, number, one_of, only, optional, shown, text, whole
 from bertedu.registry import registered
 
 RATE, COUNT, INDEX = number(0, 1), whole(1, LARGEST), whole(-LARGEST, LARGEST)
+COUNTS = Rule(f"{COUNT.expected}, or a list", lambda v: all(map(COUNT.accepts, v if isinstance(v, list) else [v])))
 ENCODER = LAYER | {
-    **for_all("vocab_size max_sequence_length type_vocab_size inner_dim", COUNT),
+    **for_all("vocab_size max_sequence_length type_vocab_size", COUNT),
+    "inner_dim": COUNTS,
     "hidden_size": whole(1, 100_000),
     "num_layers": whole(1, 1000),
     "num_attention_heads": whole(1, 10_000),
@@ -24,10 +26,11 @@ ENCODER = LAYER | {
     "embedding_width": optional(COUNT),
     **for_all("output_dropout attention_dropout layer_norm_epsilon", RATE),
     **for_all("norm_first with_dense_inputs return_attention_scores", FLAG),
-    **for_all("inner_activation initializer embedding_layer", ANYTHING),
+    **for_all("inner_activation initializer embedding_layer pruned_heads", ANYTHING),
     **for_all("attention_cls feedforward_cls", text()),
 }
 """The arguments of a `BertEncoder`. Those with the rule ANYTHING are checked by a function of their own."""
+OPTIONAL = LAYER.keys() | {"pruned_heads"}  # files of version 0.1 lack it
 
 MASKED_LM = LAYER | {
     "embedding_table": only(None),
@@ -136,7 +139,12 @@ def encoder_arguments(config: Any, source: Any, dtype: str | None = None) -> dic
         source: the file, for messages.
         dtype: name of the dtype policy. Defaults to the file's.
     """
-    arguments = objects.read_layer(config, ENCODER, source, required=ENCODER.keys() - LAYER.keys())
+    arguments = objects.read_layer(config, ENCODER, source, required=ENCODER.keys() - OPTIONAL)
+    try:
+        layers, heads, inner_dim = (arguments[name] for name in ("num_layers", "num_attention_heads", "inner_dim"))
+        layer_sizes(layers, heads, inner_dim, arguments.get("pruned_heads"))
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
     arguments["dtype"] = dtype or objects.policy(config.get("dtype"), source)
     arguments["embedding_layer"] = objects.embedding(config["embedding_layer"], source)
     for field, default in (("attention_cls", "MultiHeadAttention"), ("feedforward_cls", "Feedforward")):

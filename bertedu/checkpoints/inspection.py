@@ -121,10 +121,11 @@ def describe_classes(classifier: BertClassifier) -> str:
     return f"{classifier.num_classes}{' that may apply together (multi-label)' * classifier.multi_label}{named}"
 
 
-def sizes(encoder: BertEncoder) -> dict[str, int]:
-    """Return the sizes of an encoder, a dict by argument."""
+def sizes(encoder: BertEncoder) -> dict[str, Any]:
+    """Return the sizes of an encoder, a dict by argument; `pruned_heads` only if it lacks heads."""
     names = ("num_layers", "hidden_size", "num_attention_heads", "inner_dim", "vocab_size", "max_sequence_length")
-    return {name: getattr(encoder, name) for name in (*names, "type_vocab_size")}
+    pruned = {"pruned_heads": dict(encoder.pruned_heads)} if encoder.pruned_heads else {}
+    return {name: getattr(encoder, name) for name in (*names, "type_vocab_size")} | pruned
 
 
 def row(label: str, text: str) -> str:

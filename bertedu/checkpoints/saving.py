@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bertedu import files
 from bertedu.bert import Bert
+from bertedu.checkpoints.common import check_encoders
 from bertedu.checkpoints.formats import WRITERS, recognize
 
 
@@ -34,9 +35,7 @@ def save_checkpoint(bert: Bert, path: str | Path, format: str = "bertedu", *, ov
     """
     if format not in WRITERS:
         raise ValueError(f"format: expected one of {', '.join(map(repr, WRITERS))}, got {format!r}.")
-    for head, encoder in (("masked_lm", "encoder_network"), ("classifier", "network")):
-        if getattr(getattr(bert, head), encoder, bert.encoder) is not bert.encoder:
-            raise ValueError(f"{head}: expected a head on bert.encoder, got one on another. Pass the head's encoder.")
+    check_encoders(bert)
     path = Path(path)
     if overwrite and path.is_dir() and any(path.iterdir()):
         recognize(path)  # a directory without a checkpoint must not be deleted

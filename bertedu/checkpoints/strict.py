@@ -14,6 +14,7 @@ import numpy as np
 from bertedu.attention import MultiHeadAttention, TalkingHeadsAttention
 from bertedu.backend.variables import assign
 from bertedu.checkpoints.common import FLOATS, LONGEST_NAME, TensorInfo, shortened
+from bertedu.encoder import layer_sizes
 from bertedu.feedforward import Feedforward, GatedFeedforward
 from bertedu.terminal import escape, warn
 
@@ -59,7 +60,7 @@ def model_shapes(
         tuple of a dict, path -> shape, and the list of path prefixes of attention and feed-forward layers of
         custom classes, whose shapes are unknown before they are built.
     """
-    hidden, inner, heads = (arguments[name] for name in ("hidden_size", "inner_dim", "num_attention_heads"))
+    hidden, heads, layers = (arguments[name] for name in ("hidden_size", "num_attention_heads", "num_layers"))
     width = arguments.get("embedding_width") or hidden
     table, name, rows = arguments.get("embedding_layer"), "word_embeddings", (arguments["vocab_size"], width)
     if table is not None:
@@ -71,10 +72,14 @@ def model_shapes(
         **norm("embeddings/layer_norm", width),
         **(dense("embeddings/embedding_projection", width, hidden) if width != hidden else {}),
     }
-    attention = attention_shapes(arguments.get("attention_cls", MultiHeadAttention), hidden, heads)
-    feedforward = feedforward_shapes(arguments.get("feedforward_cls", Feedforward), hidden, inner)
+    attention_cls = arguments.get("attention_cls", MultiHeadAttention)
+    feedforward_cls = arguments.get("feedforward_cls", Feedforward)
     others = []
-    for layer in (f"layer_{i}" for i in range(arguments["num_layers"])):
+    sizes = layer_sizes(layers, heads, arguments["inner_dim"], arguments.get("pruned_heads"))
+    for i, (count, inner) in enumerate(sizes):
+        layer = f"layer_{i}"
+        attention = attention_shapes(attention_cls, hidden, count, hidden // heads)
+        feedforward = feedforward_shapes(feedforward_cls, hidden, inner)
         for part, inside in (("self_attention", attention), ("feedforward", feedforward)):
             shapes |= {f"{layer}/{part}/{name}": shape for name, shape in (inside or {}).items()}
             others += [f"{layer}/{part}/"] if inside is None else []
@@ -96,11 +101,10 @@ def norm(path: str, width: int) -> dict[str, Shape]:
     return {f"{path}/gamma": (width,), f"{path}/beta": (width,)}
 
 
-def attention_shapes(attention_cls: type, hidden: int, heads: int) -> dict[str, Shape] | None:
+def attention_shapes(attention_cls: type, hidden: int, heads: int, size: int) -> dict[str, Shape] | None:
     """Return the shapes of an attention layer by their paths within it; None for a custom class."""
     if attention_cls not in (MultiHeadAttention, TalkingHeadsAttention):
         return None
-    size = hidden // heads
     shapes = {"attention_output/kernel": (heads, size, hidden), "attention_output/bias": (hidden,)}
     for name in ("query", "key", "value"):
         shapes |= {f"{name}/kernel": (hidden, heads, size), f"{name}/bias": (heads, size)}

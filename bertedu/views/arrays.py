@@ -134,10 +134,15 @@ def notes(attention: np.ndarray, signed: bool) -> list[str]:
     """Return sentences about the weights that the page shows above the view."""
     if signed:
         return ["Talking heads mix the weights after the softmax: they can be negative, and rows need not sum to 1."]
-    sums = np.concatenate([layer.sum(axis=-1).ravel() for layer in attention])
-    if np.abs(sums - 1).max() <= SUM_TOLERANCE:
-        return []
-    return [f"Rows do not all sum to 1: their sums range from {sums.min():.3g} to {sums.max():.3g}."]
+    sums = np.stack([layer.sum(axis=-1) for layer in attention])  # [L, N, T]
+    pruned = ~sums.any(axis=-1)  # [L, N]
+    sentences = []
+    if pruned.any() and not pruned.all():
+        sentences.append(f"{pruned.sum()} of {pruned.size} heads are pruned: all their weights are 0.")
+        sums = sums[~pruned]
+    if np.abs(sums - 1).max() > SUM_TOLERANCE:
+        sentences.append(f"Rows do not all sum to 1: their sums range from {sums.min():.3g} to {sums.max():.3g}.")
+    return sentences
 
 
 def part_indices(name: str, kind: str) -> list[int]:
