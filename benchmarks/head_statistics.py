@@ -5,8 +5,8 @@
 From strings to statistics of every head. Contestants: `head_atlas(bert.readings(texts))`; transformers' BertModel with
 eager attention and `output_attentions=True`, one sentence at a time, and in batches of similar length of which the
 fastest size counts. The attention of the peer goes to the same `head_atlas`, so that the ratio is that of what comes
-before it. Each contestant has its own process, and they take turns. The processor time of the peer includes its waiting threads
-unless each library has one (`--threads 1`).
+before it. Each contestant has its own process, and they take turns. Processor time is comparable with `--threads 1`
+only, because torch's threads wait by spinning.
 """
 
 import time
