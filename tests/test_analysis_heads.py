@@ -77,9 +77,9 @@ def test_clusters_are_those_of_the_tree():
     assert analysis.head_clusters(distances, 6).tolist() == list(range(6))
     assert analysis.head_clusters([[0.0]], 1).tolist() == [0]
     assert analysis.head_clusters(np.zeros((3, 3)), 2).max() == 1
-    rng = np.random.default_rng(0).normal(size=(11, 3))
-    flat = hierarchy.fcluster(hierarchy.average(pdist(rng)), 4, criterion="maxclust")
-    clusters = analysis.head_clusters(squareform(pdist(rng)), 4)
+    points = np.random.default_rng(0).normal(size=(23, 3))
+    flat = hierarchy.fcluster(hierarchy.average(pdist(points)), 4, criterion="maxclust")
+    clusters = analysis.head_clusters(squareform(pdist(points)), 4)
     np.testing.assert_array_equal(clusters[:, None] == clusters, flat[:, None] == flat)
 
 

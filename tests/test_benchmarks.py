@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import common, embed, embedders, fine_tune
+from benchmarks import common, embed, embedders, fine_tune, head_statistics
 
 
 def test_short_texts_have_the_lengths_of_reviews():
@@ -86,3 +86,13 @@ def test_fine_tuning_compares_the_faster_precision_of_each():
     assert fine_tune.fastest(results, "bertedu") == "bertedu, mixed_bfloat16"
     row = fine_tune.compared(results, "bertedu, float32", "KerasHub", "speed", 9.0)
     assert row[3:] == ["8.50", "8.00 to 9.00", ">= 9.0", "**no**"]
+
+
+def test_head_statistics_compares_elapsed_and_processor_time(monkeypatch):
+    times = {"bertedu": [[2.0, 1.0], [4.0, 1.0]], "one by one": [[6.0, 2.0]] * 2, "batches": [[4.0, 3.0]] * 2}
+    results = {name: np.array(values) for name, values in times.items()}, 16
+    monkeypatch.setattr(head_statistics, "measure", lambda repeats, texts: results)
+    rows = head_statistics.rows(repeats=2, count=20)
+    assert [row[3] for row in rows] == ["3.00", "2.25", "2.00", "1.50", "3.00"]
+    assert [row[6] for row in rows] == ["", "yes", "", "yes", ""]
+    assert rows[3][1:3] == ["3.0 s", "4.0 s"] and "batches of 16" in rows[3][0]
