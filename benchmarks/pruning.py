@@ -3,12 +3,18 @@
     python -m benchmarks.pruning [--repeats 5] [--fraction 0.4]
 
 Heads are chosen at random among those of all layers, neurons in each layer. Only the time is measured: which of them a
-task needs is another question. Both models are in one process and take turns, in `read` at every text.
+task needs is another question. Both models are in one process and take turns, at every sentence or batch.
 """
+
+import functools
+import time
 
 import numpy as np
 
 from benchmarks import common, read
+
+BATCH = 50  # sentences with the lengths of reviews
+WHAT = {"read": "sentence by sentence", "embed": f"{BATCH} sentences at a time"}
 
 
 def removed(encoder, fraction):
@@ -23,31 +29,33 @@ def removed(encoder, fraction):
     return heads, {layer: rng.choice(encoder.inner_dim, number, replace=False) for layer in range(layers)}
 
 
+def processor_seconds(function, *args):
+    """Return the processor time that one call takes, of all threads: other work on the machine adds nothing to it."""
+    start = time.process_time()
+    function(*args)
+    return time.process_time() - start
+
+
 def rows(repeats=5, fraction=0.4):
-    """Return the benchmark's rows of the table."""
+    """Return the benchmark's rows of the table. The peer is the whole model."""
     import bertedu as be
 
     bert = be.load("minilm")
-    models = {"pruned": be.prune(bert, *removed(bert.encoder, fraction)), "all": bert}
-    readers = {name: lambda text, m=model: common.seconds(m.read, text) for name, model in models.items()}
-    texts, sentences = read.texts_of_every_length(), common.short_texts(400, **common.REVIEWS)
-    times = [read.one_repeat(readers, texts, turn) for turn in range(repeats)]
-    results = {"`read`, sentence by sentence": [np.median(t["pruned"] / t["all"]) for t in times]}
-    seconds = {"`read`, sentence by sentence": {n: np.concatenate([t[n] for t in times]) for n in models}}
-    embedders = {name: lambda texts, m=model: m.embed(texts, progress=False) for name, model in models.items()}
-    for embed in embedders.values():
-        embed(sentences)
-    turns = [{name: common.seconds(embedders[name], sentences) for name in order}
-             for order in (list(models)[:: 1 - 2 * (turn % 2)] for turn in range(repeats))]  # fmt: skip
-    what = f"`embed`, {len(sentences)} sentences"
-    results[what] = [t["pruned"] / t["all"] for t in turns]
-    seconds[what] = {name: [t[name] for t in turns] for name in models}
-    ratio = models["pruned"].encoder.count_params() / bert.encoder.count_params()
-    lines = [
-        common.row(f"{what}: time / that of the whole model", *map(common.milliseconds, seconds[what].values()), values)
-        for what, values in results.items()
-    ]
-    return [*lines, common.row("parameters / those of the whole model", "", "", [ratio])]
+    models = {"pruned": be.prune(bert, *removed(bert.encoder, fraction)), "whole": bert}
+    sentences = common.short_texts(9 * BATCH, **common.REVIEWS)
+    batches = [sentences[i : i + BATCH] for i in range(0, len(sentences), BATCH)]
+    tasks = {"read": read.texts_of_every_length(), "embed": (batches[0], batches[1:])}
+    lines = []
+    for method, texts in tasks.items():
+        ask = {name: functools.partial(processor_seconds, getattr(model, method)) for name, model in models.items()}
+        times = [read.one_repeat(ask, texts, turn) for turn in range(repeats)]
+        medians = (common.milliseconds(np.concatenate([t[name] for t in times])) for name in models)
+        ratios = [np.median(t["pruned"] / t["whole"]) for t in times]
+        what = f"`{method}`, {WHAT[method]}, processor time / that of the whole model"
+        lines.append(common.row(what, *medians, ratios))
+    parameters = [model.encoder.count_params() for model in models.values()]
+    columns = (f"{count:,}" for count in parameters)
+    return [*lines, common.row("parameters / those of the whole model", *columns, [parameters[0] / parameters[1]])]
 
 
 def main():

@@ -81,9 +81,8 @@ def outputs(encoder, **options):
 def answers(bert):
     """All that a `Bert` answers: arrays by name."""
     readings = [bert.read(text) for text in TEXTS]
-    arrays = {f"{name} {i}": getattr(reading, name) for i, reading in enumerate(readings)
-              for name in ("encoder_outputs", "pooled_output")}  # fmt: skip
-    arrays |= {"embed": bert.embed(TEXTS)}
+    arrays = {f"encoder_outputs {i}": reading.encoder_outputs for i, reading in enumerate(readings)}
+    arrays |= {f"pooled_output {i}": reading.pooled_output for i, reading in enumerate(readings)}
     if bert.masked_lm is not None:
         arrays["fill_mask"] = np.array([p for _, p in sorted(bert.fill_mask(MASKED, top_k=len(VOCABULARY))[0])])
     if bert.classifier is not None:
