@@ -231,10 +231,10 @@ class BertReader:
         if not any(read_text.off):
             predictions = self.bert.fill_mask(texts[0], pair, top_k=TOP_K)[masks_before]
             return message | {"top_predictions": [[arrays.visible(text), value] for text, value in predictions]}
-        edit = _edit(self.bert.masked_lm_bert, read_text.off)
+        model = self.bert.masked_lm_bert or self.bert  # without a head, `fill_mask` raises an error
         after, before = (
-            dict(self.bert.fill_mask(texts[0], pair, top_k=self.bert.tokenizer.vocab_size, edit=changes)[masks_before])
-            for changes in (edit, None)
+            dict(model.fill_mask(texts[0], pair, top_k=model.tokenizer.vocab_size, edit=edit)[masks_before])
+            for edit in (_edit(model, read_text.off), None)
         )
         best = {*list(after)[:TOP_K], *list(before)[:TOP_K]}
         words = [text for text in after if text in best]
@@ -340,9 +340,9 @@ def _string(name: str, text: Any) -> str:
     return LONE_SURROGATES.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def _edit(bert: Bert | None, off: Off) -> dict[str, Edit] | None:
+def _edit(bert: Bert, off: Off) -> dict[str, Edit] | None:
     """Return the edits of one forward pass; None if nothing is off, so that the compiled model runs."""
-    return switched_off(bert.encoder, *off) if bert and any(off) else None
+    return switched_off(bert.encoder, *off) if any(off) else None
 
 
 def _vectors(reading: Reading, hidden_state: int) -> np.ndarray:

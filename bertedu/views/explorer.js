@@ -117,7 +117,7 @@ class Explorer {
     this.updateStatus(performance.now() - start);
     this.frame.announce(this.news + this.frame.status.textContent);
     this.news = "";
-    this.remembered = ""; // the kernel forgets the token at every text
+    if (same) this.remembered = ""; // the kernel forgets the token at every text
     this.remember();
   }
 
@@ -142,9 +142,9 @@ class Explorer {
     this.notes.replaceChildren(...message.notes.map((note) => make("p", { class: "be-note", text: note })));
     this.strip.setText(message);
     this.statistics.setText(message);
-    const mounted = this.mountHead(text, layer); // first, because predictions and similarity take longer
-    const projected = this.projection.setText(text);
+    const mounted = this.mountHead(text, layer); // in the order of their time in the kernel: the similarity takes longest
     this.predictions?.setText(text, token);
+    const projected = this.projection.setText(text);
     await Promise.all([projected, mounted]);
     this.root.dataset.reading = String(this.sequence);
     this.point(null, false);

@@ -119,7 +119,9 @@ class SwitchesPanel {
       const above = this.above(one);
       one.button.setAttribute("aria-checked", String(!one.off && !above));
       one.button.setAttribute("aria-disabled", String(!this.live || Boolean(above && !one.off)));
-      one.button.title = this.live ? "" : SAVED;
+      const reason = !this.live ? SAVED : above && !one.off ? `Off, because ${above.name} is off` : null;
+      if (reason) one.button.title = reason;
+      else one.button.removeAttribute("title");
     }
     const off = this.switches.filter((one) => one.off);
     this.list.replaceChildren(...off.map((one, index) => this.item(one, index)));
