@@ -1,22 +1,28 @@
 """The explorer's `Reader` for a `Bert`.
 
 Statistics and projections come from `analysis`, predictions from `bert.fill_mask`, and the similarity of two texts from
-`bert.embed`. Chapter: 12.
+`bert.embed`. What the page switches off becomes edits of the forward pass (`switched_off`); then each answer also has
+the same numbers of the unedited model. Chapter: 12.
 """
 
 from __future__ import annotations
 
 import time
 import warnings
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 
 from bertedu import analysis
 from bertedu.bert import Bert
 from bertedu.checks import instance, position
+from bertedu.encoder import BertEncoder
 from bertedu.fields import shown
+from bertedu.pooling import pool
 from bertedu.reading import Reading
+from bertedu.sites import Edit
 from bertedu.views import arrays
 from bertedu.views.explorer import Explorer
 from bertedu.views.head import HeadView
@@ -71,6 +77,91 @@ def explorer(bert: Bert, text: str = TEXT, pair: str | None = None) -> Explorer:
     return Explorer(reader, text, pair)
 
 
+def switched_off(
+    encoder: BertEncoder,
+    heads: Iterable[Sequence[int]] = (),
+    attention: Iterable[int] = (),
+    layers: Iterable[int] = (),
+) -> dict[str, Edit]:
+    """Return edits that switch off heads, the attention of whole layers, and whole layers.
+
+    Args:
+        encoder: `BertEncoder`, the model to edit.
+        heads: pairs (layer, head); the head's output becomes 0, as with `head_mask`. Its attention weights are still
+            computed.
+        attention: indices of layers; all heads of the layer are switched off.
+        layers: indices of layers; the output of the layer becomes its input.
+
+    Returns:
+        dict for `edit` of `bert.read` and `bert.fill_mask`. An edit remembers the input of a layer, so a dict is for
+        one forward pass at a time.
+
+    Raises:
+        ValueError: a layer or head is out of range.
+
+    Example:
+        >>> encoder = BertEncoder(20, hidden_size=6, num_layers=2, num_attention_heads=3, inner_dim=8)
+        >>> sorted(switched_off(encoder, heads=[(0, 2)], layers=[1]))
+        ['layer_0/encoder_outputs', 'layer_0/head_outputs', 'layer_1/encoder_outputs']
+    """
+    num_layers, num_heads = encoder.num_layers, encoder.num_attention_heads
+    factors = np.ones((num_layers, num_heads, 1, 1), "float32")
+    for layer, head in heads:
+        factors[position("heads", layer, num_layers), position("heads", head, num_heads)] = 0
+    for layer in attention:
+        factors[position("attention", layer, num_layers)] = 0
+    edit = {f"layer_{i}/head_outputs": _multiplied(factor) for i, factor in enumerate(factors) if not factor.all()}
+    return edit | _skipped({position("layers", layer, num_layers) for layer in layers})
+
+
+def _multiplied(factors: np.ndarray) -> Edit:
+    return lambda outputs: outputs * factors
+
+
+def _skipped(layers):
+    """Return edits that replace the outputs of layers by their inputs."""
+    outputs: dict[int, Any] = {}  # of the layers before them; -1 for the embeddings
+
+    def remembered(layer):
+        def change(output):
+            outputs[layer] = outputs[layer - 1] if layer in layers else output
+            return outputs[layer]
+
+        return change
+
+    visited = {layer for skipped in layers for layer in (skipped - 1, skipped)}
+    names = {layer: f"layer_{layer}/encoder_outputs" if layer >= 0 else "embedding_output" for layer in visited}
+    return {name: remembered(layer) for layer, name in names.items()}
+
+
+class Off(NamedTuple):
+    """What is switched off: the arguments of `switched_off`, as lists."""
+
+    heads: list[list[int]]
+    attention: list[int]
+    layers: list[int]
+
+    @classmethod
+    def of(cls, edits: Edits | None, encoder: BertEncoder) -> Off:
+        """Return the contents of the page's `Edits`, checked.
+
+        Raises:
+            ValueError: `edits` has unknown fields or values.
+        """
+        edits = {} if edits is None else edits
+        try:
+            off = cls(**{name: list(edits.get(name, ())) for name in cls._fields})
+            unknown = set(edits) - set(cls._fields)
+            pairs = all(len(pair) == 2 for pair in off.heads)
+        except (AttributeError, TypeError):
+            unknown, pairs = {""}, False
+        if unknown or not pairs:
+            expected = "edits: expected lists of [layer, head] in heads, and of layers in attention and layers"
+            raise ValueError(f"{expected}, got {shown(edits)}.")
+        switched_off(encoder, *off)
+        return off
+
+
 class BertReader:
     """A `bertedu.views.Reader` for a `Bert`."""
 
@@ -93,11 +184,15 @@ class BertReader:
     def read(self, text: str, pair: str = "", edits: Edits | None = None) -> BertReadText:
         """Read a text or a pair of texts.
 
+        Args:
+            text, pair: str; an empty `pair` means a single text.
+            edits: dict of lists, what is switched off: "heads" as pairs [layer, head], "attention" and "layers" as
+                indices. Defaults to nothing.
+
         Raises:
-            TypeError: a text is not a string. ValueError: `edits` is not empty, or the attention is not finite.
+            TypeError: a text is not a string. ValueError: `edits` is not as above, or the attention is not finite.
         """
-        if edits:
-            raise ValueError(f"edits: expected none, got {shown(edits)}. Edits are not implemented in this version.")
+        off = Off.of(edits, self.bert.encoder)
         texts, notes = [], []
         for name, which, value in (("text", "The text", text), ("pair", "The second text", pair)):
             texts.append(_string(name, value)[:MAX_CHARACTERS])
@@ -107,38 +202,64 @@ class BertReader:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             start = time.perf_counter()
-            reading = self.bert.read(texts[0], texts[1] or None, max_length=limit)
+            reading = self.bert.read(texts[0], texts[1] or None, max_length=limit, edit=_edit(self.bert, off))
             seconds = time.perf_counter() - start
         notes += [str(warning.message) for warning in caught if warning.category is UserWarning]
-        return BertReadText(self.bert, reading, notes, seconds)
+        original = None
+        if any(off):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the same as above
+                original = self.bert.read(texts[0], texts[1] or None, max_length=limit)
+        return BertReadText(self.bert, reading, notes, seconds, off, original)
 
     def fill_mask(self, read_text: BertReadText, token: int) -> Message:
         """Predict a token's word from all other tokens.
+
+        With something switched off, the words are the most probable ones of both runs, and the message also has their
+        probabilities in the unedited model.
 
         Raises:
             ValueError: the model has no masked-LM head, or the token is a special token.
         """
         texts, masks_before, word = read_text.with_mask(token)
         pair = texts[1] if len(texts) > 1 else None
-        predictions = self.bert.fill_mask(texts[0], pair, top_k=TOP_K)[masks_before]
-        return {
+        message = {
             "token": token,
             "word": arrays.visible(word),
             "masked_text": texts[read_text.reading.segments[token] or 0],
-            "top_predictions": [[arrays.visible(text), probability] for text, probability in predictions],
+        }
+        if not any(read_text.off):
+            predictions = self.bert.fill_mask(texts[0], pair, top_k=TOP_K)[masks_before]
+            return message | {"top_predictions": [[arrays.visible(text), value] for text, value in predictions]}
+        model = self.bert.masked_lm_bert or self.bert  # without a head, `fill_mask` raises an error
+        after, before = (
+            dict(model.fill_mask(texts[0], pair, top_k=model.tokenizer.vocab_size, edit=edit)[masks_before])
+            for edit in (_edit(model, read_text.off), None)
+        )
+        best = {*list(after)[:TOP_K], *list(before)[:TOP_K]}
+        words = [text for text in after if text in best]
+        return message | {
+            "top_predictions": [[arrays.visible(text), after[text]] for text in words],
+            "original_probabilities": [before[text] for text in words],
         }
 
 
 class BertReadText:
     """A text that a `BertReader` has read. Attributes: see `bertedu.views.reader.ReadText`."""
 
-    def __init__(self, bert: Bert, reading: Reading, notes: list[str], seconds: float) -> None:
+    def __init__(
+        self, bert: Bert, reading: Reading, notes: list[str], seconds: float, off: Off, original_reading: Reading | None
+    ) -> None:
         self.bert, self.reading, self.is_truncated = bert, reading, bool(notes)
+        self.off, self.original_reading = off, original_reading
+        readings = [reading] if original_reading is None else [reading, original_reading]
         view = HeadView(reading.attention, reading.tokens, segments=reading.segments)
         self.attention = view.attention
-        self.nbytes = reading.attention.nbytes + reading.encoder_outputs.nbytes
+        self.original = None if original_reading is None else original_reading.attention
+        self.nbytes = sum(one.attention.nbytes + one.encoder_outputs.nbytes for one in readings)
         self.message = {
             **{name: value for name, value in view.setup().items() if name in HEAD_VIEW_FIELDS},
+            "edits": off._asdict(),
             "texts": [reading.text, reading.pair or ""],
             "ids": [int(i) for i in reading.ids],
             "type_ids": [int(i) for i in reading.type_ids],
@@ -159,22 +280,32 @@ class BertReadText:
         return {"values": values, "labels": statistics.labels.tolist()}
 
     def projection(self, hidden_state: int) -> Message:
-        """Return the first two principal components of a hidden state: the embeddings (0) or layer hidden_state - 1."""
-        outputs = self.reading.encoder_outputs
-        hidden_state = position("hidden_state", hidden_state, len(outputs) + 1)
-        vectors = outputs[hidden_state - 1] if hidden_state else self.reading.embedding_output
-        if len(vectors) < 3 or vectors.shape[1] < 2:
+        """Return the first two principal components of a hidden state: the embeddings (0) or layer hidden_state - 1.
+
+        With something switched off, they are the components of the vectors of both runs.
+        """
+        hidden_state = position("hidden_state", hidden_state, len(self.reading.encoder_outputs) + 1)
+        readings = (self.reading, self.original_reading)
+        vectors = [_vectors(reading, hidden_state) for reading in readings if reading is not None]
+        count, size = vectors[0].shape
+        if count < 3 or size < 2:
             return {"hidden_state": hidden_state, "points": None, "variance": []}
-        points, ratio = analysis.principal_components(vectors)
-        rounded = {"points": np.round(points, 5).tolist(), "variance": np.round(ratio, 5).tolist()}
-        return {"hidden_state": hidden_state, **rounded}
+        points, ratio = analysis.principal_components(np.concatenate(vectors))
+        points = np.round(points, 5).tolist()
+        message = {"hidden_state": hidden_state, "points": points[:count], "variance": np.round(ratio, 5).tolist()}
+        return message | ({"original_points": points[count:]} if len(vectors) > 1 else {})
 
     def similarity(self) -> Message | None:
         """Return the cosine similarity of the two texts, or None if there is only one."""
         if self.reading.pair is None:
             return None
-        vectors = self.bert.embed([self.reading.text, self.reading.pair], progress=False)
-        return {"cosine": float(analysis.similarity(vectors)[0, 1]), "pooling": self.bert.embed_settings.pooling}
+        texts = [self.reading.text, self.reading.pair]
+        cosine = _cosine(self.bert.embed(texts, progress=False))
+        message = {"cosine": cosine, "pooling": self.bert.embed_settings.pooling}
+        if not any(self.off):
+            return message
+        edited = np.stack([_edited_vector(self.bert, text, self.off) for text in texts])
+        return message | {"cosine": _cosine(edited), "original_cosine": cosine}
 
     def with_mask(self, token: int) -> tuple[list[str], int, str]:
         """Return the texts with a token's word replaced by [MASK], the number of [MASK] before it, and the word.
@@ -207,3 +338,29 @@ def _string(name: str, text: Any) -> str:
     """Return `text` as the page's text boxes have it: lines end in a line feed, lone surrogates are replaced."""
     instance(name, text, str)
     return LONE_SURROGATES.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _edit(bert: Bert, off: Off) -> dict[str, Edit] | None:
+    """Return the edits of one forward pass; None if nothing is off, so that the compiled model runs."""
+    return switched_off(bert.encoder, *off) if any(off) else None
+
+
+def _vectors(reading: Reading, hidden_state: int) -> np.ndarray:
+    return reading.encoder_outputs[hidden_state - 1] if hidden_state else reading.embedding_output
+
+
+def _cosine(vectors: np.ndarray) -> float:
+    return float(analysis.similarity(vectors)[0, 1])
+
+
+def _edited_vector(bert: Bert, text: str, off: Off) -> np.ndarray:
+    """Return a text's vector as `bert.embed` computes it, but for the scale, from an edited forward pass."""
+    settings = bert.embed_settings
+    limit = min(settings.max_length or bert.max_length, bert.max_length)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # `embed` truncates without a warning, too
+        reading = bert.read(settings.prompt + text, max_length=limit, edit=_edit(bert, off))
+    arrays_of_text = {"sequence_output": reading.sequence_output, "pooled_output": reading.pooled_output}
+    outputs = {name: np.asarray(array)[None] for name, array in arrays_of_text.items()}
+    mask = np.ones((1, len(reading.tokens)), "int32")
+    return np.asarray(keras.ops.convert_to_numpy(pool(outputs, mask, settings.pooling)))[0]

@@ -148,7 +148,7 @@ def test_the_protocol_is_the_same_on_both_sides():
     asked = {snake(name) for name, optional in fields("Reader").items() if not optional}
     assert asked == methods(Reader) == {"describe", "read", "fill_mask"}
     text = set(fields("ReadText"))
-    assert text == methods(ReadText) | {"message", "attention"}
+    assert text == methods(ReadText) | {"message", "attention", "original"}
 
 
 @pytest.mark.parametrize(("protocol", "implementation"), [(Reader, BertReader), (ReadText, BertReadText)])
@@ -160,11 +160,12 @@ def test_the_reader_of_a_bert_has_the_parameters_of_the_protocol(protocol, imple
         assert actual == expected
 
 
-def test_messages_have_the_fields_that_the_page_expects():
+@pytest.mark.parametrize("edits", [{}, {"heads": [[0, 1]]}])
+def test_messages_have_the_fields_that_the_page_expects(edits):
     from test_explorer import SENTENCE, small_bert
 
     reader = BertReader(small_bert())
-    text = reader.read(SENTENCE, "it was warm", {})
+    text = reader.read(SENTENCE, "it was warm", edits)
     messages = {
         "Description": reader.describe(),
         "ReadingMessage": text.message,

@@ -1,15 +1,18 @@
 // Explorer: reads one or two texts as you type, and shows tokens, attention, head statistics, predictions and vectors.
 // It depends only on a `Reader`. Answers to older edits are ignored.
 
-import { make, panel, table } from "./elements.js";
+import { make, panel } from "./elements.js";
 import { PredictionsPanel } from "./explorer_predictions.js";
 import { ProjectionPanel } from "./explorer_projection.js";
 import { StatisticsPanel } from "./explorer_statistics.js";
+import { SwitchesPanel, headsOff } from "./explorer_switches.js";
+import { explorerTables } from "./explorer_tables.js";
 import { TextBox, TokenStrip } from "./explorer_texts.js";
 import { Frame } from "./frame.js";
+import { Ghost } from "./ghost.js";
 import { HeadView } from "./head.js";
 import { Choice } from "./lines.js";
-import { counted, numberCell, quoted, range } from "./numbers.js";
+import { counted, quoted, range } from "./numbers.js";
 import { KernelReader, SavedReader } from "./reader.js";
 
 /** The explorer: reads texts, passes the results to the panels, and synchronizes layer, heads and token in focus. */
@@ -51,6 +54,11 @@ class Explorer {
       this.head?.choose(layer, [head], `Layer ${layer}, head ${head}`);
     });
     this.projection = new ProjectionPanel(description.num_layers, state.hidden_state, (index) => this.point(index, false), () => this.remember());
+    this.news = ""; // about the switch that was changed last
+    this.switches = new SwitchesPanel(description, live, text.message.edits, (message) => {
+      this.news = `${message}. `;
+      this.edit(0);
+    });
     this.predictions = description.can_fill_mask
       ? new PredictionsPanel(reader, description.fill_mask_note, (token) => this.strip.markPredicted(token))
       : null;
@@ -67,9 +75,8 @@ class Explorer {
     const note = make("p", { class: "be-status", text: "This is a saved page, so its texts are read-only. In a notebook, be.explorer(bert) reads what you type." });
     frame.controls.append(texts, ...(state.exact ? [] : [note]), this.alert, this.notes, line);
     const panels = [this.predictions, this.statistics, this.projection].map((one) => one?.element);
-    const lines = panel("Attention weights", this.headRoot);
-    lines.classList.add("be-main");
-    const halves = make("div", { class: "be-halves" }, lines, make("div", { class: "be-side" }, ...panels));
+    const main = make("div", { class: "be-main" }, panel("Attention weights", this.headRoot), this.switches.element);
+    const halves = make("div", { class: "be-halves" }, main, make("div", { class: "be-side" }, ...panels));
     frame.body.append(this.strip.element, frame.readout, halves);
     const summary = make("span", { class: "be-status", text: "The same as tables: tokens, principal components, and statistics of every head." });
     frame.body.after(make("div", { class: "be-foot be-whole" }, summary, frame.tableButton));
@@ -101,13 +108,16 @@ class Explorer {
     const start = performance.now();
     const [text, pair] = this.boxes.map((box) => box.area.value);
     const layer = this.head?.choice.layer ?? this.state.layer;
-    const read = await this.reader.read(text, pair, {});
+    const read = await this.reader.read(text, pair, this.switches.edits);
     if (sequence !== this.sequence || this.closed) return; // there is a later edit
-    await this.showText(read, layer, null);
+    const same = read.message.texts.join("\n\n") === this.text.message.texts.join("\n\n");
+    await this.showText(read, layer, same ? (this.predictions?.token ?? null) : null);
     await new Promise(requestAnimationFrame);
     if (sequence !== this.sequence) return;
     this.updateStatus(performance.now() - start);
-    this.frame.announce(this.frame.status.textContent);
+    this.frame.announce(this.news + this.frame.status.textContent);
+    this.news = "";
+    if (same) this.remembered = ""; // the kernel forgets the token at every text
     this.remember();
   }
 
@@ -132,34 +142,37 @@ class Explorer {
     this.notes.replaceChildren(...message.notes.map((note) => make("p", { class: "be-note", text: note })));
     this.strip.setText(message);
     this.statistics.setText(message);
-    const projected = this.projection.setText(text);
+    const mounted = this.mountHead(text, layer); // in the order of their time in the kernel: the similarity takes longest
     this.predictions?.setText(text, token);
-    await Promise.all([projected, this.mountHead(text, layer)]);
+    const projected = this.projection.setText(text);
+    await Promise.all([projected, mounted]);
     this.root.dataset.reading = String(this.sequence);
     this.point(null, false);
     this.frame.refreshTable();
   }
 
   /** @param {ReadText} text @param {number} layer */
-  async mountHead({ message, attention }, layer) {
+  async mountHead({ message, attention, original }, layer) {
     const { exact, layers, heads, description } = this.state;
     const { tokens, special, segments, signed } = message;
     const chosen = heads ?? range(description.num_heads);
     /** @type {HeadSetup} */
     const setup = { title: null, notes: [], exact, layers, layer, tokens, special, segments, signed, chosen, heads: description.num_heads };
-    /** @type {Attention} */
-    const renewed = {
-      layer: (index) => attention.layer(index).catch(() => {
+    /** @type {(attention: Attention) => Attention} */
+    const renewed = ({ layer, exact }) => ({
+      layer: (index) => layer(index).catch(() => {
         this.read(); // the reader caches only the latest texts, so read this one again
         return new Promise(() => {});
       }),
-      exact: attention.exact,
-    }; // prettier-ignore
+      exact,
+    }); // prettier-ignore
+    const off = (/** @type {number} */ index) => headsOff(message.edits, index, description.num_heads);
+    const ghost = original && new Ghost(renewed(original), off);
     const old = this.head;
     const [scrolled, open] = [old?.stage.window.scrollTop, old && !old.frame.tableRoom.hidden];
     old?.close();
     const choice = old ? old.choice.of(setup) : new Choice(setup);
-    const head = new HeadView(this.headRoot, setup, renewed, choice, (changed) => this.follow(changed));
+    const head = new HeadView(this.headRoot, setup, renewed(attention), choice, (changed) => this.follow(changed), ghost);
     this.head = head;
     this.headRoot.dataset.theme = this.root.dataset.theme;
     await head.change({ layer });
@@ -242,25 +255,8 @@ class Explorer {
   // ---- tables ----
 
   tabulate() {
-    const { tokens, ids, type_ids, offsets } = this.text.message;
-    const { points } = this.projection.projection;
-    const rows = tokens.map((token, index) => [
-      token, String(ids[index]), String(type_ids[index]), offsets[index]?.join(" to ") ?? "none",
-      ...(points?.[index] ?? []).map((value) => numberCell(value)),
-    ]); // prettier-ignore
-    const head = ["Token", "Id", "Type", "Characters", ...(points ? ["Component 1", "Component 2"] : [])];
-    const tables = [table(`Tokens${points ? ", and their principal components" : ""}`, head, rows)];
-    const heads = this.statistics.rows();
-    if (heads.length) {
-      const names = this.state.description.measures.map(([, label, unit]) => (unit ? `${label}, ${unit}` : label));
-      tables.push(table(`${counted(heads.length, "head")}, as layer·head`, ["Head", "Label", ...names], heads));
-    }
-    const prediction = this.predictions?.prediction;
-    if (prediction) {
-      const rows = prediction.top_predictions.map(([word, probability]) => [word, numberCell(probability)]);
-      tables.push(table(`Predictions for “${prediction.word}”`, ["Prediction", "Probability"], rows));
-    }
-    return make("div", {}, ...tables);
+    const { predictions, projection, statistics, state, text } = this;
+    return explorerTables(text.message, projection.projection, statistics.rows(), predictions?.prediction ?? null, state.description);
   }
 
   redraw() {

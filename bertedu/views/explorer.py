@@ -1,7 +1,8 @@
 """Explorer: a page that reads text as you type and shows its tokens, attention, head statistics, and token vectors.
 
 Each edit is read in the kernel by a `Reader` and gets a number, so a page that still shows an older text gets the
-attention of that text. The lines are those of the head view. Chapter: 12.
+attention of that text. The lines are those of the head view. With heads, attention or layers switched off, the page
+shows the results of the unedited model too, the original. Chapter: 12.
 """
 
 from collections.abc import Iterable
@@ -20,10 +21,11 @@ MAX_PREDICTED = 64  # tokens whose prediction a saved page contains: each takes 
 
 
 class CachedText(NamedTuple):
-    """A text that was read, and the head view of its attention."""
+    """A text that was read, the head view of its attention, and that of its attention without edits."""
 
     text: ReadText
     view: HeadView
+    original: HeadView | None
 
 
 class Explorer(View):
@@ -81,16 +83,17 @@ class Explorer(View):
 
     def part_names(self, layers: Iterable[int]) -> list[str]:
         """Return the names of the parts with the latest text's layers."""
-        return [f"{self._count}/layer/{layer}" for layer in layers]
+        runs = ("",) if self._latest.original is None else ("", "original/")
+        return [f"{self._count}/{run}layer/{layer}" for run in runs for layer in layers]
 
     def part(self, name: str) -> bytes:
         """Return a layer's weights, `[N, T, T]`, of the text with the number before the first slash."""
         number, rest = name.split("/", 1)
-        return self._text(int(number)).view.part(rest)
+        return self._view(int(number), rest.startswith("original/")).part(rest.removeprefix("original/"))
 
-    def exact(self, *, reading: int, **question: Any) -> bytes:
+    def exact(self, *, reading: int, original: bool = False, **question: Any) -> bytes:
         """Return the head view's exact weights, of the text with that number."""
-        return self._text(reading).view.exact(**question)
+        return self._view(reading, original).exact(**question)
 
     def questions(self) -> dict[str, Any]:
         """Return a function for each request of the page: those of a `Reader`, and "choose"."""
@@ -127,10 +130,13 @@ class Explorer(View):
         """Read a text or a pair of texts, and cache the result under the next number."""
         read = self.reader.read(text, pair, edits)
         tokens, segments, signed = (read.message[key] for key in ("tokens", "segments", "signed"))
-        view = HeadView(read.attention, tokens, segments=segments, signed=signed)
+        options = {"segments": segments, "signed": signed}
+        view = HeadView(read.attention, tokens, **options)
+        original = None if read.original is None else HeadView(read.original, tokens, **options)
         self._count += 1
-        self._cached[self._count] = CachedText(read, view)
-        self.tokens, self.labels, self.layer_nbytes = view.tokens, view.labels, view.layer_nbytes
+        self._cached[self._count] = CachedText(read, view, original)
+        self.tokens, self.labels = view.tokens, view.labels
+        self.layer_nbytes = view.layer_nbytes * (1 if original is None else 2)
         newest = sorted(self._cached, reverse=True)
         sizes = np.cumsum([self._cached[number].text.nbytes for number in newest])
         for rank, number in enumerate(newest):
@@ -143,6 +149,14 @@ class Explorer(View):
             raise KeyError(f"reading {number} is no longer cached")
         return self._cached[number]
 
+    def _view(self, number: int, original: bool) -> HeadView:
+        """Return the head view of a text's attention, or of that without edits."""
+        cached = self._text(number)
+        view = cached.original if original else cached.view
+        if view is None:
+            raise KeyError(f"reading {number} has no edits")
+        return view
+
     # ---- figure and file ---------------------------------------------------------------------------------------------
 
     def axes(self) -> Any:
@@ -150,7 +164,10 @@ class Explorer(View):
         from bertedu import plots
 
         text = arrays.visible(" / ".join(filter(None, self._latest.text.message["texts"])))
-        name = f"{self.description['name']}, layer {self.layer}: {text if len(text) <= 60 else text[:59] + '…'}"
+        text = text if len(text) <= 60 else text[:59] + "…"
+        edits = self._latest.text.message["edits"]
+        off = sum(len(indices) for indices in edits.values())
+        name = f"{self.description['name']}, layer {self.layer}{f' ({off} switched off)' if off else ''}: {text}"
         return plots.layer(self._latest.text.attention[self.layer], self.labels, title=name)
 
     def _saved_figure(self) -> dict[str, Any]:

@@ -56,7 +56,9 @@ class PredictionsPanel {
     this.token = prediction?.token ?? null;
     this.onPredict(this.token);
     this.list.hidden = !prediction;
-    this.list.replaceChildren(...(prediction?.top_predictions ?? []).map((entry) => this.bar(entry, prediction?.word ?? "")));
+    this.list.classList.toggle("be-compared", Boolean(prediction?.original_probabilities));
+    const originals = prediction?.original_probabilities ?? [];
+    this.list.replaceChildren(...(prediction?.top_predictions ?? []).map((entry, index) => this.bar(entry, prediction?.word ?? "", originals[index])));
     if (!prediction) {
       this.prompt.textContent = message;
       return;
@@ -66,15 +68,18 @@ class PredictionsPanel {
     this.prompt.replaceChildren(...target, `“${clip(masked_text)}”`);
   }
 
-  /** @param {[string, number]} entry prediction and probability @param {string} word */
-  bar([predicted, probability], word) {
+  /** @param {[string, number]} entry prediction and probability @param {string} word @param {number} [original] its probability */
+  bar([predicted, probability], word, original) {
     const bar = make("span", { class: "be-probability-bar" });
     bar.style.width = `${100 * probability}%`;
+    const ghost = original === undefined ? null : make("span", { class: "be-probability-ghost" });
+    if (ghost && original !== undefined) ghost.style.width = `${100 * original}%`;
+    const was = original === undefined ? null : make("span", { class: "be-was", text: `was ${percent(original).replace("under ", "<")}`, "data-value": original });
     const same = predicted.toLowerCase() === word.toLowerCase();
     return make("div", { class: `be-prediction${same ? " be-right" : ""}`, role: "listitem" },
       make("span", { class: "be-predicted-word", text: predicted }),
-      make("span", { class: "be-probability-room", "aria-hidden": "true" }, bar),
-      make("span", { class: "be-probability", text: percent(probability), "data-value": probability })); // prettier-ignore
+      make("span", { class: "be-probability-room", "aria-hidden": "true" }, bar, ghost),
+      make("span", { class: "be-probability", text: percent(probability), "data-value": probability }), was); // prettier-ignore
   }
 }
 

@@ -6,6 +6,7 @@ import { counted, range, short } from "./numbers.js";
 
 const HEIGHT = 240;
 const MAX_LABELED = 80; // points; labels of more would overlap
+const MIN_MOVE = 2; // pixels; a token that moved less has no ghost
 const CHARACTER_WIDTH = 6.6; // pixels, of labels
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -41,6 +42,8 @@ class ProjectionPanel {
     this.focus = null;
     /** @type {[number, number][]} */
     this.positions = [];
+    /** @type {[number, number][]} */
+    this.originals = [];
     /** @type {(SVGTextElement | null)[]} */
     this.labels = [];
     this.focusLabel = shape("text", { class: "be-projection-focus" });
@@ -83,19 +86,23 @@ class ProjectionPanel {
   async compare(text) {
     const similarity = await text.similarity().catch(() => null);
     if (!similarity || text !== this.text) return;
-    const cosine = make("strong", { text: short(similarity.cosine), "data-value": similarity.cosine });
-    this.similarity.replaceChildren("The two texts: cosine similarity ", cosine, ` (bert.embed, ${similarity.pooling})`);
+    const { cosine, original_cosine: original, pooling } = similarity;
+    const now = make("strong", { text: short(cosine), "data-value": cosine });
+    const was = original === undefined ? null : make("span", { class: "be-was", text: ` was ${short(original)}`, "data-value": original });
+    this.similarity.replaceChildren("The two texts: cosine similarity ", now, ...(was ? [was] : []), ` (bert.embed, ${pooling})`);
   }
 
   draw() {
-    const { points, variance } = this.projection;
+    const { points, original_points: originals = [], variance } = this.projection;
     if (!this.text) return;
     const count = counted(this.text.message.tokens.length, "token");
     const width = Math.max(200, Math.round(this.element.clientWidth || 340));
     this.drawing.setAttribute("width", String(width));
     this.drawing.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     this.drawing.setAttribute("display", points ? "inline" : "none");
-    this.positions = points ? this.scaled(points, width) : [];
+    const all = points ? this.scaled([...points, ...originals], width) : [];
+    this.positions = all.slice(0, points?.length);
+    this.originals = all.slice(points?.length);
     this.labels = points && points.length <= MAX_LABELED ? this.placeLabels(width) : [];
     if (!points) {
       this.drawing.replaceChildren();
@@ -104,11 +111,22 @@ class ProjectionPanel {
     }
     const dots = this.positions.map(([x, y], index) => shape("circle", { cx: x, cy: y, r: 4, class: this.kind(index), "data-index": index }));
     const edge = shape("rect", { class: "be-projection-edge", x: 0.5, y: 0.5, width: width - 1, height: HEIGHT - 1, rx: 6 });
-    this.drawing.replaceChildren(edge, ...dots, ...this.labels.filter((label) => label !== null), this.focusLabel);
-    this.drawing.setAttribute("aria-label", `${count} in two dimensions; the table below has their coordinates`);
+    this.drawing.replaceChildren(edge, ...this.ghosts(), ...dots, ...this.labels.filter((label) => label !== null), this.focusLabel);
+    const ghosts = originals.length ? ", now filled and originally hollow" : "";
+    this.drawing.setAttribute("aria-label", `${count} in two dimensions${ghosts}; the table below has their coordinates`);
     const percent = Math.round(100 * (variance[0] + variance[1]));
-    this.readout.textContent = `The first two principal components of ${count}: ${percent} % of the variance.`;
+    this.readout.textContent = `The first two principal components of ${count}${ghosts}: ${percent} % of the variance.`;
     this.mark(this.focus);
+  }
+
+  /** Hollow circles at the original positions, with lines to the current ones, for tokens that moved. */
+  ghosts() {
+    return this.originals.flatMap(([x, y], index) => {
+      const [toX, toY] = this.positions[index];
+      if (Math.hypot(x - toX, y - toY) < MIN_MOVE) return [];
+      const line = shape("line", { class: "be-ghost-line", x1: x, y1: y, x2: toX, y2: toY });
+      return [line, shape("circle", { class: "be-ghost-dot", cx: x, cy: y, r: 3.5, "data-index": index })];
+    });
   }
 
   /**
@@ -133,7 +151,7 @@ class ProjectionPanel {
 
   /** A label beside each point, unless it would overlap a point or another label. @param {number} width */
   placeLabels(width) {
-    const taken = this.positions.map(([x, y]) => [x - 5, y - 5, x + 5, y + 5]);
+    const taken = [...this.positions, ...this.originals].map(([x, y]) => [x - 5, y - 5, x + 5, y + 5]);
     /** @type {(box: number[]) => boolean} */
     const free = (box) => box[0] > 2 && box[2] < width - 2 && box[1] > 2 && box[3] < HEIGHT - 2
       && !taken.some((other) => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1]); // prettier-ignore
@@ -157,7 +175,7 @@ class ProjectionPanel {
   /** @param {number | null} index */
   mark(index) {
     this.focus = index;
-    this.drawing.querySelectorAll("circle").forEach((dot, at) => dot.classList.toggle("be-focus", at === index));
+    this.drawing.querySelectorAll(".be-dot").forEach((dot, at) => dot.classList.toggle("be-focus", at === index));
     this.labels.forEach((label, at) => label?.classList.toggle("be-focus", at === index));
     const position = index === null ? undefined : this.positions[index];
     const hidden = index === null || !position || Boolean(this.labels[index]);

@@ -1,6 +1,7 @@
 // The explorer's head statistics: a cell per head, a row per layer; the larger the value, the darker the cell.
 
 import { make, panel, rovingTabindex } from "./elements.js";
+import { headsOff } from "./explorer_switches.js";
 import { numberCell, range, short } from "./numbers.js";
 
 const SHORT_NAMES = [["[CLS]", "cls"], ["[SEP]", "sep"], ["previous", "previous"], ["next", "next"], ["itself", "itself"]];
@@ -23,6 +24,8 @@ class StatisticsPanel {
     this.labels = [];
     /** @type {[number, number] | null} */
     this.single = null; // the selected head, if it is only one
+    /** @type {(layer: number, head: number) => boolean} */
+    this.isOff = () => false;
     this.note = make("p", { class: "be-note", hidden: true });
     this.readout = make("p", { class: "be-small-readout" });
     const [low, ramp, high] = [make("span"), make("span", { class: "be-ramp" }), make("span")];
@@ -58,7 +61,8 @@ class StatisticsPanel {
   }
 
   /** @param {ReadingMessage} message */
-  setText({ statistics, tokens }) {
+  setText({ statistics, tokens, edits }) {
+    this.isOff = (layer, head) => headsOff(edits, layer, head + 1).has(head);
     this.values = statistics.values;
     this.labels = statistics.labels ?? [];
     this.length = tokens.length;
@@ -87,7 +91,9 @@ class StatisticsPanel {
       const value = this.value(name, layer, head);
       shade.style.opacity = String(Math.max(0, Math.min(1, value / maximum)));
       button.dataset.value = String(value);
-      button.setAttribute("aria-label", `Layer ${layer}, head ${head}: ${label} ${short(value)} ${unit}, ${this.labels[layer][head]}`);
+      const off = this.isOff(layer, head);
+      button.classList.toggle("be-off", off);
+      button.setAttribute("aria-label", `Layer ${layer}, head ${head}: ${label} ${short(value)} ${unit}, ${this.labels[layer][head]}${off ? ", switched off" : ""}`);
     }
     this.high.textContent = `${maximum === 1 ? 1 : maximum.toFixed(1)} ${unit}`;
     this.updateReadout(null);
@@ -115,7 +121,7 @@ class StatisticsPanel {
     const others = SHORT_NAMES.filter(([, other]) => other !== name);
     const rest = others.map(([text, other]) => `${text} ${this.value(other, layer, head).toFixed(2)}`);
     this.readout.replaceChildren(
-      make("strong", { text: `Layer ${layer}, head ${head}: ${this.labels[layer][head]}` }),
+      make("strong", { text: `Layer ${layer}, head ${head}: ${this.labels[layer][head]}${this.isOff(layer, head) ? " (switched off)" : ""}` }),
       `. ${label[0].toUpperCase()}${label.slice(1)} ${short(this.value(name, layer, head))}${unit ? ` ${unit}` : ""}; ${rest.join(", ")}.`,
     );
   }

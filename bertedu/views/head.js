@@ -2,6 +2,7 @@
 
 import { table } from "./elements.js";
 import { Frame } from "./frame.js";
+import { Ghost } from "./ghost.js";
 import { Controls } from "./head_controls.js";
 import { Stage } from "./head_stage.js";
 import { Choice, Weights, selectLines } from "./lines.js";
@@ -20,13 +21,17 @@ class HeadView {
    * @param {Attention} attention
    * @param {Choice} choice
    * @param {(choice: Choice) => void} onChange
+   * @param {Ghost | null} ghost the weights to compare with
    */
-  constructor(root, setup, attention, choice = new Choice(setup), onChange = () => {}) {
+  constructor(root, setup, attention, choice = new Choice(setup), onChange = () => {}, ghost = null) {
     this.root = root;
     this.setup = setup;
     this.attention = attention;
     this.choice = choice;
     this.onChange = onChange;
+    this.ghost = ghost;
+    /** @type {Float32Array} */
+    this.originalLayer = new Float32Array();
     /** @type {Map<number, Promise<Float32Array>>} */
     this.layers = new Map(); // by index
     /** @type {Float32Array | null} */
@@ -81,9 +86,10 @@ class HeadView {
 
   async load() {
     const { layer } = this.choice;
-    const weights = await this.weightsOf(layer);
+    const [weights, original] = await Promise.all([this.weightsOf(layer), this.ghost?.attention.layer(layer)]);
     if (layer !== this.choice.layer) return; // another one was selected meanwhile
     this.layer = weights;
+    if (original) this.originalLayer = original;
     this.prefetch();
   }
 
@@ -115,6 +121,8 @@ class HeadView {
 
   updateWeights() {
     this.weights = new Weights(this.layer, this.choice);
+    this.ghost?.setLayer(this.originalLayer, this.choice);
+    if (this.ghost) this.controls.markOff(this.ghost.off(this.choice.layer));
     this.stage.setTokens(this.weights.shown);
     const { focus } = this.choice;
     if (focus && !this.weights.shown.includes(focus.index)) this.choice.focus = null;
@@ -122,6 +130,7 @@ class HeadView {
 
   updateLines() {
     this.all = selectLines(this.weights, this.choice);
+    this.ghost?.updateLines(this.weights, this.choice);
     const { lines, largest, possible } = this.all;
     const parts = [];
     if (!this.choice.heads.size) parts.push("No head is selected: click one of the numbers above.");
@@ -130,6 +139,8 @@ class HeadView {
       parts.push(lines.length < possible ? `The ${lines.length.toLocaleString("en")} strongest of ${counted(possible, "line")}` : counted(possible, "line"));
       parts.push(`the largest weight is ${this.setup.signed ? "±" : ""}${short(largest)}`);
     }
+    const off = this.choice.sortedHeads().filter((head) => this.ghost?.off(this.choice.layer).has(head));
+    if (off.length) parts.push(`${off.length === 1 ? `head ${off[0]} is` : `${off.length} heads are`} switched off and gray`);
     this.frame.status.textContent = parts.join("; ");
   }
 
@@ -154,9 +165,12 @@ class HeadView {
 
   /** @param {Focus} focus @param {number} layer @param {boolean} byKey */
   async fetchExact(focus, layer, byKey) {
-    const exact = await this.attention.exact({ layer, ...focus }).catch(() => null);
+    const question = { layer, ...focus };
+    const both = Promise.all([this.attention.exact(question), this.ghost?.attention.exact(question) ?? null]);
+    const [exact, original] = await both.catch(() => [null, null]);
     if (!exact || focus !== this.choice.focus || layer !== this.choice.layer) return;
     this.exact = exact;
+    if (this.ghost) this.ghost.exact = original;
     this.draw(byKey);
   }
 
@@ -164,7 +178,10 @@ class HeadView {
     this.controls.paint(this.root);
     const { focus } = this.choice;
     this.partners = focus ? this.weights.partners(focus, this.exact, this.choice) : [];
-    this.stage.draw(focus ? this.focused(focus) : { ...this.all, series: this.weights.series });
+    if (this.ghost && !this.exact) this.ghost.exact = null;
+    this.ghost?.focusOn(focus, this.choice);
+    const ghost = this.ghost?.drawing(focus, this.partners, this.choice);
+    this.stage.draw({ ...(focus ? this.focused(focus) : { ...this.all, series: this.weights.series }), ghost });
     this.frame.readout.textContent = this.describe();
     Object.assign(this.root.dataset, { exact: String(Boolean(this.exact)), layer: this.choice.layer });
     if (focus && byKey) this.frame.announce();
@@ -195,11 +212,14 @@ class HeadView {
     const { focus, average, heads } = this.choice;
     const { tokens, signed } = this.setup;
     if (!focus) return "Point at a token, or move to one with Tab and the arrow keys, to see its attention weights.";
-    const best = this.partners.flatMap(({ index, mean }) => (mean === null ? [] : [{ index, mean }]));
-    best.sort((a, b) => Math.abs(b.mean) - Math.abs(a.mean));
+    const best = this.partners.flatMap((partner, at) => {
+      const { index, mean } = partner;
+      return mean === null ? [] : [{ index, mean, was: this.ghost?.was(partner, at) ?? null }];
+    });
+    best.sort((a, b) => Math.max(Math.abs(b.mean), Math.abs(b.was ?? 0)) - Math.max(Math.abs(a.mean), Math.abs(a.was ?? 0)));
     const what = focus.side === "query" ? "attends to" : "receives attention from";
     const of = heads.size > 1 ? ` (mean of ${heads.size} heads)` : average ? "" : heads.size ? ` (head ${[...heads][0]})` : "";
-    const list = best.slice(0, 5).map(({ index, mean }) => `${quoted(tokens, index)} ${short(mean)}`);
+    const list = best.slice(0, 5).map(({ index, mean, was }) => `${quoted(tokens, index)} ${short(mean)}${was === null ? "" : ` (was ${short(was)})`}`);
     if (!list.length) return `${quoted(tokens, focus.index)} ${what} none of the tokens shown.`;
     return `${quoted(tokens, focus.index)} ${what} ${list.join(", ")}${best.length > 5 ? " …" : ""}${of}; ${this.precision}${signed ? ", signed" : ""}.`;
   }
@@ -210,16 +230,22 @@ class HeadView {
     const names = this.weights.series.map((head) => (head === null ? "Average" : `Head ${head}`));
     if (focus) {
       const caption = `Layer ${layer}: weights of the ${focus.side} ${quoted(tokens, focus.index)} (${this.precision})`;
-      const rows = this.partners.flatMap(({ index, weights }) =>
-        weights ? [[tokens[index], ...weights.map((value) => numberCell(value, Boolean(this.exact)))]] : [],
-      );
-      return table(caption, [focus.side === "query" ? "Key" : "Query", ...names], rows);
+      const rows = this.partners.flatMap(({ index, weights }, at) => {
+        const all = [...(weights ?? []), ...((weights && this.ghost?.partners[at]?.weights) ?? [])];
+        return weights ? [[tokens[index], ...all.map((value) => numberCell(value, Boolean(this.exact)))]] : [];
+      });
+      const originals = this.ghost ? names.map((name) => `${name}, original`) : [];
+      return table(caption, [focus.side === "query" ? "Key" : "Query", ...names, ...originals], rows);
     }
     const strongest = this.all.lines.slice(-MAX_ROWS_IN_TABLE).reverse();
     const count = `${strongest.length.toLocaleString("en")} of ${counted(this.all.possible, "line")}`;
     const caption = `Layer ${layer}: ${count}, largest weight first (rounded to 8 bits)`;
-    const rows = strongest.map(({ series, query, key, value }) => [tokens[query], tokens[key], names[series], numberCell(value)]);
-    return table(caption, ["Query", "Key", "Head", "Weight"], rows);
+    const original = this.ghost?.weights;
+    const rows = strongest.map(({ series, query, key, value }) => [
+      tokens[query], tokens[key], names[series], numberCell(value),
+      ...(original ? [numberCell(original.values[series][query * original.size + key])] : []),
+    ]); // prettier-ignore
+    return table(caption, ["Query", "Key", "Head", "Weight", ...(original ? ["Original weight"] : [])], rows);
   }
 
   close() {

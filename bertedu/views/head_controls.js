@@ -103,6 +103,14 @@ class Controls {
     return group("Min. weight", slider, value);
   }
 
+  /** Marks the heads that are off. @param {Set<number>} off */
+  markOff(off) {
+    this.buttons.forEach((button, head) => {
+      button.classList.toggle("be-off", off.has(head));
+      button.setAttribute("aria-label", `Head ${head}${off.has(head) ? ", switched off" : ""}`);
+    });
+  }
+
   /** Sets the swatches to the theme's colors. @param {HTMLElement} root */
   paint(root) {
     if (this.theme === root.dataset.theme) return;

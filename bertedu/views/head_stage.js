@@ -6,11 +6,12 @@ import { short } from "./numbers.js";
 
 const MAX_CURVED = 128; // tokens; beyond it, lines are straight and three times as fast to draw
 const STAGE_HEIGHT = 600;
+const NUMBER_ROOM = 64; // pixels beside the bars
 /** @type {Side[]} */
 const SIDES = ["query", "key"];
 
 /** @typedef {(series: number, value: number) => string} Colors */
-/** @typedef {{lines: Line[], largest: number, series: (number | null)[], partners?: Partner[], side?: Side}} Drawing */
+/** @typedef {{lines: Line[], largest: number, series: (number | null)[], partners?: Partner[], side?: Side, ghost?: GhostDrawing}} Drawing */
 
 /**
  * Clips a straight line from [x, y] to the window's height, because a browser draws dashes far outside the window, too.
@@ -167,6 +168,7 @@ class Stage {
     const right = this.lists[1].getBoundingClientRect().left - box.left - 4;
     const colors = this.colors(drawing);
     this.drawBars(context, drawing, [width, height], [left, right], colors);
+    if (drawing.ghost) this.drawGhost(context, { ...drawing, ghost: drawing.ghost }, [width, height], [left, right]);
     this.drawLines(context, drawing, height, [left, right], colors);
     this.writeNumbers(drawing);
   }
@@ -185,7 +187,7 @@ class Stage {
    * @param {Colors} colors
    */
   drawBars(context, { partners = [], side, largest }, [width, height], [left, right], colors) {
-    const room = side === "query" ? width - right - 64 : left - 64;
+    const room = side === "query" ? width - right - NUMBER_ROOM : left - NUMBER_ROOM;
     context.globalAlpha = 0.3;
     for (const { index, weights } of partners) {
       let from = side === "query" ? right : left;
@@ -201,11 +203,31 @@ class Stage {
     context.globalAlpha = 1;
   }
 
-  /** A function from series and weight to color: of the head, or of the sign. @param {Drawing} drawing @returns {Colors} */
-  colors({ series }) {
-    const [plus, minus, accent] = ["plus", "minus", "accent"].map((name) => styleProperty(this.root, `--be-${name}`));
-    if (this.setup.signed) return (_, value) => (value < 0 ? minus : plus);
-    const colors = series.map((head) => (head === null ? accent : headColor(this.root, head)));
+  /**
+   * Draws the original in gray: a frame for the mean weight of each partner, and wide lines.
+   * @param {CanvasRenderingContext2D} context
+   * @param {Drawing & {ghost: GhostDrawing}} drawing
+   * @param {[number, number]} size
+   * @param {[number, number]} edges
+   */
+  drawGhost(context, drawing, [width, height], [left, right]) {
+    const { partners = [], side, largest, ghost } = drawing;
+    const gray = styleProperty(this.root, "--be-edge");
+    const room = side === "query" ? width - right - NUMBER_ROOM : left - NUMBER_ROOM;
+    [context.strokeStyle, context.lineWidth] = [gray, 1];
+    partners.forEach(({ index }, at) => {
+      const length = Math.min(room, (Math.abs(ghost.means[at] ?? 0) / largest) * room);
+      if (length) context.strokeRect(side === "query" ? right : left - length, this.y(index) - this.pitch / 2 + 3, length, this.pitch - 6);
+    });
+    this.drawLines(context, { ...drawing, lines: ghost.lines }, height, [left, right], () => gray, 1.5);
+  }
+
+  /** A function from series and weight to color: of the head, or of the sign; gray for heads that are off. @param {Drawing} drawing @returns {Colors} */
+  colors({ series, ghost }) {
+    const [plus, minus, accent, gray] = ["plus", "minus", "accent", "edge"].map((name) => styleProperty(this.root, `--be-${name}`));
+    const off = series.map((head) => head !== null && Boolean(ghost?.off.has(head)));
+    if (this.setup.signed) return (index, value) => (off[index] ? gray : value < 0 ? minus : plus);
+    const colors = series.map((head, index) => (off[index] ? gray : head === null ? accent : headColor(this.root, head)));
     return (index) => colors[index];
   }
 
@@ -216,7 +238,7 @@ class Stage {
    * @param {[number, number]} edges
    * @param {Colors} colors
    */
-  drawLines(context, { lines, largest, series, partners }, height, [left, right], colors) {
+  drawLines(context, { lines, largest, series, partners }, height, [left, right], colors, extraWidth = 0) {
     const curved = this.shown.length <= MAX_CURVED;
     const middle = (left + right) / 2;
     const thick = partners && series.length < 5 ? 2.2 : 1.4;
@@ -229,7 +251,7 @@ class Stage {
       const [from, to] = [this.y(line.query) + aside, this.y(line.key) + aside];
       if ((from < -20 && to < -20) || (from > height + 20 && to > height + 20)) continue;
       context.globalAlpha = Math.min(1, partners ? relative ** 0.8 : relative ** 1.15);
-      context.lineWidth = 0.7 + thick * relative;
+      context.lineWidth = 0.7 + extraWidth + thick * relative;
       context.strokeStyle = colors(line.series, line.value);
       const kind = Math.floor((series[line.series] ?? 0) / 7) % 3;
       if (kind !== dash) context.setLineDash(DASHES[(dash = kind)]);
@@ -248,15 +270,17 @@ class Stage {
   }
 
   /** Writes the mean weights beside the visible partners. @param {Drawing} drawing */
-  writeNumbers({ partners, side }) {
+  writeNumbers({ partners, side, ghost }) {
     if (!partners || !side) return this.numbers.replaceChildren();
     const [top, bottom] = [this.window.scrollTop - this.pitch, this.window.scrollTop + this.window.clientHeight];
     this.numbers.dataset.side = side;
     this.numbers.replaceChildren();
-    for (const { index, mean } of partners) {
+    for (const [at, { index, mean }] of partners.entries()) {
       const y = this.row(index) * this.pitch;
       if (mean === null || y < top || y > bottom) continue;
-      const number = make("span", { class: "be-number", text: short(mean), "data-index": index, "data-value": mean });
+      const original = ghost?.means[at] ?? null;
+      const was = original === null ? null : make("span", { class: "be-was", text: `was ${short(original)}`, "data-value": original });
+      const number = make("span", { class: "be-number", "data-index": index, "data-value": mean }, was, short(mean));
       number.style.top = `${y + 4}px`;
       this.numbers.append(number);
     }

@@ -14,13 +14,19 @@ import { unpack } from "./numbers.js";
  * @returns {ReadText}
  */
 function readText(source, message, heads, fetchProjection, similarity) {
-  const { number, projection: first, tokens } = message;
+  const { number, projection: first, tokens, edits } = message;
+  /** @type {(original: boolean) => Attention} */
+  const attention = (original) => {
+    const folder = original ? `${number}/original` : number;
+    return {
+      layer: async (layer) => unpack(await source.part(`${folder}/layer/${layer}`), heads * tokens.length, tokens.length),
+      exact: (question) => source.exact({ reading: number, original, ...question }),
+    };
+  };
   return {
     message,
-    attention: {
-      layer: async (layer) => unpack(await source.part(`${number}/layer/${layer}`), heads * tokens.length, tokens.length),
-      exact: (question) => source.exact({ reading: number, ...question }),
-    },
+    attention: attention(false),
+    original: Object.values(edits).some((one) => one.length) ? attention(true) : null,
     projection: (index) => (index === first.hidden_state ? Promise.resolve(first) : fetchProjection(index)),
     similarity,
   };

@@ -13,7 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 
 Message = dict[str, Any]  # JSON-serializable
-Edits = Mapping[str, Any]  # changes to the model's computation; empty for now
+Edits = Mapping[str, Any]
+"""What is switched off, for JSON: {"heads": [[layer, head], ...], "attention": [layer, ...], "layers": [layer, ...]}.
+
+All three are optional. A head that is off contributes nothing, attention that is off is all heads of a layer, and a
+layer that is off returns its input.
+"""
 
 
 class Reader(Protocol):
@@ -23,7 +28,7 @@ class Reader(Protocol):
         """Return a `Description`: the model's name and sizes, whether it can fill masks, and the head statistics."""
 
     def read(self, text: str, pair: str, edits: Edits) -> ReadText:
-        """Read a text or a pair of texts; an empty `pair` means a single text."""
+        """Read a text or a pair of texts, with `edits`; an empty `pair` means a single text."""
 
     def fill_mask(self, read_text: Any, token: int) -> Message:
         """Return a `Prediction` for a token's whole word in a `ReadText`; raise ValueError for a special token."""
@@ -35,12 +40,14 @@ class ReadText(Protocol):
     Attributes:
         message: a `ReadingMessage`: tokens, ids, segments, notes, statistics, ...
         attention: `[L, N, T, T]`, finite.
+        original: `[L, N, T, T]`, the attention of the same text without edits; None if there are none.
         nbytes: int, memory use.
         reading: the reader's own object for the text.
     """
 
     message: Message
     attention: np.ndarray
+    original: np.ndarray | None
     nbytes: int
     reading: Any
 

@@ -68,6 +68,13 @@
 /** @typedef {{side: Side, index: number}} Focus a query or key */
 /** @typedef {{strength: number, series: number, query: number, key: number, value: number}} Line */
 /** @typedef {{index: number, weights: number[] | null, mean: number | null}} Partner a token in the other list than the focus */
+/**
+ * What the stage draws in gray.
+ * @typedef {object} GhostDrawing
+ * @property {Line[]} lines of the original, where they differ
+ * @property {(number | null)[]} means the original mean weight of each partner, where it differs
+ * @property {Set<number>} off heads that are off
+ */
 
 /**
  * The attention of one text.
@@ -118,7 +125,10 @@
  * @property {(choice: PageChoice) => void} [remember] stores what the page shows
  */
 
-/** @typedef {Record<string, unknown>} Edits changes to the model's computation; empty for now */
+/**
+ * What is switched off: heads as pairs of layer and head, and indices of layers.
+ * @typedef {{heads: [number, number][], attention: number[], layers: number[]}} Edits
+ */
 
 /**
  * @typedef {object} Description
@@ -136,6 +146,7 @@
  * @typedef {object} ReadText
  * @property {ReadingMessage} message
  * @property {Attention} attention rejects if the reader no longer has the text
+ * @property {Attention | null} original of the same text without edits; null if there are none
  * @property {(hidden_state: number) => Promise<Projection>} projection
  * @property {() => Promise<Similarity | null>} similarity null if there is only one text
  */
@@ -144,6 +155,7 @@
  * One entry per token, [CLS] and [SEP] included.
  * @typedef {object} ReadingMessage
  * @property {string[]} texts the second is "" if there is only one
+ * @property {Edits} edits
  * @property {string[]} tokens
  * @property {number[]} special 1 for special tokens
  * @property {number[]} segments 0 and 1 for the two texts, -1 for neither
@@ -167,12 +179,14 @@
  * @typedef {object} Projection
  * @property {number} hidden_state 0 for the embeddings, else the output of layer hidden_state - 1
  * @property {[number, number][] | null} points null for fewer than three tokens
+ * @property {[number, number][]} [original_points] without edits, if there are any; the components are those of both
  * @property {number[]} variance the explained variance ratio of each component
  */
 
 /**
  * @typedef {object} Similarity
  * @property {number} cosine
+ * @property {number} [original_cosine] without edits, if there are any
  * @property {string} pooling
  */
 
@@ -182,6 +196,7 @@
  * @property {string} word
  * @property {string} masked_text
  * @property {[string, number][]} top_predictions word and probability, largest probability first
+ * @property {number[]} [original_probabilities] of the same words without edits, if there are any
  */
 
 /** @typedef {{layer: number, heads: number[], hidden_state: number, token: number | null}} PageChoice */
