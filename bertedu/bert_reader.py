@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -20,6 +19,7 @@ from bertedu.bert import Bert
 from bertedu.checks import instance, position
 from bertedu.encoder import BertEncoder
 from bertedu.fields import shown
+from bertedu.interventions import switched_off
 from bertedu.pooling import pool
 from bertedu.reading import Reading
 from bertedu.sites import Edit
@@ -75,63 +75,6 @@ def explorer(bert: Bert, text: str = TEXT, pair: str | None = None) -> Explorer:
     reader = BertReader(bert)
     reader.read(text, pair, {})  # compiles the model, so that the time on the page is that of reading alone
     return Explorer(reader, text, pair)
-
-
-def switched_off(
-    encoder: BertEncoder,
-    heads: Iterable[Sequence[int]] = (),
-    attention: Iterable[int] = (),
-    layers: Iterable[int] = (),
-) -> dict[str, Edit]:
-    """Return edits that switch off heads, the attention of whole layers, and whole layers.
-
-    Args:
-        encoder: `BertEncoder`, the model to edit.
-        heads: pairs (layer, head); the head's output becomes 0, as with `head_mask`. Its attention weights are still
-            computed.
-        attention: indices of layers; all heads of the layer are switched off.
-        layers: indices of layers; the output of the layer becomes its input.
-
-    Returns:
-        dict for `edit` of `bert.read` and `bert.fill_mask`. An edit remembers the input of a layer, so a dict is for
-        one forward pass at a time.
-
-    Raises:
-        ValueError: a layer or head is out of range.
-
-    Example:
-        >>> encoder = BertEncoder(20, hidden_size=6, num_layers=2, num_attention_heads=3, inner_dim=8)
-        >>> sorted(switched_off(encoder, heads=[(0, 2)], layers=[1]))
-        ['layer_0/encoder_outputs', 'layer_0/head_outputs', 'layer_1/encoder_outputs']
-    """
-    num_layers, num_heads = encoder.num_layers, encoder.num_attention_heads
-    factors = np.ones((num_layers, num_heads, 1, 1), "float32")
-    for layer, head in heads:
-        factors[position("heads", layer, num_layers), position("heads", head, num_heads)] = 0
-    for layer in attention:
-        factors[position("attention", layer, num_layers)] = 0
-    edit = {f"layer_{i}/head_outputs": _multiplied(factor) for i, factor in enumerate(factors) if not factor.all()}
-    return edit | _skipped({position("layers", layer, num_layers) for layer in layers})
-
-
-def _multiplied(factors: np.ndarray) -> Edit:
-    return lambda outputs: outputs * factors
-
-
-def _skipped(layers):
-    """Return edits that replace the outputs of layers by their inputs."""
-    outputs: dict[int, Any] = {}  # of the layers before them; -1 for the embeddings
-
-    def remembered(layer):
-        def change(output):
-            outputs[layer] = outputs[layer - 1] if layer in layers else output
-            return outputs[layer]
-
-        return change
-
-    visited = {layer for skipped in layers for layer in (skipped - 1, skipped)}
-    names = {layer: f"layer_{layer}/encoder_outputs" if layer >= 0 else "embedding_output" for layer in visited}
-    return {name: remembered(layer) for layer, name in names.items()}
 
 
 class Off(NamedTuple):

@@ -1,6 +1,6 @@
-"""Activation patching: which tensors of a forward pass carry what the output depends on.
+"""Interventions: switching parts of a model off, and activation patching, which finds what an output depends on.
 
-The model reads two texts of equal length that differ in one word, and then the corrupted one again and again, each time
+In activation patching, the model reads two texts of equal length that differ in one word, and then the corrupted one again and again, each time
 with one part of a tensor replaced by that of the clean text:
 
     recovered = (metric(patched) - metric(corrupted)) / (metric(clean) - metric(corrupted))
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -24,8 +24,9 @@ from tqdm import tqdm
 
 from bertedu.bert import PROGRESS_AFTER, Bert
 from bertedu.checks import choice, instance, numbers, position, strings
+from bertedu.encoder import BertEncoder
 from bertedu.inputs import check_values
-from bertedu.sites import LAYER_SITES
+from bertedu.sites import LAYER_SITES, Edit
 from bertedu.text import Encoded, pack
 
 BATCH_TOKENS = 1024  # tokens that are computed at once
@@ -89,6 +90,63 @@ class Patching:
             unit="recovered",
             title=f"Patching {self.site}" + (f", layer {layer}" if by_both else ""),
         )
+
+
+def switched_off(
+    encoder: BertEncoder,
+    heads: Iterable[Sequence[int]] = (),
+    attention: Iterable[int] = (),
+    layers: Iterable[int] = (),
+) -> dict[str, Edit]:
+    """Return edits that switch off heads, the attention of whole layers, and whole layers.
+
+    Args:
+        encoder: `BertEncoder`, the model to edit.
+        heads: pairs (layer, head); the head's output becomes 0, as with `head_mask`. Its attention weights are still
+            computed.
+        attention: indices of layers; all heads of the layer are switched off.
+        layers: indices of layers; the output of the layer becomes its input.
+
+    Returns:
+        dict for `edit` of `bert.read` and `bert.fill_mask`. An edit remembers the input of a layer, so a dict is for
+        one forward pass at a time.
+
+    Raises:
+        ValueError: a layer or head is out of range.
+
+    Example:
+        >>> encoder = BertEncoder(20, hidden_size=6, num_layers=2, num_attention_heads=3, inner_dim=8)
+        >>> sorted(switched_off(encoder, heads=[(0, 2)], layers=[1]))
+        ['layer_0/encoder_outputs', 'layer_0/head_outputs', 'layer_1/encoder_outputs']
+    """
+    num_layers, num_heads = encoder.num_layers, encoder.num_attention_heads
+    factors = np.ones((num_layers, num_heads, 1, 1), "float32")
+    for layer, head in heads:
+        factors[position("heads", layer, num_layers), position("heads", head, num_heads)] = 0
+    for layer in attention:
+        factors[position("attention", layer, num_layers)] = 0
+    edit = {f"layer_{i}/head_outputs": _multiplied(factor) for i, factor in enumerate(factors) if not factor.all()}
+    return edit | _skipped({position("layers", layer, num_layers) for layer in layers})
+
+
+def _multiplied(factors: np.ndarray) -> Edit:
+    return lambda outputs: outputs * factors
+
+
+def _skipped(layers):
+    """Return edits that replace the outputs of layers by their inputs."""
+    outputs: dict[int, Any] = {}  # of the layers before them; -1 for the embeddings
+
+    def remembered(layer):
+        def change(output):
+            outputs[layer] = outputs[layer - 1] if layer in layers else output
+            return outputs[layer]
+
+        return change
+
+    visited = {layer for skipped in layers for layer in (skipped - 1, skipped)}
+    names = {layer: f"layer_{layer}/encoder_outputs" if layer >= 0 else "embedding_output" for layer in visited}
+    return {name: remembered(layer) for layer, name in names.items()}
 
 
 def activation_patching(
