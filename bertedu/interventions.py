@@ -1,7 +1,7 @@
 """Interventions: switching parts of a model off, and activation patching, which finds what an output depends on.
 
-In activation patching, the model reads two texts of equal length that differ in one word, and then the corrupted one again and again, each time
-with one part of a tensor replaced by that of the clean text:
+In activation patching, the model reads two texts of equal length, a clean and a corrupted one, and then the corrupted
+one again and again, each time with one part of a tensor replaced by that of the clean text:
 
     recovered = (metric(patched) - metric(corrupted)) / (metric(clean) - metric(corrupted))
 
@@ -125,7 +125,8 @@ def switched_off(
         factors[position("heads", layer, num_layers), position("heads", head, num_heads)] = 0
     for layer in attention:
         factors[position("attention", layer, num_layers)] = 0
-    edit = {f"layer_{i}/head_outputs": _multiplied(factor) for i, factor in enumerate(factors) if not factor.all()}
+    remaining = [factor[heads] for factor, heads in zip(factors, encoder.remaining_heads, strict=True)]
+    edit = {f"layer_{i}/head_outputs": _multiplied(factor) for i, factor in enumerate(remaining) if not factor.all()}
     return edit | _skipped({position("layers", layer, num_layers) for layer in layers})
 
 

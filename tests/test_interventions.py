@@ -11,7 +11,7 @@ from keras import ops
 
 import bertedu as be
 from bertedu import interventions
-from bertedu.interventions import activation_patching, logit_difference
+from bertedu.interventions import activation_patching, logit_difference, switched_off
 from bertedu.sites import ENCODER_SITES, LAYER_SITES
 
 CLEAN, CORRUPTED = "the cat sat on the mat", "the dog sat on the mat"
@@ -95,6 +95,17 @@ def test_plot(tiny, site, by):
     plt.close(axes.figure)
     with pytest.raises(ValueError, match="^layer: expected"):
         result.plot(None if layer else 1)
+
+
+def test_switches_of_a_pruned_model_keep_the_numbers_of_its_heads(tiny):
+    pruned = be.prune(tiny, heads={1: [0]})
+    off = switched_off(pruned.encoder, heads=[(0, 0), (1, 0), (2, 1)])
+    mask = np.ones((tiny_bert.L, tiny_bert.N))
+    mask[0, 0] = mask[1, 0] = mask[2, 1] = 0
+    expected = tiny.read(CLEAN, head_mask=mask).encoder_outputs
+    np.testing.assert_allclose(pruned.read(CLEAN, edit=off).encoder_outputs, expected, atol=1e-6)
+    with pytest.raises(ValueError, match='^by: expected "position" for a model with pruned heads'):
+        activation_patching(pruned, CLEAN, CORRUPTED, metric, site="values", by="head")
 
 
 WRONG = {

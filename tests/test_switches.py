@@ -8,7 +8,8 @@ from test_explorer import L, N, ask, embedded, make_bert, read, saved_setup, sma
 
 import bertedu as be
 from bertedu import analysis, bert_reader
-from bertedu.bert_reader import BertReader, Off, explorer, switched_off
+from bertedu.bert_reader import BertReader, Off, explorer
+from bertedu.interventions import switched_off
 from bertedu.pooling import EmbedSettings
 
 PAIR = "it was warm"

@@ -5,7 +5,8 @@ import pytest
 from playwright.sync_api import expect
 from test_explorer_page import Conversation, lines, small_bert, values
 
-from bertedu.bert_reader import explorer, switched_off
+from bertedu.bert_reader import explorer
+from bertedu.interventions import switched_off
 
 pytestmark = pytest.mark.browser
 
