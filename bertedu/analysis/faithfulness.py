@@ -155,7 +155,7 @@ def _without(row, removed):
 
 def _mean_loss(probability, name, reduced):
     probability, reduced = _probabilities("probability", probability), _probabilities(name, reduced)
-    if not reduced.size or reduced.shape[:-1] != probability.shape:
+    if not reduced.ndim or not reduced.size or reduced.shape[:-1] != probability.shape:
         expected = f"shape {[*probability.shape, 'K']}, an axis more than probability"
         raise ValueError(f"{name}: expected {expected}, got {list(reduced.shape)}.")
     return (probability[..., None] - reduced).mean(axis=-1)

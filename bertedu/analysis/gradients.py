@@ -78,18 +78,17 @@ def attribute(
         (True, True)
     """
     choice("method", method, ("integrated_gradients", "gradient_times_input"))
-    reading = _read(bert, text, pair, metric)
+    row = _encode(bert, text, pair, metric)
 
     def function(embeddings):
-        return metric(_outputs(bert, _inputs(bert, reading, len(embeddings)), {"embedding_output": embeddings}))
+        return metric(_outputs(bert, [row] * embeddings.shape[0], {"embedding_output": embeddings}))
 
+    x, other = _embeddings(bert, row, baseline)  # [T, D] each
     if method == "gradient_times_input":
-        result = gradient_times_input(function, reading.embedding_output)
+        result = gradient_times_input(function, x)
     else:
-        start = _baseline(bert, reading, baseline)
-        batch_size = max(BATCH_TOKENS // len(reading.ids), 1)
-        result = integrated_gradients(function, reading.embedding_output, start, steps, batch_size)
-    return dataclasses.replace(result, attributions=result.attributions.sum(axis=-1), tokens=reading.tokens)
+        result = integrated_gradients(function, x, other, steps, max(BATCH_TOKENS // len(row.ids), 1))
+    return dataclasses.replace(result, attributions=result.attributions.sum(axis=-1), tokens=row.tokens)
 
 
 def attention_gradients(bert: Bert, text: str, metric: Metric, pair: str | None = None) -> np.ndarray:
@@ -117,13 +116,14 @@ def attention_gradients(bert: Bert, text: str, metric: Metric, pair: str | None 
 
     Source: Clark et al. 2019 (https://arxiv.org/abs/1906.04341), section 3.2.
     """
-    reading = _read(bert, text, pair, metric)
+    row = _encode(bert, text, pair, metric)
 
     def function(changes):
-        sites = {f"layer_{i}/attention_scores": _plus(changes[:, i]) for i in range(len(reading.attention))}
-        return metric(_outputs(bert, _inputs(bert, reading, 1), sites))
+        sites = {f"layer_{i}/attention_scores": _plus(changes[:, i]) for i in range(changes.shape[1])}
+        return metric(_outputs(bert, [row], sites))
 
-    return value_and_gradient(function, np.zeros_like(reading.attention)[None])[1][0]  # [L, N, T, T]
+    zeros = np.zeros((1, *_heads(bert), len(row.ids), len(row.ids)), "float32")  # [1, L, N, T, T]
+    return value_and_gradient(function, zeros)[1][0]  # [L, N, T, T]
 
 
 def head_importance(
@@ -168,7 +168,7 @@ def head_importance(
     texts, pairs = checked_texts(texts, "texts"), None if pairs is None else checked_texts(pairs, "pairs")
     labels = None if labels is None else np.asarray(labels)
     _check_numbers(texts, pairs=pairs, labels=labels)
-    total = np.zeros((bert.encoder.num_layers, bert.encoder.num_attention_heads))  # [L, N]
+    total = np.zeros(_heads(bert))  # [L, N]
     with tqdm(total=len(texts), unit="text", delay=PROGRESS_AFTER, disable=not progress, leave=False) as bar:
         for rows, batch in _batches(bert, texts, pairs):
             extra = () if labels is None else (labels[batch],)
@@ -179,15 +179,12 @@ def head_importance(
 
 def _head_gradients(bert, rows, metric, extra):
     """Return the gradient of the metric of each text by the factor of each head, `[B, L, N]`."""
-    inputs = pack(rows, bert.tokenizer.pad_id)
-    check_values(inputs, bert.encoder)
 
     def function(factors):
         sites = {f"layer_{i}/head_outputs": _times(factors[:, i, :, None, None]) for i in range(factors.shape[1])}
-        return metric(_outputs(bert, inputs, sites), *extra)
+        return metric(_outputs(bert, rows, sites), *extra)
 
-    sizes = bert.encoder.num_layers, bert.encoder.num_attention_heads
-    return value_and_gradient(function, np.ones((len(rows), *sizes), "float32"))[1]
+    return value_and_gradient(function, np.ones((len(rows), *_heads(bert)), "float32"))[1]
 
 
 def _batches(bert, texts, pairs):
@@ -216,36 +213,47 @@ def _check_numbers(texts, **others):
         raise ValueError("texts: expected at least one text, got none.")
     for name, values in others.items():
         if values is not None and np.shape(values)[:1] != (len(texts),):
-            got = len(values) if np.ndim(values) else shown(values)
+            got = len(values) if np.ndim(values) else "a single value"
             raise ValueError(f"{name}: expected {len(texts)}, one for each text, got {got}.")
 
 
-def _read(bert, text, pair, metric):
+def _encode(bert, text, pair, metric):
+    """Return a text as `Encoded`, after checking the arguments."""
     _check(bert, metric)
-    return bert.read(text, pair, overflow="error")
+    row = bert.preprocessor.encode(text, pair)
+    if len(row.ids) > bert.max_length:
+        raise ValueError(f"text: expected at most {bert.max_length} tokens, got {len(row.ids)}. Shorten it.")
+    return row
 
 
-def _inputs(bert, reading, count):
-    """Return the encoder's inputs for `count` copies of a text."""
-    return pack([reading] * count, bert.tokenizer.pad_id)
+def _heads(bert):
+    return bert.encoder.num_layers, bert.encoder.num_attention_heads
 
 
-def _outputs(bert, inputs, edit=None):
+def _outputs(bert, rows, edit=None):
+    """Return the encoder's outputs for texts of equal length."""
+    inputs = pack(rows, bert.tokenizer.pad_id)
+    check_values(inputs, bert.encoder)
     options = {"return_attention_scores": True, "return_embedding_output": True, "training": False}
     return bert.encoder(inputs, edit=edit, **options)
 
 
-def _baseline(bert, reading, baseline):
-    """Return the embedding output of a baseline token, or the array itself, `[T, D]`."""
-    if baseline is not None and not isinstance(baseline, str):
-        return baseline
-    token = bert.tokenizer.pad_token if baseline is None else baseline
-    (index,) = bert.tokenizer.tokens_to_ids([token])
-    if index == bert.tokenizer.unk_id and token != bert.tokenizer.unk_token:
+def _embeddings(bert, row, baseline):
+    """Return the embedding output of a text and its baseline, `[T, D]` each."""
+    is_token = baseline is None or isinstance(baseline, str)
+    ids = _baseline_ids(bert.tokenizer, row, baseline) if is_token else row.ids
+    embeddings = _outputs(bert, [row, row._replace(ids=ids)])["embedding_output"]
+    x, other = ops.convert_to_numpy(ops.cast(embeddings, "float32"))
+    return x, other if is_token else baseline
+
+
+def _baseline_ids(tokenizer, row, token):
+    """Return the ids with `token` in place of all but [CLS] and [SEP]."""
+    token = tokenizer.pad_token if token is None else token
+    (index,) = tokenizer.tokens_to_ids([token])
+    if index == tokenizer.unk_id and token != tokenizer.unk_token:
         raise ValueError(f"baseline: expected a token of the vocabulary or an array, got {token!r}.")
-    ids = [index if segment is not None else i for i, segment in zip(reading.ids, reading.segments, strict=True)]
-    outputs = _outputs(bert, _inputs(bert, dataclasses.replace(reading, ids=ids), 1))
-    return ops.convert_to_numpy(ops.cast(outputs["embedding_output"], "float32"))[0]  # [T, D]
+    return [i if segment is None else index for i, segment in zip(row.ids, row.segments, strict=True)]
 
 
 def _plus(change):
