@@ -106,15 +106,17 @@ def test_sites_can_be_edited(backend):
 
 
 @backends
-<<<<<<< HEAD
 def test_pruned_models_equal_masked_ones(backend):
     tests = Path(__file__).with_name("test_pruning.py")
     chosen = "without_heads or whole_bert or head_mask_of or frozen or bertedu-model or affect"
     last = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests), "-k", chosen).splitlines()[-1]
     assert last.startswith("12 passed"), last
-=======
+
+
+@backends
 def test_gradients(backend):
     tests = Path(__file__).with_name("test_attribution.py")
-    last = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests), "-m", "not peers").splitlines()[-1]
-    assert int(last.split(" passed")[0].split()[-1]) > 70 and "failed" not in last, last
->>>>>>> fe9d2ee (Tests of attribution)
+    # A selection, because JAX compiles each operation for each new shape.
+    chosen = "by_hand or times_input or attention_weights or head_mask or constant or lens_equals or shorter_texts"
+    last = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests), "-k", chosen).splitlines()[-1]
+    assert last.startswith("12 passed"), last

@@ -3,8 +3,9 @@
     contribution of token t   sum_d integrated gradients[t, d], of the embedding output
     importance of head h      mean over texts of |dF/dxi_h|, where xi_h = 1 multiplies the head's output
 
-Sundararajan et al. 2017 (https://arxiv.org/abs/1703.01365), sections 3 and 6.3 to 6.5; Michel et al. 2019
-(https://arxiv.org/abs/1905.10650), equation 2. A metric F is a function of the encoder's outputs:
+Sundararajan et al. 2017 (https://arxiv.org/abs/1703.01365), section 3; Michel et al. 2019
+(https://arxiv.org/abs/1905.10650), equation 2. A metric F is a function of the outputs of `bert.encoder`, such as
+`interventions.logit_difference` or:
 
     def metric(outputs):                                     # the logit of class 1
         return bert.classifier.classifier(outputs["pooled_output"])[:, 1]
@@ -15,7 +16,9 @@ Sundararajan et al. 2017 (https://arxiv.org/abs/1703.01365), sections 3 and 6.3 
 """
 
 import dataclasses
+import functools
 import itertools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -58,8 +61,8 @@ def attribute(
     Args:
         bert: a `Bert`, as `be.load` returns it.
         text, pair: str, as in `Bert.read`. A text that is too long is an error.
-        metric: function of the encoder's dict of outputs for B texts that returns `[B]`, in `keras.ops`; examples are
-            at the top of this module. The outputs are those of `BertEncoder` with `attention_scores`.
+        metric: function of the outputs of `bert.encoder` for B texts, a dict, that returns `[B]`, in `keras.ops`. The
+            start of this module has examples. `attention_scores` and `embedding_output` are among the outputs.
         method: "integrated_gradients" or "gradient_times_input".
         baseline: a token, such as "[MASK]", or an array that is broadcast to `[T, D]`. Defaults to the [PAD] token.
             Gradient x input does not use it.
@@ -103,7 +106,7 @@ def attention_gradients(bert: Bert, text: str, metric: Metric, pair: str | None 
         metric: function of the encoder's outputs; see `attribute`.
 
     Returns:
-        `[L, N, T, T]` float32, in units of the metric.
+        `[L, N, T, T]` float32, in units of the metric; 0 for pruned heads.
 
     Raises:
         TypeError, ValueError: an argument is not as above; the message names it.
@@ -119,8 +122,7 @@ def attention_gradients(bert: Bert, text: str, metric: Metric, pair: str | None 
     row = _encode(bert, text, pair, metric)
 
     def function(changes):
-        sites = {f"layer_{i}/attention_scores": _plus(changes[:, i]) for i in range(changes.shape[1])}
-        return metric(_outputs(bert, [row], sites))
+        return metric(_outputs(bert, [row], _edits(bert, "attention_scores", operator.add, changes)))
 
     zeros = np.zeros((1, *_heads(bert), len(row.ids), len(row.ids)), "float32")  # [1, L, N, T, T]
     return value_and_gradient(function, zeros)[1][0]  # [L, N, T, T]
@@ -151,7 +153,7 @@ def head_importance(
         progress: bool, show a progress bar after two seconds.
 
     Returns:
-        `[L, N]` float64, in units of the metric.
+        `[L, N]` float64, in units of the metric; 0 for pruned heads.
 
     Raises:
         TypeError, ValueError: an argument is not as above; the message names it.
@@ -181,10 +183,10 @@ def _head_gradients(bert, rows, metric, extra):
     """Return the gradient of the metric of each text by the factor of each head, `[B, L, N]`."""
 
     def function(factors):
-        sites = {f"layer_{i}/head_outputs": _times(factors[:, i, :, None, None]) for i in range(factors.shape[1])}
-        return metric(_outputs(bert, rows, sites), *extra)
+        return metric(_outputs(bert, rows, _edits(bert, "head_outputs", operator.mul, factors)), *extra)
 
-    return value_and_gradient(function, np.ones((len(rows), *_heads(bert)), "float32"))[1]
+    ones = np.ones((len(rows), *_heads(bert), 1, 1), "float32")  # [B, L, N, 1, 1]
+    return value_and_gradient(function, ones)[1][..., 0, 0]
 
 
 def _batches(bert, texts, pairs):
@@ -230,6 +232,12 @@ def _heads(bert):
     return bert.encoder.num_layers, bert.encoder.num_attention_heads
 
 
+def _edits(bert, name, change, values):
+    """Return edits that change the tensors of all layers by `values` `[B, L, N, ...]`, without the pruned heads."""
+    parts = [ops.take(values[:, i], heads, axis=1) for i, heads in enumerate(bert.encoder.remaining_heads)]
+    return {f"layer_{i}/{name}": functools.partial(change, part) for i, part in enumerate(parts)}
+
+
 def _outputs(bert, rows, edit=None):
     """Return the encoder's outputs for texts of equal length."""
     inputs = pack(rows, bert.tokenizer.pad_id)
@@ -254,11 +262,3 @@ def _baseline_ids(tokenizer, row, token):
     if index == tokenizer.unk_id and token != tokenizer.unk_token:
         raise ValueError(f"baseline: expected a token of the vocabulary or an array, got {token!r}.")
     return [i if segment is None else index for i, segment in zip(row.ids, row.segments, strict=True)]
-
-
-def _plus(change):
-    return lambda tensor: tensor + change
-
-
-def _times(factor):
-    return lambda tensor: tensor * factor
