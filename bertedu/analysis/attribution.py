@@ -64,9 +64,9 @@ def gradient_times_input(metric: Callable[[Any], Any], inputs: ArrayLike) -> Att
 
     Source: Shrikumar et al. 2016 (https://arxiv.org/abs/1605.01713).
     """
-    inputs = _checked(metric, "inputs", inputs)
-    values, gradients = value_and_gradient(metric, inputs[None])
-    return Attribution(inputs * gradients[0].astype(float), float(values[0]))
+    x = _checked(metric, "inputs", inputs)
+    values, gradients = value_and_gradient(metric, x[None])
+    return Attribution(x * gradients[0].astype(float), float(values[0]))
 
 
 def integrated_gradients(
@@ -98,21 +98,20 @@ def integrated_gradients(
 
     Source: Sundararajan et al. 2017 (https://arxiv.org/abs/1703.01365), equation 1.
     """
-    inputs = _checked(metric, "inputs", inputs)
-    baseline = _checked(metric, "baseline", baseline)
+    x, start = _checked(metric, "inputs", inputs), _checked(metric, "baseline", baseline)
     try:
-        difference = (inputs - np.broadcast_to(baseline, inputs.shape)).astype(float)
+        difference = (x - np.broadcast_to(start, x.shape)).astype(float)
     except ValueError:
-        expected = f"the shape of the inputs, {list(inputs.shape)}"
-        raise ValueError(f"baseline: expected {expected}, got {list(baseline.shape)}.") from None
+        expected = f"the shape of the inputs, {list(x.shape)}"
+        raise ValueError(f"baseline: expected {expected}, got {list(start.shape)}.") from None
     steps, batch_size = whole_number("steps", steps), whole_number("batch_size", batch_size)
     nodes, weights = np.polynomial.legendre.leggauss(steps)  # on [-1, 1]
     nodes = np.concatenate([[0], (nodes + 1) / 2, [1]])  # both ends for F(x') and F(x), with the weight 0
     weights = np.concatenate([[0], weights / 2, [0]])
-    mean, values = np.zeros(inputs.shape), []
-    for start in range(0, len(nodes), batch_size):
-        batch = slice(start, start + batch_size)
-        points = baseline + np.multiply.outer(nodes[batch], difference)  # [B, ...]
+    mean, values = np.zeros(x.shape), []
+    for first in range(0, len(nodes), batch_size):
+        batch = slice(first, first + batch_size)
+        points = start + np.multiply.outer(nodes[batch], difference)  # [B, ...]
         metrics, gradients = value_and_gradient(metric, points.astype("float32"))
         mean += np.tensordot(weights[batch], gradients, axes=1)
         values += [float(value) for value in metrics]
