@@ -111,3 +111,12 @@ def test_pruned_models_equal_masked_ones(backend):
     chosen = "without_heads or whole_bert or head_mask_of or frozen or bertedu-model or affect"
     last = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests), "-k", chosen).splitlines()[-1]
     assert last.startswith("12 passed"), last
+
+
+@backends
+def test_gradients(backend):
+    tests = Path(__file__).with_name("test_attribution.py")
+    # A selection, because JAX compiles each operation for each new shape.
+    chosen = "by_hand or times_input or attention_weights or head_mask or constant or lens_equals or shorter_texts"
+    last = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests), "-k", chosen).splitlines()[-1]
+    assert last.startswith("12 passed"), last

@@ -1,4 +1,4 @@
-"""Analysis of attention heads and of the vectors of tokens: arrays or readings in, arrays out. Chapter: 12.
+"""Analysis of attention heads, of the vectors of tokens, and of what an output depends on. Chapter: 12.
 
 heads      head_statistics, head_atlas          entropy, distance, attention by kind of key, and a label for every head
 distances  head_distances                       Jensen-Shannon divergence of all pairs of heads
@@ -11,6 +11,14 @@ vectors    similarity, principal_components     cosine similarity and principal 
 context    ContextSimilarity                    self-similarity, intra-sentence similarity, anisotropy of a corpus
 alignment  cka, CKA                             similarity of two representations of the same examples
 probes     linear_probe, control_labels         a linear classifier, and its selectivity
+
+They take arrays or readings and return arrays. The next ones take a `Bert`, or any function of a tensor:
+
+attribution   integrated_gradients, gradient_times_input   contributions of the elements of an input
+gradients     attribute                                    contributions of the tokens of a text
+              attention_gradients, head_importance         gradients by attention weights and heads
+faithfulness  comprehensiveness, sufficiency, faithfulness does a prediction depend on the tokens with the highest ones?
+lens          layer_lens, ranks                            predictions of the masked-LM head from every layer
 
 For a corpus, `head_atlas` and `head_distances` take ``bert.readings(texts)``, and `ContextSimilarity` and `CKA` some
 texts or examples after another. Their memory does not depend on the number of texts.
@@ -28,11 +36,17 @@ from bertedu.analysis.vectors import (
 from bertedu.analysis.context import ContextSimilarity
 from bertedu.analysis.alignment import CKA, cka
 from bertedu.analysis.probes import Probe, control_labels, linear_probe
+from bertedu.analysis.attribution import Attribution, gradient_times_input, integrated_gradients
+from bertedu.analysis.gradients import attention_gradients, attribute, head_importance
+from bertedu.analysis.faithfulness import Faithfulness, comprehensiveness, faithfulness, sufficiency
+from bertedu.analysis.lens import LayerLens, layer_lens, ranks
 
 # isort: on
 
 __all__ = [
-    "CKA", "ContextSimilarity", "HeadStatistics", "Probe", "attention_flow", "attention_norms", "cka", "control_labels",
-    "cosine_contributions", "head_atlas", "head_clusters", "head_distances", "head_statistics", "layer_vectors",
-    "linear_probe", "multidimensional_scaling", "principal_components", "rollout", "similarity", "standardize",
+    "Attribution", "CKA", "ContextSimilarity", "Faithfulness", "HeadStatistics", "LayerLens", "Probe", "attention_flow",
+    "attention_gradients", "attention_norms", "attribute", "cka", "comprehensiveness", "control_labels",
+    "cosine_contributions", "faithfulness", "gradient_times_input", "head_atlas", "head_clusters", "head_distances",
+    "head_importance", "head_statistics", "integrated_gradients", "layer_lens", "layer_vectors", "linear_probe",
+    "multidimensional_scaling", "principal_components", "ranks", "rollout", "similarity", "standardize", "sufficiency",
 ]  # fmt: skip
