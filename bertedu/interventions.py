@@ -199,13 +199,13 @@ def activation_patching(
         raise ValueError(f"metric: expected different values for the two texts, got {highest} for both.")
     if by != "position" and bert.encoder.pruned_heads:
         raise ValueError(f'by: expected "position" for a model with pruned heads, got {by!r}.')
-    places, shape = _places(by, sources[names[0]].shape, site)
-    patched = np.zeros((len(names), len(places)))
+    patches, shape = _patches(by, sources[names[0]].shape, site)
+    patched = np.zeros((len(names), len(patches)))
     step = max(1, BATCH_TOKENS // len(clean_tokens))
     with tqdm(total=patched.size, unit="patch", delay=PROGRESS_AFTER, disable=not progress, leave=False) as bar:
         for i, name in enumerate(names):
-            for start in range(0, len(places), step):
-                chosen = places[start : start + step]
+            for start in range(0, len(patches), step):
+                chosen = patches[start : start + step]
                 edit = {name: functools.partial(ops.where, chosen, sources[name])}
                 outputs = _run(bert, texts[1:] * len(chosen), edit=edit)
                 patched[i, start : start + step] = _measure(metric, outputs, len(chosen))
@@ -264,7 +264,7 @@ def _measure(metric: Metric, outputs: Mapping[str, Any], count: int) -> np.ndarr
     return numbers("metric", keras.ops.convert_to_numpy(metric(outputs)), "B", B=count)
 
 
-def _places(by: str, shape: Sequence[int], site: str) -> tuple[np.ndarray, tuple[int, ...]]:
+def _patches(by: str, shape: Sequence[int], site: str) -> tuple[np.ndarray, tuple[int, ...]]:
     """Return a bool array `[R, ...]`, True where each of R patches changes a tensor, and the shape of the results."""
     if len(shape) == 3:
         if by != "position":
