@@ -181,6 +181,14 @@ def test_another_text_keeps_the_switches(talk):
     assert talk.page.locator(".be-ghost-dot").count() > 2
 
 
+def test_a_switch_does_not_move_away_under_the_pointer(talk):
+    page = talk.page
+    page.set_viewport_size({"width": 400, "height": 900})
+    page.click(".be-chip[data-index='3']")  # its focus ends when the switch is pressed, and the readouts are shorter
+    talk.serve(400)
+    assert flip(talk, "Layer 0, head 0")["heads"] == [[0, 0]]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_saved_page_shows_what_is_off(scheme, opened, artifacts, axe):
     page = opened(edited(), scheme)
