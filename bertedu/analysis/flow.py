@@ -7,8 +7,6 @@
 Abnar and Zuidema 2020 (https://arxiv.org/abs/2005.00928), section 3. Rollout: chapter 12.
 """
 
-import itertools
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -40,7 +38,13 @@ def rollout(attention: Reading | ArrayLike, residual: float = 0.5) -> np.ndarray
         >>> rollout([[[0.0, 1.0], [1.0, 0.0]]] * 2)[-1].tolist()
         [[0.5, 0.5], [0.5, 0.5]]
     """
-    return np.stack(list(itertools.accumulate(_capacities(attention, residual), lambda joint, layer: layer @ joint)))
+    residual = number("residual", residual, 0, 1)
+    attention = _mean_of_heads(attention)  # [L, T, T]
+    joint, layers = np.eye(attention.shape[-1]), []  # [T, T]
+    for mean in attention:
+        joint = (1 - residual) * mean @ joint + residual * joint  # [T, T]
+        layers.append(joint)
+    return np.stack(layers)  # [L, T, T]
 
 
 def attention_flow(attention: Reading | ArrayLike, residual: float = 0.5) -> np.ndarray:
@@ -65,7 +69,10 @@ def attention_flow(attention: Reading | ArrayLike, residual: float = 0.5) -> np.
         >>> attention_flow([[[0.0, 1.0], [1.0, 0.0]]] * 2).tolist()
         [[1.0, 1.0], [1.0, 1.0]]
     """
-    capacities = np.round(_capacities(attention, residual) * CAPACITY).astype(int)  # [L, T, T]
+    residual = number("residual", residual, 0, 1)
+    mean = _mean_of_heads(attention)  # [L, T, T]
+    edges = (1 - residual) * mean + residual * np.eye(mean.shape[-1])  # [L, T, T]
+    capacities = np.round(edges * CAPACITY).astype(int)  # [L, T, T]
     networkx = imported("networkx")
     graph = networkx.DiGraph()
     graph.add_nodes_from(np.ndindex(len(capacities) + 1, capacities.shape[-1]))
@@ -82,11 +89,9 @@ def attention_flow(attention: Reading | ArrayLike, residual: float = 0.5) -> np.
     return flows / CAPACITY
 
 
-def _capacities(attention: Reading | ArrayLike, residual: float) -> np.ndarray:
-    """Return the mean of the heads plus the residual connection, for each layer: `[L, T, T]`, rows sum to 1."""
-    residual = number("residual", residual, 0, 1)
+def _mean_of_heads(attention: Reading | ArrayLike) -> np.ndarray:
+    """Return the attention weights of each layer, averaged over its heads: `[L, T, T]` float64, rows sum to 1."""
     attention = attention.attention if isinstance(attention, Reading) else attention
     attention = attention_weights(attention, "LTT" if np.ndim(attention) == 3 else "LNTT")
     mean = attention.mean(axis=1, dtype=float) if attention.ndim == 4 else attention.astype(float)  # [L, T, T]
-    mean = mean / mean.sum(axis=-1, keepdims=True)
-    return (1 - residual) * mean + residual * np.eye(mean.shape[-1])
+    return mean / mean.sum(axis=-1, keepdims=True)

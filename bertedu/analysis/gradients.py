@@ -98,8 +98,7 @@ def attribute(
 def attention_gradients(bert: Bert, text: str, metric: Metric, pair: str | None = None) -> np.ndarray:
     """Compute the gradient of a metric by the attention weights of all layers.
 
-    It says how the metric changes with one weight, while the others of its row stay as they are, and all that follows
-    is computed anew.
+    It says how the metric changes with one weight, while the others of its row stay as they are.
 
     Args:
         bert: a `Bert`, as `be.load` returns it.
