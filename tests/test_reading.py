@@ -384,6 +384,7 @@ def test_unknown_poolings_are_refused(tiny):
 
 def test_a_progress_bar_on_long_work_only(tiny, capsys, monkeypatch):
     monkeypatch.setattr(bert_module, "BATCH_TOKENS", 8)
+    monkeypatch.setattr(bert_module, "PROGRESS_AFTER", 600)  # the first call compiles, which may take seconds
     tiny.embed(TEXTS)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(bert_module, "PROGRESS_AFTER", 0)
