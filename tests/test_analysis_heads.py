@@ -240,3 +240,13 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch, package, call):
     monkeypatch.setitem(__import__("sys").modules, package, None)
     with pytest.raises(ImportError, match=rf"{package}: cannot be imported.*\[course\]"):
         call()
+
+
+def test_distances_of_pruned_heads_are_nan():
+    rng = np.random.default_rng(0)
+    weights = rng.random((2, 2, 4, 4))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    expected = analysis.head_distances(weights)
+    expected[2] = expected[:, 2] = np.nan
+    weights[1, 0] = 0
+    np.testing.assert_allclose(analysis.head_distances(weights), expected)

@@ -28,8 +28,8 @@ def head_distances(attention: Readings | ArrayLike) -> np.ndarray:
             ``bert.readings(texts)``. All rows count, also those of [CLS] and [SEP].
 
     Returns:
-        `[L N, L N]` float64, symmetric, in bits: 0 for equal heads, 1 for heads that have no key in common. scipy's
-        `jensenshannon` is the square root of the divergence of one row.
+        `[L N, L N]` float64, symmetric, in bits: 0 for equal heads, 1 for heads that have no key in common, NaN for
+        pruned heads. scipy's `jensenshannon` is the square root of the divergence of one row.
 
     Raises:
         TypeError, ValueError: `attention` is not as above, or of talking heads.
@@ -50,6 +50,8 @@ def head_distances(attention: Readings | ArrayLike) -> np.ndarray:
     for weights in texts:
         total = total + _divergences(weights.reshape(-1, *weights.shape[2:]))
         rows += weights.shape[2]
+        pruned = ~weights.any(axis=(-2, -1)).reshape(-1)
+    total[pruned] = total[:, pruned] = np.nan
     return total / rows
 
 
