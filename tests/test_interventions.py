@@ -137,7 +137,7 @@ def test_the_page_lists_all_sites_and_its_recipes_run():
     rows = dict(re.findall(r"^\| `(?:layer_0/)?(\w+)` \| `(.*?)` \|", page, re.MULTILINE))
     assert rows == LAYER_SITES | ENCODER_SITES
     recipes = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    assert len(recipes) == 11
+    assert len(recipes) == 12
     namespace = {}
     for recipe in recipes:
         exec(recipe, namespace)
