@@ -25,7 +25,13 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "book"
 WITH_VIEWS = ("00", "12")  # chapters with interactive views in the book
-DOCS = {"glossary": "Glossary", "notation": "Notation", "names": "Names elsewhere", "references": "References"}
+DOCS = {
+    "interventions": "Interventions",
+    "glossary": "Glossary",
+    "notation": "Notation",
+    "names": "Names elsewhere",
+    "references": "References",
+}
 SECONDS_A_CELL = 600
 
 # Runs before the first cell of a notebook: views then save themselves, and mark their positions in the outputs.

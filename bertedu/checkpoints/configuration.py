@@ -17,8 +17,7 @@ from bertedu.registry import registered
 RATE, COUNT, INDEX = number(0, 1), whole(1, LARGEST), whole(-LARGEST, LARGEST)
 COUNTS = Rule(f"{COUNT.expected}, or a list", lambda v: all(map(COUNT.accepts, v if isinstance(v, list) else [v])))
 ENCODER = LAYER | {
-    **for_all("vocab_size max_sequence_length type_vocab_size", COUNT),
-    "inner_dim": COUNTS,
+    **for_all("vocab_size max_sequence_length type_vocab_size inner_dim", COUNT),
     "hidden_size": whole(1, 100_000),
     "num_layers": whole(1, 1000),
     "num_attention_heads": whole(1, 10_000),
@@ -30,6 +29,7 @@ ENCODER = LAYER | {
     **for_all("attention_cls feedforward_cls", text()),
 }
 """The arguments of a `BertEncoder`. Those with the rule ANYTHING are checked by a function of their own."""
+OWN = ENCODER | {"inner_dim": COUNTS}  # only our own files have a list
 OPTIONAL = LAYER.keys() | {"pruned_heads"}  # files of version 0.1 lack it
 
 MASKED_LM = LAYER | {
@@ -139,7 +139,7 @@ def encoder_arguments(config: Any, source: Any, dtype: str | None = None) -> dic
         source: the file, for messages.
         dtype: name of the dtype policy. Defaults to the file's.
     """
-    arguments = objects.read_layer(config, ENCODER, source, required=ENCODER.keys() - OPTIONAL)
+    arguments = objects.read_layer(config, OWN, source, required=ENCODER.keys() - OPTIONAL)
     try:
         layers, heads, inner_dim = (arguments[name] for name in ("num_layers", "num_attention_heads", "inner_dim"))
         layer_sizes(layers, heads, inner_dim, arguments.get("pruned_heads"))
