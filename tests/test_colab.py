@@ -121,7 +121,7 @@ def test_the_embedded_wheel_is_small_and_unchanged(built):
 
 def test_a_package_too_large_for_a_cell_is_refused():
     with pytest.raises(ValueError, match=r"package: expected at most"):
-        colab.carried("x.whl", os.urandom(400_000))
+        colab.carried("x.whl", os.urandom(colab.MAX_CARRIED + 1))
 
 
 def test_pip_installs_it_and_it_runs_from_there(built, tmp_path):

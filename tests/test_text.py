@@ -919,6 +919,7 @@ def test_forks_neither_hang_nor_warn(tokenizer, capfd):
     gc.collect()  # what other tests left of TensorFlow's functions cannot be freed in the child, without its threads
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forking with threads, our very case
+        warnings.simplefilter("ignore", RuntimeWarning)  # and so does JAX, if another test has imported it
         child = os.fork()
     if child == 0:
         gc.disable()
