@@ -200,17 +200,19 @@ def activation_patching(
     if by != "position" and bert.encoder.pruned_heads:
         raise ValueError(f'by: expected "position" for a model with pruned heads, got {by!r}.')
     patches, shape = _patches(by, sources[names[0]].shape, site)
-    patched = np.zeros((len(names), len(patches)))
+    patched = np.zeros(len(names) * len(patches))  # all layers in one batch: a run that is not compiled starts slowly
     step = max(1, BATCH_TOKENS // len(clean_tokens))
     with tqdm(total=patched.size, unit="patch", delay=PROGRESS_AFTER, disable=not progress, leave=False) as bar:
-        for i, name in enumerate(names):
-            for start in range(0, len(patches), step):
-                chosen = patches[start : start + step]
-                edit = {name: functools.partial(ops.where, chosen, sources[name])}
-                outputs = _run(bert, texts[1:] * len(chosen), edit=edit)
-                patched[i, start : start + step] = _measure(metric, outputs, len(chosen))
-                bar.update(len(chosen))
-    recovered = ((patched - lowest) / (highest - lowest)).reshape(-1, *shape)
+        for start in range(0, patched.size, step):
+            layers, numbers = np.divmod(np.arange(start, min(start + step, patched.size)), len(patches))
+            edit = {}
+            for i in np.unique(layers):
+                chosen = patches[numbers] & (layers == i).reshape(-1, *[1] * (patches.ndim - 1))
+                edit[names[i]] = functools.partial(ops.where, chosen, sources[names[i]])
+            outputs = _run(bert, texts[1:] * len(layers), edit=edit)
+            patched[start : start + step] = _measure(metric, outputs, len(layers))
+            bar.update(len(layers))
+    recovered = ((patched - lowest) / (highest - lowest)).reshape(len(names), *shape)
     return Patching(recovered, float(highest), float(lowest), clean_tokens, corrupted_tokens, site, by)
 
 
