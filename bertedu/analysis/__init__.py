@@ -4,6 +4,9 @@ heads      head_statistics, head_atlas          entropy, distance, attention by 
 distances  head_distances                       Jensen-Shannon divergence of all pairs of heads
            multidimensional_scaling             layout of the heads in the plane
            head_clusters                        hierarchical clusters of heads
+syntax     word_attention, words_of            attention between words instead of tokens
+           relation_accuracy                   how often a head's strongest key is the head of a dependency
+           offset_baselines                    how often a fixed distance is
 flow       rollout, attention_flow              attention rollout and attention flow through the layers
 norms      attention_norms                      norm-based attention
 vectors    similarity, principal_components     cosine similarity and principal components
@@ -28,6 +31,9 @@ texts or examples after another. Their memory does not depend on the number of t
 # isort: off
 from bertedu.analysis.heads import HeadStatistics, head_atlas, head_statistics
 from bertedu.analysis.distances import head_clusters, head_distances, multidimensional_scaling
+from bertedu.analysis.syntax import (
+    OffsetBaseline, RelationAccuracy, offset_baselines, relation_accuracy, word_attention, words_of,
+)  # fmt: skip
 from bertedu.analysis.flow import attention_flow, rollout
 from bertedu.analysis.norms import attention_norms
 from bertedu.analysis.vectors import (
@@ -44,9 +50,10 @@ from bertedu.analysis.lens import LayerLens, layer_lens, ranks
 # isort: on
 
 __all__ = [
-    "Attribution", "CKA", "ContextSimilarity", "Faithfulness", "HeadStatistics", "LayerLens", "Probe", "attention_flow",
-    "attention_gradients", "attention_norms", "attribute", "cka", "comprehensiveness", "control_labels",
-    "cosine_contributions", "faithfulness", "gradient_times_input", "head_atlas", "head_clusters", "head_distances",
-    "head_importance", "head_statistics", "integrated_gradients", "layer_lens", "layer_vectors", "linear_probe",
-    "multidimensional_scaling", "principal_components", "ranks", "rollout", "similarity", "standardize", "sufficiency",
+    "Attribution", "CKA", "ContextSimilarity", "Faithfulness", "HeadStatistics", "LayerLens", "OffsetBaseline", "Probe",
+    "RelationAccuracy", "attention_flow", "attention_gradients", "attention_norms", "attribute", "cka",
+    "comprehensiveness", "control_labels", "cosine_contributions", "faithfulness", "gradient_times_input", "head_atlas",
+    "head_clusters", "head_distances", "head_importance", "head_statistics", "integrated_gradients", "layer_lens",
+    "layer_vectors", "linear_probe", "multidimensional_scaling", "offset_baselines", "principal_components", "ranks",
+    "relation_accuracy", "rollout", "similarity", "standardize", "sufficiency", "word_attention", "words_of",
 ]  # fmt: skip

@@ -78,9 +78,14 @@ def find(name: str, split: str | None) -> tuple[Path, Set]:
             'Offline, load_texts("reviews", split="train") and load_texts("pairs", split="train") always work.'
         )
         return hub.download_data(data.repository, file, data.revision, name=name, otherwise=otherwise), data
+    return own_file(file), data
+
+
+def own_file(name: str) -> Path:
+    """Return the path of a file of bertedu's own sets. Raises FileNotFoundError."""
     for folder in FOLDERS:
-        if (folder / file).is_file():
-            return folder / file, data
+        if (folder / name).is_file():
+            return folder / name
     raise FileNotFoundError(
-        f"{file}: expected the file in {' or '.join(map(str, FOLDERS))}, got none. Reinstall bertedu."
+        f"{name}: expected the file in {' or '.join(map(str, FOLDERS))}, got none. Reinstall bertedu."
     )

@@ -90,7 +90,7 @@ def load_texts(
     elif split is not None:
         only = f"Only the data sets {', '.join(sets.SETS)} have splits."
         raise ValueError(f"split: expected None for a file, got {split!r} for {str(path)!r}. {only}")
-    path = _existing(path, sets.SETS)
+    path = existing(path, sets.SETS)
     if path.suffix.lower() not in files.FORMATS:
         raise ValueError(f"{path}: expected one of the suffixes {', '.join(files.FORMATS)}, got {path.suffix!r}.")
     columns = {name: i for name, i in (("text", text), ("pair", pair), ("label", label)) if i is not None}
@@ -99,7 +99,8 @@ def load_texts(
     return _collect(path, columns, names, regression)
 
 
-def _existing(path: str | Path, data_sets: Iterable[str] = ()) -> Path:
+def existing(path: str | Path, data_sets: Iterable[str] = ()) -> Path:
+    """Return the path of a file. Raises FileNotFoundError, with a data set of a similar name."""
     path = Path(path).expanduser()
     if path.is_dir():
         raise FileNotFoundError(f"{path}: expected a file, got a directory. Pass one file in it.")
@@ -235,7 +236,7 @@ def load_unlabelled(
         FileNotFoundError, ImportError, ValueError: as `load_texts`; or the file has pairs but `pairs` is False, or the
             reverse.
     """
-    path = _existing(path)
+    path = existing(path)
     if path.suffix.lower() not in files.FORMATS:
         return _texts_of_lines(path, pairs)
     if pairs is False and (pair is not None or files.has_column(path, "pair")):
