@@ -9,6 +9,7 @@ before it. Each contestant has its own process, and they take turns. Processor t
 only, because torch's threads wait by spinning.
 """
 
+import contextlib
 import time
 
 import numpy as np
@@ -76,8 +77,12 @@ def answerer(name):
 
 def measure(repeats, texts):
     """Return name -> seconds `[repeats, 2]`, elapsed and of the processor, and the peer's fastest batch size."""
-    workers = {name: common.Worker("benchmarks.head_statistics", name) for name in CONTESTANTS}
+    with contextlib.ExitStack() as stack:
+        workers = {n: stack.enter_context(common.Worker("benchmarks.head_statistics", n)) for n in CONTESTANTS}
+        return _measure(workers, repeats, texts)
 
+
+def _measure(workers, repeats, texts):
     def ask(name, some, batch_size=1):
         time.sleep(PAUSE)
         return workers[name].ask(texts=some, batch_size=batch_size)
@@ -96,8 +101,6 @@ def measure(repeats, texts):
             values[name] = np.array(answer["values"])
     for name in ("one by one", "batches"):
         np.testing.assert_allclose(values[name], values["bertedu"], atol=1e-4)  # the same statistics
-    for worker in workers.values():
-        worker.__exit__()
     return {name: np.array(values) for name, values in times.items()}, best
 
 

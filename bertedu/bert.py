@@ -20,6 +20,7 @@ from bertedu import checks
 from bertedu.aliases import renamed_attribute
 from bertedu.backend import devices, memory
 from bertedu.backend.compiled import compiled
+from bertedu.backend.gradients import without_gradients
 from bertedu.classifier import BertClassifier, copy_encoder
 from bertedu.encoder import BertEncoder
 from bertedu.fields import shown
@@ -30,7 +31,7 @@ from bertedu.pooling import POOLINGS, EmbedSettings, Pooling, check_pooling, poo
 from bertedu.reading import Reading
 from bertedu.sites import Edit, unbatched
 from bertedu.terminal import warn
-from bertedu.text import BertPreprocessor, length_sorted_batches, pack
+from bertedu.text import BertPreprocessor, Encoded, length_sorted_batches, pack
 from bertedu.tokenizer import BertTokenizer
 
 BATCH_TOKENS = 2048  # tokens per batch of `embed`, padding included; larger batches are no faster on two cores
@@ -38,7 +39,7 @@ BATCHES_AT_ONCE = 2  # while one of them is in operations that keep a single cor
 CHUNK = 4096  # texts that `embed` tokenizes and sorts by length at a time
 READ_CHUNK = 256  # texts that `readings` tokenizes at a time
 READ_TOKENS = 512  # tokens per batch of `readings`; 2048 are a fifth slower, because of the attention weights
-READ_SIZE = 2**25  # attention weights that `readings` holds at a time, 128 MB, unless a single text has more
+READ_SIZE = 2**25  # elements of arrays that `readings` holds at a time, 128 MB, unless a single text has more
 PROGRESS_AFTER = 2.0  # seconds of work before a progress bar appears
 LENGTH_AXES = {name: output.length_axes for name, output in OUTPUTS.items()}
 
@@ -126,8 +127,9 @@ class Bert:
             return_qkv: bool, also return queries, keys and values.
             head_mask: array `[L, N]`, multiplies the contribution of each head: 0 switches it off.
             edit: dict, name of a site, as "layer_3/attention_scores" -> function of its array, or an array to replace
-                it by. Arrays are float32 NumPy arrays without the batch axis, as in `Reading`; the function returns one
-                of the same shape. Defaults to no edits. docs/interventions.md has all sites and their shapes.
+                it by. Arrays are float32 NumPy arrays without the batch axis, as in `Reading`, with zeros for pruned
+                heads; the function returns one of the same shape. Defaults to no edits. docs/interventions.md has all
+                sites and their shapes.
             return_sites: names of sites to return in `Reading.sites`, as they are after the edits.
             precision: "float32" or "bfloat16", the dtype to compute in; see `embed`. Defaults to that of the model.
 
@@ -146,7 +148,7 @@ class Bert:
         """
         checks.choice("overflow", overflow, ("truncate", "error"))
         _check_precision(precision)
-        self._check_readable()
+        self.check_readable()
         limit = self._limit(max_length, self.max_length)
         encoded = self.preprocessor.encode(text, pair, max_length=limit)
         if encoded.truncated:
@@ -185,7 +187,7 @@ class Bert:
         """
         if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
             raise TypeError(f"texts: expected an iterable of strings, got {shown(texts)}. Use read for one.")
-        self._check_readable()
+        self.check_readable()
         return self._readings(texts, self._limit(max_length, self.max_length), {"return_qkv": return_qkv}, progress)
 
     def _readings(self, texts, limit, flags, progress):
@@ -193,7 +195,7 @@ class Bert:
         bar = tqdm(total=total, unit="text", delay=PROGRESS_AFTER, disable=not progress, leave=False)
         with bar, ThreadPoolExecutor(BATCHES_AT_ONCE) as threads:
             mapped = threads.map if devices.backend() == "tensorflow" else map
-            for window in self._windows(texts, limit):
+            for window in self._windows(texts, limit, flags["return_qkv"]):
                 run = self._reader(self.encoder, flags)
                 batches = length_sorted_batches([len(row.ids) for _, row in window], READ_TOKENS)
                 results = mapped(lambda batch: self._read_batch(run, [window[i] for i in batch]), batches)  # noqa: B023
@@ -202,9 +204,11 @@ class Bert:
                     yield readings.pop(i)
                     bar.update()
 
-    def _windows(self, texts, limit):
-        """Yield lists of (text, `Encoded`) that have at most `READ_SIZE` attention weights together."""
-        heads = self.encoder.num_layers * self.encoder.num_attention_heads
+    def _windows(self, texts, limit, return_qkv):
+        """Yield lists of (text, `Encoded`) whose readings have at most `READ_SIZE` elements together."""
+        layers = self.encoder.num_layers
+        heads = layers * self.encoder.num_attention_heads
+        per_token = ((4 if return_qkv else 1) * layers + 1) * self.encoder.hidden_size
         remaining, window, size, warned = iter(texts), [], 0, False
         while chunk := checked_texts(list(itertools.islice(remaining, READ_CHUNK)), "texts"):
             for text, row in zip(chunk, self.preprocessor.encode_batch(chunk, max_length=limit), strict=True):
@@ -212,11 +216,12 @@ class Bert:
                 if row.truncated and not warned:
                     warned, got = True, f"got one of {length + row.truncated}; longer texts are cut off"
                     warn(f"texts: expected at most {limit} tokens for {self.name!r}, {got}.")
-                if window and size + heads * length**2 > READ_SIZE:
+                elements = heads * length**2 + per_token * length
+                if window and size + elements > READ_SIZE:
                     yield window
                     window, size = [], 0
                 window.append((text, row))
-                size += heads * length**2
+                size += elements
         if window:
             yield window
 
@@ -371,7 +376,8 @@ class Bert:
             List with one entry per [MASK], in order: a list of `top_k` (token, probability), most probable first.
 
         Raises:
-            ValueError: the model has no masked-LM head, there is no [MASK], or the text is too long.
+            ValueError: the model has no masked-LM head, there is no [MASK], the text is too long, or an edit is
+                invalid, as in `read`.
 
         Example:
             be.load("minilm").fill_mask("A [MASK] is raised when the key is not found.")
@@ -384,9 +390,7 @@ class Bert:
             raise ValueError(f"model: expected a masked-LM head, got {self.name!r} without one. {advice}.")
         if self.masked_lm is None:
             return other.fill_mask(text, pair, top_k, edit=edit)
-        encoded = self.preprocessor.encode(text, pair)
-        if len(encoded.ids) > self.max_length:
-            raise ValueError(f"text: expected at most {self.max_length} tokens, got {len(encoded.ids)}. Shorten it.")
+        encoded = self.encode(text, pair)
         positions = [i for i, token in enumerate(encoded.ids) if token == self.tokenizer.mask_id]
         if not positions:
             raise ValueError(f"text: expected at least one {self.tokenizer.mask_token}, got {text!r}.")
@@ -400,6 +404,29 @@ class Bert:
             [(self.tokenizer.vocabulary[i], float(row[i])) for i in ids]
             for ids, row in zip(best, probabilities, strict=True)
         ]
+
+    def encode(self, text: str, pair: str | None = None) -> Encoded:
+        """Return the tokens and ids of a text, or a pair of texts, that the model can read.
+
+        Raises:
+            TypeError: `text` or `pair` is not a string. ValueError: it is too long.
+        """
+        encoded = self.preprocessor.encode(text, pair)
+        if len(encoded.ids) > self.max_length:
+            raise ValueError(f"text: expected at most {self.max_length} tokens, got {len(encoded.ids)}. Shorten it.")
+        return encoded
+
+    def encoder_inputs(self, rows: Sequence[Encoded]) -> dict[str, np.ndarray]:
+        """Return the encoder's inputs for B encoded texts: int32 arrays `[B, T]`, padded to the longest text."""
+        inputs = pack(rows, self.tokenizer.pad_id)
+        check_values(inputs, self.encoder)
+        return inputs
+
+    def check_readable(self) -> None:
+        """Raise a ValueError if the encoder has `output_range`, so that its last layer lacks positions."""
+        if self.encoder.output_range:
+            advice = "Use an encoder without it, or call `bert.encoder`."
+            raise ValueError(f"output_range: expected None for this, got {self.encoder.output_range}. {advice}")
 
     def classifier_for(self, num_classes: int, **options: Any) -> BertClassifier:
         """Return a new `BertClassifier` on a copy of the encoder, so that training it leaves this model unchanged.
@@ -417,11 +444,6 @@ class Bert:
         if self.encoder.pruned_heads:
             outputs = with_pruned_heads(outputs, self.encoder.remaining_heads, self.encoder.num_attention_heads)
         return outputs if self.has_pooler else outputs | {"pooled_output": None}
-
-    def _check_readable(self):
-        if self.encoder.output_range:
-            advice = "Use an encoder without it, or call `bert.encoder`."
-            raise ValueError(f"output_range: expected None for `read`, got {self.encoder.output_range}. {advice}")
 
     def _limit(self, max_length, default):
         if max_length is None:
@@ -451,8 +473,10 @@ class Bert:
         if head_mask is None and edit is None and not return_sites:
             return self._reader(encoder, flags)([encoded])
         # Not compiled: every new mask or edit would trigger recompilation.
-        options = {"head_mask": head_mask, "edit": unbatched(edit), "return_sites": return_sites, **flags}
-        outputs = _forward(encoder, self._inputs(encoder, [encoded]), **options)
+        edits = unbatched(edit, encoder.remaining_heads, encoder.num_attention_heads)
+        options = {"head_mask": head_mask, "edit": edits, "return_sites": return_sites, **flags}
+        with without_gradients():
+            outputs = _forward(encoder, self.encoder_inputs([encoded]), **options)
         return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
 
     def _reader(self, encoder, flags):
@@ -465,12 +489,7 @@ class Bert:
         key = encoder.dtype_policy.name, key
         if key not in self._compiled:
             self._compiled[key] = compiled(forward, encoder, LENGTH_AXES)
-        return lambda rows: self._compiled[key](self._inputs(encoder, rows))
-
-    def _inputs(self, encoder, rows):
-        inputs = pack(rows, self.tokenizer.pad_id)
-        check_values(inputs, encoder)
-        return inputs
+        return lambda rows: self._compiled[key](self.encoder_inputs(rows))
 
 
 def _one(outputs, index, length):

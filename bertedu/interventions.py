@@ -22,12 +22,13 @@ import numpy as np
 from keras import ops
 from tqdm import tqdm
 
+from bertedu.backend.gradients import without_gradients
 from bertedu.bert import PROGRESS_AFTER, Bert
 from bertedu.checks import choice, instance, numbers, position, strings
 from bertedu.encoder import BertEncoder
-from bertedu.inputs import check_values
+from bertedu.fields import shown
 from bertedu.sites import LAYER_SITES, Edit
-from bertedu.text import Encoded, pack
+from bertedu.text import Encoded
 
 BATCH_TOKENS = 1024  # tokens that are computed at once
 BY = ("position", "head", "head and position")
@@ -36,7 +37,7 @@ Metric = Callable[[Mapping[str, Any]], Any]
 """A function of the outputs of a `BertEncoder` for a batch; it returns one number per text, `[B]`."""
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
+@dataclasses.dataclass(frozen=True, repr=False, eq=False)
 class Patching:
     """The result of `activation_patching`.
 
@@ -125,13 +126,15 @@ def switched_off(
         factors[position("heads", layer, num_layers), position("heads", head, num_heads)] = 0
     for layer in attention:
         factors[position("attention", layer, num_layers)] = 0
-    remaining = [factor[heads] for factor, heads in zip(factors, encoder.remaining_heads, strict=True)]
-    edit = {f"layer_{i}/head_outputs": _multiplied(factor) for i, factor in enumerate(remaining) if not factor.all()}
+    remaining = encoder.remaining_heads
+    changed = [i for i, factor in enumerate(factors) if not factor.all()]
+    edit = {f"layer_{i}/head_outputs": _multiplied(factors[i], remaining[i]) for i in changed}
     return edit | _skipped({position("layers", layer, num_layers) for layer in layers})
 
 
-def _multiplied(factors: np.ndarray) -> Edit:
-    return lambda outputs: outputs * factors
+def _multiplied(factors: np.ndarray, remaining: Sequence[int]) -> Edit:
+    """Return an edit of head outputs `[..., N, T, H]`, also of those of the remaining heads only."""
+    return lambda outputs: outputs * (factors if outputs.shape[-3] == len(factors) else factors[remaining])
 
 
 def _skipped(layers):
@@ -184,7 +187,9 @@ def activation_patching(
         metric = be.interventions.logit_difference(bert, clean, "key", "file")
         be.interventions.activation_patching(bert, clean, corrupted, metric).plot()
     """
-    instance("bert", bert, Bert, 'such as be.load("minilm")')
+    instance("bert", bert, Bert, 'such as be.load("minilm")').check_readable()
+    if not callable(metric):
+        raise TypeError(f"metric: expected a function of the encoder's outputs, got {shown(metric)}.")
     choice("site", site, LAYER_SITES)
     choice("by", by, BY)
     texts = [_encode(bert, name, text) for name, text in (("clean", clean), ("corrupted", corrupted))]
@@ -204,10 +209,10 @@ def activation_patching(
     step = max(1, BATCH_TOKENS // len(clean_tokens))
     with tqdm(total=patched.size, unit="patch", delay=PROGRESS_AFTER, disable=not progress, leave=False) as bar:
         for start in range(0, patched.size, step):
-            layers, numbers = np.divmod(np.arange(start, min(start + step, patched.size)), len(patches))
+            layers, indices = np.divmod(np.arange(start, min(start + step, patched.size)), len(patches))
             edit = {}
             for i in np.unique(layers):
-                chosen = patches[numbers] & (layers == i).reshape(-1, *[1] * (patches.ndim - 1))
+                chosen = patches[indices] & (layers == i).reshape(-1, *[1] * (patches.ndim - 1))
                 edit[names[i]] = functools.partial(ops.where, chosen, sources[names[i]])
             outputs = _run(bert, texts[1:] * len(layers), edit=edit)
             patched[start : start + step] = _measure(metric, outputs, len(layers))
@@ -229,6 +234,10 @@ def logit_difference(bert: Bert, text: str | Sequence[str], word: str, other: st
 
     Raises:
         ValueError: the model has no masked-LM head, the text no [MASK], or a word is not in the vocabulary.
+
+    Example:
+        text = "A [MASK] is raised when the key is not found."
+        metric = logit_difference(bert, text, "keyerror", "error")
     """
     head = instance("bert", bert, Bert, 'such as be.load("minilm").masked_lm_bert').masked_lm
     if head is None:
@@ -252,18 +261,18 @@ def logit_difference(bert: Bert, text: str | Sequence[str], word: str, other: st
 
 def _encode(bert: Bert, name: str, text: str | Sequence[str]) -> Encoded:
     first, second = (text, None) if isinstance(text, str) else strings(name, text, 2, "text and pair")
-    return bert.preprocessor.encode(first, second)
+    return bert.encode(first, second)
 
 
 def _run(bert: Bert, texts: Sequence[Encoded], **options: Any) -> dict[str, Any]:
     """Return the encoder's outputs for texts of the same length."""
-    inputs = pack(texts, bert.tokenizer.pad_id)
-    check_values(inputs, bert.encoder)
-    return bert.encoder(inputs, return_attention_scores=True, training=False, **options)
+    with without_gradients():
+        return bert.encoder(bert.encoder_inputs(texts), return_attention_scores=True, training=False, **options)
 
 
 def _measure(metric: Metric, outputs: Mapping[str, Any], count: int) -> np.ndarray:
-    return numbers("metric", keras.ops.convert_to_numpy(metric(outputs)), "B", B=count)
+    with without_gradients():
+        return numbers("metric", keras.ops.convert_to_numpy(metric(outputs)), "B", B=count)
 
 
 def _patches(by: str, shape: Sequence[int], site: str) -> tuple[np.ndarray, tuple[int, ...]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
+from bertedu.sites import heads_of_site, with_all_heads
 
 
 class ForwardPass(NamedTuple):
@@ -69,7 +69,7 @@ PER_HEAD = ("attention_scores", "queries", "keys", "values")
 def with_pruned_heads(
     outputs: dict[str, Any], remaining_heads: Sequence[Sequence[int]], num_heads: int
 ) -> dict[str, Any]:
-    """Return outputs whose `PER_HEAD` arrays have all N heads of each layer, with zeros for pruned heads.
+    """Return outputs whose `PER_HEAD` arrays, and sites, have all N heads of each layer, with zeros for pruned heads.
 
     Args:
         outputs: dict of outputs of an encoder, as NumPy arrays.
@@ -77,9 +77,10 @@ def with_pruned_heads(
         num_heads: int, the number of heads N before pruning.
     """
     expanded = dict(outputs)
-    for name in outputs.keys() & set(PER_HEAD):
-        expanded[name] = []
-        for heads, array in zip(remaining_heads, outputs[name], strict=True):
-            expanded[name].append(np.zeros((array.shape[0], num_heads, *array.shape[2:]), array.dtype))
-            expanded[name][-1][:, heads] = array
+    for name, output in outputs.items():
+        if name in PER_HEAD:
+            pairs = zip(output, remaining_heads, strict=True)
+            expanded[name] = [with_all_heads(array, heads, num_heads) for array, heads in pairs]
+        elif (heads := heads_of_site(name, remaining_heads)) is not None:
+            expanded[name] = with_all_heads(output, heads, num_heads)
     return expanded

@@ -37,7 +37,8 @@ class Reading:
         pooled_output: `[D]`, or None if the model was published without a pooler.
         model: str, name of the model.
         queries, keys, values: `[L, N, T, H]`, or None without `return_qkv`.
-        sites: dict, name of a site -> its array without the batch axis, for those in `return_sites`.
+        sites: dict, name of a site -> its array without the batch axis, for those in `return_sites`; for
+            "pooled_output" None, if the model was published without a pooler.
 
     Pruned heads (see `be.prune`) are included, so that the others keep their numbers; their arrays are 0.
     """

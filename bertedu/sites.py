@@ -38,6 +38,10 @@ LAYER_SITES = {
 }
 """The sites of a layer with their shapes, in the order of the forward pass."""
 ENCODER_SITES = {"embedding_output": "[B, T, D]", "pooled_output": "[B, D]"}
+SHAPES = (
+    f"Sites: {', '.join(f'{name} {shape}' for name, shape in ENCODER_SITES.items())}; "
+    f"in layer_0, layer_1 and so on: {', '.join(f'{name} {shape}' for name, shape in LAYER_SITES.items())}."
+)
 
 NUMBERS = ("float", "bfloat", "int", "uint", "bool")  # how the dtypes of edits may start
 
@@ -118,7 +122,7 @@ def checked(edit: Mapping[str, Edit] | None) -> dict[str, Edit]:
 
 
 def edited(name: str, edit: Edit, tensor: Any) -> Any:
-    """Return what an edit makes of the tensor of a site, with the tensor's dtype.
+    """Apply an edit to the tensor of a site, and return the result in the tensor's dtype.
 
     Args:
         name: str, the site, for errors.
@@ -149,7 +153,7 @@ def edited(name: str, edit: Edit, tensor: Any) -> Any:
     if len(shape) != len(tensor.shape) or any(
         a != b for a, b in zip(shape, tensor.shape, strict=True) if None not in (a, b)
     ):
-        raise _error(ValueError, f"{expected}, got {shape}. Return an array of the same shape.")
+        raise _error(ValueError, f"{expected}, got {shape}. Return an array of the same shape. {SHAPES}")
     return ops.cast(result, tensor.dtype)
 
 
@@ -160,14 +164,44 @@ def _error(kind, message):
     return error
 
 
-def unbatched(edit: Mapping[str, Edit] | None) -> dict[str, Edit]:
-    """Return edits of a batch of one as edits of float32 NumPy arrays without the batch axis."""
+def unbatched(edit: Mapping[str, Edit] | None, heads: Sequence[Sequence[int]], num_heads: int) -> dict[str, Edit]:
+    """Return edits of a batch of one as edits of float32 NumPy arrays without the batch axis, with all N heads.
+
+    Args:
+        edit: dict of edits.
+        heads: list of L lists, the heads that each layer has.
+        num_heads: int, the number of heads N before pruning. The arrays of pruned heads are 0, and stay it.
+    """
 
     def of_array(name, change):
+        remaining = heads_of_site(name, heads)
+
         def batched(tensor):
-            array = np.array(ops.convert_to_numpy(tensor)[0], "float32")  # a copy, which the function may write to
-            return edited(name, change, array)[None]
+            array = np.array(ops.convert_to_numpy(tensor), "float32")  # a copy, which the function may write to
+            if remaining is None:
+                return edited(name, change, array[0])[None]
+            (whole,) = with_all_heads(array, remaining, num_heads)
+            return ops.take(edited(name, change, whole), remaining, axis=0)[None]
 
         return batched
 
     return {name: of_array(name, change) for name, change in checked(edit).items()}
+
+
+def heads_of_site(name: str, heads: Sequence[Sequence[int]]) -> Sequence[int] | None:
+    """Return the heads that the tensor of a site has, or None if it has no axis of heads.
+
+    Args:
+        name: str, the site, as "layer_3/queries".
+        heads: list of L lists, the heads that each layer has.
+    """
+    layer, _, own_name = name.rpartition("/")
+    per_layer = {f"layer_{i}": layer_heads for i, layer_heads in enumerate(heads)}
+    return per_layer.get(layer) if "N" in LAYER_SITES.get(own_name, "") else None
+
+
+def with_all_heads(array: np.ndarray, heads: Sequence[int], num_heads: int) -> np.ndarray:
+    """Return an array `[B, heads, ...]` as `[B, N, ...]`, with zeros for the heads that it lacks."""
+    result = np.zeros((array.shape[0], num_heads, *array.shape[2:]), array.dtype)
+    result[:, heads] = array
+    return result

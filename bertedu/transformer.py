@@ -109,7 +109,7 @@ class TransformerEncoder(ConfigFromSignature, keras.layers.Layer):
         }
         self.attention = self.attention_cls(
             num_heads=self.num_heads,
-            key_dim=self.key_dim or hidden_size // self.num_heads,
+            key_dim=hidden_size // self.num_heads if self.key_dim is None else self.key_dim,
             dropout=self.dropout.rate if self.attention_dropout is None else self.attention_dropout,
             name="self_attention",
             **common,

@@ -181,14 +181,19 @@ def test_the_norm_of_a_single_key_is_that_of_the_layer_s_output():
     np.testing.assert_allclose(summed[0, 0], np.linalg.norm(arrays[0][0] - bias), rtol=1e-5)
 
 
-def test_head_mask_switches_off_what_the_norms_say(readings):
-    bert, layer = load("minilm"), 0
-    attention = bert.encoder.transformer_layers[layer].attention
-    reading = readings[0]
-    norms, _ = analysis.attention_norms(reading.attention[layer], reading.values[layer], attention.output_dense.kernel)
-    contexts = np.einsum("nts,nsh->nth", reading.attention[layer], reading.values[layer])
-    outputs = contexts @ keras.ops.convert_to_numpy(attention.output_dense.kernel)  # [N, T, D]
-    assert (np.linalg.norm(outputs, axis=-1) <= norms.sum(axis=-1) + 1e-4).all()  # triangle inequality
+def test_what_a_head_with_one_key_adds_has_the_norm_that_the_reading_says():
+    bert, text, key = load("minilm"), "The cat sat on the mat.", 3
+    one_key = {"layer_2/attention_scores": lambda weights: np.eye(weights.shape[-1])[key] + 0 * weights}
+    site = "layer_2/attention_output"
+    whole, without = (
+        bert.read(text, edit=one_key, head_mask=mask, return_sites=[site]).sites[site]
+        for mask in (None, np.where(np.arange(72).reshape(6, 12) == 24 + 7, 0, 1))
+    )
+    reading = bert.read(text, return_qkv=True)
+    norms, summed = analysis.reading_norms(bert, text)
+    expected = norms[2, 7, :, key] / reading.attention[2, 7, :, key]  # of a weight of 1
+    np.testing.assert_allclose(np.linalg.norm(whole - without, axis=-1), expected, rtol=1e-4)
+    assert norms.shape == reading.attention.shape and summed.shape == (6, 9, 9)
 
 
 # ---- errors ----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Analysis of vectors: similarity over a corpus, outlier dimensions, CKA and probes, by hand and against loops."""
 
 import itertools
+import pickle
 import sys
 
 import numpy as np
@@ -80,11 +81,8 @@ def test_the_order_of_the_texts_and_texts_without_words_have_no_effect():
 
 
 def test_memory_depends_on_the_vocabulary_only():
-    def stored(similarity):
-        return sum(array.nbytes for entry in similarity._words.values() for array in entry[1:])
-
     once, often = collected(corpus(texts=40)), collected(corpus(texts=40) * 5)
-    assert stored(once) == stored(often) == 4 * (3 * 5 + 3) * 8
+    assert len(pickle.dumps(once)) == pytest.approx(len(pickle.dumps(often)), abs=20)  # larger integers
 
 
 def test_contributions_over_a_corpus_are_those_of_all_tokens():

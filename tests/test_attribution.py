@@ -93,6 +93,11 @@ def test_too_few_steps_show_in_the_completeness_error():
     assert result.completeness_error == pytest.approx(36 - 41)
 
 
+def test_a_gradient_that_is_infinite_at_an_end_does_not_count():
+    result = analysis.integrated_gradients(lambda x: ops.sum(ops.sqrt(x), axis=1), [4.0], steps=200)
+    np.testing.assert_allclose(result.attributions, [2.0], atol=0.02)
+
+
 @pytest.mark.parametrize("batch_size", [1, 7, 1000])
 def test_batches_make_no_difference(batch_size):
     def metric(x):
@@ -255,6 +260,13 @@ def test_head_importance_is_the_gradient_of_head_mask(bert):
 
     expected = np.abs(value_and_gradient(metric, np.ones((1, L, N), "float32"))[1][0])
     np.testing.assert_allclose(analysis.head_importance(bert, [SENTENCE], first), expected, atol=1e-6)
+
+
+def test_head_importance_in_half_precision_is_close(bert):
+    half = be.Bert(bert.tokenizer, be.classifier.copy_encoder(bert.encoder, "mixed_bfloat16"))
+    expected = analysis.head_importance(bert, [SENTENCE], first)
+    np.testing.assert_allclose(analysis.head_importance(half, [SENTENCE], first), expected, atol=0.1 * expected.max())
+    assert analysis.attention_gradients(half, SENTENCE, first).any()
 
 
 def test_a_head_without_effect_is_not_important(bert):

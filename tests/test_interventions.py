@@ -69,7 +69,7 @@ def test_logit_difference_is_that_of_the_masked_lm_head():
     text = "A [MASK] is raised when the key is not found."
     result = bert.fill_mask(text, top_k=bert.tokenizer.vocab_size)[0]
     probability = dict(result)
-    outputs = bert.encoder(bert._inputs(bert.encoder, [bert.preprocessor.encode(text)]), training=False)
+    outputs = bert.encoder(bert.encoder_inputs([bert.encode(text)]), training=False)
     got = ops.convert_to_numpy(logit_difference(bert, text, "key", "file")(outputs))
     np.testing.assert_allclose(got, [np.log(probability["key"] / probability["file"])], atol=1e-3)
 
@@ -119,6 +119,7 @@ WRONG = {
         r"^metric: expected shape \[B\]",
     ),
     "nan": ({"metric": lambda o: metric(o) * np.nan}, ValueError, "^metric: "),
+    "no metric": ({"metric": "logit"}, TypeError, "^metric: expected a function"),
     "site": ({"site": "pooled_output"}, ValueError, "^site: expected .*'encoder_outputs', got 'pooled_output'"),
     "by": ({"by": "token"}, ValueError, "^by: expected 'position' or "),
     "no heads": ({"by": "head"}, ValueError, '^by: expected "position" for encoder_outputs'),
@@ -130,6 +131,15 @@ def test_wrong_arguments(tiny, changes, kind, message):
     arguments = {"bert": tiny, "clean": CLEAN, "corrupted": CORRUPTED, "metric": metric} | changes
     with pytest.raises(kind, match=message):
         activation_patching(**arguments)
+
+
+def test_a_model_without_all_positions_is_refused(tiny):
+    config = tiny.encoder.get_config() | {"output_range": 1}
+    bert = be.Bert(tiny.tokenizer, be.BertEncoder.from_config(config))
+    with pytest.raises(ValueError, match="^output_range: expected None"):
+        activation_patching(bert, CLEAN, CORRUPTED, metric)
+    with pytest.raises(ValueError, match="^output_range: expected None"):
+        be.analysis.head_importance(bert, [CLEAN], metric)
 
 
 def test_the_page_lists_all_sites_and_its_recipes_run():

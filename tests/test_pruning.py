@@ -225,6 +225,41 @@ def test_a_reading_has_zeros_for_pruned_heads():
         assert_close(array, every * head_mask()[..., None, None])
 
 
+def test_edits_of_a_reading_and_its_sites_have_all_heads():
+    bert = bert_of()
+    pruned, site = be.prune(bert, HEADS), "layer_0/head_outputs"
+    four = (np.arange(N) != 4)[:, None, None]  # the second that is left in layer 0
+    reading = pruned.read(SENTENCE, edit={site: lambda heads: heads * four}, return_sites=[site])
+    expected = bert.read(SENTENCE, head_mask=head_mask(HEADS | {0: [1, 3, 4]}))
+    assert_close(reading.encoder_outputs, expected.encoder_outputs)
+    assert reading.sites[site].shape[0] == N and not reading.sites[site][[1, 3, 4]].any()
+    assert reading.sites[site][[0, 2]].any(axis=(1, 2)).all()
+    off = be.interventions.switched_off(pruned.encoder, heads=[(0, 4)])
+    assert_close(pruned.read(SENTENCE, edit=off).encoder_outputs, expected.encoder_outputs)
+    ids = np.array([bert.preprocessor.encode(SENTENCE).ids], "int32")
+    inputs = dict(zip(INPUTS, (ids, np.ones_like(ids), np.zeros_like(ids)), strict=True))
+    assert_close(pruned.encoder(inputs, edit=off)["sequence_output"][0], expected.encoder_outputs[-1])
+
+
+def test_the_neuron_view_of_a_pruned_head_says_so():
+    view = be.prune(bert_of(), HEADS).read(SENTENCE, return_qkv=True).view("neuron", layer=0, head=1)
+    assert view.notes == ["6 of 15 heads are pruned: all their weights are 0."]
+    assert view.setup()["pruned"][0] == [False, True, False, True, False]
+    (image,) = view.axes().images
+    assert not np.asarray(image.get_array()).any()
+
+
+def test_distances_of_pruned_heads_are_left_out():
+    distances = be.analysis.head_distances(be.prune(bert_of(), HEADS).read(SENTENCE))
+    pruned = np.isnan(distances).all(axis=-1)
+    assert pruned.sum() == 6
+    points, clusters = be.analysis.multidimensional_scaling(distances), be.analysis.head_clusters(distances, 3)
+    assert (np.isnan(points).all(axis=-1) == pruned).all() and ((clusters == -1) == pruned).all()
+    rest = distances[np.ix_(~pruned, ~pruned)]
+    np.testing.assert_allclose(points[~pruned], be.analysis.multidimensional_scaling(rest))
+    np.testing.assert_array_equal(clusters[~pruned], be.analysis.head_clusters(rest, 3))
+
+
 def test_the_head_mask_of_a_pruned_model_has_all_heads():
     bert = bert_of()
     pruned = be.prune(bert, HEADS)

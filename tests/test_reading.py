@@ -285,6 +285,23 @@ def test_readings_take_no_more_texts_than_needed(tiny, monkeypatch):
     readings.close()
 
 
+@pytest.mark.parametrize("return_qkv", [False, True])
+def test_readings_of_short_texts_hold_no_more_elements_than_allowed(tiny, return_qkv):
+    row = next(tiny.readings(["cat"], return_qkv=return_qkv))
+    arrays = (getattr(row, field.name) for field in dataclasses.fields(row))
+    elements = sum(array.size for array in arrays if isinstance(array, np.ndarray)) - row.pooled_output.size
+    taken = 0
+
+    def texts():
+        nonlocal taken
+        for _ in range(2 * bert_module.READ_SIZE // elements):
+            taken += 1
+            yield "cat"
+
+    window = next(tiny._windows(texts(), 5, return_qkv))
+    assert len(window) == bert_module.READ_SIZE // elements and taken <= len(window) + bert_module.READ_CHUNK
+
+
 def test_readings_truncate_with_one_warning(tiny):
     with pytest.warns(UserWarning, match="at most 4 tokens for 'tiny', got one of") as caught:
         readings = list(tiny.readings([SENTENCE, SENTENCE, "dog"], max_length=4))

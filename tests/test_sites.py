@@ -164,7 +164,7 @@ WRONG = {
     "wrong shape": (
         {"edit": {"layer_0/keys": lambda x: x[:1]}},
         ValueError,
-        r"^edit\['layer_0/keys'\]: .*\(2, 8, 11\)",
+        r"^edit\['layer_0/keys'\]: .*\(2, 8, 11\).*embedding_output \[B, T, D\].*head_outputs \[B, N, T, H\]",
     ),
     "no array": ({"edit": {"layer_0/keys": lambda x: None}}, TypeError, r"^edit\['layer_0/keys'\]: .*got None"),
     "a string": ({"edit": {"layer_0/keys": "x"}}, TypeError, r"^edit\['layer_0/keys'\]: .*got 'x'"),

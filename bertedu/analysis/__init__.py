@@ -20,11 +20,11 @@ They take arrays or readings and return arrays. The next ones take a `Bert`, or 
 attribution   integrated_gradients, gradient_times_input   contributions of the elements of an input
 gradients     attribute                                    contributions of the tokens of a text
               attention_gradients, head_importance         gradients by attention weights and heads
-faithfulness  comprehensiveness, sufficiency, faithfulness does a prediction depend on the tokens with the highest ones?
+faithfulness  comprehensiveness, sufficiency, faithfulness does a prediction depend on the top tokens?
 lens          layer_lens, ranks                            predictions of the masked-LM head from every layer
 
-For a corpus, `head_atlas` and `head_distances` take ``bert.readings(texts)``, and `ContextSimilarity` and `CKA` some
-texts or examples after another. Their memory does not depend on the number of texts.
+For a corpus, `head_atlas` and `head_distances` take ``bert.readings(texts)``; `ContextSimilarity` and `CKA`
+are updated with a few texts or examples at a time. Their memory does not depend on the number of texts.
 """
 
 # In reading order.
@@ -35,7 +35,7 @@ from bertedu.analysis.syntax import (
     OffsetBaseline, RelationAccuracy, offset_baselines, relation_accuracy, word_attention, words_of,
 )  # fmt: skip
 from bertedu.analysis.flow import attention_flow, rollout
-from bertedu.analysis.norms import attention_norms
+from bertedu.analysis.norms import attention_norms, reading_norms
 from bertedu.analysis.vectors import (
     cosine_contributions, layer_vectors, principal_components, similarity, standardize,
 )  # fmt: skip
@@ -55,5 +55,6 @@ __all__ = [
     "comprehensiveness", "control_labels", "cosine_contributions", "faithfulness", "gradient_times_input", "head_atlas",
     "head_clusters", "head_distances", "head_importance", "head_statistics", "integrated_gradients", "layer_lens",
     "layer_vectors", "linear_probe", "multidimensional_scaling", "offset_baselines", "principal_components", "ranks",
-    "relation_accuracy", "rollout", "similarity", "standardize", "sufficiency", "word_attention", "words_of",
+    "reading_norms", "relation_accuracy", "rollout", "similarity", "standardize", "sufficiency", "word_attention",
+    "words_of",
 ]  # fmt: skip

@@ -113,7 +113,8 @@ def integrated_gradients(
         batch = slice(first, first + batch_size)
         points = start + np.multiply.outer(nodes[batch], difference)  # [B, ...]
         metrics, gradients = value_and_gradient(metric, points.astype("float32"))
-        mean += np.tensordot(weights[batch], gradients, axes=1)
+        inner = weights[batch] > 0  # a gradient at an end may be infinite
+        mean += np.tensordot(weights[batch][inner], gradients[inner], axes=1)
         values += [float(value) for value in metrics]
     return Attribution(difference * mean, values[-1], values[0])
 
@@ -123,4 +124,5 @@ def _checked(metric, name, array):
     if not callable(metric):
         raise TypeError(f"metric: expected a function of a tensor, got {shown(metric)}.")
     array = to_numpy(name, array, np.float32)
-    return check_finite(name, array.reshape(-1)).reshape(array.shape)
+    check_finite(name, np.atleast_1d(array))
+    return array

@@ -72,9 +72,9 @@ class ContextSimilarity:
         units = unit_vectors(array)
         means = unit_vectors(array.mean(axis=1))  # [L + 1, D]
         self.num_tokens += len(words)
-        self._texts = [self._texts[0] + 1, self._texts[1] + np.vecdot(units, means[:, None]).mean(axis=1)]
+        self._texts = [self._texts[0] + 1, self._texts[1] + np.einsum("ltd,ld->l", units, means) / len(words)]
         self._all = [self._all[0] + units.sum(axis=1), self._all[1] + (units**2).sum(axis=1)]
-        squares = np.vecdot(units, units)  # [L + 1, T]: 1, or 0 of a zero vector
+        squares = (units**2).sum(axis=-1)  # [L + 1, T]: 1, or 0 of a zero vector
         for i, word in enumerate(words):
             entry = self._words.setdefault(names[word], [0, 0.0, 0.0])
             entry[0] += 1
@@ -90,7 +90,7 @@ class ContextSimilarity:
         """
         whole_number("min_count", min_count, 2)
         return {
-            word: (np.vecdot(sums, sums) - squares) / (count * (count - 1))
+            word: ((sums**2).sum(axis=-1) - squares) / (count * (count - 1))
             for word, (count, sums, squares) in self._words.items()
             if count >= min_count
         }

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bertedu.analysis.heads import Readings, attention_weights, row_entropies, weights_and_tokens
-from bertedu.checks import imported, numbers, whole_number
+from bertedu.checks import imported, numbers, to_numpy, whole_number
 from bertedu.reading import Reading
 
 ASYMMETRY = 1e-6  # of distances, relative to the largest
@@ -71,12 +71,13 @@ def multidimensional_scaling(distances: ArrayLike, n: int = 2) -> np.ndarray:
         B = -1/2 J D^2 J with J = I - 1/R,     B = U S U^T,     points = U sqrt(S)
 
     Args:
-        distances: `[R, R]`, symmetric, not negative, 0 on the diagonal, such as those of `head_distances`.
-        n: int, the number of dimensions, at most R.
+        distances: `[R, R]`, symmetric, not negative, 0 on the diagonal, such as those of `head_distances`. A point
+            whose distances are all NaN, as those of pruned heads, is left out.
+        n: int, the number of dimensions, at most that of the other points.
 
     Returns:
-        `[R, n]` float64, with mean 0, along the axes of largest variance. The sign of an axis is arbitrary; here the
-        element with the largest absolute value is positive.
+        `[R, n]` float64, with mean 0, along the axes of largest variance; NaN for points that are left out. The sign of
+        an axis is arbitrary; here the element with the largest absolute value is positive.
 
     Raises:
         TypeError, ValueError: an argument is not as above.
@@ -85,13 +86,15 @@ def multidimensional_scaling(distances: ArrayLike, n: int = 2) -> np.ndarray:
         >>> multidimensional_scaling([[0, 3, 5], [3, 0, 2], [5, 2, 0]], n=1).round(6).tolist()  # points on a line
         [[2.666667], [-0.333333], [-2.333333]]
     """
-    distances = _distances(distances)
+    distances, kept = _distances(distances)
     n = whole_number("n", n, 1, len(distances))
     squares = distances**2
     centered = squares - squares.mean(axis=0) - squares.mean(axis=1, keepdims=True) + squares.mean()  # [R, R]
     variances, axes = np.linalg.eigh(-centered / 2)  # ascending; negative ones are not Euclidean
     points = (axes * np.sqrt(np.maximum(variances, 0)))[:, ::-1][:, :n]  # [R, n]
-    return points * np.where(points.max(axis=0) < -points.min(axis=0), -1, 1)
+    result = np.full((len(kept), n), np.nan)
+    result[kept] = points * np.where(points.max(axis=0) < -points.min(axis=0), -1, 1)
+    return result
 
 
 def head_clusters(distances: ArrayLike, n: int) -> np.ndarray:
@@ -99,10 +102,10 @@ def head_clusters(distances: ArrayLike, n: int) -> np.ndarray:
 
     Args:
         distances: `[R, R]`, as of `multidimensional_scaling`.
-        n: int, the number of clusters, at most R.
+        n: int, the number of clusters, at most that of the heads that are not pruned.
 
     Returns:
-        `[R]` integers, the cluster of each head, numbered from 0 in the order of their first heads.
+        `[R]` integers, the cluster of each head, numbered from 0 in the order of their first heads; -1 if pruned.
 
     Raises:
         TypeError, ValueError: an argument is not as above. ImportError: scipy is not installed.
@@ -111,21 +114,29 @@ def head_clusters(distances: ArrayLike, n: int) -> np.ndarray:
         >>> head_clusters([[0, 3, 5], [3, 0, 2], [5, 2, 0]], n=2).tolist()
         [0, 1, 1]
     """
-    distances = _distances(distances)
+    distances, kept = _distances(distances)
     n = whole_number("n", n, 1, len(distances))
     hierarchy = imported("scipy.cluster.hierarchy")
-    condensed = distances[np.triu_indices(len(distances), k=1)]
+    clusters = np.full(len(kept), -1)
     if n == len(distances):  # scipy has no tree of a single point
-        return np.arange(n)
-    labels = hierarchy.cut_tree(hierarchy.linkage(condensed, method="average"), n)[:, 0]  # [R]
-    order = {label: index for index, label in enumerate(dict.fromkeys(labels.tolist()))}
-    return np.array([order[label] for label in labels.tolist()])
+        clusters[kept] = range(n)
+        return clusters
+    condensed = distances[np.triu_indices(len(distances), k=1)]
+    labels = hierarchy.cut_tree(hierarchy.linkage(condensed, method="average"), n)[:, 0].tolist()
+    order = {label: index for index, label in enumerate(dict.fromkeys(labels))}
+    clusters[kept] = [order[label] for label in labels]
+    return clusters
 
 
-def _distances(values: ArrayLike) -> np.ndarray:
-    array = numbers("distances", values, "RR")
+def _distances(values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distances of the points that have some, and a bool array `[R]`, True for these."""
+    array = to_numpy("distances", values)
+    kept = ~np.isnan(array).all(axis=-1) if array.ndim == 2 else np.ones(len(np.atleast_1d(array)), bool)
+    if array.ndim == 2 and array.shape[0] == array.shape[1]:
+        array = array[np.ix_(kept, kept)]
+    array = numbers("distances", array, "RR")
     error = max(np.abs(array - array.T).max(), np.abs(np.diag(array)).max())
     if array.min() < 0 or error > ASYMMETRY * array.max():
         got = f"a minimum of {array.min():.3g} and a difference of {error:.3g}"
         raise ValueError(f"distances: expected a symmetric matrix, at least 0 and 0 on its diagonal, got {got}.")
-    return array
+    return array, kept

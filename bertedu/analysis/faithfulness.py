@@ -17,9 +17,10 @@ from keras import ops
 from numpy.typing import ArrayLike
 
 from bertedu.analysis.attribution import Attribution
+from bertedu.backend.gradients import without_gradients
 from bertedu.bert import Bert
 from bertedu.checks import check_finite, instance, number, numbers, position, to_numpy
-from bertedu.text import Encoded, pack
+from bertedu.text import Encoded
 
 FRACTIONS = (0.01, 0.05, 0.1, 0.2, 0.5)
 """DeYoung et al., section 5: the bins of the top 1, 5, 10, 20 and 50% of the tokens."""
@@ -129,7 +130,8 @@ def faithfulness(
     ranked = sorted(words, key=lambda i: -values[i])  # of equal ones the first
     tops = [set(ranked[: max(math.ceil(fraction * len(words)), 1)]) for fraction in fractions]
     rows = [row, *(_without(row, top) for top in tops), *(_without(row, set(words) - top) for top in tops)]
-    logits = ops.cast(classifier(pack(rows, bert.tokenizer.pad_id), training=False), "float32")  # [1 + 2 K, classes]
+    with without_gradients():
+        logits = ops.cast(classifier(bert.encoder_inputs(rows), training=False), "float32")  # [1 + 2 K, classes]
     activation = ops.sigmoid if classifier.multi_label else ops.softmax
     probabilities = ops.convert_to_numpy(activation(logits))
     label = int(probabilities[0].argmax()) if label is None else position("label", label, classifier.num_classes)
@@ -163,7 +165,7 @@ def _mean_loss(probability, name, reduced):
 
 def _probabilities(name, values):
     array = to_numpy(name, values)
-    check_finite(name, array.reshape(-1))
+    check_finite(name, np.atleast_1d(array))
     if array.size and not 0 <= array.min() <= array.max() <= 1:
         raise ValueError(f"{name}: expected probabilities from 0 to 1, got {array.min():.3g} to {array.max():.3g}.")
     return array

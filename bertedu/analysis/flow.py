@@ -9,8 +9,10 @@ Abnar and Zuidema 2020 (https://arxiv.org/abs/2005.00928), section 3. Rollout: c
 
 import numpy as np
 from numpy.typing import ArrayLike
+from tqdm import tqdm
 
 from bertedu.analysis.heads import attention_weights
+from bertedu.bert import PROGRESS_AFTER
 from bertedu.checks import imported, number
 from bertedu.reading import Reading
 
@@ -47,16 +49,17 @@ def rollout(attention: Reading | ArrayLike, residual: float = 0.5) -> np.ndarray
     return np.stack(layers)  # [L, T, T]
 
 
-def attention_flow(attention: Reading | ArrayLike, residual: float = 0.5) -> np.ndarray:
+def attention_flow(attention: Reading | ArrayLike, residual: float = 0.5, *, progress: bool = True) -> np.ndarray:
     """Compute the attention flow through all layers: the maximum flow from each output token to each input token.
 
     A weight limits what can flow along its edge, so that two paths that share an edge do not add up, as they do in
-    rollout. It takes one maximum-flow problem for each pair of tokens: seconds for a short sentence, minutes for a long
-    one.
+    rollout. One maximum-flow problem is solved for each pair of tokens: seconds for a short sentence, minutes for a
+    long one.
 
     Args:
         attention, residual: as of `rollout`. For the flow into the output of an earlier layer l, pass
             ``attention[: l + 1]``.
+        progress: bool, show a progress bar after two seconds.
 
     Returns:
         `[T, T]` float64, from 0 to 1; rows are output tokens. The sum of a row may exceed 1, because each flow has all
@@ -84,7 +87,8 @@ def attention_flow(attention: Reading | ArrayLike, residual: float = 0.5) -> np.
         "residual": methods.build_residual_network(graph, "capacity"),
     }
     flows = np.zeros(capacities.shape[1:])  # [T, T]
-    for query, key in np.ndindex(flows.shape):
+    pairs = tqdm(list(np.ndindex(flows.shape)), unit="flow", delay=PROGRESS_AFTER, disable=not progress, leave=False)
+    for query, key in pairs:
         flows[query, key] = networkx.maximum_flow_value(graph, (len(capacities), query), (0, key), **options)
     return flows / CAPACITY
 

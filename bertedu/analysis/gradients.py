@@ -16,7 +16,6 @@ Sundararajan et al. 2017 (https://arxiv.org/abs/1703.01365), section 3; Michel e
 """
 
 import dataclasses
-import functools
 import itertools
 import operator
 from collections.abc import Callable, Sequence
@@ -29,15 +28,11 @@ from tqdm import tqdm
 
 from bertedu.analysis.attribution import Attribution, gradient_times_input, integrated_gradients
 from bertedu.backend.gradients import value_and_gradient
-from bertedu.bert import Bert
+from bertedu.bert import BATCH_TOKENS, CHUNK, PROGRESS_AFTER, Bert
 from bertedu.checks import choice, instance
 from bertedu.fields import shown
-from bertedu.inputs import check_values, checked_texts
-from bertedu.text import pack
+from bertedu.inputs import checked_texts
 
-BATCH_TOKENS = 2048  # tokens per batch; on two cores larger batches are no faster
-CHUNK = 4096  # texts that `head_importance` tokenizes and sorts by length at a time
-PROGRESS_AFTER = 2.0  # seconds of work before a progress bar appears
 Metric = Callable[..., Any]
 
 
@@ -82,7 +77,8 @@ def attribute(
         (True, True)
     """
     choice("method", method, ("integrated_gradients", "gradient_times_input"))
-    row = _encode(bert, text, pair, metric)
+    _check(bert, metric)
+    row = bert.encode(text, pair)
 
     def function(embeddings):
         return metric(_outputs(bert, [row] * embeddings.shape[0], {"embedding_output": embeddings}))
@@ -119,7 +115,8 @@ def attention_gradients(bert: Bert, text: str, metric: Metric, pair: str | None 
 
     Source: Clark et al. 2019 (https://arxiv.org/abs/1906.04341), section 3.2.
     """
-    row = _encode(bert, text, pair, metric)
+    _check(bert, metric)
+    row = bert.encode(text, pair)
 
     def function(changes):
         return metric(_outputs(bert, [row], _edits(bert, "attention_scores", operator.add, changes)))
@@ -208,6 +205,7 @@ def _check(bert, metric):
     instance("bert", bert, Bert, 'such as be.load("minilm")')
     if not callable(metric):
         raise TypeError(f"metric: expected a function of the encoder's outputs, got {shown(metric)}.")
+    bert.check_readable()
 
 
 def _check_numbers(texts, **others):
@@ -219,15 +217,6 @@ def _check_numbers(texts, **others):
             raise ValueError(f"{name}: expected {len(texts)}, one for each text, got {got}.")
 
 
-def _encode(bert, text, pair, metric):
-    """Return a text as `Encoded`, after checking the arguments."""
-    _check(bert, metric)
-    row = bert.preprocessor.encode(text, pair)
-    if len(row.ids) > bert.max_length:
-        raise ValueError(f"text: expected at most {bert.max_length} tokens, got {len(row.ids)}. Shorten it.")
-    return row
-
-
 def _heads(bert):
     return bert.encoder.num_layers, bert.encoder.num_attention_heads
 
@@ -235,15 +224,17 @@ def _heads(bert):
 def _edits(bert, name, change, values):
     """Return edits that change the tensors of all layers by `values` `[B, L, N, ...]`, without the pruned heads."""
     parts = [ops.take(values[:, i], heads, axis=1) for i, heads in enumerate(bert.encoder.remaining_heads)]
-    return {f"layer_{i}/{name}": functools.partial(change, part) for i, part in enumerate(parts)}
+
+    def of_layer(part):  # in half precision the part is, too
+        return lambda tensor: change(tensor, ops.cast(part, tensor.dtype))
+
+    return {f"layer_{i}/{name}": of_layer(part) for i, part in enumerate(parts)}
 
 
 def _outputs(bert, rows, edit=None):
     """Return the encoder's outputs for texts of equal length."""
-    inputs = pack(rows, bert.tokenizer.pad_id)
-    check_values(inputs, bert.encoder)
     options = {"return_attention_scores": True, "return_embedding_output": True, "training": False}
-    return bert.encoder(inputs, edit=edit, **options)
+    return bert.encoder(bert.encoder_inputs(rows), edit=edit, **options)
 
 
 def _embeddings(bert, row, baseline):

@@ -78,7 +78,7 @@ class HeadStatistics:
 
         The kind of key with the largest weight, if that is more than 0.5 ("previous token", "next token", "itself",
         "same word", "[CLS] sink", "[SEP] sink", "punctuation"); else "broad", if `normalized_entropy` is at least 0.9;
-        else "pruned", if the head is not there any more, so that its weights are 0; else "mixed".
+        else "pruned", if all its weights are 0; else "mixed".
         """
         weights = np.stack([getattr(self, name) for name in KEY_KINDS])  # [kinds, L, N]
         names = np.array(list(KEY_KINDS.values()))[weights.argmax(axis=0)]
@@ -135,8 +135,8 @@ def head_atlas(readings: Readings) -> HeadStatistics:
     """Compute head statistics over several texts; each token has the same weight. One text says little about a head.
 
     Args:
-        readings: a `Reading`, or an iterable of readings by one model, such as ``bert.readings(texts)``; tuples
-            (attention `[L, N, T, T]`, T tokens) are readings too. They are taken one after another, so that memory does
+        readings: a `Reading`, or an iterable of readings by one model, such as ``bert.readings(texts)``; or tuples
+            (attention `[L, N, T, T]`, T tokens). They are taken one after another, so that memory does
             not grow with their number.
 
     Returns:

@@ -9,7 +9,8 @@ heads that attend to [SEP].
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bertedu.checks import numbers
+from bertedu.bert import Bert
+from bertedu.checks import instance, numbers
 
 
 def attention_norms(attention: ArrayLike, values: ArrayLike, output_kernel: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -28,13 +29,9 @@ def attention_norms(attention: ArrayLike, values: ArrayLike, output_kernel: Arra
         TypeError, ValueError: an argument does not match its description; the message names it.
 
     Example:
-        >>> from bertedu import load
-        >>> bert = load("minilm")
-        >>> reading, layer = bert.read("The cat sat on the mat.", return_qkv=True), 2
-        >>> kernel = bert.encoder.transformer_layers[layer].attention.output_dense.kernel
-        >>> norms, summed = attention_norms(reading.attention[layer], reading.values[layer], kernel)
-        >>> norms.shape, summed.shape
-        ((12, 9, 9), (9, 9))
+        >>> norms, summed = attention_norms([[[0.5, 0.5]]], values=[[[3.0], [4.0]]], output_kernel=[[[2.0]]])
+        >>> norms.tolist(), summed.tolist()
+        ([[[3.0, 4.0]]], [[3.0, 4.0]])
     """
     attention = numbers("attention", attention, "NTS")
     heads, _, keys = attention.shape
@@ -44,5 +41,34 @@ def attention_norms(attention: ArrayLike, values: ArrayLike, output_kernel: Arra
     products = vectors @ vectors.swapaxes(1, 2)  # [S, N, N], much smaller than the sums over the heads, [T, S, D]
     lengths = np.sqrt(np.diagonal(products, axis1=1, axis2=2)).T  # [N, S]
     weights = attention.transpose(2, 1, 0)  # [S, T, N]
-    squares = np.vecdot(weights @ products, weights).T  # [T, S]
+    squares = np.einsum("stn,stn->ts", weights @ products, weights)
     return np.abs(attention) * lengths[:, None], np.sqrt(np.maximum(squares, 0))
+
+
+def reading_norms(bert: Bert, text: str, pair: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the `attention_norms` of all layers for a text, or a pair of texts.
+
+    Args:
+        bert: a `Bert`, as `be.load` returns it.
+        text, pair: str, as in `Bert.read`.
+
+    Returns:
+        norms: `[L, N, T, T]` float64; 0 for pruned heads.
+        summed: `[L, T, T]`.
+
+    Raises:
+        TypeError, ValueError: as `Bert.read`.
+
+    Example:
+        >>> from bertedu import load
+        >>> norms, summed = reading_norms(load("minilm"), "The cat sat on the mat.")
+        >>> norms.shape, summed.shape
+        ((6, 12, 9, 9), (6, 9, 9))
+    """
+    reading = instance("bert", bert, Bert, 'such as be.load("minilm")').read(text, pair, return_qkv=True)
+    norms, summed = np.zeros(reading.attention.shape), []
+    for i, heads in enumerate(bert.encoder.remaining_heads):
+        kernel = bert.encoder.transformer_layers[i].attention.output_dense.kernel
+        norms[i, heads], total = attention_norms(reading.attention[i, heads], reading.values[i, heads], kernel)
+        summed.append(total)
+    return norms, np.stack(summed)

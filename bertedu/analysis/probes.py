@@ -77,7 +77,7 @@ def control_labels(words: Sequence[str], labels: Sequence[Any] | np.ndarray, see
 
     Args:
         words: list of strings.
-        labels: list of labels of the task, of any length. They are drawn from with their frequencies.
+        labels: list of labels of the task, of any length, which are sampled with their frequencies.
         seed: int, of the random numbers.
 
     Returns:

@@ -6,6 +6,7 @@ compiles each operation at the first use of a shape, so there the first text of 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -44,6 +45,15 @@ def value_and_gradient(function: Callable[[Any], Any], x: np.ndarray) -> tuple[n
         advice = "Compute it from the tensors of `outputs`, with keras.ops."
         raise ValueError(f"metric: expected a differentiable function, got one that is constant. {advice}")
     return _array(values), _array(gradient)
+
+
+def without_gradients() -> contextlib.AbstractContextManager[Any]:
+    """Return a context in which nothing is recorded for gradients; only torch does so outside of this module."""
+    if devices.backend() != "torch":
+        return contextlib.nullcontext()
+    import torch
+
+    return torch.no_grad()
 
 
 def _array(tensor):

@@ -136,13 +136,19 @@ def notes(attention: np.ndarray, signed: bool) -> list[str]:
         return ["Talking heads mix the weights after the softmax: they can be negative, and rows need not sum to 1."]
     sums = np.stack([layer.sum(axis=-1) for layer in attention])  # [L, N, T]
     pruned = ~sums.any(axis=-1)  # [L, N]
-    sentences = []
-    if pruned.any() and not pruned.all():
-        sentences.append(f"{pruned.sum()} of {pruned.size} heads are pruned: all their weights are 0.")
+    sentences = pruned_note(pruned)
+    if sentences:
         sums = sums[~pruned]
     if np.abs(sums - 1).max() > SUM_TOLERANCE:
         sentences.append(f"Rows do not all sum to 1: their sums range from {sums.min():.3g} to {sums.max():.3g}.")
     return sentences
+
+
+def pruned_note(pruned: np.ndarray) -> list[str]:
+    """Return a sentence with the number of pruned heads; none if there are none, or if all weights are 0."""
+    if not pruned.any() or pruned.all():
+        return []
+    return [f"{pruned.sum()} of {pruned.size} heads are pruned: all their weights are 0."]
 
 
 def part_indices(name: str, kind: str) -> list[int]:

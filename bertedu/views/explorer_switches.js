@@ -142,7 +142,7 @@ class SwitchesPanel {
   describe(one) {
     const count = this.switches.filter(({ off }) => off).length;
     if (!this.live) this.readout.textContent = SAVED;
-    else if (!one) this.readout.textContent = count ? `${count === 1 ? "1 switch is" : `${count} switches are`} off. Gray is the original.` : HINT;
+    else if (!one) this.readout.textContent = count ? `${count === 1 ? "1 switch is" : `${count} switches are`} off. Gray is the original, or a head that is off.` : HINT;
     else this.readout.textContent = this.stateOf(one);
   }
 

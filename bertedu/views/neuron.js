@@ -113,6 +113,7 @@ class NeuronView {
   compute() {
     const count = this.setup.tokens.length;
     this.result = computeWeights(this.data, this.token, this.setup);
+    if (this.setup.pruned[this.layer][this.head]) this.result.weights.fill(0); // a head that is not there attends to nothing
     this.modelWeights = this.data.modelWeights?.subarray(this.token * count, (this.token + 1) * count);
     this.draw();
     this.updateReadout();

@@ -60,18 +60,23 @@ class NeuronView(ArrayView):
             attention = arrays.attention_array("attention", attention)
             head_arrays.append(numbers("attention", attention, "LNTT", np.float32, L=layers, N=heads, T=length))
         super().__init__(head_arrays, tokens, layer, head, title, "queries")
+        self.pruned = np.zeros((layers, heads), bool)
+        if attention is not None:
+            self.pruned = ~head_arrays[-1].any(axis=(-2, -1))
         self.mask = None if mask is None else _mask(mask, length)
         self.token = position("token", token, length)
 
     @functools.cached_property
     def notes(self) -> list[str]:
-        """A sentence with the number of masked keys, if there are any."""
+        """Sentences with the number of masked keys, and of pruned heads, if there are any."""
         count = 0 if self.mask is None else self.mask.count(0)
-        return [f"{count} keys are masked: no query can attend to them."] if count else []
+        masked = [f"{count} keys are masked: no query can attend to them."] if count else []
+        return masked + arrays.pruned_note(self.pruned)
 
     def setup(self) -> dict[str, Any]:
         """Return the page's initial state."""
-        return super().setup() | {"keyDim": self.width, "attention": len(self.arrays) > 2}
+        own = {"keyDim": self.width, "attention": len(self.arrays) > 2, "pruned": self.pruned.tolist()}
+        return super().setup() | own
 
     def exact(self, *, layer: int, head: int, index: int | None = None) -> bytes:
         """Return a head's queries and keys, `[2, T, H]`; with `index`, the model's weights of that query, `[T]`."""
@@ -87,7 +92,8 @@ class NeuronView(ArrayView):
         queries, keys, *_ = self.of_head(self.layer, self.head)
         title = f"softmax(q·k/√{self.width}), layer {self.layer}, head {self.head}"
         title += "" if self.title is None else f": {self.title}"
-        return plots.head(softmax_weights(queries, keys, self.mask), self.labels, title=title)
+        weights = softmax_weights(queries, keys, self.mask) * ~self.pruned[self.layer, self.head]
+        return plots.head(weights, self.labels, title=title)
 
 
 neuron_view = NeuronView

@@ -108,6 +108,7 @@
  * @property {number} token
  * @property {number[] | null} mask 0 for masked keys
  * @property {boolean} attention whether the model's weights are available
+ * @property {boolean[][]} pruned for each layer and head, whether it was removed from the model
  * @typedef {Setup & NeuronFields} NeuronSetup
  */
 
