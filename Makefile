@@ -4,16 +4,16 @@ PYTHON ?= python3
 VENV := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-all lint format notebooks screenshot book bench colab-test doctor setup clean
+.PHONY: help lab test nightly lint format notebooks screenshot book bench colab-test doctor setup clean
 
 help:        ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 lab:         ## set up if need be, then open the course in JupyterLab (LAB="..." passes arguments on)
 	@$(PYTHON) tools/setup_env.py lab && $(VENV)/bertedu lab $(LAB)
-test:        ## set up if need be, then lint, unit tests, every notebook, one browser test (TEST="--coverage" measures)
+test:        ## set up if need be, then lint, unit tests, every chapter, one browser test (TEST="--coverage" measures)
 	@$(PYTHON) tools/setup_env.py test && $(VENV)/bertedu test $(TEST)
-test-all:    ## the same and everything slow
-	@$(PYTHON) tools/setup_env.py book && $(VENV)/bertedu test --all
+nightly:     ## the same, everything slow, the labs in full, and the coverage of the unit tests: some two hours
+	@$(PYTHON) tools/setup_env.py book && $(VENV)/bertedu test --all --coverage
 lint:        ## ruff over code and notebooks, mypy over the package, tsc over the views' JavaScript
 	@$(PYTHON) tools/setup_env.py test && $(VENV)/bertedu test --lint
 format:      ## let ruff rewrite code and notebooks

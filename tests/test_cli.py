@@ -239,6 +239,12 @@ def test_everything_runs_in_order_and_an_expression_leaves_lint_out():
     assert all(command[-2:] == ["-k", "mask"] for command in steps("-k", "mask").values())
 
 
+def test_labs_run_with_everything_slow():
+    labs = str(testing.common.NOTEBOOKS / "labs")
+    assert labs in steps()["notebooks"] and "--ignore" in steps()["notebooks"]
+    assert labs not in steps("--all")["notebooks"]
+
+
 def test_coverage_is_measured_where_it_is_asked_for():
     assert steps("--coverage")["unit tests"][1:4] == ["-m", "coverage", "run"]
     assert steps("--coverage")["coverage"][-1] == "report"

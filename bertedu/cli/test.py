@@ -24,7 +24,7 @@ TOOLS = ("pytest", "xdist", "nbval", "ruff", "mypy", "coverage", "playwright")
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of `bertedu test`."""
-    parser.add_argument("--all", action="store_true", help="include slow tests")
+    parser.add_argument("--all", action="store_true", help="include slow tests, and the labs")
     parser.add_argument("-k", metavar="EXPRESSION", help="run only matching tests, as in pytest, without lint")
     parser.add_argument("--lint", action="store_true", help="run only lint and type checks")
     parser.add_argument("--coverage", action="store_true", help="measure the branch coverage of the unit tests")
@@ -45,13 +45,14 @@ def steps(options: Namespace) -> list[tuple[str, list[str]]]:
     unit_tests = [*processes, "worksteal", "-m", "not browser" + quick, *chosen]
     timeout = f"--nbval-cell-timeout={SECONDS_PER_CELL}"
     notebooks = [*processes, "loadfile", "--nbval-lax", "--nbval-current-env", timeout]
+    labs = [] if options.all else ["--ignore", str(common.NOTEBOOKS / "labs")]  # minutes each; the unit tests run two
     if options.lint:
         return commands(LINT)
     return [
         *commands({} if options.k else LINT),
         ("unit tests", [*(measured if options.coverage else pytest), *unit_tests]),
         *commands(COVERAGE if options.coverage else {}),
-        ("notebooks", [*pytest, *notebooks, str(common.NOTEBOOKS), *chosen]),
+        ("notebooks", [*pytest, *notebooks, *labs, str(common.NOTEBOOKS), *chosen]),
         ("browser", [*pytest, "-m", "browser" + quick, *chosen]),
     ]
 
