@@ -66,11 +66,13 @@ def test_a_view_replaces_its_figure(chapter):
 
 def test_the_front_page_asks_every_chapter_s_question():
     notebooks = {path: nbformat.read(path, as_version=4) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
-    page = build_book.front_page(notebooks, "view.html")
-    for path in notebooks:
-        row = re.search(rf"^\| \[.+\]\(notebooks/{path.name}\) \| (.+) \|$", page, re.MULTILINE)
+    labs = {path: nbformat.read(path, as_version=4) for path in sorted((ROOT / "notebooks" / "labs").glob("*.ipynb"))}
+    page = build_book.front_page(notebooks, labs, "view.html")
+    for path in [*notebooks, *labs]:
+        name = path.relative_to(ROOT).as_posix()
+        row = re.search(rf"^\| \[.+\]\({name}\) \| (.+) \|$", page, re.MULTILINE)
         assert row and row.group(1).rstrip().endswith("?")
-        assert f"\nnotebooks/{path.stem}\n" in page
+        assert f"\n{name.removesuffix('.ipynb')}\n" in page
 
 
 def test_every_document_for_readers_is_in_the_book():
@@ -119,7 +121,7 @@ def pages(book):
 @pytest.mark.slow
 def test_no_page_has_a_broken_link_or_loads_from_elsewhere(book):
     read = {path.resolve(): Links(path) for path in pages(book)}
-    assert len(read) >= len(list((ROOT / "notebooks").glob("*.ipynb"))) + len(build_book.DOCS)
+    assert len(read) >= len(list((ROOT / "notebooks").rglob("*.ipynb"))) + len(build_book.DOCS)
     broken = []
     for path, page in read.items():
         for link in page.links:

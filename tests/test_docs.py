@@ -35,7 +35,7 @@ def test_every_public_class_is_explained_and_translated(name):
     assert re.search(rf"^\| `{name}` \|", read("names.md"), re.MULTILINE)
 
 
-SOURCES = sorted([*(ROOT / "bertedu").rglob("*.py"), *(ROOT / "notebooks").glob("*.ipynb")])
+SOURCES = sorted([*(ROOT / "bertedu").rglob("*.py"), *(ROOT / "notebooks").rglob("*.ipynb")])
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())

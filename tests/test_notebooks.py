@@ -13,7 +13,7 @@ from bertedu import course
 from bertedu.course.exercises import EXERCISES
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
-PATHS = sorted(FOLDER.glob("*.ipynb"))
+PATHS = [*sorted(FOLDER.glob("*.ipynb")), *sorted(FOLDER.glob("labs/*.ipynb"))]
 MAX_BYTES = 1_000_000
 FENCED = re.compile(r"```python\n(.*?)```", re.S)
 LINKS = re.compile(r"\]\(([^)\s]+)\)")
@@ -72,7 +72,8 @@ def test_code_cells_are_short_and_never_three_in_a_row(path):
 
 def test_there_is_one_title_and_one_setup_cell(path):
     first, second, *rest = read(path).cells
-    assert first.source.startswith(f"# {int(path.stem.split('_')[0])} · ")
+    lab = "Lab " if path.parent.name == "labs" else ""
+    assert first.source.startswith(f"# {lab}{int(path.stem.split('_')[0])} · ")
     assert sum(cell.source.startswith("# ") for cell in cells(path, "markdown")) == 1
     assert second.cell_type == "code"
     imports = [cell for cell in cells(path, "code") if re.search(r"^\s*(import|from) ", cell.source, re.M)]
@@ -136,7 +137,7 @@ def test_links_lead_somewhere(path):
     for cell in cells(path, "markdown"):
         for link in LINKS.findall(cell.source):
             assert not link.startswith("#"), "JupyterLab, GitHub and the book have three names for a heading"
-            assert link.startswith("https://") or (FOLDER / link.split("#")[0]).exists(), link
+            assert link.startswith("https://") or (path.parent / link.split("#")[0]).exists(), link
 
 
 def test_nothing_of_this_machine_is_in_it(path):

@@ -20,7 +20,7 @@ from bertedu.cli import checks
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
 LARGEST_NOTEBOOK = 1_000_000
 # Paths that exist on one machine only. Written so that this line does not find itself.
 FOREIGN_PATH = re.compile(r"(?<![\w./~-])/(?:root|work|opt|farm|home/\w+|Users/\w+)/\w")

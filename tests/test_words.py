@@ -49,7 +49,7 @@ SPELLED = (  # what lint does not check, and the prose of the chapters
         for path in (check_words.ROOT / folder).rglob("*.py")
     ),
     *(path for folder in ("tests", "benchmarks", "data") for path in (check_words.ROOT / folder).rglob("*.md")),
-    *(check_words.ROOT / "notebooks").glob("*.ipynb"),
+    *(check_words.ROOT / "notebooks").rglob("*.ipynb"),
     check_words.ROOT / "CHANGELOG.md",
 )
 

@@ -24,6 +24,7 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "book"
+LABS = "labs"  # folder of the labs, in notebooks/
 WITH_VIEWS = ("00", "12")  # chapters with interactive views in the book
 DOCS = {
     "interventions": "Interventions",
@@ -125,8 +126,10 @@ def page_of(path, views, names):
             cell.outputs = others + [frame(view) for view in cell_views]
         for output in cell.outputs:
             move_alt_text(cell, output)
-    link = f'<a href="../_static/notebooks/{path.name}" download>This chapter as a notebook</a>'
-    note = f"{link}, to run and to change: `bertedu lab {path.stem[:2]}`."
+    folder, kind = (f"{LABS}/", "lab") if path.parent.name == LABS else ("", "chapter")
+    up = "../../" if folder else "../"
+    link = f'<a href="{up}_static/notebooks/{folder}{path.name}" download>This {kind} as a notebook</a>'
+    note = f"{link}, to run and to change: `bertedu lab {folder}{path.stem.split('_')[0]}`."
     notebook.cells[0].source += f"\n\n{note}"
     return notebook
 
@@ -156,28 +159,42 @@ def question_of(notebook):
     return title, " ".join(question.group(1).split()) if question else ""
 
 
-def front_page(notebooks, view):
-    """Return the front page: an introduction, the chapters with their questions, and an interactive view."""
-    rows = []
-    for path, notebook in notebooks.items():
-        title, question = question_of(notebook)
-        rows.append(f"| [{title}](notebooks/{path.name}) | {question} |")
-    chapters = "\n".join(f"notebooks/{path.stem}" for path in notebooks)
+def front_page(notebooks, labs, view):
+    """Return the front page: an introduction, chapters and labs with their questions, and an interactive view."""
+
+    def table(pages, folder):
+        rows = ((f"{folder}/{path.name}", *question_of(notebook)) for path, notebook in pages.items())
+        return "\n".join(f"| [{title}]({file}) | {question} |" for file, title, question in rows)
+
+    def tree(pages, folder):
+        return "\n".join(f"{folder}/{path.stem}" for path in pages)
+
     beside = "\n".join(f"{title} <docs/{name}>" for name, title in DOCS.items())
     template = (ROOT / "book" / "index.md").read_text(encoding="utf-8")
     first = next(iter(notebooks)).name
-    return template.format(rows="\n".join(rows), chapters=chapters, beside=beside, first=first, view=view)
+    return template.format(
+        rows=table(notebooks, "notebooks"),
+        chapters=tree(notebooks, "notebooks"),
+        lab_rows=table(labs, f"notebooks/{LABS}"),
+        labs=tree(labs, f"notebooks/{LABS}"),
+        beside=beside,
+        first=first,
+        view=view,
+    )
 
 
 def write_sources(source, views_folder):
     """Write the sources for Sphinx into an empty folder."""
     paths = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    names = {path.name for path in paths} | {f"../docs/{name}.md" for name in DOCS}
+    lab_paths = sorted((ROOT / "notebooks" / LABS).glob("*.ipynb"))
+    docs = {f"../docs/{name}.md" for name in DOCS}
+    names = {path.name for path in paths} | {f"{LABS}/{path.name}" for path in lab_paths} | docs
+    lab_names = {f"../{name}" for name in names} | {path.name for path in lab_paths}
     static = source / "_static"
     shutil.copytree(ROOT / "book" / "static", static)
     shutil.copytree(ROOT / "book" / "katex", static / "katex", ignore=shutil.ignore_patterns("README.md"))
-    for folder in (source / "notebooks", source / "docs", static / "views", static / "notebooks"):
-        folder.mkdir()
+    for folder in (source / "notebooks" / LABS, source / "docs", static / "views", static / "notebooks" / LABS):
+        folder.mkdir(parents=True)
     notebooks, saved = {}, []
     for path in paths:
         views = save_views(path, views_folder) if path.name[:2] in WITH_VIEWS else []
@@ -185,6 +202,10 @@ def write_sources(source, views_folder):
         nbformat.write(notebooks[path], source / "notebooks" / path.name)
         shutil.copy(path, static / "notebooks")
         saved += [view["file"] for view in sum(views, [])]
+    labs = {path: page_of(path, [], lab_names) for path in lab_paths}
+    for path, page in labs.items():
+        nbformat.write(page, source / "notebooks" / LABS / path.name)
+        shutil.copy(path, static / "notebooks" / LABS)
     for folder in (source / "notebooks", static / "notebooks"):
         shutil.copytree(ROOT / "notebooks" / "diagrams", folder / "diagrams")
     for name in saved:
@@ -192,7 +213,7 @@ def write_sources(source, views_folder):
     for name in DOCS:
         shutil.copy(ROOT / "docs" / f"{name}.md", source / "docs")
     shutil.copy(ROOT / "book" / "conf.py", source)
-    (source / "index.md").write_text(front_page(notebooks, saved[0]), encoding="utf-8")
+    (source / "index.md").write_text(front_page(notebooks, labs, saved[0]), encoding="utf-8")
 
 
 def build(output):

@@ -205,7 +205,7 @@ def default_paths():
     package = [path for suffix in ("py", "js", "css") for path in (ROOT / "bertedu").rglob(f"*.{suffix}")]
     documents = [path for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")] if path.name != "CHANGELOG.md"]
     documents += (ROOT / "bertedu" / "assets").glob("*.md")
-    return sorted([*package, *documents, *(ROOT / "notebooks").glob("*.ipynb")])
+    return sorted([*package, *documents, *(ROOT / "notebooks").rglob("*.ipynb")])
 
 
 def main():

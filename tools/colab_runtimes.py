@@ -123,7 +123,7 @@ def main(arguments=None):
     if options.python is None:
         parser.error("--python: expected a Python 3.12, got none on PATH. Pass its path")
     sys.path.insert(0, str(ROOT))
-    notebooks = options.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb"))
+    notebooks = options.notebooks or sorted((ROOT / "notebooks").rglob("*.ipynb"))
     root = options.folder.resolve()
     return 1 if sum([run_runtime(name, options.python, root, notebooks) for name in options.runtime or RUNTIMES]) else 0
 

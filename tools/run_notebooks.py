@@ -82,7 +82,7 @@ def main(arguments=None):
     parser.add_argument("--strip-only", action="store_true", help="clean stored outputs without running")
     options = parser.parse_args(arguments)
     status = 0
-    for path in options.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb")):
+    for path in options.notebooks or sorted((ROOT / "notebooks").rglob("*.ipynb")):
         line, succeeded = renew(path, options.strip_only)
         print(line, flush=True)
         status = status if succeeded else 1

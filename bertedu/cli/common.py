@@ -8,6 +8,7 @@ from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = CHECKOUT / "notebooks"
+LABS = "labs"  # folder of the labs, in `NOTEBOOKS`
 FIRST_NOTEBOOK = "00_start_here.ipynb"
 CHECKPOINT = "preset name, directory, file, or hf://organization/name"
 
@@ -25,7 +26,7 @@ def find_notebook(name: str | None = None) -> Path:
     """Return the path of a notebook.
 
     Args:
-        name: path; or of a chapter, the file name with or without its suffix, or the start of it, such as `03`.
+        name: path; or the file name with or without its suffix, or its start: `03` for a chapter, `labs/1` for a lab.
             Defaults to the first chapter.
 
     Raises:
@@ -36,14 +37,17 @@ def find_notebook(name: str | None = None) -> Path:
     if not NOTEBOOKS.is_dir():
         advice = "Clone the repository, or pass the path of a notebook of your own."
         raise UsageError(f"{NOTEBOOKS}: expected the course's notebooks, which the wheel does not contain. {advice}")
-    present = sorted(NOTEBOOKS.glob("*.ipynb"))
+    present = [*sorted(NOTEBOOKS.glob("*.ipynb")), *sorted(NOTEBOOKS.glob(f"{LABS}/*.ipynb"))]
+    names = {path: path.relative_to(NOTEBOOKS).with_suffix("").as_posix() for path in present}
     name = name or FIRST_NOTEBOOK
-    matches = [path for path in present if name in (path.name, path.stem)]
-    matches = matches or [path for path in present if path.name.startswith(Path(name).name)]
+    start = Path(name.removesuffix(".ipynb"))
+    start = "/".join(start.parts[-2 if start.parent.name == LABS else -1 :])
+    matches = [path for path in present if start in (names[path], path.stem)]
+    matches = matches or [path for path in present if names[path].startswith(start)]
     if len(matches) != 1:
         problem = "several notebooks match" if matches else "no notebook matches"
-        names = "\n  ".join(path.stem for path in present)
-        raise UsageError(f"{name!r}: {problem}. The chapters are:\n  {names}")
+        listed = "\n  ".join(names.values())
+        raise UsageError(f"{name!r}: {problem}. The chapters and labs are:\n  {listed}")
     return matches[0].resolve()
 
 

@@ -7,6 +7,7 @@ as in 03_attention_2.ipynb. To start a chapter over, move or delete your copy of
 examples:
   bertedu lab                              the first chapter
   bertedu lab 03                           chapter 3
+  bertedu lab labs/1                       lab 1
   bertedu lab --dir ~/bert                 working copies in a folder of your own
   bertedu lab notebooks/03_attention.ipynb the chapter itself, with its outputs; any notebook by its path"""
 
@@ -53,16 +54,20 @@ def run(options: Namespace) -> int:
 
 
 def working_copy(chapter: Path, folder: Path) -> Path:
-    """Return the path of the working copy of a chapter; bring the copies of all chapters up to date first."""
+    """Return the path of the working copy of a chapter or lab; bring all copies up to date first."""
     try:
-        offered = working_copies.update(sorted(chapter.parent.glob("*.ipynb")), folder)
+        offered = [
+            path
+            for sub in ("", common.LABS)
+            for path in working_copies.update(sorted((common.NOTEBOOKS / sub).glob("*.ipynb")), folder / sub)
+        ]
     except (OSError, ValueError) as error:
         raise common.UsageError(
             f"{folder}: the working copies cannot be written ({error}). Choose another: --dir"
         ) from None
     for path in offered:
         print(f"This chapter has changed since your copy of it. The new version is beside it: {path}")
-    return folder / chapter.name
+    return folder / chapter.relative_to(common.NOTEBOOKS.resolve())
 
 
 def can_open_browser() -> bool:
