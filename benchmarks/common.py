@@ -10,31 +10,23 @@ import json
 import os
 import platform
 import re
+import runpy
 import subprocess
 import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
-from pydoc_data.topics import topics
 
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-MAX_PUNCTUATION = 0.08  # fraction of a paragraph's characters, above which it is not prose
 REVIEWS = {"log_words": 2.75, "deviation": 0.48}  # of `short_texts`: 25 tokens on average
 CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # they decide how many products a core computes at a time
 
 
 def sentences():
-    """Return the sentences of the prose in Python's language reference, in a fixed order: some 1,500, all different."""
-    result = []
-    for name in sorted(topics):
-        for part in re.split(r"\n\s*\n", topics[name]):
-            paragraph = " ".join(part.split())
-            signs = sum(not (c.isalnum() or c.isspace()) for c in paragraph)
-            if paragraph and signs / len(paragraph) <= MAX_PUNCTUATION:
-                result += re.split(r"(?<=[.!?])\s+(?=[A-Z])", paragraph)
-    return [sentence for sentence in dict.fromkeys(result) if sentence.endswith(".")]
+    """Return `documentation_sentences` of bertedu.data, without importing TensorFlow into a peer's process."""
+    return runpy.run_path(str(ROOT / "bertedu" / "data" / "documentation.py"))["documentation_sentences"]()
 
 
 def spread_sentences(n):

@@ -1,7 +1,6 @@
 """`bert.embed` on short review sentences, compared with inference engines and with the machine's peak performance.
 
     python -m benchmarks.embed [--repeats 5] [--sentences 872]
-    python -m benchmarks.embed --profile     # where the time goes, operation by operation
 
 Each contestant has its own process; they take turns, and alternate in who starts. All tokenize, pool and normalize.
 The peers sort by length and have the fastest of several settings on this machine, found in the warm-up: batch sizes of
@@ -154,16 +153,11 @@ def main():
     """Run the benchmark and print its table."""
     arguments = common.parser(__doc__, repeats=5)
     arguments.add_argument("--sentences", type=int, default=872, help="number of sentences (default: %(default)s)")
-    arguments.add_argument("--profile", action="store_true", help="print where bertedu's time goes, and nothing else")
     options = common.parsed(arguments)
     if options.serve == "export":
         export()
     elif options.serve:
         common.serve(answerer(options.serve))
-    elif options.profile:
-        from benchmarks import profiling
-
-        profiling.main(common.short_texts(options.sentences, **common.REVIEWS))
     else:
         print(common.machine(), "\n")
         print(f"{common.table(rows(options.repeats, options.sentences))}\n\n{common.note()}")
