@@ -70,7 +70,8 @@ def word_attention(attention: ArrayLike, words: Sequence[int | None]) -> np.ndar
     if len(words) != weights.shape[-1] or weights.shape[-2] != weights.shape[-1]:
         raise ValueError(f"words: expected one entry per token, got {len(words)} for a shape of {weights.shape}.")
     count = 1 + max((word for word in words if word is not None), default=-1)
-    tokens = np.array([[word == entry for entry in words] for word in range(count)], weights.dtype)  # [W, T]
+    tokens = np.array([[word == entry for entry in words] for word in range(count)], weights.dtype)
+    tokens = tokens.reshape(count, len(words))  # [W, T]
     lengths = tokens.sum(axis=1, keepdims=True)  # [W, 1]
     if not count or not lengths.all():
         raise ValueError(f"words: expected a token for each of the words 0 to {max(count - 1, 0)}, got {list(words)}.")
@@ -86,7 +87,7 @@ def words_of(reading: Reading) -> list[int | None]:
     Example:
         >>> from bertedu import load
         >>> words_of(load("minilm").read("embeddings help ."))
-        [None, 0, 0, 0, 1, 2, None]
+        [None, 0, 0, 0, 0, 1, 2, None]
     """
     return [None if offset is None else reading.text.count(" ", 0, offset[0]) for offset in reading.offsets]
 

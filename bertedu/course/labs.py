@@ -18,6 +18,7 @@ from bertedu.checks import choice
 from bertedu.course.findings import FINDINGS, Finding
 
 MIME = "application/vnd.bertedu.verdicts+json"
+DAMAGED = (EOFError, OSError, ValueError, zipfile.BadZipFile)  # errors of a stored result, which is computed again
 HEADER = ("finding", "published", "yours", "band", "holds?")
 
 
@@ -36,8 +37,8 @@ class Verdicts:
 
     Example:
         >>> values = dict(raw=0.31, rollout=0.64, flow=0.66, difference=0.33)
-        >>> print(Verdicts("rollout_and_flow", values, "minilm"))  # doctest: +ELLIPSIS
-        finding                                               | published | yours | band ...
+        >>> Verdicts("rollout_and_flow", values, "minilm").rows()[1][1:]
+        ('0.71', '0.64', '0.46 to 0.96', 'yes')
     """
 
     def __init__(self, lab: str, values: Mapping[str, float], model: str) -> None:
@@ -114,15 +115,14 @@ def cached(
     try:
         source = inspect.getsource(compute)
     except OSError:
-        raise ValueError(
-            "compute: expected a function from a file or a notebook cell, got one without source."
-        ) from None
+        expected = "a function defined in a file or a notebook cell"
+        raise ValueError(f"compute: expected {expected}, got one without source. Define it there.") from None
     key = json.dumps([source, settings], sort_keys=True)
     file = f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
     path = platformdirs.user_cache_path("bertedu") / "labs" / file
     if path.is_file() and not refresh:
-        with contextlib.suppress(ValueError, OSError, zipfile.BadZipFile), np.load(path, allow_pickle=False) as stored:
-            return dict(stored)  # a damaged file is computed again
+        with contextlib.suppress(*DAMAGED), open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+            return dict(stored)
     arrays = {name: np.asarray(value) for name, value in compute().items()}
     with files.replacing(path, overwrite=True) as temporary:
         np.savez(temporary, **arrays)

@@ -53,7 +53,7 @@ def load_dependencies(path: str | Path = OWN) -> list[Tree]:
     Example:
         >>> tree = load_dependencies()[0]
         >>> tree.words[:4], tree.relations[:4]
-        (['The', 'fragile', 'table', 'was'], ['det', 'amod', 'nsubj:pass', 'aux:pass'])
+        (['The', 'hammer', 'was', 'suddenly'], ['det', 'nsubj:pass', 'aux:pass', 'advmod'])
     """
     path = sets.own_file(f"{OWN}/test.conllu") if path == OWN else existing(path)
     trees = list(_trees(path))
