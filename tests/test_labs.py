@@ -50,7 +50,7 @@ def test_loaded_trees_are_those_of_the_file():
     assert sum(len(tree.words) for tree in trees) == len(words)
     assert [word for tree in trees for word in tree.words] == [row[1] for row in words]
     assert [head + 1 for tree in trees for head in tree.heads] == [int(row[6]) for row in words]
-    baselines = {name: (one.count, one.offset) for name, one in analysis.offset_baselines(trees).items()}
+    baselines = {name: (one.num_words, one.offset) for name, one in analysis.offset_baselines(trees).items()}
     assert baselines == {name: row[:2] for name, row in generator().baselines(generator().sentences()).items()}
 
 

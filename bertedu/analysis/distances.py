@@ -86,14 +86,14 @@ def multidimensional_scaling(distances: ArrayLike, n: int = 2) -> np.ndarray:
         >>> multidimensional_scaling([[0, 3, 5], [3, 0, 2], [5, 2, 0]], n=1).round(6).tolist()  # points on a line
         [[2.666667], [-0.333333], [-2.333333]]
     """
-    distances, kept = _distances(distances)
+    distances, remaining = _distances(distances)
     n = whole_number("n", n, 1, len(distances))
     squares = distances**2
     centered = squares - squares.mean(axis=0) - squares.mean(axis=1, keepdims=True) + squares.mean()  # [R, R]
     variances, axes = np.linalg.eigh(-centered / 2)  # ascending; negative ones are not Euclidean
     points = (axes * np.sqrt(np.maximum(variances, 0)))[:, ::-1][:, :n]  # [R, n]
-    result = np.full((len(kept), n), np.nan)
-    result[kept] = points * np.where(points.max(axis=0) < -points.min(axis=0), -1, 1)
+    result = np.full((len(remaining), n), np.nan)
+    result[remaining] = points * np.where(points.max(axis=0) < -points.min(axis=0), -1, 1)
     return result
 
 
@@ -114,29 +114,29 @@ def head_clusters(distances: ArrayLike, n: int) -> np.ndarray:
         >>> head_clusters([[0, 3, 5], [3, 0, 2], [5, 2, 0]], n=2).tolist()
         [0, 1, 1]
     """
-    distances, kept = _distances(distances)
+    distances, remaining = _distances(distances)
     n = whole_number("n", n, 1, len(distances))
     hierarchy = imported("scipy.cluster.hierarchy")
-    clusters = np.full(len(kept), -1)
+    clusters = np.full(len(remaining), -1)
     if n == len(distances):  # scipy has no tree of a single point
-        clusters[kept] = range(n)
+        clusters[remaining] = range(n)
         return clusters
     condensed = distances[np.triu_indices(len(distances), k=1)]
     labels = hierarchy.cut_tree(hierarchy.linkage(condensed, method="average"), n)[:, 0].tolist()
     order = {label: index for index, label in enumerate(dict.fromkeys(labels))}
-    clusters[kept] = [order[label] for label in labels]
+    clusters[remaining] = [order[label] for label in labels]
     return clusters
 
 
 def _distances(values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return the distances of the points that have some, and a bool array `[R]`, True for these."""
     array = to_numpy("distances", values)
-    kept = ~np.isnan(array).all(axis=-1) if array.ndim == 2 else np.ones(len(np.atleast_1d(array)), bool)
+    remaining = ~np.isnan(array).all(axis=-1) if array.ndim == 2 else np.ones(len(np.atleast_1d(array)), bool)
     if array.ndim == 2 and array.shape[0] == array.shape[1]:
-        array = array[np.ix_(kept, kept)]
+        array = array[np.ix_(remaining, remaining)]
     array = numbers("distances", array, "RR")
     error = max(np.abs(array - array.T).max(), np.abs(np.diag(array)).max())
     if array.min() < 0 or error > ASYMMETRY * array.max():
         got = f"a minimum of {array.min():.3g} and a difference of {error:.3g}"
         raise ValueError(f"distances: expected a symmetric matrix, at least 0 and 0 on its diagonal, got {got}.")
-    return array, kept
+    return array, remaining

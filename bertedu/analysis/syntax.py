@@ -20,13 +20,13 @@ class RelationAccuracy(NamedTuple):
     """How often a head's strongest key is right, for one relation.
 
     Args:
-        count: int, number of words with this relation.
+        num_words: int, number of words with this relation.
         to_head: `[L, N]`, accuracy with the dependent word as the query and its head as the right key.
         to_dependent: `[L, N]`, accuracy the other way round. A head word with several dependents of one relation counts
             once for each.
     """
 
-    count: int
+    num_words: int
     to_head: np.ndarray
     to_dependent: np.ndarray
 
@@ -35,12 +35,12 @@ class OffsetBaseline(NamedTuple):
     """The fixed distance at which the head of a relation is found most often.
 
     Args:
-        count: int, number of words with this relation.
-        offset: int, position of the head less that of the dependent, in words.
+        num_words: int, number of words with this relation.
+        offset: int, position of the head less that of the dependent, counted by word.
         accuracy: float, how often that is right.
     """
 
-    count: int
+    num_words: int
     offset: int
     accuracy: float
 
@@ -112,7 +112,7 @@ def relation_accuracy(readings: Iterable[Reading], trees: Iterable[Tree]) -> dic
         >>> from bertedu import load
         >>> tree = Tree(["the", "cat", "sat"], ["DET", "NOUN", "VERB"], [1, 2, -1], ["det", "nsubj", "root"])
         >>> accuracy = relation_accuracy([load("minilm").read(tree.text)], [tree])
-        >>> accuracy["det"].count, accuracy["det"].to_head.shape
+        >>> accuracy["det"].num_words, accuracy["det"].to_head.shape
         (1, (6, 12))
     """
     hits: dict[str, np.ndarray] = {}
@@ -143,7 +143,7 @@ def offset_baselines(trees: Iterable[Tree]) -> dict[str, OffsetBaseline]:
     Example:
         >>> tree = Tree(["the", "cat", "sat"], ["DET", "NOUN", "VERB"], [1, 2, -1], ["det", "nsubj", "root"])
         >>> offset_baselines([tree])["det"]
-        OffsetBaseline(count=1, offset=1, accuracy=1.0)
+        OffsetBaseline(num_words=1, offset=1, accuracy=1.0)
     """
     offsets: defaultdict[str, Counter[int]] = defaultdict(Counter)
     for tree in trees:

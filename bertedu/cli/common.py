@@ -40,8 +40,8 @@ def find_notebook(name: str | None = None) -> Path:
     present = [*sorted(NOTEBOOKS.glob("*.ipynb")), *sorted(NOTEBOOKS.glob(f"{LABS}/*.ipynb"))]
     names = {path: path.relative_to(NOTEBOOKS).with_suffix("").as_posix() for path in present}
     name = name or FIRST_NOTEBOOK
-    start = Path(name.removesuffix(".ipynb"))
-    start = "/".join(start.parts[-2 if start.parent.name == LABS else -1 :])
+    parts = Path(name.removesuffix(".ipynb")).parts
+    start = "/".join(parts[-2 if parts[-2:-1] == (LABS,) else -1 :])
     matches = [path for path in present if start in (names[path], path.stem)]
     matches = matches or [path for path in present if names[path].startswith(start)]
     if len(matches) != 1:

@@ -19,7 +19,7 @@ class Finding(NamedTuple):
         claim: what is measured, and in which unit.
         published: the published value, as text; "smaller", "larger" or the like where no number was published.
         low, high: the band, both ends included, in the unit of the claim.
-        source: the paper; "page not checked" where nobody here could read the statement in it.
+        source: the paper; "page not checked" where its text was not at hand.
         differs: what differs from the paper, besides the model.
     """
 

@@ -80,11 +80,11 @@ class Verdicts:
         return {"text/plain": repr(self), "text/html": table, MIME: stored}
 
 
-def _number(value):
+def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
-def _band(finding: Finding):
+def _band(finding: Finding) -> str:
     return f"{finding.low:g} to {finding.high:g}"
 
 
@@ -121,9 +121,9 @@ def cached(
     file = f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
     path = platformdirs.user_cache_path("bertedu") / "labs" / file
     if path.is_file() and not refresh:
-        with contextlib.suppress(*DAMAGED), open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+        with contextlib.suppress(*DAMAGED), open(path, "rb") as opened, np.load(opened, allow_pickle=False) as stored:
             return dict(stored)
-    arrays = {name: np.asarray(value) for name, value in compute().items()}
+    arrays: dict[str, Any] = {name: np.asarray(value) for name, value in compute().items()}
     with files.replacing(path, overwrite=True) as temporary:
         np.savez(temporary, **arrays)
     return arrays

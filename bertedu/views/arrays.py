@@ -136,7 +136,7 @@ def notes(attention: np.ndarray, signed: bool) -> list[str]:
         return ["Talking heads mix the weights after the softmax: they can be negative, and rows need not sum to 1."]
     sums = np.stack([layer.sum(axis=-1) for layer in attention])  # [L, N, T]
     pruned = ~sums.any(axis=-1)  # [L, N]
-    sentences = pruned_note(pruned)
+    sentences = pruned_note(np.asarray(pruned))
     if sentences:
         sums = sums[~pruned]
     if np.abs(sums - 1).max() > SUM_TOLERANCE:
