@@ -2,6 +2,7 @@
 
 A chapter may have a second file: `multi_head` of `attention`, `evaluation` of `pooling` and `classification`,
 `masked_lm_bias` of `masked_lm`. A file imports nothing of the course but `bertedu.course.exercise` and its second file.
+The files of labs begin with `lab_`.
 """
 
 from bertedu.course.exercise import Exercise
@@ -14,6 +15,7 @@ from bertedu.course.exercises import (
     encoder,
     feedforward,
     fine_tuning,
+    lab_look_at,
     masked_lm,
     pooling,
     start_here,
@@ -42,6 +44,7 @@ CHAPTERS = (
     visualize_attention,
     talking_heads,
     bert_to_today,
+    lab_look_at,
 )
 
 EXERCISES: dict[str, Exercise] = {
