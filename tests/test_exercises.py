@@ -16,6 +16,7 @@ import wrong_answers
 from bertedu import attention
 from bertedu.course import check, checking, hint, names, show_source, solution
 from bertedu.course.exercises import EXERCISES, OLD_NAMES
+from bertedu.course.findings import FINDINGS
 
 # For each exercise: wrong answers, each with a word of the reason, and right ones in other styles; one file a chapter.
 WRONG, RIGHT = {}, {}
@@ -43,7 +44,7 @@ def test_every_exercise_has_wrong_answers_here():
     assert set(WRONG) == set(EXERCISES)
     assert list(EXERCISES) == names()[: len(EXERCISES)]
     chapters = [name.split(".")[0] for name in WRONG]
-    assert all(chapters.count(chapter) >= (2 if chapter.startswith("lab_") else 4) for chapter in chapters), chapters
+    assert all(chapters.count(chapter) >= (2 if chapter in FINDINGS else 4) for chapter in chapters), chapters
     assert all(len(answers) >= 3 for answers in WRONG.values())
 
 

@@ -2,7 +2,7 @@
 
 A chapter may have a second file: `multi_head` of `attention`, `evaluation` of `pooling` and `classification`,
 `masked_lm_bias` of `masked_lm`. A file imports nothing of the course but `bertedu.course.exercise` and its second file.
-The files of labs begin with `lab_`.
+The files of labs have the names of `findings.FINDINGS`.
 """
 
 from bertedu.course.exercise import Exercise
@@ -15,7 +15,6 @@ from bertedu.course.exercises import (
     encoder,
     feedforward,
     fine_tuning,
-    lab_look_at,
     masked_lm,
     pooling,
     start_here,
@@ -23,6 +22,7 @@ from bertedu.course.exercises import (
     text_to_tokens,
     transformer,
     visualize_attention,
+    what_does_bert_look_at,
 )
 from bertedu.course.exercises.projects import PROJECTS
 
@@ -44,7 +44,7 @@ CHAPTERS = (
     visualize_attention,
     talking_heads,
     bert_to_today,
-    lab_look_at,
+    what_does_bert_look_at,
 )
 
 EXERCISES: dict[str, Exercise] = {

@@ -54,7 +54,7 @@ def at(array, chosen):
 
 
 WRONG = {
-    "lab_look_at.cls_entropy": [
+    "what_does_bert_look_at.cls_entropy": [
         (lambda a: entropies(a, np.log2)[:, 0].mean(), "in bits"),
         (lambda a: entropies(a).mean(), "mean of all rows"),
         (lambda a: entropies(a)[:, -1].mean(), "last row"),
@@ -67,7 +67,7 @@ WRONG = {
         (lambda a: -(a[:, 0] * np.log(a[:, 0])).sum(axis=-1).mean(), "0 times log 0"),
         (lambda a: entropies(a)[:3, 0].mean(), "cls_entropy([["),
     ],
-    "lab_look_at.divergence": [
+    "what_does_bert_look_at.divergence": [
         (lambda p, q: entropies(middle(p, q)) - (entropies(p) + entropies(q)) / 2, "in nats"),
         (lambda p, q: (bits(middle(p, q)) - (bits(p) + bits(q)) / 2) ** 0.5, "square root"),
         (lambda p, q: (bits(p) + bits(q)) / 2 - bits(middle(p, q)), "sign is wrong"),
@@ -77,7 +77,7 @@ WRONG = {
         (lambda p, q: np.sum(np.array(p) * np.log2(np.array(p) / q)), "0 times log 0"),
         (lambda p, q: 0.31127812, "divergence([1.0], [1.0])"),
     ],
-    "lab_look_at.held_out_accuracy": [
+    "what_does_bert_look_at.held_out_accuracy": [
         (lambda first, second: first.max(), "too high"),
         (lambda first, second: second.max(), "chosen on the first"),
         (lambda first, second: at(first, second.argmax()), "swapped"),
@@ -91,17 +91,17 @@ WRONG = {
 }
 
 RIGHT = {
-    "lab_look_at.cls_entropy": [
+    "what_does_bert_look_at.cls_entropy": [
         entropy_by_loops,
         entropy_by_tensors,
         lambda a: np.mean([entropies(head[0]) for head in a]),
     ],
-    "lab_look_at.divergence": [
+    "what_does_bert_look_at.divergence": [
         divergence_by_relative_entropies,
         lambda p, q: bits(middle(p, q)) - np.mean([bits(p), bits(q)]),
         lambda p, q: (entropies(middle(p, q)) - (entropies(p) + entropies(q)) / 2) / math.log(2),
     ],
-    "lab_look_at.held_out_accuracy": [
+    "what_does_bert_look_at.held_out_accuracy": [
         held_out_by_loops,
         lambda first, second: second[first == first.max()][0],
         lambda first, second: np.ravel(second)[np.argmax(first)],
