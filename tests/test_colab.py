@@ -434,6 +434,16 @@ def test_other_chapters_and_copies_of_a_repository_do_not_contain_it(filling, ca
     assert not any("HEAD_SHA256" in source for source in sources(colab.make(filling, "o/n", path="x.ipynb")))
 
 
+def test_a_notebook_with_dependencies_contains_the_sentences(filling, machine, tmp_path):
+    filling["cells"][0]["source"] = ["trees = be.data.load_dependencies()"]
+    _, setup, trees, _ = sources(colab.make(filling))
+    assert trees.startswith("# @title Setup: sentences with dependencies")
+    done = run_cell(machine, f"{setup}\n{trees}", tmp_path)
+    assert done.stdout.splitlines()[-1].startswith("data/dependencies/test.conllu: added to bertedu"), done.stderr
+    (put,) = machine.parent.parent.rglob("bertedu/assets/data/dependencies/test.conllu")
+    assert put.read_bytes() == (ROOT / "data" / "dependencies" / "test.conllu").read_bytes()
+
+
 def test_the_command_reports_a_missing_trained_head(filling, tmp_path, monkeypatch, capsys):
     assert cli.main(["colab", "mask.ipynb"]) == 0
     assert "masked-LM head" not in capsys.readouterr().out

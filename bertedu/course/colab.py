@@ -22,6 +22,7 @@ from nbformat.v4 import new_code_cell
 from bertedu import files
 from bertedu.course import notebook, setup_cell, student_copy
 from bertedu.course.wheel import PACKAGE, build_wheel
+from bertedu.data import sets
 
 # Bytes of the compressed wheel (now 388,000), which as text take a third more. The copy then has little more than half
 # a megabyte without its figures, which Colab, GitHub's preview and e-mail accept.
@@ -40,10 +41,12 @@ SETUP = """\
 {functions}
 {carried}
 set_up({install})"""
-HEAD_SETUP = """\
-# @title Setup: the trained masked-LM head, for fill_mask (run this cell too)
+USES_TREES = re.compile(r"\bload_dependencies\(")
+TREES = "dependencies/test.conllu"  # 1 MB, only in labs that use these sentences
+ASSET_SETUP = """\
+# @title Setup: {what} (run this cell too)
 {carried}
-print(put_asset({name!r}, read_carried(HEAD, HEAD_SHA256)))"""
+print(put_asset({file!r}, read_carried({name}, {name}_SHA256)))"""
 
 
 class Copy(NamedTuple):
@@ -122,9 +125,10 @@ def make(
     if repository is None:
         cells = [setup(*carried(*build_wheel()))]
         if needs_head(original) and HEAD.is_file():
-            content = HEAD.read_bytes()
-            source = HEAD_SETUP.format(carried=as_text("HEAD", content, lzma.compress(content)), name=HEAD.name)
-            cells.append(code_cell(source, "colab-02"))
+            cells.append(asset("HEAD", HEAD, HEAD.name, "the trained masked-LM head, for fill_mask", "colab-02"))
+        if uses(USES_TREES, original):
+            path, file = sets.own_file(TREES), f"data/{TREES}"
+            cells.append(asset("TREES", path, file, "sentences with dependencies", "colab-03"))
         note = "It contains the package itself; only a model is downloaded."
         note = f"*This copy is for [Google Colab](https://colab.research.google.com). {note}*"
     else:
@@ -188,8 +192,28 @@ def path_in_repository(path: str | Path) -> str:
 
 def needs_head(original: dict[str, Any]) -> bool:
     """Return whether the code of a notebook uses the trained masked-LM head."""
+    return uses(USES_HEAD, original)
+
+
+def uses(pattern: re.Pattern[str], original: dict[str, Any]) -> bool:
+    """Return whether a pattern occurs in the code of a notebook."""
     code = ("".join(cell["source"]) for cell in original["cells"] if cell["cell_type"] == "code")
-    return any(map(USES_HEAD.search, code))
+    return any(map(pattern.search, code))
+
+
+def asset(name: str, path: Path, file: str, what: str, cell_id: str) -> dict[str, Any]:
+    """Return a setup cell that contains a file and puts it into the assets of the installed package.
+
+    Args:
+        name: str, the cell's variable.
+        path: path of the file.
+        file: str, its path in the assets.
+        what: str, description for the cell's title.
+        cell_id: str.
+    """
+    content = path.read_bytes()
+    source = ASSET_SETUP.format(what=what, carried=as_text(name, content, lzma.compress(content)), file=file, name=name)
+    return code_cell(source, cell_id)
 
 
 def setup(carried: str, install: str) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def put_asset(name, content):
     path = Path(importlib.util.find_spec("bertedu").origin).parent / "assets" / name
     if path.is_file() and path.read_bytes() == content:
         return f"{name}: already installed"
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     part.write_bytes(content)
     part.replace(path)
