@@ -14,6 +14,7 @@ from bertedu.course.exercises import (
     encoder,
     feedforward,
     fine_tuning,
+    lab_rogue,
     masked_lm,
     pooling,
     start_here,
@@ -42,6 +43,7 @@ CHAPTERS = (
     visualize_attention,
     talking_heads,
     bert_to_today,
+    lab_rogue,
 )
 
 EXERCISES: dict[str, Exercise] = {
