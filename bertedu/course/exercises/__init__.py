@@ -17,6 +17,7 @@ from bertedu.course.exercises import (
     fine_tuning,
     masked_lm,
     pooling,
+    rogue_dimensions,
     start_here,
     talking_heads,
     text_to_tokens,
@@ -45,6 +46,7 @@ CHAPTERS = (
     talking_heads,
     bert_to_today,
     what_does_bert_look_at,
+    rogue_dimensions,
 )
 
 EXERCISES: dict[str, Exercise] = {
