@@ -6,8 +6,11 @@ import math
 import sys
 from pathlib import Path
 
+import lab_table
+import nbformat
 import numpy as np
 import pytest
+import run_notebooks
 
 import bertedu as be
 from bertedu import analysis
@@ -246,3 +249,33 @@ def test_a_function_without_source_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(labs.platformdirs, "user_cache_path", lambda name: tmp_path / name)
     with pytest.raises(ValueError, match="^compute: expected a function defined in a file"):
         cached("test", eval("lambda: {}"))
+
+
+# -- the notebooks -----------------------------------------------------------------------------------------------------
+
+LABS = sorted((ROOT / "notebooks" / "labs").glob("*.ipynb"))
+IN_EVERY_RUN = ("1_what_does_bert_look_at", "4_rogue_dimensions")
+SWITCHES = 'MODEL, QUICK = "minilm", False'
+
+
+def test_every_lab_has_findings_and_its_page_is_up_to_date():
+    assert {path.stem.split("_", 1)[1] for path in LABS} <= FINDINGS.keys()
+    assert lab_table.page() == lab_table.PAGE.read_text(encoding="utf-8")
+
+
+def in_time(path):
+    return pytest.param(path, id=path.stem, marks=() if path.stem in IN_EVERY_RUN else pytest.mark.slow)
+
+
+@pytest.mark.parametrize("path", [in_time(path) for path in LABS])
+def test_a_lab_runs_at_its_quick_size(path, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # nothing is computed yet
+    notebook = nbformat.read(path, as_version=4)
+    (cell,) = (cell for cell in notebook.cells if SWITCHES in cell.source)
+    cell.source = cell.source.replace(SWITCHES, SWITCHES.replace("False", "True"))
+    run_notebooks.run(notebook, tmp_path)
+    data = [output.data for cell in notebook.cells for output in cell.get("outputs", ()) if "data" in output]
+    (stored,) = (one[MIME] for one in data if MIME in one)
+    assert stored["lab"] == path.stem.split("_", 1)[1]
+    assert stored["values"].keys() == FINDINGS[stored["lab"]].keys()
+    assert np.isfinite(list(stored["values"].values())).all()

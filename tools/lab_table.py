@@ -1,12 +1,9 @@
-"""Write docs/labs.md from the verdicts stored in the labs' notebooks: `python -m tools.lab_table [--check]`.
+"""Write docs/labs.md from the verdicts stored in the labs' notebooks: `python -m tools.lab_table`.
 
-A lab shows its verdicts as `course.labs.Verdicts`, whose output holds the measured values. `--check` writes nothing and
-fails if docs/labs.md is not what the notebooks say.
+A lab shows its verdicts as `course.labs.Verdicts`, whose output holds the measured values.
 """
 
-import argparse
 import re
-import sys
 from pathlib import Path
 
 import nbformat
@@ -60,18 +57,11 @@ def section(path):
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows), ""])
 
 
-def main():
-    """Write the page, or compare it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="compare docs/labs.md with the notebooks, write nothing")
-    options = parser.parse_args()
-    page = "\n".join([TOP, *map(section, sorted(LABS.glob("*.ipynb")))])
-    if options.check:
-        return int(PAGE.read_text(encoding="utf-8") != page)
-    PAGE.write_text(page, encoding="utf-8")
-    print(PAGE.relative_to(ROOT))
-    return 0
+def page():
+    """Return the whole page."""
+    return "\n".join([TOP, *map(section, sorted(LABS.glob("*.ipynb")))])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    PAGE.write_text(page(), encoding="utf-8")
+    print(PAGE.relative_to(ROOT))
