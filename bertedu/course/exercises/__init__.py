@@ -18,6 +18,7 @@ from bertedu.course.exercises import (
     masked_lm,
     pooling,
     rogue_dimensions,
+    rollout_and_flow,
     start_here,
     talking_heads,
     text_to_tokens,
@@ -46,6 +47,7 @@ CHAPTERS = (
     talking_heads,
     bert_to_today,
     what_does_bert_look_at,
+    rollout_and_flow,
     rogue_dimensions,
 )
 
