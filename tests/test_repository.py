@@ -20,7 +20,9 @@ from bertedu.cli import checks
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
-NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
+CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LABS = sorted((ROOT / "notebooks" / "labs").glob("*.ipynb"))
+NOTEBOOKS = [*CHAPTERS, *LABS]
 LARGEST_NOTEBOOK = 1_000_000
 # Paths that exist on one machine only. Written so that this line does not find itself.
 FOREIGN_PATH = re.compile(r"(?<![\w./~-])/(?:root|work|opt|farm|home/\w+|Users/\w+)/\w")
@@ -206,7 +208,8 @@ def test_modules_name_chapters_that_exist_and_readme_lists_them_all():
     }
     modules = [path.read_text(encoding="utf-8") for path in (ROOT / "bertedu").rglob("*.py")]
     assert {name for text in modules for name in re.findall(r"notebooks/(\d\d\w+\.ipynb)", text)} <= titles.keys()
-    listed = re.findall(r"^\| \[(\d\d) (.+?)\]\(notebooks/(\w+\.ipynb)\)", read("README.md"), re.M)
-    assert [file for _, _, file in listed] == sorted(titles)
+    listed = re.findall(r"^\| \[(?:Lab )?(\d+) (.+?)\]\(notebooks/((?:labs/)?\w+\.ipynb)\)", read("README.md"), re.M)
+    assert [Path(file).name for _, _, file in listed] == [path.name for path in (*CHAPTERS, *LABS)]
     for number, title, file in listed:
-        assert titles[file].startswith(f"# {int(number)} · {title}\n"), file
+        start = f"# {'Lab ' if file.startswith('labs/') else ''}{int(number)} · {title}\n"
+        assert titles[Path(file).name].startswith(start), file

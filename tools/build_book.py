@@ -28,6 +28,7 @@ LABS = "labs"  # folder of the labs, in notebooks/
 WITH_VIEWS = ("00", "12")  # chapters with interactive views in the book
 DOCS = {
     "interventions": "Interventions",
+    "labs": "Verdicts of the labs",
     "glossary": "Glossary",
     "notation": "Notation",
     "names": "Names elsewhere",
