@@ -133,6 +133,10 @@ def _pruned_encoder(encoder: BertEncoder, heads: Indices | None, neurons: Indice
     removed_neurons = checks.indices_by_layer("neurons", neurons, inner_dims)
     before = encoder.pruned_heads or {}
     pruned_heads = {i: {*before.get(i, ()), *removed_heads.get(i, ())} for i in range(layers)}
+    for i, indices in pruned_heads.items():
+        if len(indices) == count:
+            rest = f"at least one of the remaining {count - len(before.get(i, ()))} to remain"
+            raise ValueError(f"heads[{i}]: expected {rest}, got all of them. Remove fewer.")
     sizes = [inner - len(removed_neurons.get(i, ())) for i, inner in enumerate(inner_dims)]
     inner_dim = sizes[0] if len(set(sizes)) == 1 else sizes
     config = encoder.get_config() | {"pruned_heads": pruned_heads, "inner_dim": inner_dim}

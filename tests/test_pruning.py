@@ -464,7 +464,7 @@ def test_a_wrong_argument_is_named(arguments, message):
 
 def test_the_last_head_of_a_layer_stays():
     pruned = be.prune(encoder_of(), {0: [0, 1, 2]})
-    with pytest.raises(ValueError, match=r"pruned_heads\[0\]: expected at least one of 5 to remain"):
+    with pytest.raises(ValueError, match=r"^heads\[0\]: expected at least one of the remaining 2 to remain"):
         be.prune(pruned, {0: [3, 4]})
 
 
