@@ -5,6 +5,7 @@ project      `Project`, on the learner's own data         student_copy  notebook
 exercises/   one file per chapter; the projects           colab         notebooks that install the package in Colab
 checking     `check`, `hint`, `solution`                  wheel, setup_cell   package and code in such a notebook
 source       `show_source`
+findings     published findings with their bands        labs          `Verdicts` on them, and `cached` results
 
 The rest of the library does not import this package.
 """
