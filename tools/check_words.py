@@ -126,6 +126,8 @@ ALLOWED = {
     ("bertedu/plots/__init__.py", "Picture"): "the old name",
     ("bertedu/plots/curves.py", "also_spelled"): "the old name",
     ("bertedu/reading.py", "renamed_attribute"): "the old name",
+    ("README.md", "What does BERT look at"): "the title of a paper",
+    ("docs/labs.md", "What does BERT look at"): "the title of a paper",
     ("docs/references.md", "What Does BERT Look At"): "the title of a paper",
     ("docs/references.md", "Another Look at the Jackknife"): "the title of a paper",
     ("notebooks/12_visualize_attention.ipynb", "nobody was waiting"): "a sentence that the heads are measured on",
