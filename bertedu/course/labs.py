@@ -29,7 +29,8 @@ class Verdicts:
 
     Args:
         lab: str, name of a lab in `findings.FINDINGS`.
-        values: dict, name of a finding -> measured number. All findings of the lab are required.
+        values: dict, name of a finding -> measured number; NaN, or None, for one that the model does not allow to be
+            measured. All findings of the lab are required.
         model: str, name of the model that was measured.
 
     Raises:
@@ -41,12 +42,12 @@ class Verdicts:
         ('0.71', '0.64', '0.46 to 0.96', 'yes')
     """
 
-    def __init__(self, lab: str, values: Mapping[str, float], model: str) -> None:
+    def __init__(self, lab: str, values: Mapping[str, float | None], model: str) -> None:
         self.lab, self.model = lab, model
         self.findings = FINDINGS[choice("lab", lab, FINDINGS)]
         if values.keys() != self.findings.keys():
             raise ValueError(f"values: expected {', '.join(self.findings)}, got {', '.join(values)}.")
-        self.values = {name: float(value) for name, value in values.items()}
+        self.values = {name: math.nan if value is None else float(value) for name, value in values.items()}
 
     def holds(self, name: str) -> bool:
         """Return whether a value is in its band."""
@@ -76,7 +77,8 @@ class Verdicts:
             "<tr>" + "".join(f'<td style="text-align: left">{cell}</td>' for cell in row) + "</tr>" for row in cells
         )
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        stored = {"lab": self.lab, "model": self.model, "values": self.values}
+        values = {name: None if math.isnan(value) else value for name, value in self.values.items()}  # no NaN in JSON
+        stored = {"lab": self.lab, "model": self.model, "values": values}
         return {"text/plain": repr(self), "text/html": table, MIME: stored}
 
 

@@ -19,6 +19,7 @@ from bertedu.course.exercises import (
     pooling,
     rogue_dimensions,
     rollout_and_flow,
+    sinks_and_outliers,
     start_here,
     talking_heads,
     text_to_tokens,
@@ -49,6 +50,7 @@ CHAPTERS = (
     what_does_bert_look_at,
     rollout_and_flow,
     rogue_dimensions,
+    sinks_and_outliers,
 )
 
 EXERCISES: dict[str, Exercise] = {
