@@ -36,7 +36,9 @@ def check_sink_fraction(answer):
         if abs(got - wrong) < ROUNDING:
             raise WrongAnswer(reason)
     if not abs(got - FRACTION) < ROUNDING:  # NaN neither
-        raise WrongAnswer("multiply each weight by the length of its vector; then divide the product of [CLS] by the sum.")
+        raise WrongAnswer(
+            "multiply each weight by the length of its vector; then divide the product of [CLS] by the sum."
+        )
 
 
 def _fraction(attention, lengths, key):
@@ -58,9 +60,15 @@ def check_fraction_moved(answer):
                 "that is the mean of each query's fraction. Add up the norms of all queries before you divide.",
             ),
             (lengths[key] / lengths.sum(), "the weights are missing."),
-            (_fraction(ATTENTION, lengths**2, key), "the square root is missing: a norm is the root of the sum of squares."),
+            (
+                _fraction(ATTENTION, lengths**2, key),
+                "the square root is missing: a norm is the root of the sum of squares.",
+            ),
             (_fraction(ATTENTION, np.abs(VECTORS).sum(axis=-1), key), "a norm is not the sum of absolute values."),
-            (_fraction(ATTENTION, np.abs(VECTORS.sum(axis=-1)), key), "the elements of a vector cancel out. Take its norm."),
+            (
+                _fraction(ATTENTION, np.abs(VECTORS.sum(axis=-1)), key),
+                "the elements of a vector cancel out. Take its norm.",
+            ),
             (norms[key % 4].sum() / norms.sum(), "that is a query, a row. Keys are the columns."),
         ]
         compare(call(answer, ATTENTION.copy(), VECTORS.copy(), key), _fraction(ATTENTION, lengths, key), typical)
@@ -82,7 +90,7 @@ def check_outliers(answer):
         ((centered > 6 * OUTPUT.std()).sum(axis=-1), "an outlier may be below the mean, too."),
         ((np.abs(centered) > 3 * OUTPUT.std()).sum(axis=-1), "that is three standard deviations. It takes six."),
         ((np.abs(centered) > 6).sum(axis=-1), "the unit is missing: six standard deviations, not six."),
-        ((OUTPUT > 6 * OUTPUT.std()).sum(axis=-1), "subtract the mean first."),
+        ((6 * OUTPUT.std() < OUTPUT).sum(axis=-1), "subtract the mean first."),
         ((np.abs(OUTPUT) > 6 * OUTPUT.std()).sum(axis=-1), "subtract the mean first."),
         (_outliers(OUTPUT, axis=-1).sum(axis=-1), "take mean and standard deviation over all tokens, not of each."),
         (np.zeros(6), "no outlier is left. Take the standard deviation, not the variance, and that of all elements."),
