@@ -41,7 +41,8 @@ def losses(scope):
         )
         classifier = be.BertClassifier(encoder, num_classes=2, dropout_rate=0.0)
         history = be.fine_tune(classifier, be.BertPreprocessor(tokenizer, 32), (TEXTS, LABELS), (TEXTS, LABELS),
-                               epochs=EPOCHS, batch_size=BATCH, learning_rate=1e-3, progress=False)  # fmt: skip
+                               epochs=EPOCHS, batch_size=BATCH, learning_rate=1e-3, precision="float32",
+                               progress=False)  # fmt: skip
     return [[epoch["loss"], epoch["val_loss"]] for epoch in history.epochs]
 
 
