@@ -127,8 +127,8 @@ def make(
         if needs_head(original) and HEAD.is_file():
             cells.append(asset("HEAD", HEAD, HEAD.name, "the trained masked-LM head, for fill_mask", "colab-02"))
         if uses(USES_TREES, original):
-            path, file = sets.own_file(TREES), f"data/{TREES}"
-            cells.append(asset("TREES", path, file, "sentences with dependencies", "colab-03"))
+            trees = sets.own_file(TREES)
+            cells.append(asset("TREES", trees, f"data/{TREES}", "sentences with dependencies", "colab-03"))
         note = "It contains the package itself; only a model is downloaded."
         note = f"*This copy is for [Google Colab](https://colab.research.google.com). {note}*"
     else:
