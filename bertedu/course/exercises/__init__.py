@@ -14,6 +14,7 @@ from bertedu.course.exercises import (
     encoder,
     feedforward,
     fine_tuning,
+    lab_knowledge,
     lab_rogue,
     masked_lm,
     pooling,
@@ -44,6 +45,7 @@ CHAPTERS = (
     talking_heads,
     bert_to_today,
     lab_rogue,
+    lab_knowledge,
 )
 
 EXERCISES: dict[str, Exercise] = {
