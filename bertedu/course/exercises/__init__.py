@@ -15,6 +15,8 @@ from bertedu.course.exercises import (
     encoder,
     feedforward,
     fine_tuning,
+    lab_knowledge,
+    lab_rogue,
     masked_lm,
     pooling,
     rogue_dimensions,
@@ -51,6 +53,8 @@ CHAPTERS = (
     rollout_and_flow,
     rogue_dimensions,
     sinks_and_outliers,
+    lab_rogue,
+    lab_knowledge,
 )
 
 EXERCISES: dict[str, Exercise] = {
