@@ -7,6 +7,7 @@ The files of labs have the names of `findings.FINDINGS`.
 
 from bertedu.course.exercise import Exercise
 from bertedu.course.exercises import (
+    are_sixteen_heads_better_than_one,
     attention,
     bert_to_today,
     checkpoints,
@@ -50,6 +51,7 @@ CHAPTERS = (
     talking_heads,
     bert_to_today,
     what_does_bert_look_at,
+    are_sixteen_heads_better_than_one,
     rollout_and_flow,
     rogue_dimensions,
     sinks_and_outliers,
