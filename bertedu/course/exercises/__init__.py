@@ -16,8 +16,6 @@ from bertedu.course.exercises import (
     encoder,
     feedforward,
     fine_tuning,
-    lab_knowledge,
-    lab_rogue,
     masked_lm,
     pooling,
     rogue_dimensions,
@@ -29,6 +27,7 @@ from bertedu.course.exercises import (
     transformer,
     visualize_attention,
     what_does_bert_look_at,
+    where_is_the_knowledge,
 )
 from bertedu.course.exercises.projects import PROJECTS
 
@@ -55,8 +54,7 @@ CHAPTERS = (
     rollout_and_flow,
     rogue_dimensions,
     sinks_and_outliers,
-    lab_rogue,
-    lab_knowledge,
+    where_is_the_knowledge,
 )
 
 EXERCISES: dict[str, Exercise] = {

@@ -54,7 +54,7 @@ def nearest_next(distances):
 
 
 WRONG = {
-    "lab_knowledge.memorizer": [
+    "where_is_the_knowledge.memorizer": [
         (92, "as a fraction"),
         (0.9, "also right"),
         (0.2, "remembers the others"),
@@ -66,7 +66,7 @@ WRONG = {
         (0.7, "add what it gets"),
         ([0.92, 0.92], "one number"),
     ],
-    "lab_knowledge.center_of_gravity": [
+    "where_is_the_knowledge.center_of_gravity": [
         (softmax, "one number: the mean layer"),
         (lambda x: layers(x) @ x, "softmax first"),
         (lambda x: layers(x) @ np.exp(x), "sum to 1"),
@@ -78,7 +78,7 @@ WRONG = {
         (lambda x: layers(x) @ np.exp(x) / np.exp(x).sum(), "Subtract the largest"),
         (lambda x: np.arange(5)[: len(x)] @ softmax(x)[:5], "center_of_gravity("),
     ],
-    "lab_knowledge.spanning_tree": [
+    "where_is_the_knowledge.spanning_tree": [
         (chain, "chain of neighbors"),
         (star, "connects every word with word 0"),
         (nearest, "nearest neighbor"),
@@ -93,10 +93,15 @@ WRONG = {
 }
 
 RIGHT = {
-    "lab_knowledge.center_of_gravity": [
+    "where_is_the_knowledge.center_of_gravity": [
         lambda x: sum(layer * weight for layer, weight in enumerate(softmax(x))),
         lambda x: np.average(layers(x), weights=softmax(x)),
         lambda x: ops.sum(ops.softmax(ops.array(x, dtype="float32")) * ops.arange(len(x), dtype="float32")),
     ],
-    "lab_knowledge.spanning_tree": [kruskal, by_scipy, lambda d: iter(kruskal(d)), lambda d: np.array(kruskal(d))],
+    "where_is_the_knowledge.spanning_tree": [
+        kruskal,
+        by_scipy,
+        lambda d: iter(kruskal(d)),
+        lambda d: np.array(kruskal(d)),
+    ],
 }
