@@ -189,7 +189,7 @@ class Grammar:
         return [*before, verb, thing, particle, *after]
 
     def active(self):
-        """A clause: somebody did something."""
+        """Return an active clause: a person did something to a thing."""
         subject, _ = self.noun_phrase(PEOPLE, ABOUT_PEOPLE)
         if self.maybe(0.3):
             return phrase(("nsubj", subject), *self.perfect())
@@ -220,7 +220,7 @@ class Grammar:
         return phrase(("mark", word("as", "SCONJ")), ("nsubj", subject), *has, word(self.pick(EXPECTING), "VERB"))
 
     def passive(self):
-        """A clause: something was done by somebody."""
+        """Return a passive clause: something was done to a thing."""
         subject, plural = self.noun_phrase(THINGS, ABOUT_THINGS)
         parts = [("nsubj:pass", subject)]
         if self.maybe(0.2):
