@@ -45,6 +45,9 @@ CLASSIFIER = {
     "head_name": text(),
     **for_all("use_encoder_pooler multi_label", FLAG),
     **for_all("initializer cls_head class_names", ANYTHING),
+    "thresholds": optional(
+        Rule("a list of numbers from 0 to 1", lambda v: isinstance(v, list) and all(map(RATE.accepts, v)))
+    ),
 }
 HEAD = LAYER | {
     "inner_dim": whole(0, LARGEST),

@@ -16,7 +16,7 @@ from bertedu.bert import Bert
 from bertedu.checkpoints import load
 from bertedu.classifier import BertClassifier
 from bertedu.files import read_json
-from bertedu.fine_tuning.batches import Batches, plan_batches
+from bertedu.fine_tuning.batches import Batches, outputs_of, plan_batches
 from bertedu.fine_tuning.examples import Examples, class_labels, column, strings
 from bertedu.fine_tuning.model import PREDICTION_SETTINGS, PredictionSettings, limit_of, predicting
 from bertedu.fine_tuning.run import HISTORY, MODEL
@@ -83,9 +83,7 @@ def predict(
         examples = Examples(rows, labels=zeros, weights=zeros)
         data = Batches(examples, plan_batches(examples.lengths, BATCH), BATCH, preprocessor.tokenizer.pad_id, limit)
         model = predicting(classifier, settings.precision)
-        predicted = model.predict(data, verbose=0).reshape(-1, BATCH, classifier.num_classes)
-        for batch, rows_of_batch in zip(data.batches, predicted, strict=True):
-            logits[batch] = rows_of_batch[: len(batch)]
+        logits = np.stack(outputs_of(model, data)).astype("float32")
     if classifier.num_classes == 1 and not classifier.multi_label:
         return logits[:, 0]
     activation = keras.ops.sigmoid if classifier.multi_label else keras.ops.softmax
