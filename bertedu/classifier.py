@@ -117,8 +117,8 @@ class BertClassifier(ConfigFromSignature, keras.Model):
         Logits, `[B, num_classes]`.
 
     Raises:
-        ValueError: `num_classes` is below 1, there are more or fewer `class_names` or `thresholds`, or a threshold is not
-            from 0 to 1 or is for a classifier of exactly one class.
+        ValueError: `num_classes` is below 1, there are more or fewer `class_names` or `thresholds`, a threshold is not
+            from 0 to 1, or there are thresholds without `multi_label`.
 
     Example:
         >>> from bertedu.encoder import BertEncoder

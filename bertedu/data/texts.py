@@ -6,7 +6,7 @@ import reprlib
 from collections.abc import Iterable, Sequence
 from decimal import Context, Decimal
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 

@@ -90,6 +90,28 @@ def predict(
     return keras.ops.convert_to_numpy(activation(logits))
 
 
+def apply_thresholds(classifier: BertClassifier, probabilities: np.ndarray) -> np.ndarray:
+    """Return which of several classes are predicted for each text, a bool array `[n, classes]`.
+
+    Args:
+        classifier: multi-label `BertClassifier`, whose `thresholds` are used; 0.5 if it has none.
+        probabilities: array `[n, classes]`, as from `predict`.
+
+    Raises:
+        ValueError: the classifier is not multi-label, or there are more or fewer classes.
+
+    Example:
+        apply_thresholds(classifier, predict(classifier, bert.preprocessor, ["What a film!"]))
+    """
+    if not classifier.multi_label:
+        raise ValueError("classifier: expected one with multi_label=True. Use probabilities.argmax(axis=-1).")
+    probabilities = np.asarray(probabilities)
+    if probabilities.shape[-1:] != (classifier.num_classes,):
+        expected = f"[n, {classifier.num_classes}]"
+        raise ValueError(f"probabilities: expected shape {expected}, got {list(probabilities.shape)}.")
+    return probabilities >= np.array(classifier.thresholds or 0.5)
+
+
 class TrainedRun(NamedTuple):
     """A finished training run, opened from its `output_dir`.
 

@@ -242,8 +242,6 @@ def weights_of_classes(class_weight: Any, train: Examples, num_classes: int) -> 
     Raises:
         ValueError: a wrong form, an unknown class, or a negative weight.
     """
-    if num_classes == 1:
-        raise ValueError("class_weight: expected None for a regression, which has no classes.")
     if isinstance(class_weight, str) and class_weight == "balanced":
         counts = np.maximum(np.bincount(train.labels, minlength=num_classes), 1)
         return (len(train.labels) / num_classes / counts).tolist()
