@@ -4,10 +4,10 @@
 
 Whole trainings of MiniLM in float32 on bertedu's own data, with the same texts, steps, batch size, learning rate and
 schedule: from strings to the trained model, first step and compilation included, nothing saved. tagging: code_words,
-entity F1 of the validation set. lora: rank 8, alpha 16, of queries and values on reviews, validation accuracy. contrastive: names and
-docstrings of docs_pairs, MRR of the validation set. The peers train in a plain PyTorch loop, each batch padded to
-its longest text. Each run is a process of its own, and the two of a task alternate in who starts; repeat n has seed n.
-Memory is the peak above what the process holds after its imports.
+entity F1 of the validation set. lora: rank 8, alpha 16, of queries and values on reviews, validation accuracy.
+contrastive: names and docstrings of docs_pairs, MRR of the validation set. The peers train in a plain PyTorch loop,
+each batch padded to its longest text. Each run is a process of its own, and the two of a task alternate in who starts;
+repeat n has seed n. Memory is the peak above what the process holds after its imports.
 """
 
 import json
