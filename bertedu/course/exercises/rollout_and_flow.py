@@ -24,7 +24,7 @@ def _ranks(values, smaller=1.0, equal=0.5):
 
 def check_spearman(answer):
     x, y, n = _ranks(X), _ranks(Y), len(X)
-    ordinal, places = ([np.argsort(np.argsort(values)) for values in (X, Y)], [np.argsort(X), np.argsort(Y)])
+    ordinal, order = ([np.argsort(np.argsort(values)) for values in (X, Y)], [np.argsort(X), np.argsort(Y)])
     dense = [np.unique(values, return_inverse=True)[1] for values in (X, Y)]
     lowest, highest = ([_ranks(values, equal=equal) for values in (X, Y)] for equal in (0, 1))
     expected = np.corrcoef(x, y)[0, 1]
@@ -34,8 +34,8 @@ def check_spearman(answer):
         (np.corrcoef(ordinal)[0, 1], "equal numbers have different ranks here. They share the mean of their ranks."),
         (np.corrcoef(lowest)[0, 1], "equal numbers have the smallest of their ranks here. They share the mean."),
         (np.corrcoef(highest)[0, 1], "equal numbers have the largest of their ranks here. They share the mean."),
-        (np.corrcoef(dense)[0, 1], "two equal numbers take up two ranks: the next larger one is two ranks higher."),
-        (np.corrcoef(places)[0, 1], "argsort is not the ranks: it says where the smallest number is."),
+        (np.corrcoef(dense)[0, 1], "two equal numbers use two ranks: the next larger one is two ranks higher."),
+        (np.corrcoef(order)[0, 1], "argsort is not the ranks: it says where the smallest number is."),
         (-expected, "one of the two orders is reversed: the smallest number has the smallest rank in both."),
     ]
     compare(call(answer, list(X), list(Y)), expected, typical)
