@@ -3,6 +3,7 @@
 A lab shows its verdicts as `course.labs.Verdicts`, whose output holds the measured values.
 """
 
+import math
 import re
 from pathlib import Path
 
@@ -53,7 +54,9 @@ def section(path):
         for row, finding in zip(verdicts.rows(), verdicts.findings.values(), strict=True)
     ]
     held = sum(verdicts.holds(name) for name in verdicts.findings)
-    lines += [f"{held} of {len(rows)} hold for `{verdicts.model}`.", "", HEAD]
+    missing = sum(math.isnan(value) for value in verdicts.values.values())
+    rest = f"; {missing} not measured" if missing else ""
+    lines += [f"{held} of {len(rows) - missing} hold for `{verdicts.model}`{rest}.", "", HEAD]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows), ""])
 
 

@@ -6,9 +6,11 @@ import numpy as np
 import scipy.stats
 from keras import ops
 
+ranks = scipy.stats.rankdata
 
-def ranks(values):
-    return np.argsort(np.argsort(values))
+
+def pearson(x, y):
+    return np.corrcoef(x, y)[0, 1]
 
 
 def walk(layers, position, residual=0.5):
@@ -32,35 +34,37 @@ def column(layers, position):
     return joint[:, position]
 
 
-def paths(first, second):
-    return np.minimum(second[:, :, None], first)
-
-
-def flow_by_lists(first, second):
-    n = range(len(first))
-    return [[sum(min(second[q][k], first[k][s]) for k in n) for s in n] for q in n]
-
-
 def spearman_by_loops(x, y):
-    def smaller(values, value):
-        return sum(other < value for other in values)
+    def rank(values, value):
+        return (sum(other < value for other in values) + sum(other <= value for other in values)) / 2
 
-    total = sum((smaller(x, a) - smaller(y, b)) ** 2 for a, b in zip(x, y, strict=True))
-    return 1 - 6 * total / (len(x) ** 3 - len(x))
+    a, b = [rank(x, value) for value in x], [rank(y, value) for value in y]
+    a, b = [value - sum(a) / len(a) for value in a], [value - sum(b) / len(b) for value in b]
+    return float(np.dot(a, b) / (np.dot(a, a) * np.dot(b, b)) ** 0.5)
+
+
+def by_formula(x, y):
+    return 1 - 6 * np.sum((ranks(x) - ranks(y)) ** 2) / (len(x) * (len(x) ** 2 - 1))
+
+
+# One edge of 0.5, from token 0 to token 0 of the first layer, shared by the paths over both tokens of the layer above.
+ONE_EDGE = [[[0.5, 0.5], [0.0, 1.0]], [[1.0, 0.0], [1.0, 0.0]], [[0.5, 0.5], [0.5, 0.5]]]
+# Each token passes on all it gets to one other, so that no two paths meet.
+SEPARATE = [np.eye(3), np.roll(np.eye(3), 1, axis=1), np.eye(3)]
 
 
 WRONG = {
     "rollout_and_flow.spearman": [
-        (lambda x, y: np.corrcoef(x, y)[0, 1], "Pearson"),
-        (lambda x, y: 1 - 6 * np.sum(np.subtract(x, y) ** 2) / (len(x) * (len(x) ** 2 - 1)), "differences of the num"),
-        (lambda x, y: 1 - np.sum((ranks(x) - ranks(y)) ** 2) / (len(x) * (len(x) ** 2 - 1)), "factor 6"),
-        (lambda x, y: 1 - 6 * np.sum(np.abs(ranks(x) - ranks(y))) / (len(x) * (len(x) ** 2 - 1)), "square"),
-        (lambda x, y: 1 - 6 * np.sum((ranks(x) - ranks(y)) ** 2) / len(x) ** 3, "not by n"),
-        (lambda x, y: 6 * np.sum((ranks(x) - ranks(y)) ** 2) / (len(x) * (len(x) ** 2 - 1)), "from 1"),
+        (pearson, "Pearson"),
+        (by_formula, "only without ties"),
+        (lambda x, y: pearson(np.argsort(np.argsort(x)), np.argsort(np.argsort(y))), "different ranks"),
+        (lambda x, y: pearson(ranks(x, "min"), ranks(y, "min")), "smallest of their ranks"),
+        (lambda x, y: pearson(ranks(x, "max"), ranks(y, "max")), "largest of their ranks"),
+        (lambda x, y: pearson(ranks(x, "dense"), ranks(y, "dense")), "two ranks"),
+        (lambda x, y: pearson(np.argsort(x), np.argsort(y)), "argsort"),
         (lambda x, y: -spearman_by_loops(x, y), "reversed"),
-        (lambda x, y: np.corrcoef(np.argsort(x), np.argsort(y))[0, 1], "argsort"),
         (lambda x, y: 0.5, "expected"),
-        (lambda x, y: spearman_by_loops(x[:5], y[:5]), "spearman(["),
+        (lambda x, y: spearman_by_loops(x[:7], y[:7]) if len(x) > 2 else 1, "spearman(["),
     ],
     "rollout_and_flow.rollout_row": [
         (lambda layers, position: walk(layers, position), "wrong order"),
@@ -71,15 +75,15 @@ WRONG = {
         (lambda layers, position: (layers[-1] + np.eye(layers.shape[-1]))[position] / 2, "through all"),
         (lambda layers, position: whole_rollout(layers, 1), "rollout_row("),
     ],
-    "rollout_and_flow.two_layer_flow": [
-        (lambda first, second: second @ first, "products"),
-        (lambda first, second: paths(second, first).sum(axis=1), "swapped"),
-        (lambda first, second: paths(first, second).max(axis=1), "best path"),
-        (lambda first, second: np.maximum(second[:, :, None], first).sum(axis=1), "use min"),
-        (lambda first, second: paths(first, second).sum(axis=1).T, "transposed"),
-        (lambda first, second: np.minimum(second, first), "do not exist"),
-        (lambda first, second: (f := paths(first, second).sum(axis=1)) / f.sum(axis=1, keepdims=True), "divide"),
-        (lambda first, second: paths(first, second)[:, :3].sum(axis=1), "two_layer_flow("),
+    "rollout_and_flow.shared_edges": [
+        (np.full((2, 2, 2), 0.5), "three square matrices"),
+        (np.full((3, 2, 3), 0.5), "three square matrices"),
+        (np.full((2, 2), 0.5), "three square matrices"),
+        (np.full((3, 9, 9), 1 / 9), "two tokens"),
+        (np.ones((3, 2, 2)), "sums to 1"),
+        ([[[2, -1], [0, 1]]] * 3, "from 0 to 1"),
+        (SEPARATE, "share an edge"),
+        (np.ones((3, 1, 1)), "share an edge"),
     ],
 }
 
@@ -87,8 +91,7 @@ RIGHT = {
     "rollout_and_flow.spearman": [
         spearman_by_loops,
         lambda x, y: scipy.stats.spearmanr(x, y).statistic,
-        lambda x, y: np.corrcoef(ranks(x), ranks(y))[0, 1],
-        lambda x, y: np.corrcoef(scipy.stats.rankdata(x), scipy.stats.rankdata(y))[0, 1],
+        lambda x, y: pearson(ranks(x), ranks(y)),
     ],
     "rollout_and_flow.rollout_row": [
         whole_rollout,
@@ -97,10 +100,10 @@ RIGHT = {
         ),
         lambda layers, position: ops.convert_to_tensor(whole_rollout(layers, position)),
     ],
-    "rollout_and_flow.two_layer_flow": [
-        flow_by_lists,
-        lambda first, second: paths(first, second).sum(axis=1),
-        lambda first, second: ops.sum(ops.minimum(second[:, :, None], first[None]), axis=1),
-        lambda first, second: np.stack([np.minimum(second, column).sum(axis=1) for column in first.T], axis=1),
+    "rollout_and_flow.shared_edges": [
+        ONE_EDGE,
+        ops.array(ONE_EDGE),
+        np.full((3, 3, 3), 1 / 3),
+        np.random.default_rng(0).dirichlet(np.ones(4), size=(3, 4)),
     ],
 }

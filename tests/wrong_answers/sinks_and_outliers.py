@@ -70,7 +70,7 @@ WRONG = {
         (lambda a, v, key: moved(a, v)[key % 4].sum() / moved(a, v).sum(), "Keys are the columns"),
         (lambda a, v, key: fraction_of(moved(a, v)[:4], key), "fraction_moved([["),
     ],
-    "sinks_and_outliers.outliers": [
+    "sinks_and_outliers.count_outliers": [
         (lambda x: far(x).sum(axis=0), "each dimension"),
         (lambda x: far(x).sum(), "number of all outliers"),
         (lambda x: far(x), "outliers themselves"),
@@ -82,7 +82,7 @@ WRONG = {
         (lambda x: far(x, axis=-1).sum(axis=-1), "all tokens"),
         (lambda x: far(x, axis=0).sum(axis=-1), "of all elements"),
         (lambda x: far(x).mean(axis=-1), "fraction"),
-        (lambda x: [0, 2, 0, 0, 1, 0], "outliers([["),
+        (lambda x: [0, 2, 0, 0, 1, 0], "count_outliers([["),
     ],
 }
 
@@ -94,7 +94,7 @@ RIGHT = {
         lambda a, v, key: fraction_of(moved(a, v), key),
         lambda a, v, key: np.einsum("ts,s->s", a, np.sqrt((v**2).sum(axis=1)))[key] / moved(a, v).sum(),
     ],
-    "sinks_and_outliers.outliers": [
+    "sinks_and_outliers.count_outliers": [
         outliers_by_loops,
         outliers_by_tensors,
         lambda x: far(x).sum(axis=-1),

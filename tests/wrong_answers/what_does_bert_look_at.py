@@ -15,29 +15,32 @@ def bits(row):
     return entropies(row, np.log2)
 
 
-def middle(p, q):
-    return (np.asarray(p) + q) / 2
-
-
-def entropy_by_loops(attention):
-    total = 0
+def keys_by_loops(attention):
+    totals = []
     for head in attention:
+        total = 0
         for weight in head[0]:
             if weight > 0:
                 total -= weight * math.log(weight)
-    return total / len(attention)
+        totals.append(math.exp(total))
+    return totals
 
 
-def entropy_by_tensors(attention):
+def keys_by_tensors(attention):
     row = ops.array(attention, dtype="float32")[:, 0]
-    return ops.mean(ops.sum(-row * ops.log(ops.maximum(row, 1e-30)), axis=-1))
+    return ops.exp(ops.sum(-row * ops.log(ops.maximum(row, 1e-30)), axis=-1))
 
 
-def divergence_by_relative_entropies(p, q):
+def divergences(p, q):  # of each row
+    return bits((p + q) / 2) - (bits(p) + bits(q)) / 2
+
+
+def divergence_by_relative_entropies(first, second):
     def relative(row, other):
-        return sum(a * math.log2(a / b) for a, b in zip(row, other, strict=True) if a)
+        return sum(a * math.log2(2 * a / (a + b)) for a, b in zip(row, other, strict=True) if a)
 
-    return (relative(p, middle(p, q)) + relative(q, middle(p, q))) / 2
+    rows = zip(first, second, strict=True)
+    return sum((relative(p, q) + relative(q, p)) / 2 for p, q in rows) / len(first)
 
 
 def held_out_by_loops(first, second):
@@ -54,28 +57,33 @@ def at(array, chosen):
 
 
 WRONG = {
-    "what_does_bert_look_at.cls_entropy": [
-        (lambda a: entropies(a, np.log2)[:, 0].mean(), "in bits"),
-        (lambda a: entropies(a).mean(), "mean of all rows"),
-        (lambda a: entropies(a)[:, -1].mean(), "last row"),
-        (lambda a: entropies(a[:, :, 0]).mean(), "column 0"),
-        (lambda a: entropies(a)[:, 0], "Return their mean"),
-        (lambda a: entropies(a)[:, 0].sum(), "sum over the heads"),
-        (lambda a: entropies(a)[0].mean(), "head 0 only"),
-        (lambda a: entropies(a[:, 0].mean(axis=0)), "each head first"),
-        (lambda a: -entropies(a)[:, 0].mean(), "sign is wrong"),
-        (lambda a: -(a[:, 0] * np.log(a[:, 0])).sum(axis=-1).mean(), "0 times log 0"),
-        (lambda a: entropies(a)[:3, 0].mean(), "cls_entropy([["),
+    "what_does_bert_look_at.effective_keys": [
+        (lambda a: entropies(a)[:, 0], "these are the entropies"),
+        (lambda a: 2 ** entropies(a)[:, 0], "fits bits"),
+        (lambda a: np.exp(entropies(a, np.log2)[:, 0]), "not bits"),
+        (lambda a: np.exp(-entropies(a)[:, 0]), "sign is wrong"),
+        (lambda a: np.exp(entropies(a)), "all rows"),
+        (lambda a: np.exp(entropies(a)[:, -1]), "last row"),
+        (lambda a: np.exp(entropies(a[:, :, 0])), "column 0"),
+        (lambda a: np.exp(entropies(a)[:, 0]).mean(), "one number per head"),
+        (lambda a: np.exp(entropies(a)[:, 0].mean()), "one number per head"),
+        (lambda a: np.exp(entropies(a)[0]), "head 0 only"),
+        (lambda a: (a[:, 0] > 0).sum(axis=-1), "count less"),
+        (lambda a: np.exp(entropies(a)[:3, 0]), "effective_keys([["),
     ],
-    "what_does_bert_look_at.divergence": [
-        (lambda p, q: entropies(middle(p, q)) - (entropies(p) + entropies(q)) / 2, "in nats"),
-        (lambda p, q: (bits(middle(p, q)) - (bits(p) + bits(q)) / 2) ** 0.5, "square root"),
-        (lambda p, q: (bits(p) + bits(q)) / 2 - bits(middle(p, q)), "sign is wrong"),
-        (lambda p, q: bits(middle(p, q)), "Subtract the mean"),
-        (lambda p, q: bits(middle(p, q)) - bits(p) - bits(q), "not their sum"),
-        (lambda p, q: np.abs(np.subtract(p, q)).sum() / 2, "half the sum"),
-        (lambda p, q: np.sum(np.array(p) * np.log2(np.array(p) / q)), "0 times log 0"),
-        (lambda p, q: 0.31127812, "divergence([1.0], [1.0])"),
+    "what_does_bert_look_at.head_divergence": [
+        (lambda p, q: divergences(p, q).mean() * math.log(2), "in nats"),
+        (lambda p, q: (divergences(p, q) ** 0.5).mean(), "square roots"),
+        (lambda p, q: divergences(p, q).mean() ** 0.5, "a square root"),
+        (lambda p, q: -divergences(p, q).mean(), "sign is wrong"),
+        (divergences, "of the queries"),
+        (lambda p, q: divergences(p, q).sum(), "sum over the queries"),
+        (lambda p, q: bits((p + q) / 2).mean(), "Subtract the mean"),
+        (lambda p, q: (bits((p + q) / 2) - bits(p) - bits(q)).mean(), "not their sum"),
+        (lambda p, q: divergences(p.mean(axis=0), q.mean(axis=0)), "query by query"),
+        (lambda p, q: np.abs(p - q).sum() / 2 / len(p), "half the sum"),
+        (lambda p, q: np.sum(p * np.log2(p / q)) / len(p), "0 times log 0"),
+        (lambda p, q: divergences(p, q)[:3].mean(), "head_divergence("),
     ],
     "what_does_bert_look_at.held_out_accuracy": [
         (lambda first, second: first.max(), "too high"),
@@ -91,15 +99,16 @@ WRONG = {
 }
 
 RIGHT = {
-    "what_does_bert_look_at.cls_entropy": [
-        entropy_by_loops,
-        entropy_by_tensors,
-        lambda a: np.mean([entropies(head[0]) for head in a]),
+    "what_does_bert_look_at.effective_keys": [
+        keys_by_loops,
+        keys_by_tensors,
+        lambda a: 2 ** bits(a[:, 0]),
+        lambda a: [np.prod(head[0] ** -head[0]) for head in a],
     ],
-    "what_does_bert_look_at.divergence": [
+    "what_does_bert_look_at.head_divergence": [
         divergence_by_relative_entropies,
-        lambda p, q: bits(middle(p, q)) - np.mean([bits(p), bits(q)]),
-        lambda p, q: (entropies(middle(p, q)) - (entropies(p) + entropies(q)) / 2) / math.log(2),
+        lambda p, q: divergences(p, q).mean(),
+        lambda p, q: np.mean([divergences(a, b) for a, b in zip(p, q, strict=True)]),
     ],
     "what_does_bert_look_at.held_out_accuracy": [
         held_out_by_loops,

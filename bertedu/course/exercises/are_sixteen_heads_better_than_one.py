@@ -80,7 +80,7 @@ EXERCISES = {
         hints=(
             "The query, key and value projections lead from 384 dimensions to 32 and have biases; the output "
             "projection leads back.",
-            "Four matrices of 384 x 32, and three biases of 32. The output's bias belongs to no head.",
+            "How many matrices are that, of which shape, and how many biases, of which length?",
         ),
         solution="head_weights = 4 * 384 * 32 + 3 * 32  # query, key, value, output; three biases",
     ),

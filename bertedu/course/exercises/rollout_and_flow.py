@@ -1,41 +1,42 @@
 """Exercises of notebooks/labs/3_rollout_and_flow.ipynb."""
 
+import itertools
+
 import numpy as np
 
-from bertedu.course.exercise import Exercise, call, compare
+from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, numbers
 
-X, Y = [3, 1.5, 4, 0, 9], [1, 2, 5, 8, 3]
+X, Y = [3, 1.5, 4, 0, 9, 4, 2], [2, 2, 5, 8, 3, 2, 5]  # equal numbers in both
+MAX_TOKENS = 8  # of a counterexample: all sets of its tokens are tried
 L, T = 3, 4
 _rng = np.random.default_rng(20)
 LAYERS = _rng.dirichlet(np.ones(T), size=(L, T)).round(3)  # [L, T, T]
-FIRST, SECOND = (
-    np.array([[0.7, 0.3, 0.0], [0.2, 0.5, 0.3], [0.6, 0.1, 0.3]]),
-    np.array([[0.5, 0.1, 0.4], [0.0, 0.9, 0.1], [0.3, 0.3, 0.4]]),
-)
 
 
 def _weights(seed, layers, tokens):
     return np.random.default_rng(seed).dirichlet(np.ones(tokens), size=(layers, tokens)).round(3)
 
 
-def _ranks(values):
-    return np.argsort(np.argsort(values))
+def _ranks(values, smaller=1.0, equal=0.5):
+    values = np.asarray(values)
+    return smaller * (values < values[:, None]).sum(axis=1) + equal * (values == values[:, None]).sum(axis=1)
 
 
 def check_spearman(answer):
-    d, n = _ranks(X) - _ranks(Y), len(X)
-    expected = 1 - 6 * (d**2).sum() / (n * (n**2 - 1))
-    raw = np.subtract(X, Y)
+    x, y, n = _ranks(X), _ranks(Y), len(X)
+    ordinal, order = ([np.argsort(np.argsort(values)) for values in (X, Y)], [np.argsort(X), np.argsort(Y)])
+    dense = [np.unique(values, return_inverse=True)[1] for values in (X, Y)]
+    lowest, highest = ([_ranks(values, equal=equal) for values in (X, Y)] for equal in (0, 1))
+    expected = np.corrcoef(x, y)[0, 1]
     typical = [
         (np.corrcoef(X, Y)[0, 1], "that is Pearson's correlation of the numbers. Replace them by their ranks first."),
-        (1 - 6 * (raw**2).sum() / (n * (n**2 - 1)), "these are differences of the numbers. Take those of the ranks."),
-        (1 - (d**2).sum() / (n * (n**2 - 1)), "the factor 6 is missing."),
-        (1 - 6 * np.abs(d).sum() / (n * (n**2 - 1)), "square the differences of the ranks."),
-        (1 - 6 * d.sum() / (n * (n**2 - 1)), "square the differences of the ranks."),
-        (1 - 6 * (d**2).sum() / n**3, "divide by n (n² - 1), not by n³."),
-        (6 * (d**2).sum() / (n * (n**2 - 1)), "subtract this from 1: equal orders give 1."),
+        (1 - 6 * ((x - y) ** 2).sum() / (n * (n**2 - 1)), "the formula with the 6 holds only without ties."),
+        (np.corrcoef(ordinal)[0, 1], "equal numbers have different ranks here. They share the mean of their ranks."),
+        (np.corrcoef(lowest)[0, 1], "equal numbers have the smallest of their ranks here. They share the mean."),
+        (np.corrcoef(highest)[0, 1], "equal numbers have the largest of their ranks here. They share the mean."),
+        (np.corrcoef(dense)[0, 1], "two equal numbers use two ranks: the next larger one is two ranks higher."),
+        (np.corrcoef(order)[0, 1], "argsort is not the ranks: it says where the smallest number is."),
         (-expected, "one of the two orders is reversed: the smallest number has the smallest rank in both."),
-        (np.corrcoef(np.argsort(X), np.argsort(Y))[0, 1], "argsort is not the ranks. The argsort of the argsort is."),
     ]
     compare(call(answer, list(X), list(Y)), expected, typical)
 
@@ -64,45 +65,59 @@ def check_row(answer):
     compare(call(answer, LAYERS.copy(), position), expected, typical)
 
 
-def check_flow(answer):
-    expected = np.minimum(SECOND[:, :, None], FIRST).sum(axis=1)
-    typical = [
-        (SECOND @ FIRST, "these are the products, as in rollout. A path carries no more than its smaller edge."),
-        (np.minimum(FIRST[:, :, None], SECOND).sum(axis=1), "the two layers are swapped: paths start in the second."),
-        (np.minimum(SECOND[:, :, None], FIRST).max(axis=1), "that is the best path. Add up those through all tokens."),
-        (np.maximum(SECOND[:, :, None], FIRST).sum(axis=1), "the smaller of the two edges limits a path, so use min."),
-        (expected.T, "it is transposed: rows are the output tokens, where the paths start."),
-        (np.minimum(SECOND, FIRST), "these paths do not exist: the second edge starts where the first one ends."),
-        (
-            expected / expected.sum(axis=1, keepdims=True),
-            "do not divide by the sums: each flow has all edges to itself.",
-        ),
-    ]
-    compare(call(answer, FIRST.copy(), SECOND.copy()), expected, typical)
+def _sum_over_paths(first, second, third):
+    edges = np.minimum(third[:, :, None, None], second[:, :, None])  # [T, T, T, 1]: query, and two tokens on the way
+    return np.minimum(edges, first).sum(axis=(1, 2))  # [T, T]
+
+
+def _flow(first, second, third):
+    """Return the flow through three layers: the smallest cut, over all sets of tokens below the top layer."""
+    cuts = []
+    for chosen in itertools.product((False, True), repeat=len(first)):
+        inside = np.array(chosen)
+        above = third[:, ~inside].sum(axis=1)[:, None]  # [T, 1]
+        cuts.append(above + np.minimum(second[inside].sum(axis=0)[:, None], first).sum(axis=0))  # [T, T]
+    return np.min(cuts, axis=0)
+
+
+def check_shared_edges(answer):
+    layers = numbers(answer)
+    if layers.ndim != 3 or len(layers) != 3 or layers.shape[1] != layers.shape[2]:
+        raise WrongAnswer(f"expected the shape [3, T, T], three square matrices, got {list(layers.shape)}.")
+    if not 0 < layers.shape[1] <= MAX_TOKENS:
+        raise WrongAnswer("two tokens are enough.")
+    if not (layers >= 0).all():  # NaN neither
+        raise WrongAnswer("weights are numbers from 0 to 1.")
+    if not np.allclose(layers.sum(axis=-1), 1, atol=1e-3):
+        raise WrongAnswer("every row sums to 1: a token passes on as much as it gets.")
+    if not (_sum_over_paths(*layers) > _flow(*layers) + 1e-3).any():
+        raise WrongAnswer("here the flow is the sum over the paths, for every pair. Let paths share an edge.")
 
 
 EXERCISES = {
     "spearman": Exercise(
-        task="Compute Spearman's rank correlation of two lists without ties.",
+        task="Compute Spearman's rank correlation of two lists that may contain equal numbers.",
         blank="def spearman(x, y):\n    return ...",
         answer="spearman",
         check=check_spearman,
         cases=(
             ([1, 2], [5, 3]),
             ([1.0, 2.0, 300.0], [-7, 0, 1]),
-            ([0.1, -0.2, 5, 3, 4, 2], [6, 5, 4, 3, 2, 1]),
-            ([10, 20, 30, 40, 60, 50, 70], [2, 1, 4, 3, 6, 5, 7]),
+            ([1, 1, 2, 2], [1, 2, 1, 2]),
+            ([0.1, -0.2, 5, 3, 5, 2], [6, 5, 4, 4, 4, 1]),
+            ([7, 7, 7, 1, 2, 3], [2, 1, 2, 5, 6, 2]),
         ),
         correct="only the order counts, so any measure can be compared with any other.",
         hints=(
-            "Replace each number by its rank. Then take the difference of the two ranks of each item, and square it.",
-            "The rank of a number is its position in the sorted list: sorted(x).index(number).",
+            "How many numbers of the list are smaller? And how many are equal? The mean rank follows from both.",
+            "The rank is the number of smaller ones plus half of the equal ones, itself included, up to a constant.",
         ),
         solution=(
+            "import numpy as np\n\n"
             "def spearman(x, y):\n"
-            "    n = len(x)\n"
-            "    d = [sorted(x).index(a) - sorted(y).index(b) for a, b in zip(x, y)]\n"
-            "    return 1 - 6 * sum(value**2 for value in d) / (n * (n**2 - 1))"
+            "    def ranks(values):\n"
+            "        return [sum(b < a for b in values) + sum(b == a for b in values) / 2 for a in values]\n\n"
+            "    return np.corrcoef(ranks(x), ranks(y))[0, 1]"
         ),
     ),
     "rollout_row": Exercise(
@@ -130,32 +145,16 @@ EXERCISES = {
             "    return row"
         ),
     ),
-    "two_layer_flow": Exercise(
-        task="Compute the attention flow through two layers.",
-        blank="def two_layer_flow(first, second):\n    return ...",
-        answer="two_layer_flow",
-        check=check_flow,
-        cases=(
-            (np.array([[1.0]]), np.array([[0.25]])),
-            tuple(_weights(4, 2, 2)),
-            tuple(_weights(5, 2, 5)),
-            (np.eye(3), np.roll(np.eye(3), 1, axis=1)),
-        ),
-        correct="the sum over the middle token of the smaller of the two edges.",
+    "shared_edges": Exercise(
+        task="Find weights of three layers with which less can flow than the smallest edges of all paths add up to.",
+        blank="counterexample = ...",
+        answer="counterexample",
+        check=check_shared_edges,
+        correct="paths that share an edge share what it can carry, and the sum counts it twice.",
         hints=(
-            "A path leads from an output token over a token in the middle to an input token: two edges. The smaller "
-            "one limits what it carries.",
-            "Paths over different tokens share no edge, so their flows add up: the sum over k of "
-            "min(second[q][k], first[k][s]).",
+            "Two paths need the same edge. It carries its weight once, and the sum over the paths counts it for each.",
+            "What leaves a token sums to 1, so no flow is larger than 1. How many paths are there with two tokens?",
         ),
-        solution=(
-            "import numpy as np\n\n"
-            "def two_layer_flow(first, second):\n"
-            "    n = len(first)\n"
-            "    flow = np.zeros((n, n))\n"
-            "    for q, k, s in np.ndindex(n, n, n):\n"
-            "        flow[q, s] += min(second[q, k], first[k, s])\n"
-            "    return flow"
-        ),
+        solution="import numpy as np\n\ncounterexample = np.full((3, 2, 2), 0.5)",
     ),
 }

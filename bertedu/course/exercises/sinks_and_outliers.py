@@ -79,7 +79,7 @@ def _outliers(output, **options):
     return distances > 6 * output.std(**options, keepdims=True)
 
 
-def check_outliers(answer):
+def check_count_outliers(answer):
     far = _outliers(OUTPUT)
     expected = far.sum(axis=-1)
     centered = OUTPUT - OUTPUT.mean()
@@ -143,11 +143,11 @@ EXERCISES = {
             "    return norms[:, key].sum() / norms.sum()"
         ),
     ),
-    "outliers": Exercise(
+    "count_outliers": Exercise(
         task="Count the outliers of each token: elements more than six standard deviations from the mean of all.",
-        blank="def outliers(output):\n    return ...",
-        answer="outliers",
-        check=check_outliers,
+        blank="def count_outliers(output):\n    return ...",
+        answer="count_outliers",
+        check=check_count_outliers,
         cases=(
             (np.zeros((2, 3)),),
             (_output(10, (1, 60), (0, 5, 40)),),
@@ -161,7 +161,7 @@ EXERCISES = {
         ),
         solution=(
             "import numpy as np\n\n"
-            "def outliers(output):\n"
+            "def count_outliers(output):\n"
             "    distances = np.abs(output - output.mean())  # [T, D]\n"
             "    return (distances > 6 * output.std()).sum(axis=1)  # [T]"
         ),

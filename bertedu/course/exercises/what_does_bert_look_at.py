@@ -7,7 +7,10 @@ from bertedu.course.exercise import Exercise, WrongAnswer, call, compare, number
 # Three heads over five tokens, of different entropies; the first row has a weight of 0.
 ATTENTION = np.random.default_rng(1).multinomial(40, np.ones(5) / 5, size=(3, 5)) / 40  # [N, T, T]
 ATTENTION[0, 0] = [0.5, 0.25, 0.25, 0, 0]
-P, Q = [0.5, 0.5, 0.0, 0.0], [0.25, 0.25, 0.5, 0.0]
+FIRST_HEAD, SECOND_HEAD = (  # [T, T] each, some weights 0
+    np.array([[0.5, 0.5, 0.0], [0.25, 0.25, 0.5], [1.0, 0.0, 0.0]]),
+    np.array([[0.25, 0.25, 0.5], [0.0, 0.5, 0.5], [0.2, 0.3, 0.5]]),
+)
 # The best head of the first half is neither the best of the second half nor the best of their mean.
 FIRST = np.array([[0.31, 0.55, 0.62, 0.7], [0.82, 0.44, 0.9, 0.12], [0.2, 0.35, 0.6, 0.05]])  # [L, N]
 SECOND = np.array([[0.33, 0.5, 0.95, 0.8], [0.91, 0.4, 0.6, 0.15], [0.1, 0.3, 0.7, 0.02]])
@@ -29,48 +32,56 @@ def _entropies(rows, logarithm=np.log):
 
 def _compare(got, expected, typical):
     """Compare, and explain a NaN."""
-    if np.isnan(numbers(got)).all():
+    if np.isnan(numbers(got)).any():
         raise WrongAnswer(NAN)
     compare(got, expected, typical)
 
 
-def check_cls_entropy(answer):
+def check_effective_keys(answer):
     entropies = _entropies(ATTENTION)  # [N, T]
-    expected = entropies[:, 0].mean()
+    keys = np.exp(entropies[:, 0])
     typical = [
-        (_entropies(ATTENTION, np.log2)[:, 0].mean(), "that is the entropy in bits. Nats use np.log."),
-        (entropies.mean(), "that is the mean of all rows. [CLS] is the query, so take row 0 of each head."),
-        (entropies[:, -1].mean(), "that is the last row, of [SEP]. [CLS] is the first token."),
-        (_entropies(ATTENTION[:, :, 0]).mean(), "that is column 0, the attention to [CLS]. Take the row."),
-        (entropies[:, 0], "these are the entropies of the heads. Return their mean."),
-        (entropies[:, 0].sum(), "that is the sum over the heads. Take the mean."),
-        (entropies[0].mean(), "that is head 0 only. The first axis is the heads, the second the queries."),
-        (_entropies(ATTENTION[:, 0].mean(axis=0)), "take the entropy of each head first, then the mean."),
-        (-expected, "the sign is wrong: a logarithm of a weight is negative, and the entropy is minus their sum."),
+        (entropies[:, 0], "these are the entropies, in nats. e to the power of an entropy is a number of keys."),
+        (2 ** entropies[:, 0], "2 to the power of an entropy fits bits. For nats, it's e."),
+        (np.exp(_entropies(ATTENTION, np.log2)[:, 0]), "e to the power of an entropy fits nats, not bits: use np.log."),
+        (1 / keys, "the sign is wrong: a logarithm of a weight is negative, and the entropy is minus their sum."),
+        (np.exp(entropies), "these are the numbers of all rows. [CLS] is the query, so take row 0 of each head."),
+        (np.exp(entropies[:, -1]), "that is the last row, of [SEP]. [CLS] is the first token."),
+        (np.exp(_entropies(ATTENTION[:, :, 0])), "that is column 0, the attention to [CLS]. Take the row."),
+        (keys.mean(), "that is the mean of the heads. Return one number per head."),
+        (np.exp(entropies[:, 0].mean()), "that is the mean of the heads. Return one number per head."),
+        (np.exp(entropies[0]), "that is head 0 only. The first axis is the heads, the second the queries."),
+        (
+            (ATTENTION[:, 0] > 0).sum(axis=-1),
+            "that counts the weights above 0. Small ones count less: take the entropy.",
+        ),
     ]
-    _compare(call(answer, ATTENTION.copy()), expected, typical)
+    _compare(call(answer, ATTENTION.copy()), keys, typical)
 
 
 def _divergence(p, q, logarithm=np.log2):
-    p, q = np.asarray(p), np.asarray(q)
-    return _entropies((p + q) / 2, logarithm) - (_entropies(p, logarithm) + _entropies(q, logarithm)) / 2
+    return _entropies((p + q) / 2, logarithm) - (_entropies(p, logarithm) + _entropies(q, logarithm)) / 2  # [T]
 
 
-def check_divergence(answer):
-    p, q = np.array(P), np.array(Q)
-    middle = (p + q) / 2
+def check_head_divergence(answer):
+    p, q = FIRST_HEAD, SECOND_HEAD
+    rows, middle = _divergence(p, q), _entropies((p + q) / 2, np.log2)
     typical = [
-        (_divergence(p, q, np.log), "that is the divergence in nats. Bits use np.log2."),
-        (_divergence(p, q) ** 0.5, "that is its square root, the Jensen-Shannon distance of scipy."),
-        (-_divergence(p, q), "the sign is wrong: the entropy of the mean is the larger one."),
-        (_entropies(middle, np.log2), "that is the entropy of the mean. Subtract the mean of the two entropies."),
+        (_divergence(p, q, np.log).mean(), "that is the divergence in nats. Bits use np.log2."),
+        ((rows**0.5).mean(), "these are square roots, the Jensen-Shannon distance of scipy."),
+        (rows.mean() ** 0.5, "that is a square root, as of the Jensen-Shannon distance of scipy."),
+        (-rows.mean(), "the sign is wrong: the entropy of the mean is the larger one."),
+        (rows, "these are the divergences of the queries. Return their mean."),
+        (rows.sum(), "that is the sum over the queries. Take the mean."),
+        (middle.mean(), "that is the entropy of the mean. Subtract the mean of the two entropies."),
         (
-            _entropies(middle, np.log2) - _entropies(p, np.log2) - _entropies(q, np.log2),
+            (middle - _entropies(p, np.log2) - _entropies(q, np.log2)).mean(),
             "subtract the mean of the two entropies, not their sum.",
         ),
-        (np.abs(p - q).sum() / 2, "that is half the sum of the differences. The divergence compares entropies."),
+        (_divergence(p.mean(axis=0), q.mean(axis=0)), "compare the heads query by query; average afterward."),
+        (np.abs(p - q).sum(axis=1).mean() / 2, "that is half the sum of the differences. Compare entropies."),
     ]
-    _compare(call(answer, p.tolist(), q.tolist()), _divergence(p, q), typical)
+    _compare(call(answer, p.copy(), q.copy()), rows.mean(), typical)
 
 
 def check_held_out(answer):
@@ -90,53 +101,52 @@ def check_held_out(answer):
 
 
 EXERCISES = {
-    "cls_entropy": Exercise(
-        task="Compute the entropy of [CLS] in nats, averaged over the heads of a layer.",
-        blank="def cls_entropy(attention):\n    return ...",
-        answer="cls_entropy",
-        check=check_cls_entropy,
+    "effective_keys": Exercise(
+        task="Compute to how many keys [CLS] effectively attends, in each head of a layer.",
+        blank="def effective_keys(attention):\n    return ...",
+        answer="effective_keys",
+        check=check_effective_keys,
         cases=(
             (np.ones((1, 1, 1)),),
             (_weights(1, 2, 3, 3),),
             (_weights(2, 5, 4, 4),),
             (np.full((2, 8, 8), 1 / 8),),
         ),
-        correct="equal weights on 128 tokens would have log 128, 4.85 nats.",
+        correct="it is 1 if all of the attention is on one key, and the number of keys if it is equal.",
         hints=(
             "attention is [N, T, T]: heads, queries, keys. The query [CLS] has index 0.",
             "Replace weights of 0 by 1 within the logarithm, with np.where: log 1 is 0.",
         ),
         solution=(
             "import numpy as np\n\n"
-            "def cls_entropy(attention):\n"
+            "def effective_keys(attention):\n"
             "    row = attention[:, 0]  # [N, S]\n"
-            "    terms = -row * np.log(np.where(row, row, 1))  # [N, S]\n"
-            "    return terms.sum() / len(row)"
+            "    terms = row * np.log(np.where(row, row, 1))  # [N, S]\n"
+            "    return np.exp(-terms.sum(axis=1))"
         ),
     ),
-    "divergence": Exercise(
-        task="Compute the Jensen-Shannon divergence of two rows of attention weights, in bits.",
-        blank="def divergence(p, q):\n    return ...",
-        answer="divergence",
-        check=check_divergence,
+    "head_divergence": Exercise(
+        task="Compute the Jensen-Shannon divergence of two heads, in bits, averaged over the queries.",
+        blank="def head_divergence(first, second):\n    return ...",
+        answer="head_divergence",
+        check=check_head_divergence,
         cases=(
-            ([1.0], [1.0]),
-            ([1.0, 0.0], [0.0, 1.0]),
-            ([0.25, 0.75, 0.0], [0.25, 0.25, 0.5]),
-            ([0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]),
+            (np.ones((1, 1)), np.ones((1, 1))),
+            (np.eye(2), np.eye(2)[::-1]),
+            (_weights(9, 5, 5), _weights(10, 5, 5)),
+            (_weights(11, 8, 8), np.full((8, 8), 1 / 8)),
         ),
-        correct="0 for equal rows, 1 for rows without a common key.",
+        correct="0 for equal heads, 1 for heads whose rows have no key in common.",
         hints=(
-            "The rows are lists. Write a function for the entropy of a row, in which a weight of 0 adds 0.",
-            "It is the entropy of the mean row, minus the mean of the two entropies.",
+            "Write a function for the mean entropy of the rows of a matrix, in which a weight of 0 adds 0.",
+            "It is the entropy of the mean of both matrices, minus the mean of their entropies.",
         ),
         solution=(
-            "import math\n\n"
-            "def divergence(p, q):\n"
-            "    def entropy(row):\n"
-            "        return -sum(weight * math.log2(weight) for weight in row if weight)\n\n"
-            "    middle = [(a + b) / 2 for a, b in zip(p, q)]\n"
-            "    return entropy(middle) - (entropy(p) + entropy(q)) / 2"
+            "import numpy as np\n\n"
+            "def head_divergence(first, second):\n"
+            "    def entropy(rows):  # mean of the rows\n"
+            "        return -(rows * np.log2(np.where(rows, rows, 1))).sum() / len(rows)\n\n"
+            "    return entropy((first + second) / 2) - (entropy(first) + entropy(second)) / 2"
         ),
     ),
     "held_out_accuracy": Exercise(

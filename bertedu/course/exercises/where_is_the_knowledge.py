@@ -99,8 +99,8 @@ EXERCISES = {
         check=check_memorizer,
         correct="with a small vocabulary, a high control accuracy needs no understanding at all.",
         hints=(
-            "It is right for all the words that it remembers: 0.9 of the test words.",
-            "Of the other 0.1, it is right for one in five.",
+            "Split the test words into those that it has met and new ones. How often is it right for each kind?",
+            "The accuracy is the mean of the two, weighted by how many words there are of each.",
         ),
         solution="accuracy = 0.9 + 0.1 / 5",
     ),
