@@ -193,11 +193,11 @@ def bm25(queries, documents):
     """
     documents = [Counter(_parts(text)) for text in documents]
     found_in = Counter(word for counts in documents for word in counts)
+    rarity = {word: math.log(1 + (len(documents) - n + 0.5) / (n + 0.5)) for word, n in found_in.items()}
     mean_length = sum(counts.total() for counts in documents) / len(documents)
 
     def score(query, counts):
         common, length = query & counts.keys(), 1.2 * (0.25 + 0.75 * counts.total() / mean_length)
-        rarity = {word: math.log(1 + (len(documents) - found_in[word] + 0.5) / (found_in[word] + 0.5)) for word in common}
         return sum(rarity[word] * counts[word] * 2.2 / (counts[word] + length) for word in sorted(common))
 
     ranks = []

@@ -3,10 +3,10 @@
 python3.11 data/make_docs_pairs.py           # the same files every time with CPython 3.11.7 on Linux
 python3.11 data/make_docs_pairs.py --read 50  # a random sample on the screen, to be read by a person
 
-A pair is the name of a function or method, as code writes it (`shutil.copytree`, `str.join`), and the first paragraph of
-its docstring, without a signature. Pairs that give the name away are left out, and so are paragraphs that occur twice.
-A module and its submodules are in one split. Only the modules below are imported: none of them opens a window, a page or
-a file, and none has a license other than Python's own in its source.
+A pair is the name of a function or method, as code writes it (`shutil.copytree`, `str.join`), and the first paragraph
+of its docstring, without a signature. Pairs that give the name away are left out, and so are paragraphs that occur
+twice. A module and its submodules are in one split. Only the modules below are imported: none of them opens a window, a
+page or a file, and none has a license other than Python's own in its source.
 """
 
 import argparse
@@ -29,24 +29,24 @@ MIN_WORDS, MAX_WORDS = 4, 80  # per paragraph
 MAX_OVERLAP = 0.75  # fraction of common words; paragraphs of two functions that have as many are left out
 
 MODULES = """
-builtins abc argparse array ast asyncio base64 bdb binascii bisect bz2 calendar cmath cmd code codecs codeop collections
-colorsys compileall concurrent.futures configparser contextlib contextvars copy copyreg csv ctypes ctypes.util dataclasses
-datetime dbm dbm.dumb decimal difflib dis doctest email email.charset email.contentmanager email.encoders email.generator
-email.header email.headerregistry email.iterators email.message email.parser email.policy email.utils enum filecmp
-fileinput fnmatch fractions ftplib functools gc getopt getpass gettext glob graphlib gzip hashlib heapq hmac html
-html.parser http http.client http.cookiejar http.server imaplib importlib importlib.abc importlib.machinery
-importlib.metadata importlib.resources importlib.util inspect io ipaddress itertools json json.decoder json.encoder
-linecache locale lzma mailbox math mimetypes modulefinder multiprocessing multiprocessing.connection
-multiprocessing.managers multiprocessing.pool multiprocessing.process multiprocessing.queues
-multiprocessing.shared_memory multiprocessing.util netrc operator os os.path pathlib pickle pickletools pkgutil
-plistlib poplib pprint py_compile pyclbr queue quopri random re reprlib rlcompleter runpy sched secrets selectors shelve
-shlex shutil signal smtplib socket socketserver sqlite3 ssl stat statistics string struct subprocess symtable sys
-sysconfig tempfile textwrap threading time timeit tokenize traceback tracemalloc types typing unicodedata unittest
-unittest.mock unittest.util urllib.error urllib.parse urllib.request urllib.response urllib.robotparser uuid venv
-warnings wave weakref webbrowser wsgiref.handlers wsgiref.headers wsgiref.simple_server wsgiref.util xml.dom
-xml.dom.domreg xml.dom.expatbuilder xml.dom.minidom xml.dom.pulldom xml.dom.xmlbuilder xml.sax xml.sax.handler
-xml.sax.saxutils xml.sax.xmlreader zipapp zipfile zipimport zlib zoneinfo
-""".split()
+builtins abc argparse array ast asyncio base64 bdb binascii bisect bz2 calendar cmath cmd code codecs codeop
+collections colorsys compileall concurrent.futures configparser contextlib contextvars copy copyreg csv ctypes
+ctypes.util dataclasses datetime dbm dbm.dumb decimal difflib dis doctest email email.charset email.contentmanager
+email.encoders email.generator email.header email.headerregistry email.iterators email.message email.parser
+email.policy email.utils enum filecmp fileinput fnmatch fractions ftplib functools gc getopt getpass gettext glob
+graphlib gzip hashlib heapq hmac html html.parser http http.client http.cookiejar http.server imaplib importlib
+importlib.abc importlib.machinery importlib.metadata importlib.resources importlib.util inspect io ipaddress itertools
+json json.decoder json.encoder linecache locale lzma mailbox math mimetypes modulefinder multiprocessing
+multiprocessing.connection multiprocessing.managers multiprocessing.pool multiprocessing.process
+multiprocessing.queues multiprocessing.shared_memory multiprocessing.util netrc operator os os.path pathlib pickle
+pickletools pkgutil plistlib poplib pprint py_compile pyclbr queue quopri random re reprlib rlcompleter runpy sched
+secrets selectors shelve shlex shutil signal smtplib socket socketserver sqlite3 ssl stat statistics string struct
+subprocess symtable sys sysconfig tempfile textwrap threading time timeit tokenize traceback tracemalloc types typing
+unicodedata unittest unittest.mock unittest.util urllib.error urllib.parse urllib.request urllib.response
+urllib.robotparser uuid venv warnings wave weakref webbrowser wsgiref.handlers wsgiref.headers wsgiref.simple_server
+wsgiref.util xml.dom xml.dom.domreg xml.dom.expatbuilder xml.dom.minidom xml.dom.pulldom xml.dom.xmlbuilder xml.sax
+xml.sax.handler xml.sax.saxutils xml.sax.xmlreader zipapp zipfile zipimport zlib zoneinfo
+"""
 FAMILIES = [{"bz2", "gzip", "lzma", "zlib"}, {"math", "cmath"}, {"dbm", "shelve"}]
 """Modules whose docstrings repeat each other, which are in one split."""
 
@@ -81,7 +81,9 @@ def description(name, docstring):
     """Return the first paragraph of a docstring on one line, without a signature, or None if it does not do."""
     own = re.escape(name.rpartition(".")[2])
     text = inspect.cleandoc(docstring or "")
-    text = re.sub(rf"\A((?:[\w.]+\.)?{own}\([^\n]*\)(?: *-> *[\w, ()\[\]]+$)?\s*(?:--?>?|:|=)?\s*)+", "", text, flags=re.M)
+    text = re.sub(
+        rf"\A((?:[\w.]+\.)?{own}\([^\n]*\)(?: *-> *[\w, ()\[\]]+$)?\s*(?:--?>?|:|=)?\s*)+", "", text, flags=re.M
+    )
     words = text.split("\n\n")[0].split()
     paragraph = " ".join(words)
     if not MIN_WORDS <= len(words) <= MAX_WORDS or not (paragraph.isascii() and paragraph.isprintable()):
@@ -100,7 +102,7 @@ def reveals(name, paragraph):
 def pairs():
     """Return (module, name, paragraph) of all functions, without the second of two similar paragraphs."""
     found, seen = [], set()
-    for module in MODULES:
+    for module in MODULES.split():
         for name, docstring in functions(module):
             original = docstring, name.rpartition(".")[2]
             paragraph = description(name, docstring)

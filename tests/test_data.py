@@ -503,7 +503,7 @@ def test_the_checks_of_docs_pairs_can_fail():
 
 def test_bm25_ranks_by_hand():
     check = checker()
-    # Query 0: both words are in document 0. Query 1: all scores are 0, so ranks 1 to 3 are tied. Query 2: only document 2.
+    # Query 0: document 0 has both words. Query 1: all scores are 0, so ranks 1 to 3 are tied. Query 2: only document 2.
     assert check.bm25(["copyTree", "x", "a_b"], ["copy the tree", "copy it", "b"]) == [1, 2, 1]
 
 
