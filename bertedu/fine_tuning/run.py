@@ -23,7 +23,6 @@ import keras
 import numpy as np
 
 from bertedu.backend import devices, memory
-from bertedu.checkpoints import save_checkpoint
 from bertedu.classifier import BertClassifier
 from bertedu.defaults import PRECISIONS
 from bertedu.fields import shown
@@ -275,7 +274,7 @@ class Run:
         if self.folder is not None:
             preprocessor, limit = self.training.preprocessor, {"seq_length": self.training.max_length}
             preprocessor = type(preprocessor).from_config(preprocessor.get_config() | limit)
-            save_checkpoint(self.training.task.bert(self.classifier, preprocessor), self.folder / MODEL, overwrite=True)
+            self.training.task.save(self.classifier, preprocessor, self.folder / MODEL)
             self.history.save(self.folder / HISTORY)
             self._save()
 
