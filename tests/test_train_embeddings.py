@@ -208,11 +208,7 @@ def test_some_steps_are_those_of_sentence_transformers(loss, tmp_path):
         named["bias" in name or "LayerNorm" in name].append(parameter)
     groups = [{"params": named[False], "weight_decay": 0.1}, {"params": named[True], "weight_decay": 0.0}]
     adam = torch.optim.AdamW(groups, lr=1e-3, eps=be.fine_tuning.optimizer(1e-3, 10).epsilon)
-    classes = {
-        "multiple_negatives_ranking": "MultipleNegativesRankingLoss",
-        "cosine_similarity": "CosineSimilarityLoss",
-    }
-    criterion = getattr(losses, classes[loss])(peer)
+    criterion = (losses.MultipleNegativesRankingLoss if numbers is None else losses.CosineSimilarityLoss)(peer)
     peer.train()
     for _ in range(6):
         features = [peer.preprocess(texts) for texts in columns]
