@@ -133,6 +133,7 @@ def test_texts_that_belong_to_the_query_are_no_negatives():
 @pytest.mark.parametrize("task", [Ranking, Similarity])
 def test_a_batch_that_is_filled_up_has_the_loss_and_gradient_of_its_examples(task):
     bert = small(dropout=0.0)
+    bert.encoder.pooler_layer.trainable = False
     task = Ranking(bert, 20.0) if task is Ranking else Similarity(bert)
     data = (QUERIES[:3], POSITIVES[:3], NEGATIVES[:3]) if isinstance(task, Ranking) else (*PAIRS3, NUMBERS[:3])
     examples = task.prepare("pairs", data, bert.preprocessor, 32)
@@ -195,8 +196,8 @@ def test_some_steps_are_those_of_sentence_transformers(loss, tmp_path):
     bert = small(dropout=0.0)
     peer = sentence_transformer(bert, tmp_path / "start")
     before = bert.embed(QUERIES)
-    unique = list(dict(zip(POSITIVES, range(44), strict=True)).values())
-    unique = [i for i in unique if QUERIES.count(QUERIES[i]) == 1 and QUERIES[i] not in POSITIVES]
+    every = QUERIES + POSITIVES
+    unique = [i for i in range(44) if every.count(QUERIES[i]) == every.count(POSITIVES[i]) == 1]
     columns = [[texts[i] for i in unique] for texts in (QUERIES, POSITIVES)]
     numbers = [NUMBERS[i] for i in unique] if loss == "cosine_similarity" else None
     options = {"schedule": "constant", "weight_decay": 0.1, "global_clipnorm": 0.5, "restore_best_weights": False}

@@ -281,7 +281,7 @@ class Run:
     def _tune(self):
         """Let the task set what depends on the outputs of the validation set."""
         examples, task = self.training.validation, self.training.task
-        if examples is not None and task.scores_outputs:
+        if examples is not None and task.finishes:
             data = self._data(examples, plan_batches(examples.lengths, self.config.batch_size))
             task.finish(self.classifier, outputs_of(self.model, data), examples)
 

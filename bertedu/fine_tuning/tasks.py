@@ -34,7 +34,9 @@ class Task:
 
     name: ClassVar[str]
     scores_outputs: ClassVar[bool] = False
-    """Whether `score` and `finish` need the outputs of the whole validation set."""
+    """Whether `score` needs the outputs of the whole validation set."""
+    finishes: ClassVar[bool] = False
+    """Whether `finish` does."""
 
     def __init__(self, classifier: BertClassifier) -> None:
         self.num_classes = classifier.num_classes
@@ -132,7 +134,7 @@ class MultiLabel(Task):
     """
 
     name = "multi_label"
-    scores_outputs = True
+    scores_outputs = finishes = True
 
     def labels(self, name: str, labels: list[Any], own_names: list[str] | None, names: list[str] | None) -> np.ndarray:
         """Return float32 `[n, classes]` of 0 and 1."""
