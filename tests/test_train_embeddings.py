@@ -168,9 +168,10 @@ def test_the_vectors_are_those_of_embed(pooling):
     vectors = ops.convert_to_numpy(EmbeddingModel(bert.encoder, pooling)(inputs))
     for i, texts in enumerate((QUERIES, POSITIVES)):
         np.testing.assert_allclose(vectors[:, i], bert.embed(texts), atol=1e-6)
-    texts = np.array([QUERIES, POSITIVES]).T
-    np.testing.assert_array_equal(labels[:, None, :, None] == labels[None, :, None], texts[:, None, :, None] == texts)
-    assert examples.truncated == sum(len(bert.encode("the " + text).ids) > 9 for text in {*QUERIES, *POSITIVES})
+    labels, texts = labels.ravel(), np.array([QUERIES, POSITIVES]).T.ravel()
+    np.testing.assert_array_equal(labels[:, None] == labels, texts[:, None] == texts)
+    lengths = [len(bert.preprocessor.encode("the " + text).ids) for text in {*QUERIES, *POSITIVES}]
+    assert examples.truncated == sum(length > 9 for length in lengths) > 0
 
 
 def test_the_model_survives_its_configuration():
@@ -208,10 +209,12 @@ def test_some_steps_are_those_of_sentence_transformers(loss, tmp_path):
     for name, parameter in peer.named_parameters():
         named["bias" in name or "LayerNorm" in name].append(parameter)
     groups = [{"params": named[False], "weight_decay": 0.1}, {"params": named[True], "weight_decay": 0.0}]
-    adam = torch.optim.AdamW(groups, lr=1e-3, eps=be.fine_tuning.optimizer(1e-3, 10).epsilon)
+    adam, epsilon = torch.optim.AdamW(groups, lr=1e-3), be.fine_tuning.optimizer(1e-3, 10).epsilon
     criterion = (losses.MultipleNegativesRankingLoss if numbers is None else losses.CosineSimilarityLoss)(peer)
     peer.train()
-    for _ in range(6):
+    for step in range(1, 7):
+        for group in adam.param_groups:  # Keras and TensorFlow add epsilon before the bias correction, torch after it
+            group["eps"] = epsilon / (1 - 0.999**step) ** 0.5
         features = [peer.preprocess(texts) for texts in columns]
         adam.zero_grad()
         criterion(features, None if numbers is None else torch.tensor(numbers)).backward()
@@ -220,13 +223,14 @@ def test_some_steps_are_those_of_sentence_transformers(loss, tmp_path):
     peer.eval()
     after = bert.embed(QUERIES)
     assert np.abs(after - before).max() > 0.01
-    np.testing.assert_allclose(after, peer.encode(QUERIES), atol=2e-4)
+    np.testing.assert_allclose(after, peer.encode(QUERIES), atol=2e-5)
 
 
 def test_it_learns_and_records_what_happened(tmp_path):
-    bert = small()
+    bert = small(dropout=0.0)
     before = analysis.retrieval(bert.embed(QUERIES), bert.embed(POSITIVES)).mrr
-    _, history = run(validation=(QUERIES, POSITIVES), bert=bert, epochs=8, output_dir=tmp_path / "run")
+    options = {"epochs": 8, "learning_rate": 3e-3, "output_dir": tmp_path / "run"}
+    _, history = run(validation=(QUERIES, POSITIVES), bert=bert, **options)
     assert history.final["val_mrr"] > before + 0.1 and history.final["loss"] < history.epochs[0]["loss"]
     names = {"loss", "val_loss", "val_mrr", "val_ndcg_at_10", "val_recall_at_1", "val_recall_at_10"}
     assert history.final.keys() == names
@@ -247,18 +251,25 @@ def test_validation_metrics_are_those_of_the_saved_vectors():
 
 def test_a_regression_of_similarities():
     data = (QUERIES, POSITIVES, NUMBERS)
-    bert, history = run(data, data, loss="cosine_similarity", epochs=10, batch_size=8, restore_best_weights=False)
+    options = {"loss": "cosine_similarity", "epochs": 10, "learning_rate": 5e-3, "restore_best_weights": False}
+    bert, history = run(data, data, small(dropout=0.0), **options)
     cosines = np.sum(bert.embed(QUERIES) * bert.embed(POSITIVES), axis=1)
     assert history.final["val_spearman"] == pytest.approx(analysis.spearman(cosines, NUMBERS), abs=1e-3)
-    assert history.final["val_spearman"] > 0.5 and history.epochs[-1]["loss"] < history.epochs[0]["loss"] / 2
     assert history.final["val_loss"] == pytest.approx(np.mean((cosines - NUMBERS) ** 2), abs=1e-3)
+    assert history.final["val_spearman"] > 0.5 and history.epochs[-1]["loss"] < history.epochs[0]["loss"]
 
 
 def test_hard_negatives_are_pushed_away():
     triples = (QUERIES, POSITIVES, NEGATIVES)
-    bert, _ = run(triples, epochs=6)
-    queries, positives, negatives = (bert.embed(texts) for texts in triples)
-    assert np.mean(np.sum(queries * (positives - negatives), axis=1)) > 0.1
+    bert = small(dropout=0.0)
+
+    def margin():
+        queries, positives, negatives = (bert.embed(texts) for texts in triples)
+        return np.mean(np.sum(queries * (positives - negatives), axis=1))
+
+    before = margin()
+    run(triples, bert=bert, epochs=6, learning_rate=3e-3)
+    assert margin() > before + 0.1
 
 
 def test_the_pooler_is_left_alone_unless_it_is_used():
@@ -357,10 +368,10 @@ class Stopped(Exception):
     pass
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
 def test_a_training_stopped_at_every_segment_has_the_same_result(precision, tmp_path, monkeypatch):
     monkeypatch.setattr(running, "SEGMENT", 2)
-    options = OPTIONS | {"epochs": 2, "precision": precision}
+    options = OPTIONS | {"epochs": 1, "precision": precision}
     whole, expected = run(**options, output_dir=tmp_path / "whole")
     save = running.Run._save
 
@@ -378,7 +389,7 @@ def test_a_training_stopped_at_every_segment_has_the_same_result(precision, tmp_
                 stops += 1
                 continue
         break
-    assert stops > 5 and same_weights(whole, bert)
+    assert stops > 3 and same_weights(whole, bert)
     assert [e["val_mrr"] for e in history.epochs] == [e["val_mrr"] for e in expected.epochs]
 
 
@@ -420,7 +431,7 @@ WRONG = [
     ({"pairs": (QUERIES, POSITIVES, [*NUMBERS[:-1], 5]), **SIMILARITY}, "from -1 to 1, got 5. Divide"),
     ({"pairs": (QUERIES, POSITIVES, NEGATIVES), **SIMILARITY}, "expected numbers as labels"),
     ({"validation": (QUERIES, POSITIVES, [0.5] * 44), **SIMILARITY}, "two different numbers, got only 0.5"),
-    ({"loss": "mnr"}, "loss: expected one of .*got 'mnr'"),
+    ({"loss": "mnr"}, "loss: expected .*got 'mnr'"),
     ({"scale": 0}, "scale: expected a number above 0, got 0"),
     ({"max_length": 33}, "max_length: expected .* 32"),
     ({"epochs": 0}, "epochs: expected"),
