@@ -488,7 +488,7 @@ def test_docs_pairs_keep_their_rules_and_the_datasheet_gives_the_figures():
 
 def test_the_checks_of_docs_pairs_can_fail():
     check = checker()
-    rows = check.read("docs_pairs")[:40]
+    rows = [row for row in check.read("docs_pairs") if row["module"] != "builtins"][:40]
     for change, said in (
         ({"split": "test"}, "is in two splits"),
         ({"text": "other.name"}, "is no name of the module"),

@@ -103,7 +103,11 @@ class EmbeddingTask(Task):
     def bert(self, classifier: Any, preprocessor: BertPreprocessor) -> Bert:
         """Return the `Bert` to save: with the settings of the one that was trained."""
         source = self.source
-        options = {"name": source.name, "has_pooler": source.has_pooler, "embed_settings": source.embed_settings}
+        options: dict[str, Any] = {
+            "name": source.name,
+            "has_pooler": source.has_pooler,
+            "embed_settings": source.embed_settings,
+        }
         return Bert(source.tokenizer, classifier.network, source.preprocessor, **options)
 
     def save(self, classifier: Any, preprocessor: BertPreprocessor, path: Path) -> None:

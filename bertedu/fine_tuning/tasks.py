@@ -33,6 +33,7 @@ class Task:
     """
 
     name: ClassVar[str]
+    num_classes: Any  # int, or None without classes
     scores_outputs: ClassVar[bool] = False
     """Whether `score` needs the outputs of the whole validation set."""
     finishes: ClassVar[bool] = False
