@@ -44,7 +44,7 @@ from bertedu.checkpoints import build, convert, export_preprocessor, export_save
 from bertedu.pruning import prune
 from bertedu.data import load_texts
 from bertedu import fine_tuning
-from bertedu.fine_tuning import History, fine_tune
+from bertedu.fine_tuning import History, fine_tune, train_embeddings
 
 # isort: on
 
@@ -78,6 +78,7 @@ __all__ = [
     "prune",
     "load_texts",
     "fine_tune",
+    "train_embeddings",
     "fine_tuning",
     "History",
     "register",

@@ -13,14 +13,19 @@ from itertools import combinations
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))  # also where this file is imported by its path
+from make_docs_pairs import MAX_OVERLAP as MAX_SHARED  # noqa: E402
+from make_docs_pairs import MAX_WORDS, MIN_WORDS, reveals, word_set  # noqa: E402
+
 SPLITS = ("train", "validation", "test")
 SPLITS_OF = {"associations": ("test",)}  # others have all three
 HEADERS = {
     "reviews": ["text", "label", "kind"],
     "pairs": ["text", "pair", "label", "kind"],
     "associations": ["text", "label", "kind"],
+    "docs_pairs": ["text", "pair", "module"],
 }
-SIZES = {"reviews": (560, 80, 160), "pairs": (190, 38, 76)}
+SIZES = {"reviews": (560, 80, 160), "pairs": (190, 38, 76), "docs_pairs": (1750, 234, 406)}
 WORDS = {"reviews": (5, 35), "pairs": (3, 20)}  # minimum and maximum per sentence
 PLAIN_IN_TRAINING = 160  # plain reviews that only the training split has more of
 MAX_OVERLAP = 0.5  # fraction of common words; as much or more is a near-duplicate, forbidden across splits
@@ -68,6 +73,8 @@ def problems(name, rows):
     """Descriptions of all broken rules: a list."""
     if name == "associations":
         return [*_in_lists(rows)]
+    if name == "docs_pairs":
+        return [*_in_docs_pairs(rows)]
     return [*_in_rows(name, rows), *_in_counts(name, rows), *_between_rows(name, rows)]
 
 
@@ -83,6 +90,33 @@ def _in_lists(rows):
         if row["kind"] not in LISTS or not re.fullmatch("[A-Z]?[a-z]+", row["text"]):
             where = f"associations/test.tsv, line {row['line']}"
             yield f"{where}: not one word of one test: {row['text']!r}, {row['kind']!r}"
+
+
+def _in_docs_pairs(rows):
+    families = {}
+    for row in rows:
+        where = f"docs_pairs/{row['split']}.tsv, line {row['line']}"
+        if families.setdefault(row["module"].split(".")[0], row["split"]) != row["split"]:
+            yield f"{where}: the module {row['module']} is in two splits"
+        if row["module"] != "builtins" and not row["text"].startswith(row["module"] + "."):
+            yield f"{where}: {row['text']} is no name of the module {row['module']}"
+        count = len(row["pair"].split())
+        if not MIN_WORDS <= count <= MAX_WORDS or not (row["pair"].isascii() and row["pair"].isprintable()):
+            yield f"{where}: no paragraph of {MIN_WORDS} to {MAX_WORDS} words in printable ASCII"
+        if reveals(row["text"], row["pair"]):
+            yield f"{where}: the paragraph has the name of {row['text']}"
+    if counts := [(split, n) for split, n in zip(SPLITS, SIZES["docs_pairs"], strict=True) if _size(rows, split) != n]:
+        yield f"docs_pairs: expected other sizes than {counts}"
+    if len({row["text"] for row in rows}) < len(rows):
+        yield "docs_pairs: a name occurs twice"
+    sets = [(word_set(row["pair"]), row["text"]) for row in rows]
+    for (one, name), (other, second) in combinations(sets, 2):
+        if len(one & other) >= MAX_SHARED * len(one | other):
+            yield f"docs_pairs: similar paragraphs: {name} and {second}"
+
+
+def _size(rows, split):
+    return sum(row["split"] == split for row in rows)
 
 
 def _in_rows(name, rows):
@@ -152,6 +186,59 @@ def shared_words(rows):
     return [(row, right(row, *best)) for row in rows if row["split"] == "test"]
 
 
+def bm25(queries, documents):
+    """Return the ranks, counted from 1, of document i for query i by Okapi BM25 (k1 1.2, b 0.75); ties count half.
+
+    Words are split at capitals, underscores and dots: "assertEqual" has two.
+    """
+    documents = [Counter(_parts(text)) for text in documents]
+    found_in = Counter(word for counts in documents for word in counts)
+    rarity = {word: math.log(1 + (len(documents) - n + 0.5) / (n + 0.5)) for word, n in found_in.items()}
+    mean_length = sum(counts.total() for counts in documents) / len(documents)
+
+    def score(query, counts):
+        common, length = query & counts.keys(), 1.2 * (0.25 + 0.75 * counts.total() / mean_length)
+        return sum(rarity[word] * counts[word] * 2.2 / (counts[word] + length) for word in sorted(common))
+
+    ranks = []
+    for i, query in enumerate(queries):
+        scores = [score(set(_parts(query)), counts) for counts in documents]
+        ranks.append(sum(value > scores[i] for value in scores) + (scores.count(scores[i]) + 1) / 2)
+    return ranks
+
+
+def _parts(text):
+    return [part.lower() for part in re.findall("[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+", text)]
+
+
+def retrieval(ranks):
+    """Return the mean reciprocal rank, and the recall at 1 and at 10."""
+    recalls = [sum(rank <= k for rank in ranks) / len(ranks) for k in (1, 10)]
+    return [sum(1 / rank for rank in ranks) / len(ranks), *recalls]
+
+
+def report_retrieval(rows, model=False):
+    """A table of splits: how many pairs, and how well BM25, and on request the default model, finds paragraphs."""
+    print(f"\n{'docs_pairs':12}{'pairs':>6}{'modules':>9}   MRR, recall@1, recall@10: bm25{', minilm' * model}")
+    for split in SPLITS:
+        part = [row for row in rows if row["split"] == split]
+        names, paragraphs = ([row[column] for row in part] for column in ("text", "pair"))
+        results = [retrieval(bm25(names, paragraphs))]
+        if model:
+            results.append(retrieval(_ranks_of_minilm(names, paragraphs)))
+        modules = len({row["module"].split(".")[0] for row in part})
+        figures = "   ".join(" ".join(f"{value:.3f}" for value in result) for result in results)
+        print(f"{split:12}{len(part):6}{modules:9}   {figures}")
+
+
+def _ranks_of_minilm(queries, documents):
+    import bertedu as be
+
+    bert = be.load("minilm")
+    cosines = bert.embed(queries, normalize=True) @ bert.embed(documents, normalize=True).T  # [n, n]
+    return [int((row > row[i]).sum()) + 1 for i, row in enumerate(cosines)]
+
+
 def report(name, rows):
     """A table of kinds: how many there are in each split, and how many of the test's a baseline gets right."""
     baseline = {"reviews": naive_bayes, "pairs": shared_words}[name]
@@ -197,6 +284,9 @@ def main():
         broken += problems(name, rows)
         if name == "associations":
             report_lists(rows)
+            continue
+        if name == "docs_pairs":
+            report_retrieval(rows, options.model)
             continue
         report(name, rows)
         if options.model:

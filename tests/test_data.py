@@ -467,6 +467,57 @@ def test_the_lists_of_associations_keep_their_rules_and_the_datasheet_gives_thei
         assert any(said in problem for problem in check.problems("associations", changed))
 
 
+def test_docs_pairs_keep_their_rules_and_the_datasheet_gives_the_figures():
+    check = checker()
+    rows = check.read("docs_pairs")
+    assert check.problems("docs_pairs", rows) == []
+    sheet = (ROOT / "data" / "README.md").read_text(encoding="utf-8").split("\n## docs_pairs\n")[1].split("\n## ")[0]
+    assert f"{len(rows):,} functions" in sheet
+    for split, size in zip(check.SPLITS, check.SIZES["docs_pairs"], strict=True):
+        part = [row for row in rows if row["split"] == split]
+        loaded = load_texts("docs_pairs", split=split)
+        assert loaded.texts == [row["text"] for row in part] and loaded.pairs == [row["pair"] for row in part]
+        assert loaded.labels is None and loaded.names is None and len(part) == size
+        modules = load_texts("docs_pairs", split=split, label="module")
+        assert [modules.names[label] for label in modules.labels] == [row["module"] for row in part]
+        if split != "train":  # 1,750 x 1,750 scores take a while
+            figures = " | ".join(f"{value:.3f}" for value in check.retrieval(check.bm25(loaded.texts, loaded.pairs)))
+            roots = {row["module"].split(".")[0] for row in part}
+            assert f"| {split} | {size} | {len(roots)} | {figures} |" in sheet
+
+
+def test_the_checks_of_docs_pairs_can_fail():
+    check = checker()
+    rows = [row for row in check.read("docs_pairs") if row["module"] != "builtins"][:40]
+    for change, said in (
+        ({"split": "test"}, "is in two splits"),
+        ({"text": "other.name"}, "is no name of the module"),
+        ({"pair": "Three words only."}, "no paragraph of 4 to 80 words"),
+        ({"pair": f"Use {rows[1]['text'].rpartition('.')[2]}() for the first of all."}, "has the name of"),
+        ({"pair": rows[2]["pair"]}, "similar paragraphs"),
+        ({"text": rows[2]["text"]}, "a name occurs twice"),
+    ):
+        changed = [rows[0], rows[1] | change, *rows[2:]]
+        assert any(said in problem for problem in check.problems("docs_pairs", changed)), said
+
+
+def test_bm25_ranks_by_hand():
+    check = checker()
+    # Query 0: document 0 has both words. Query 1: all scores are 0, so ranks 1 to 3 are tied. Query 2: only document 2.
+    assert check.bm25(["copyTree", "x", "a_b"], ["copy the tree", "copy it", "b"]) == [1, 2, 1]
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="other versions have other docstrings")
+def test_docs_pairs_are_the_docstrings_of_python(tmp_path):
+    program = (ROOT / "data" / "make_docs_pairs.py").read_text(encoding="utf-8")
+    code = "import json; print(json.dumps([row[1:] for row in pairs()]))"
+    (tmp_path / "program.py").write_text(program.partition("def main")[0] + code, encoding="utf-8")
+    run = subprocess.run([sys.executable, "-W", "ignore", "program.py"], cwd=tmp_path, capture_output=True, check=True)
+    now = {tuple(row) for row in json.loads(run.stdout)}
+    committed = {(row["text"], row["pair"]) for row in checker().read("docs_pairs")}
+    assert len(committed - now) <= 0.03 * len(committed)  # other patch releases and systems change some
+
+
 @pytest.mark.parametrize("name, baseline", [("reviews", "naive_bayes"), ("pairs", "shared_words")])
 def test_counting_words_is_not_enough_and_the_datasheet_gives_the_figures(name, baseline):
     check = checker()

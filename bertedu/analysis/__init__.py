@@ -11,6 +11,7 @@ flow       rollout, attention_flow              attention rollout and attention 
 norms      attention_norms                      norm-based attention
 vectors    similarity, principal_components     cosine similarity and principal components
            cosine_contributions, standardize    outlier dimensions, and vectors without them
+ranking    retrieval, spearman                  MRR, nDCG, recall of the documents of queries; rank correlation
 context    ContextSimilarity                    self-similarity, intra-sentence similarity, anisotropy of a corpus
 alignment  cka, CKA                             similarity of two representations of the same examples
 probes     linear_probe, control_labels         a linear classifier, and its selectivity
@@ -39,6 +40,7 @@ from bertedu.analysis.norms import attention_norms, reading_norms
 from bertedu.analysis.vectors import (
     cosine_contributions, layer_vectors, principal_components, similarity, standardize,
 )  # fmt: skip
+from bertedu.analysis.ranking import Retrieval, retrieval, spearman
 from bertedu.analysis.context import ContextSimilarity
 from bertedu.analysis.alignment import CKA, cka
 from bertedu.analysis.probes import Probe, control_labels, linear_probe
@@ -51,10 +53,10 @@ from bertedu.analysis.lens import LayerLens, layer_lens, ranks
 
 __all__ = [
     "Attribution", "CKA", "ContextSimilarity", "Faithfulness", "HeadStatistics", "LayerLens", "OffsetBaseline", "Probe",
-    "RelationAccuracy", "attention_flow", "attention_gradients", "attention_norms", "attribute", "cka",
+    "RelationAccuracy", "Retrieval", "attention_flow", "attention_gradients", "attention_norms", "attribute", "cka",
     "comprehensiveness", "control_labels", "cosine_contributions", "faithfulness", "gradient_times_input", "head_atlas",
     "head_clusters", "head_distances", "head_importance", "head_statistics", "integrated_gradients", "layer_lens",
     "layer_vectors", "linear_probe", "multidimensional_scaling", "offset_baselines", "principal_components", "ranks",
-    "reading_norms", "relation_accuracy", "rollout", "similarity", "standardize", "sufficiency", "word_attention",
-    "words_of",
+    "reading_norms", "relation_accuracy", "retrieval", "rollout", "similarity", "spearman", "standardize",
+    "sufficiency", "word_attention", "words_of",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ class Set(NamedTuple):
         files: dict, split -> name of its file.
         text: name of the text column. Defaults to "text".
         pair: name of the column of second texts. Defaults to None: single texts.
+        label: name of the column of labels; None for texts without labels. Defaults to "label".
         names: tuple of the classes' names, if the file has only numbers. Defaults to ().
         repository, revision: repository on the Hub, and the commit to read. Defaults to "": one of bertedu's own sets.
     """
@@ -23,6 +24,7 @@ class Set(NamedTuple):
     files: dict[str, str]
     text: str = "text"
     pair: str | None = None
+    label: str | None = "label"
     names: tuple[str, ...] = ()
     repository: str = ""
     revision: str = ""
@@ -40,6 +42,7 @@ SETS = {
     "reviews": Set(_own("reviews")),
     "pairs": Set(_own("pairs"), pair="pair"),
     "associations": Set({"test": "associations/test.tsv"}),
+    "docs_pairs": Set(_own("docs_pairs"), pair="pair", label=None),
     "sst2": Set(
         _parquet("data", "train", "validation"),  # the labels of the test set are not public
         text="sentence",

@@ -56,13 +56,14 @@ def load_texts(
     without a byte order mark; blank lines are skipped.
 
     Args:
-        path: path of the file, or a data set: "reviews", "pairs", "associations" (part of bertedu), "sst2", "ag_news",
-            "imdb" (public, on the Hugging Face Hub).
+        path: path of the file, or a data set: "reviews", "pairs", "associations", "docs_pairs" (part of bertedu),
+            "sst2", "ag_news", "imdb" (public, on the Hugging Face Hub).
         text: column of the text. Columns are either all names, from the first line of a TSV or CSV, or all positions
             from 0; then the first line is an example too. Defaults to "text".
         pair: column of the second text. Defaults to None: single texts. Not needed for a data set.
         label: column of the label, or None for texts without labels. Several labels per text are a list of columns of 0
-            and 1, one per class, or in JSONL and Parquet files a column of lists of classes. Defaults to "label".
+            and 1, one per class, or in JSONL and Parquet files a column of lists of classes. Defaults to "label",
+            and to None for "docs_pairs".
         names: list of the classes' names in the order of their indices; other labels are an error. Pass those of the
             training set for a validation file. Defaults to the sorted labels, numbers by value. All spellings of a
             number are one class: 1, 1.0 and 01 are "1".
@@ -86,6 +87,7 @@ def load_texts(
     if isinstance(path, str) and path in sets.SETS:
         path, own = sets.find(path, split)
         text, pair = own.text if text == "text" else text, pair or own.pair
+        label = own.label if label == "label" else label
         if own.names and label == "label" and names is None and not regression:  # their files number the classes
             numbered = load_texts(path, text, pair, label, names=range(len(own.names)))
             return numbered._replace(names=own.names)

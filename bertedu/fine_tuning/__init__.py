@@ -9,6 +9,9 @@ model      precision, loss and optimizer
 callbacks  Keras' callbacks in several calls of `fit`   evaluation predictions, mistakes, calibration
 state      training checkpoints
 
+embedding_model   pooled vectors and their losses       embedding_recipe  `train_embeddings`
+embedding_tasks   pairs of texts, metrics of retrieval and similarity
+
 Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.2. Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
@@ -22,6 +25,8 @@ from bertedu.fine_tuning.tasks import f1_scores
 from bertedu.fine_tuning.history import History
 from bertedu.fine_tuning.seeds import Runs
 from bertedu.fine_tuning.recipe import fine_tune
+from bertedu.fine_tuning.embedding_model import CosineSimilarityRegression, EmbeddingModel, MultipleNegativesRanking
+from bertedu.fine_tuning.embedding_recipe import train_embeddings
 from bertedu.fine_tuning.evaluation import TrainedRun, open_run, predict
 from bertedu.fine_tuning.evaluation import Mistake, apply_thresholds, calibration, confusion_matrix, mistakes
 
@@ -29,9 +34,12 @@ from bertedu.fine_tuning.evaluation import Mistake, apply_thresholds, calibratio
 
 __all__ = [
     "Batches",
+    "CosineSimilarityRegression",
+    "EmbeddingModel",
     "Examples",
     "History",
     "Mistake",
+    "MultipleNegativesRanking",
     "Runs",
     "TrainedRun",
     "WarmUpAndDecay",
@@ -45,6 +53,7 @@ __all__ = [
     "optimizer",
     "plan_batches",
     "predict",
+    "train_embeddings",
 ]
 
 __getattr__ = renamed(__name__, {"confusion": "confusion_matrix", "plan": "plan_batches"})

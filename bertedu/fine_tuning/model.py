@@ -82,6 +82,7 @@ class Training:
             "frozen": [path for path, weight in named(self.classifier).items() if not weight.trainable],
             "dropout": [layer.rate for layer in layers if isinstance(layer, keras.layers.Dropout)],
             "surroundings": environment(),
+            **self.task.settings,
         }
 
 
@@ -137,7 +138,7 @@ def with_policy(classifier: BertClassifier, policy: str) -> BertClassifier:
         expected = f"expected {own!r}, which a classifier with a cls_head of its own keeps"
         raise ValueError(f"precision: {expected}, got {policy!r}. Pass precision={own!r}.")
     config = {name: value for name, value in classifier.get_config().items() if name not in ("network", "cls_head")}
-    copy = BertClassifier(copy_encoder(classifier.network, policy), **config)
+    copy = type(classifier)(copy_encoder(classifier.network, policy), **config)
     copy.set_weights(classifier.get_weights())
     copy_settings(classifier, copy)
     return copy

@@ -23,7 +23,6 @@ import keras
 import numpy as np
 
 from bertedu.backend import devices, memory
-from bertedu.checkpoints import save_checkpoint
 from bertedu.classifier import BertClassifier
 from bertedu.defaults import PRECISIONS
 from bertedu.fields import shown
@@ -275,14 +274,14 @@ class Run:
         if self.folder is not None:
             preprocessor, limit = self.training.preprocessor, {"seq_length": self.training.max_length}
             preprocessor = type(preprocessor).from_config(preprocessor.get_config() | limit)
-            save_checkpoint(self.training.task.bert(self.classifier, preprocessor), self.folder / MODEL, overwrite=True)
+            self.training.task.save(self.classifier, preprocessor, self.folder / MODEL)
             self.history.save(self.folder / HISTORY)
             self._save()
 
     def _tune(self):
         """Let the task set what depends on the outputs of the validation set."""
         examples, task = self.training.validation, self.training.task
-        if examples is not None and task.scores_outputs:
+        if examples is not None and task.finishes:
             data = self._data(examples, plan_batches(examples.lengths, self.config.batch_size))
             task.finish(self.classifier, outputs_of(self.model, data), examples)
 

@@ -105,7 +105,9 @@ def each(classifier: BertClassifier, seeds: Sequence[int], train: Callable[[int]
 
 
 def new_head(classifier: BertClassifier, seed: int) -> None:
-    """Initialize the trainable weights of the head from `seed`."""
+    """Initialize the trainable weights of the head, if there is one, from `seed`."""
+    if classifier.classifier is None:
+        return
     config = classifier.initializer.get_config()
     rng = np.random.default_rng(seed)
     for variable in classifier.classifier.trainable_weights if classifier.trainable else ():

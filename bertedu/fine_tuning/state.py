@@ -85,7 +85,7 @@ def named(model: BertClassifier, optimizer: keras.optimizers.Optimizer | None = 
     """
     paths = {id(variable): variable.path for variable in model.variables}
     for prefix, part in (("encoder", model.network), ("head", model.classifier)):
-        for variable in part.weights:
+        for variable in () if part is None else part.weights:
             paths[id(variable)] = f"{prefix}/{variable.path.rpartition(f'{part.name}/')[2]}"
     if optimizer is None:
         return _unique([(paths[id(variable)], variable) for variable in model.weights])

@@ -8,12 +8,14 @@ Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 
 from bertedu.bert import Bert
+from bertedu.checkpoints import save_checkpoint
 from bertedu.classifier import BertClassifier
 from bertedu.fine_tuning import examples
 from bertedu.fine_tuning.examples import Examples
@@ -31,8 +33,11 @@ class Task:
     """
 
     name: ClassVar[str]
+    num_classes: Any  # int, or None without classes
     scores_outputs: ClassVar[bool] = False
-    """Whether `score` and `finish` need the outputs of the whole validation set."""
+    """Whether `score` needs the outputs of the whole validation set."""
+    finishes: ClassVar[bool] = False
+    """Whether `finish` does."""
 
     def __init__(self, classifier: BertClassifier) -> None:
         self.num_classes = classifier.num_classes
@@ -63,12 +68,21 @@ class Task:
         """Return metrics of the validation set that need all its outputs, one array per example."""
         return {}
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """More settings that the result depends on, as a dict for JSON."""
+        return {}
+
     def finish(self, classifier: BertClassifier, outputs: Sequence[np.ndarray], validation: Examples) -> None:
         """Set what the trained classifier learns from the outputs of the validation set, beside its weights."""
 
     def bert(self, classifier: BertClassifier, preprocessor: BertPreprocessor) -> Bert:
         """Return the `Bert` to save after training."""
         return Bert(preprocessor.tokenizer, classifier.network, preprocessor, classifier=classifier)
+
+    def save(self, classifier: BertClassifier, preprocessor: BertPreprocessor, path: Path) -> None:
+        """Save the trained model in a folder, which is replaced if it exists."""
+        save_checkpoint(self.bert(classifier, preprocessor), path, overwrite=True)
 
 
 class Classification(Task):
@@ -121,7 +135,7 @@ class MultiLabel(Task):
     """
 
     name = "multi_label"
-    scores_outputs = True
+    scores_outputs = finishes = True
 
     def labels(self, name: str, labels: list[Any], own_names: list[str] | None, names: list[str] | None) -> np.ndarray:
         """Return float32 `[n, classes]` of 0 and 1."""
