@@ -188,6 +188,7 @@ CASES |= {
             "cls_head": bertedu.ClassificationHead(5, 2, name="head"),
             "class_names": ["no", "maybe", "yes"],
             "multi_label": True,
+            "thresholds": [0.1, 0.2, 0.3],
         },
         (INPUTS,),
     ),

@@ -98,13 +98,13 @@ def load_texts(
     if path.suffix.lower() not in files.FORMATS:
         raise ValueError(f"{path}: expected one of the suffixes {', '.join(files.FORMATS)}, got {path.suffix!r}.")
     columns: dict[str, Any] = {"text": text, "pair": pair}
-    if isinstance(label, str | int | None):
-        columns["label"] = label
-    else:  # a class per column
+    if isinstance(label, list | tuple):  # a class per column
         names = tuple(str(name) for name in (label if names is None else names))
         if len(names) != len(label) or len(label) == 0:
             raise ValueError(f"names: expected {max(len(label), 1)}, one per column in label, got {names}.")
         columns |= {f"label {number}": column for number, column in enumerate(label)}
+    else:
+        columns["label"] = label
     columns = {name: column for name, column in columns.items() if column is not None}
     if text is None or {type(column) for column in columns.values()} not in ({str}, {int}):
         raise ValueError(f"text, pair, label: expected only names or only positions, got {columns}.")

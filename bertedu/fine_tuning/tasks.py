@@ -92,13 +92,13 @@ class Classification(Task):
 
     def labels(self, name: str, labels: list[Any], own_names: list[str] | None, names: list[str] | None) -> np.ndarray:
         """Return int32 `[n]`, each from 0 to `num_classes` - 1."""
+        numbers = examples.class_labels(name, labels, self.num_classes if own_names is None else len(own_names))  # [n]
         if own_names is not None:
-            labels = examples.class_labels(name, labels, len(own_names))
-            labels = examples.positions(name, own_names, names, self.num_classes, np.unique(labels))[labels]
-        labels = examples.class_labels(name, labels, self.num_classes)  # [n]
-        if name == "train" and len(np.unique(labels)) < 2:
-            raise ValueError(f"train: expected texts of at least two classes, got only class {labels[0]}.")
-        return labels
+            numbers = examples.positions(name, own_names, names, self.num_classes, np.unique(numbers))[numbers]
+            numbers = examples.class_labels(name, numbers, self.num_classes)
+        if name == "train" and len(np.unique(numbers)) < 2:
+            raise ValueError(f"train: expected texts of at least two classes, got only class {numbers[0]}.")
+        return numbers
 
     def loss(self) -> Any:
         """Return the cross-entropy."""
