@@ -94,4 +94,3 @@ def _paths(model, trainable, targets):
     if not paths:
         raise ValueError(f"trainable: expected layers with matrices to update by LoRA, got {shown(trainable)}.")
     return paths
-
