@@ -89,8 +89,8 @@ def _paths(model, trainable, targets):
     unknown = [] if targets == "all" else [name for name in targets if name not in names]
     if unknown:
         raise ValueError(f"lora_targets: expected 'all' or names from {names}, got {shown(unknown[0])}.")
-    wanted = names if targets == "all" else targets
-    paths = [p for p, layer in layers.items() if p.rpartition("/")[2] in wanted and layer.kernel.trainable]
+    expected = names if targets == "all" else targets
+    paths = [p for p, layer in layers.items() if p.rpartition("/")[2] in expected and layer.kernel.trainable]
     if not paths:
         raise ValueError(f"trainable: expected layers with matrices to update by LoRA, got {shown(trainable)}.")
     return paths
