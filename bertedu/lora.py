@@ -121,8 +121,8 @@ def merge(weight: Any, down: np.ndarray, up: np.ndarray, scale: float = 1.0) -> 
         up: array `[rank, out]`.
         scale: float. Defaults to 1.
     """
-    down, up = (array.astype(np.promote_types(array.dtype, "float32")) for array in (down, up))
-    add(weight, scale * (down @ up))
+    dtype = np.promote_types(ops.convert_to_numpy(weight).dtype, "float32")
+    add(weight, scale * (down.astype(dtype) @ up.astype(dtype)))
 
 
 def add(weight: Any, difference: np.ndarray) -> None:
