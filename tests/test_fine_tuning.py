@@ -27,6 +27,7 @@ from bertedu.fine_tuning.batches import SIZES, padded_length
 from bertedu.fine_tuning.config import RENAMED, TrainingConfig
 from bertedu.fine_tuning.history import History
 from bertedu.fine_tuning.progress import Curves
+from bertedu.fine_tuning.tasks import Classification
 
 WORDS = small_world.VOCABULARY[5:]
 RNG = np.random.default_rng(3)
@@ -48,6 +49,11 @@ def run(train=(TEXTS, LABELS), *, num_classes=2, **options):
     classifier, preprocessor = small(num_classes)
     options = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "progress": False} | options
     return classifier, fine_tune(classifier, preprocessor, train, **options)
+
+
+def prepared(texts, labels):
+    classifier, preprocessor = small()
+    return Classification(classifier).prepare("train", (texts, labels), preprocessor, 64)
 
 
 def same_weights(one, two):
@@ -75,8 +81,7 @@ def test_every_text_is_in_one_batch_of_similar_lengths():
 
 
 def test_a_short_batch_is_filled_up_with_texts_of_weight_0():
-    _, preprocessor = small()
-    texts = examples.prepare("train", (TEXTS[:5], LABELS[:5]), preprocessor, 2, 64)
+    texts = prepared(TEXTS[:5], LABELS[:5])
     batches = Batches(texts, plan_batches([len(r.ids) for r in texts.rows], 4), 4, 0, 64)
     shapes = [
         (inputs["input_word_ids"].shape[0], weights.sum()) for inputs, _, weights in map(batches.__getitem__, (0, 1))
@@ -91,8 +96,7 @@ def test_padded_lengths_are_few():
 
 
 def test_the_first_two_batches_differ_in_length():
-    _, preprocessor = small()
-    texts = examples.prepare("train", (["the"] * 9 + ["the cat sat on the mat " * 5], [0, 1] * 5), preprocessor, 2, 64)
+    texts = prepared(["the"] * 9 + ["the cat sat on the mat " * 5], [0, 1] * 5)
     batches = Batches(texts, [np.array([i]) for i in range(10)], 1, 0, 64)
     lengths = [batches[i][0]["input_word_ids"].shape[1] for i in range(10)]
     assert lengths[0] != lengths[1] and sorted(np.concatenate(batches.batches)) == list(range(10))
@@ -221,7 +225,7 @@ def test_a_regression_and_pairs():
 
 def test_class_weights_count():
     assert run(class_weight="balanced")[1].epochs != run()[1].epochs
-    texts = examples.prepare("train", (TEXTS, LABELS), small()[1], 2, 64)
+    texts = prepared(TEXTS, LABELS)
     weights = examples.weights_of_classes("balanced", texts, 2)
     sums = [weights[label] * (texts.labels == label).sum() for label in (0, 1)]
     assert sums[0] == pytest.approx(sums[1])

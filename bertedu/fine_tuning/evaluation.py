@@ -150,7 +150,7 @@ def open_run(output_dir: str | Path) -> TrainedRun:
     if bert.classifier is None:
         raise ValueError(f"{folder / MODEL}: expected a classifier, got a model without one.")
     PREDICTION_SETTINGS[bert.classifier] = settings
-    return TrainedRun(bert, names, settings)
+    return TrainedRun(bert, names or (bert.classifier.class_names and list(bert.classifier.class_names)), settings)
 
 
 def _checked(labels, probabilities):
