@@ -239,6 +239,12 @@ def test_only_the_targets_and_the_head_change(precision):
     assert history.epochs[1]["loss"] < history.epochs[0]["loss"]
 
 
+def test_the_default_learning_rate_is_ten_times_as_high():
+    classifier, preprocessor = small()
+    history = fine_tune(classifier, preprocessor, (TEXTS, LABELS), lora_rank=2, epochs=1, progress=False)
+    assert history.run["arguments"]["learning_rate"] == pytest.approx(10 * 2e-4)
+
+
 def test_updates_only_in_the_last_layers_and_in_chosen_matrices():
     classifier, _ = small()
     before = bits(state.named(classifier))

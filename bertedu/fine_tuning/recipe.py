@@ -75,7 +75,7 @@ def fine_tune(
         epochs: int, passes over the training set.
         batch_size: int, texts per step.
         learning_rate: float, the peak learning rate. Defaults to 2e-4 for hidden sizes below 512, as
-            MiniLM's, and to 5e-5 for others; benchmarks/README.md has the measurements.
+            MiniLM's, and to 5e-5 for others; benchmarks/README.md has the measurements. Ten times that with LoRA.
         schedule: "linear" (warm-up, then decay to 0), or "constant", which callbacks may change.
         warmup_ratio: float, fraction of the steps over which the rate rises. Defaults to 0.1, or 0 for a constant rate.
         weight_decay: float, weight decay of AdamW; not for biases and layer normalization.
@@ -124,7 +124,7 @@ def fine_tune(
     """
     _check(classifier, preprocessor)
     if learning_rate is None:
-        learning_rate = default_learning_rate(classifier.network.hidden_size)
+        learning_rate = default_learning_rate(classifier.network.hidden_size, lora_rank is not None)
     updates = (learning_rate, schedule, warmup_ratio, weight_decay, global_clipnorm)
     fields = (max_length, class_weight, seed, precision, jit_compile, restore_best_weights)
     lora = (trainable, lora_rank, lora_alpha, lora_targets)
