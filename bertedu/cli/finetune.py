@@ -4,8 +4,10 @@ from argparse import ArgumentParser, Namespace
 
 from .common import CHECKPOINT, package
 
-SETTINGS = ("epochs", "batch_size", "learning_rate", "max_length", "trainable", "lora_rank")
-SETTINGS += ("seed", "precision", "output_dir")
+SETTINGS = (
+    *("epochs", "batch_size", "learning_rate", "max_length", "trainable", "lora_rank"),
+    *("seed", "precision", "output_dir"),
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:

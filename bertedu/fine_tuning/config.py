@@ -43,8 +43,8 @@ class TrainingConfig:
     jit_compile: bool | str
     restore_best_weights: bool
     trainable: str | None = None
-    lora_rank: int | None = None
-    lora_alpha: float | None = None
+    lora_rank: Any = None  # int, or None for no LoRA
+    lora_alpha: Any = None  # float, or None for the rank
     lora_targets: Any = None  # "all" or names of layers, or None for the default
 
     def __post_init__(self) -> None:

@@ -126,9 +126,9 @@ def fine_tune(
     if learning_rate is None:
         learning_rate = default_learning_rate(classifier.network.hidden_size, lora_rank is not None)
     updates = (learning_rate, schedule, warmup_ratio, weight_decay, global_clipnorm)
-    fields = (max_length, class_weight, seed, precision, jit_compile, restore_best_weights)
-    lora = (trainable, lora_rank, lora_alpha, lora_targets)
-    config = TrainingConfig(epochs, batch_size, *updates, *fields, *lora)
+    fields: tuple = (max_length, class_weight, seed, precision, jit_compile, restore_best_weights)
+    fields += (trainable, lora_rank, lora_alpha, lora_targets)
+    config = TrainingConfig(epochs, batch_size, *updates, *fields)
     callbacks = check(callbacks, schedule)
     training = _prepare(classifier, preprocessor, train, validation, config)
     return train_with_seeds(training, seeds, output_dir, progress, callbacks)
