@@ -59,9 +59,10 @@ class LowRankUpdate(ConfigFromSignature, keras.layers.Layer):
         self.alpha = alpha
         self.scale = 1.0 if alpha is None else alpha / rank
 
-    def build(self, input_shape: Sequence[int | None]) -> None:
+    def build(self, input_shape: Sequence[Any]) -> None:
         """Create the two matrices for inputs of shape `[B T, in]`."""
-        uniform = keras.initializers.RandomUniform(-(input_shape[-1] ** -0.5), input_shape[-1] ** -0.5)
+        limit = input_shape[-1] ** -0.5
+        uniform = keras.initializers.RandomUniform(-limit, limit)
         self.down = self.add_weight(shape=(input_shape[-1], self.rank), initializer=uniform, name="down")
         self.up = self.add_weight(shape=(self.rank, self.output_dim), initializer="zeros", name="up")
 
@@ -79,10 +80,12 @@ class LowRankUpdate(ConfigFromSignature, keras.layers.Layer):
 class Adaptable:
     """Mixin for a layer with a `kernel`, which adds to its product what `applied` names for it."""
 
+    kernel: Any
+
     @property
     def matrix_shape(self) -> tuple[int, int]:
         """The shape `[in, out]` of the kernel as a matrix."""
-        return tuple(self.kernel.shape)  # type: ignore[attr-defined]
+        return tuple(self.kernel.shape)
 
     def updated(self, x: Any, product: Any) -> Any:
         """Return `product`, `[B T, out]`, plus the product of `x` with the layer's update, if it has one."""
