@@ -40,7 +40,8 @@ from bertedu.reading import Reading
 from bertedu.bert import Bert
 from bertedu.embedding_file import save_embeddings
 from bertedu import presets
-from bertedu.checkpoints import build, convert, export_preprocessor, export_saved_model, inspect, load, save_checkpoint
+from bertedu.checkpoints import build, convert, export_preprocessor, export_saved_model, inspect
+from bertedu.checkpoints import load, load_adapter, save_checkpoint
 from bertedu.pruning import prune
 from bertedu.data import load_texts
 from bertedu import fine_tuning
@@ -69,6 +70,7 @@ __all__ = [
     "Reading",
     "save_embeddings",
     "load",
+    "load_adapter",
     "save_checkpoint",
     "export_saved_model",
     "export_preprocessor",

@@ -4,6 +4,7 @@ examples   labeled texts, encoded and checked          history    metrics and se
 batches    batches of texts of similar length           progress   progress bar and live loss curve
 schedule   AdamW, warm-up, decay                        run        a training run, with its checkpoints
 config     the settings of a run                        seeds      runs with several seeds
+low_rank   low-rank updates (LoRA)                      trainable  the weights to train, by name
 tasks      kinds of labels, with loss and metrics       recipe     `fine_tune`
 model      precision, loss and optimizer
 callbacks  Keras' callbacks in several calls of `fit`   evaluation predictions, mistakes, calibration

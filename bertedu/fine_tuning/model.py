@@ -4,7 +4,9 @@ Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
 import dataclasses
+import math
 import weakref
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -15,6 +17,7 @@ from bertedu.classifier import BertClassifier, copy_encoder, copy_settings, matc
 from bertedu.fine_tuning.config import TrainingConfig
 from bertedu.fine_tuning.examples import Examples, sha256
 from bertedu.fine_tuning.history import environment
+from bertedu.fine_tuning.low_rank import LowRankModel
 from bertedu.fine_tuning.schedule import optimizer
 from bertedu.fine_tuning.state import named
 from bertedu.fine_tuning.tasks import Task
@@ -65,10 +68,10 @@ class Training:
     config: TrainingConfig
     task: Task
 
-    def describe(self, precision: str) -> dict[str, Any]:
-        """Return everything that the result depends on, as a dict for JSON. `precision` is the dtype policy."""
+    def describe(self, model: Any) -> dict[str, Any]:
+        """Return everything that the result of training `model` depends on, as a dict for JSON."""
         layers = {id(layer): layer for layer, _ in matching_layers(self.classifier, self.classifier)}.values()
-        settings = PredictionSettings(self.max_length, self.train.pairs, precision)
+        settings = PredictionSettings(self.max_length, self.train.pairs, model.network.dtype_policy.name)
         return {
             "arguments": self.config.to_json(),
             "task": self.task.name,
@@ -76,6 +79,7 @@ class Training:
             "names": self.train.names,
             "prediction": settings._asdict(),
             "parameters": self.classifier.count_params(),
+            "trainable_parameters": sum(math.prod(weight.shape) for weight in model.trainable_weights),
             "train": self.train.describe(),
             "validation": self.validation and self.validation.describe(),
             "tokenizer": sha256(self.preprocessor.tokenizer.get_config()),
@@ -86,8 +90,10 @@ class Training:
         }
 
 
-def compiled(training: Training, policy: str) -> BertClassifier:
+def compiled(training: Training, policy: str, targets: Sequence[str] = ()) -> Any:
     """Return the classifier of a training, or a copy with the dtype policy `policy`, with loss and optimizer.
+
+    With `targets`, paths of layers, it is a `LowRankModel`.
 
     Runs with several seeds use the same model, so that it is traced (which takes seconds) only once.
 
@@ -95,6 +101,8 @@ def compiled(training: Training, policy: str) -> BertClassifier:
         ValueError: all weights are frozen.
     """
     model, config = with_policy(training.classifier, policy), training.config
+    if targets:
+        model = LowRankModel(model, config.lora_rank, targets, config.lora_alpha)
     if not model.trainable_variables:
         raise ValueError("classifier: expected trainable weights, got frozen ones. Set classifier.trainable = True.")
     steps = config.epochs * config.steps_per_epoch(len(training.train.rows))
