@@ -1,4 +1,4 @@
-"""Fine-tuning MiniLM as a user does, examples per second, compared with transformers (PyTorch) and KerasHub.
+"""Fine-tuning MiniLM as a user does, examples per second, compared with transformers (PyTorch).
 
     python -m benchmarks.fine_tune [--repeats 5] [--examples 3200] [--set short|news] [--news FILE.tsv]
 
@@ -9,7 +9,7 @@ AdamW with warm-up and clipping. Each run is a process of its own; they alternat
 real sentences, truncated to the lengths of short reviews (mean 13 tokens, 95th percentile 33); "news" reads a file of
 texts and labels, tab-separated. transformers trains in a plain PyTorch loop, which is faster than its Trainer, with
 each batch padded to its longest text (the default), and with texts of similar length in a batch (`group_by_length`);
-in bfloat16 with torch's autocast. KerasHub pads to 128. "Best" is the faster precision of each.
+in bfloat16 with torch's autocast. "Best" is the faster precision of each.
 """
 
 import contextlib
@@ -25,9 +25,9 @@ import numpy as np
 from benchmarks import common
 
 BATCH, RATE, CLASSES = 32, 5e-5, 4
-FLOAT32 = ("bertedu, float32", "transformers, float32", "transformers by length, float32", "KerasHub, float32")
+FLOAT32 = ("bertedu, float32", "transformers, float32", "transformers by length, float32")
 BFLOAT16 = ("bertedu, mixed_bfloat16", "transformers, bfloat16", "transformers by length, bfloat16")
-TARGETS = {"transformers, float32": 2.2, "transformers by length, float32": 1.1, "KerasHub, float32": 6.0}
+TARGETS = {"transformers, float32": 2.2, "transformers by length, float32": 1.1}
 BEST_TARGETS = {"transformers": 2.0, "transformers by length": 1.3}
 
 
@@ -94,31 +94,6 @@ def transformers_seconds(texts, labels, precision, by_length):
     return until_first, time.perf_counter() - start
 
 
-def keras_hub_seconds(texts, labels, precision):
-    """Return the same for KerasHub's classifier, padded to 128, in float32."""
-    import keras
-    import keras_hub
-
-    import bertedu as be
-
-    bert = be.load("minilm")
-    sizes = {"vocabulary_size": 30522, "num_layers": 6, "num_heads": 12, "hidden_dim": 384, "intermediate_dim": 1536}
-    model = keras_hub.models.BertTextClassifier(keras_hub.models.BertBackbone(**sizes), CLASSES, dropout=0.1)
-    optimizer = keras.optimizers.AdamW(RATE, weight_decay=0.01, global_clipnorm=1.0)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer, loss)
-    start = time.perf_counter()
-    inputs = bert.preprocessor(texts)  # KerasHub's tokenizer gives the same ids, but is slower
-    x = {
-        "token_ids": inputs["input_word_ids"],
-        "padding_mask": inputs["input_mask"],
-        "segment_ids": inputs["input_type_ids"],
-    }
-    callback, steps = clock()
-    model.fit(x, np.array(labels), batch_size=BATCH, epochs=1, verbose=0, callbacks=[callback])
-    return steps[0] - start, time.perf_counter() - start
-
-
 def serve(contestant, texts):
     """Run one contestant and print the seconds of its first step, its speed and its peak memory."""
     labels = [len(text) % CLASSES for text in texts]
@@ -127,7 +102,6 @@ def serve(contestant, texts):
         "bertedu": lambda: bertedu_seconds(texts, labels, precision),
         "transformers": lambda: transformers_seconds(texts, labels, precision, by_length=False),
         "transformers by length": lambda: transformers_seconds(texts, labels, precision, by_length=True),
-        "KerasHub": lambda: keras_hub_seconds(texts, labels, precision),
     }
     first, whole = work[library]()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -106,6 +106,8 @@ class BertClassifier(ConfigFromSignature, keras.Model):
         class_names: list of `num_classes` strings, names of the classes. Defaults to None, unknown.
         multi_label: bool, whether any number of classes may apply to a text (a sigmoid for each). Defaults to False,
             exactly one class applies (a softmax over the classes).
+        thresholds: list of `num_classes` floats from 0 to 1, for `multi_label`: the probability from which a class is
+            predicted. Defaults to None, 0.5 for all.
 
     Call arguments:
         inputs: dict of the encoder's inputs; see `BertEncoder`.
@@ -115,7 +117,8 @@ class BertClassifier(ConfigFromSignature, keras.Model):
         Logits, `[B, num_classes]`.
 
     Raises:
-        ValueError: `num_classes` is below 1, or there are more or fewer `class_names`.
+        ValueError: `num_classes` is below 1, there are more or fewer `class_names` or `thresholds`, a threshold is not
+            from 0 to 1, or there are thresholds without `multi_label`.
 
     Example:
         >>> from bertedu.encoder import BertEncoder
@@ -137,6 +140,7 @@ class BertClassifier(ConfigFromSignature, keras.Model):
         *,
         class_names: Sequence[str] | None = None,
         multi_label: bool = False,
+        thresholds: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
         # With the encoder's dtype policy, Keras scales the loss for float16, so that small gradients do not become 0.
@@ -150,6 +154,7 @@ class BertClassifier(ConfigFromSignature, keras.Model):
         self.cls_head = cls_head
         self.multi_label = multi_label
         self.class_names = class_names
+        self.thresholds = thresholds
         self.classifier = cls_head or ClassificationHead(
             0 if use_encoder_pooler else network.hidden_size,
             num_classes,
@@ -170,6 +175,21 @@ class BertClassifier(ConfigFromSignature, keras.Model):
         if names is not None and len(names) != self.num_classes:
             raise ValueError(f"class_names: expected {self.num_classes} names, one per class, got {len(names)}.")
         self._class_names = None if names is None else tuple(str(name) for name in names)
+
+    @property
+    def thresholds(self) -> tuple[float, ...] | None:
+        """Tuple of the probabilities from which each class of several is predicted, or None: 0.5 for all."""
+        return self._thresholds
+
+    @thresholds.setter
+    def thresholds(self, values: Sequence[float] | None) -> None:
+        if values is not None:
+            if not self.multi_label:
+                raise ValueError(f"thresholds: expected None without multi_label=True, got {values!r}.")
+            if len(values) != self.num_classes:
+                raise ValueError(f"thresholds: expected {self.num_classes} numbers, one per class, got {len(values)}.")
+            values = tuple(float(checks.number("thresholds", value, 0, 1)) for value in values)
+        self._thresholds = values
 
     def build(self, input_shape: Any = None) -> None:
         """Create the weights of the head if it has none yet."""

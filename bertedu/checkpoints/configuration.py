@@ -16,6 +16,7 @@ from bertedu.registry import registered
 
 RATE, COUNT, INDEX = number(0, 1), whole(1, LARGEST), whole(-LARGEST, LARGEST)
 COUNTS = Rule(f"{COUNT.expected}, or a list", lambda v: all(map(COUNT.accepts, v if isinstance(v, list) else [v])))
+RATES = Rule("a list of numbers from 0 to 1", lambda v: isinstance(v, list) and all(map(RATE.accepts, v)))
 ENCODER = LAYER | {
     **for_all("vocab_size max_sequence_length type_vocab_size inner_dim", COUNT),
     "hidden_size": whole(1, 100_000),
@@ -45,6 +46,7 @@ CLASSIFIER = {
     "head_name": text(),
     **for_all("use_encoder_pooler multi_label", FLAG),
     **for_all("initializer cls_head class_names", ANYTHING),
+    "thresholds": optional(RATES),
 }
 HEAD = LAYER | {
     "inner_dim": whole(0, LARGEST),

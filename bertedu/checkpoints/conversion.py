@@ -87,6 +87,9 @@ def lost(bert: Bert, format: str) -> list[str]:
         parts.append(f"its truncation of pairs ({preprocessor.truncation}; now {truncation})")
     if format in WITHOUT_CLASSIFIER and bert.classifier is not None:
         parts.append(f"its classifier ({describe_classes(bert.classifier)})")
+    thresholds = bert.classifier and bert.classifier.thresholds
+    if thresholds and format == "huggingface":
+        parts.append(f"its classifier's thresholds ({', '.join(f'{value:.3g}' for value in thresholds)})")
     if not is_pooling(embed.pooling) or (format not in WITH_EMBED_SETTINGS and embed != EmbedSettings()):
         settings = ", ".join(f"{name}={value!r}" for name, value in embed._asdict().items() if value)
         parts.append(f"its embed settings ({escape(settings)})")

@@ -15,7 +15,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--model", "--preset", default="minilm", help=f"{CHECKPOINT} (default: %(default)s)")
     parser.add_argument("--text", default="text", help="column of the texts (default: %(default)s)")
     parser.add_argument("--pair", help="column of the second texts (default: single texts)")
-    parser.add_argument("--label", default="label", help="column of the labels (default: %(default)s)")
+    label = "column of the labels; for several labels per text one column of 0 and 1 per class, or lists in JSONL"
+    parser.add_argument("--label", default=["label"], nargs="+", help=f"{label} (default: label)")
     parser.add_argument("--regression", action="store_true", help="predict numbers instead of classes")
     parser.add_argument("--epochs", type=int, default=3, help="passes over the training set (default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=32, help="texts per step (default: %(default)s)")
@@ -28,12 +29,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Fine-tune, and print the result and the path of the model."""
-    columns = {"text": options.text, "pair": options.pair, "label": options.label, "regression": options.regression}
+    label = options.label if len(options.label) > 1 else options.label[0]
+    columns = {"text": options.text, "pair": options.pair, "label": label, "regression": options.regression}
     with package() as bertedu:
         train = bertedu.load_texts(options.train, **columns)
         validation = options.validation and bertedu.load_texts(options.validation, names=train.names, **columns)
         bert = bertedu.load(options.model)
-        classifier = bert.classifier_for(1 if options.regression else len(train.names))
+        several = train.labels.ndim > 1
+        classifier = bert.classifier_for(1 if options.regression else len(train.names), multi_label=several)
         settings = {name: getattr(options, name) for name in SETTINGS}
         history = bertedu.fine_tune(classifier, bert.preprocessor, train, validation, **settings)
     print(f"{history}\nThe model is in {options.output_dir}: bertedu predict {options.output_dir} FILE")

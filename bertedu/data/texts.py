@@ -3,10 +3,10 @@
 import difflib
 import re
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Context, Decimal
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,8 @@ class Texts(NamedTuple):
     Args:
         texts: list of n strings.
         pairs: list of n second texts, or None.
-        labels: int32 array `[n]` of indices in `names`, float32 array of numbers for a regression, or None.
+        labels: int32 array `[n]` of indices in `names`; float32 array of numbers for a regression; float32 array
+            `[n, classes]` of 0 and 1 for several labels per text; or None.
         names: tuple of the classes' names; None for a regression or without labels.
     """
 
@@ -42,7 +43,7 @@ def load_texts(
     path: str | Path,
     text: str | int = "text",
     pair: str | int | None = None,
-    label: str | int | None = "label",
+    label: str | int | Sequence[str | int] | None = "label",
     names: Iterable[object] | None = None,
     *,
     regression: bool = False,
@@ -60,7 +61,8 @@ def load_texts(
         text: column of the text. Columns are either all names, from the first line of a TSV or CSV, or all positions
             from 0; then the first line is an example too. Defaults to "text".
         pair: column of the second text. Defaults to None: single texts. Not needed for a data set.
-        label: column of the label, or None for texts without labels. Defaults to "label".
+        label: column of the label, or None for texts without labels. Several labels per text are a list of columns of 0
+            and 1, one per class, or in JSONL and Parquet files a column of lists of classes. Defaults to "label".
         names: list of the classes' names in the order of their indices; other labels are an error. Pass those of the
             training set for a validation file. Defaults to the sorted labels, numbers by value. All spellings of a
             number are one class: 1, 1.0 and 01 are "1".
@@ -93,7 +95,15 @@ def load_texts(
     path = existing(path, sets.SETS)
     if path.suffix.lower() not in files.FORMATS:
         raise ValueError(f"{path}: expected one of the suffixes {', '.join(files.FORMATS)}, got {path.suffix!r}.")
-    columns = {name: i for name, i in (("text", text), ("pair", pair), ("label", label)) if i is not None}
+    columns: dict[str, Any] = {"text": text, "pair": pair}
+    if isinstance(label, str | int | None):
+        columns["label"] = label
+    else:  # a class per column
+        names = [str(name) for name in (label if names is None else names)]
+        if len(names) != len(label) or len(label) == 0:
+            raise ValueError(f"names: expected {max(len(label), 1)}, one per column in label, got {names}.")
+        columns |= {f"label {number}": column for number, column in enumerate(label)}
+    columns = {name: column for name, column in columns.items() if column is not None}
     if text is None or {type(column) for column in columns.values()} not in ({str}, {int}):
         raise ValueError(f"text, pair, label: expected only names or only positions, got {columns}.")
     return _collect(path, columns, names, regression)
@@ -118,15 +128,20 @@ def _collect(path, columns, names, regression):
     for line, values in files.FORMATS[path.suffix.lower()](path, list(columns.values())):
         for (name, column), value in zip(columns.items(), values, strict=True):
             location = f"{path}, line {line}, column {column!r}"
-            content[name].append(readers[name](value, location))
+            content[name].append(readers.get(name, _applies)(value, location))
         locations.append(location)  # of the label, the last
     if not locations:
         raise ValueError(f"{path}: expected examples, got none.")
     labels = content.get("label")
-    if labels is None:
+    per_class = [values for name, values in content.items() if name.startswith("label ")]
+    if per_class:
+        labels = np.array(per_class, np.float32).T  # [n, classes]
+    elif labels is None:
         names = None
     elif regression:
         labels, names = np.array(labels, np.float32), None  # [n]
+    elif any(isinstance(label, list) for label in labels):
+        labels, names = _several(path, labels, locations, names)  # [n, classes]
     else:
         names = _names(path, labels, locations) if names is None else tuple(str(name) for name in names)
         labels = _class_indices(labels, names, locations)
@@ -142,7 +157,9 @@ def _text(value, location):
 
 
 def _class(value, location):
-    """Return a label as the name of a class."""
+    """Return a label as the name of a class, or a list of labels as a list of names."""
+    if isinstance(value, list):
+        return [_class(item, location) for item in value]
     if isinstance(value, float) and value.is_integer():  # spreadsheets write integer columns with gaps like this
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
@@ -162,6 +179,29 @@ def _number(value, location):
     if not abs(number) < 1e38:  # beyond float32, or NaN
         raise ValueError(f"{location}: expected a number as label, got {reprlib.repr(value)}.")
     return number
+
+
+def _applies(value, location):
+    """Return whether a class applies, 0 or 1."""
+    name = canonical(_class(value, location))
+    if name not in ("0", "1"):
+        raise ValueError(f"{location}: expected 0 or 1, whether this class applies, got {reprlib.repr(value)}.")
+    return int(name)
+
+
+def _several(path, labels, locations, names):
+    """Return the array `[n, classes]` of 0 and 1, and the tuple of names, of lists of classes."""
+    for label, location in zip(labels, locations, strict=True):
+        if not isinstance(label, list):
+            raise ValueError(f"{location}: expected a list of classes, as in other lines, got {reprlib.repr(label)}.")
+    flat = [(name, location) for label, location in zip(labels, locations, strict=True) for name in label]
+    each, where = zip(*flat, strict=True) if flat else ((), ())
+    names = _names(path, each, where) if names is None else tuple(str(name) for name in names)
+    indices = iter(_class_indices(each, names, where))
+    rows = np.zeros((len(labels), len(names)), np.float32)  # [n, classes]
+    for row, label in zip(rows, labels, strict=True):
+        row[[next(indices) for _ in label]] = 1
+    return rows, names
 
 
 def number_of(name: str) -> Decimal | None:

@@ -4,7 +4,8 @@ examples   labeled texts, encoded and checked          history    metrics and se
 batches    batches of texts of similar length           progress   progress bar and live loss curve
 schedule   AdamW, warm-up, decay                        run        a training run, with its checkpoints
 config     the settings of a run                        seeds      runs with several seeds
-model      precision, loss and optimizer                recipe     `fine_tune`
+tasks      kinds of labels, with loss and metrics       recipe     `fine_tune`
+model      precision, loss and optimizer
 callbacks  Keras' callbacks in several calls of `fit`   evaluation predictions, mistakes, calibration
 state      training checkpoints
 
@@ -17,11 +18,12 @@ from bertedu.aliases import renamed
 from bertedu.fine_tuning.examples import Examples
 from bertedu.fine_tuning.batches import Batches, plan_batches
 from bertedu.fine_tuning.schedule import WarmUpAndDecay, optimizer
+from bertedu.fine_tuning.tasks import f1_scores
 from bertedu.fine_tuning.history import History
 from bertedu.fine_tuning.seeds import Runs
 from bertedu.fine_tuning.recipe import fine_tune
 from bertedu.fine_tuning.evaluation import TrainedRun, open_run, predict
-from bertedu.fine_tuning.evaluation import Mistake, calibration, confusion_matrix, mistakes
+from bertedu.fine_tuning.evaluation import Mistake, apply_thresholds, calibration, confusion_matrix, mistakes
 
 # isort: on
 
@@ -33,8 +35,10 @@ __all__ = [
     "Runs",
     "TrainedRun",
     "WarmUpAndDecay",
+    "apply_thresholds",
     "calibration",
     "confusion_matrix",
+    "f1_scores",
     "fine_tune",
     "mistakes",
     "open_run",

@@ -5,12 +5,12 @@ the limit would waste most of the time. Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
 from bertedu.fine_tuning.examples import Examples
-from bertedu.text import pack
 
 SIZES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 """Padded lengths where each length is compiled (JAX, XLA): few, to compile rarely, and close, to pad little."""
@@ -82,25 +82,35 @@ class Batches(keras.utils.PyDataset):
     ):
         super().__init__()
         self.examples, self.batch_size, self.pad_id, self.limit, self.sizes = examples, batch_size, pad_id, limit, sizes
+        self.lengths = examples.lengths
         self.batches = _two_lengths_first(batches, [self._length(batch) for batch in batches])
 
     def _length(self, batch):
-        return padded_length(max(len(self.examples.rows[i].ids) for i in batch), self.limit, self.sizes)
+        return padded_length(max(self.lengths[i] for i in batch), self.limit, self.sizes)
 
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> tuple[Any, Any, np.ndarray]:
         batch = self.batches[index]
         filled = np.concatenate([batch, np.full(self.batch_size - len(batch), batch[0])])  # [B]
-        inputs = pack([self.examples.rows[i] for i in filled], self.pad_id, self._length(batch))  # [B, T] each
         real = np.arange(self.batch_size) < len(batch)  # [B]
-        return inputs, self.examples.labels[filled], self.examples.weights[filled] * real.astype("float32")
+        return self.examples.batch(filled, real, self.pad_id, self._length(batch))
 
     @property
     def weights(self) -> list[float]:
         """List of floats, the sum of the weights of the texts in each batch."""
         return [self.examples.weights[batch].sum() for batch in self.batches]
+
+
+def outputs_of(model: keras.Model, data: Batches) -> list[np.ndarray]:
+    """Return the model's output for each example, in their order."""
+    outputs = [np.zeros(0)] * len(data.examples.rows)
+    for number, batch in enumerate(data.batches):
+        rows = model.predict_on_batch(data[number][0])
+        for i, row in zip(batch, rows, strict=False):  # without those that fill up the batch
+            outputs[i] = row
+    return outputs
 
 
 def _two_lengths_first(batches, lengths):

@@ -16,7 +16,7 @@ from bertedu.bert import Bert
 from bertedu.checkpoints import load
 from bertedu.classifier import BertClassifier
 from bertedu.files import read_json
-from bertedu.fine_tuning.batches import Batches, plan_batches
+from bertedu.fine_tuning.batches import Batches, outputs_of, plan_batches
 from bertedu.fine_tuning.examples import Examples, class_labels, column, strings
 from bertedu.fine_tuning.model import PREDICTION_SETTINGS, PredictionSettings, limit_of, predicting
 from bertedu.fine_tuning.run import HISTORY, MODEL
@@ -83,13 +83,33 @@ def predict(
         examples = Examples(rows, labels=zeros, weights=zeros)
         data = Batches(examples, plan_batches(examples.lengths, BATCH), BATCH, preprocessor.tokenizer.pad_id, limit)
         model = predicting(classifier, settings.precision)
-        predicted = model.predict(data, verbose=0).reshape(-1, BATCH, classifier.num_classes)
-        for batch, rows_of_batch in zip(data.batches, predicted, strict=True):
-            logits[batch] = rows_of_batch[: len(batch)]
+        logits = np.stack(outputs_of(model, data)).astype("float32")
     if classifier.num_classes == 1 and not classifier.multi_label:
         return logits[:, 0]
     activation = keras.ops.sigmoid if classifier.multi_label else keras.ops.softmax
     return keras.ops.convert_to_numpy(activation(logits))
+
+
+def apply_thresholds(classifier: BertClassifier, probabilities: np.ndarray) -> np.ndarray:
+    """Return which of several classes are predicted for each text, a bool array `[n, classes]`.
+
+    Args:
+        classifier: multi-label `BertClassifier`, whose `thresholds` are used; 0.5 if it has none.
+        probabilities: array `[n, classes]`, as from `predict`.
+
+    Raises:
+        ValueError: the classifier is not multi-label, or there are more or fewer classes.
+
+    Example:
+        apply_thresholds(classifier, predict(classifier, bert.preprocessor, ["What a film!"]))
+    """
+    if not classifier.multi_label:
+        raise ValueError("classifier: expected one with multi_label=True. Use probabilities.argmax(axis=-1).")
+    probabilities = np.asarray(probabilities)
+    if probabilities.shape[-1:] != (classifier.num_classes,):
+        expected = f"[n, {classifier.num_classes}]"
+        raise ValueError(f"probabilities: expected shape {expected}, got {list(probabilities.shape)}.")
+    return probabilities >= np.array(classifier.thresholds or 0.5)
 
 
 class TrainedRun(NamedTuple):

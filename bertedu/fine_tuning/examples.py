@@ -7,13 +7,13 @@ import dataclasses
 import hashlib
 import json
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from bertedu.data.texts import canonical
-from bertedu.text import BertPreprocessor, Encoded
+from bertedu.text import BertPreprocessor, Encoded, pack
 
 AS_LIST = ("tolist", "to_list", "to_pylist", "numpy")  # of NumPy, pandas and torch; polars; pyarrow; TensorFlow
 
@@ -24,7 +24,7 @@ class Examples:
 
     Args:
         rows: list of `n` `text.Encoded`.
-        labels: int32 array `[n]`, or float32 `[n, 1]` for a regression.
+        labels: int32 array `[n]`, or float32 `[n, 1]` for a regression, `[n, classes]` of 0 and 1 for several labels.
         weights: float32 array `[n]`.
         truncated: int, number of truncated texts.
         digest: str, sha256 of texts and labels; a run resumes only with the same data.
@@ -49,13 +49,25 @@ class Examples:
         """The number of tokens of each example."""
         return [len(row.ids) for row in self.rows]
 
+    def batch(self, indices: np.ndarray, real: np.ndarray, pad_id: int, length: int) -> tuple[Any, Any, np.ndarray]:
+        """Return what `fit` gets for a batch: (inputs, labels, weights).
+
+        Args:
+            indices: int array `[B]`, which examples.
+            real: bool array `[B]`, False where an example only fills up the batch and has weight 0.
+            pad_id: int, id of the padding token.
+            length: int, the padded length T.
+        """
+        inputs = pack([self.rows[i] for i in indices], pad_id, length)  # [B, T] each
+        return inputs, self.labels[indices], self.weights[indices] * real.astype("float32")
+
 
 def prepare(
     name: str,
     data: Any,
     preprocessor: BertPreprocessor,
-    num_classes: int,
     max_length: int,
+    convert: Callable[[str, list[Any], list[str] | None], np.ndarray],
     names: Iterable[str] | None = None,
 ) -> Examples:
     """Check and encode labeled texts.
@@ -65,8 +77,9 @@ def prepare(
         data: (texts, labels), (texts, pairs, labels), or an object with `texts`, `pairs` and `labels`. A text may be a
             tuple (text, second text). Lists, arrays and table columns are read by position.
         preprocessor: `BertPreprocessor`.
-        num_classes: int, number of classes; 1 for a regression.
         max_length: int, maximum number of tokens; longer texts are truncated.
+        convert: function of `name`, the labels and the class names of `data` or None, that checks the labels and
+            returns them as an array.
         names: class names in the order of the classifier's outputs. The classes of `data`, if they have names, are
             matched with these by name.
 
@@ -80,14 +93,7 @@ def prepare(
         raise ValueError(f"{name}: expected a label for each of {len(texts)} texts, got {len(labels)} labels.")
     own_names = getattr(data, "names", None)
     own_names = None if own_names is None else [str(own) for own in own_names]
-    if num_classes > 1 and own_names is not None:
-        labels = _matched(name, class_labels(name, labels, len(own_names)), own_names, names, num_classes)
-    if num_classes == 1:
-        labels = _numbers(name, labels).astype("float32")[:, None]  # [n, 1]
-    else:
-        labels = class_labels(name, labels, num_classes)  # [n]
-    if name == "train" and num_classes > 1 and len(np.unique(labels)) < 2:
-        raise ValueError(f"train: expected texts of at least two classes, got only class {labels[0]}.")
+    labels = convert(name, labels, own_names)
     rows = preprocessor.encode_batch(texts, pairs, max_length=max_length)
     names = own_names if names is None else list(names)
     weights = np.ones(len(rows), "float32")  # [n]
@@ -157,8 +163,8 @@ def _parts(name, data):
     return *strings(texts, pairs, f"{name}: "), column(f"{name}: labels", labels)
 
 
-def _numbers(name, labels, hint=""):
-    """Return labels as a float64 array `[n]`, each within the range of float32."""
+def finite_numbers(name: str, labels: Any, hint: str = "") -> np.ndarray:
+    """Return labels as a float64 array `[n]`, each within the range of float32. `hint` ends the error."""
     values = np.array([_number(label) for label in labels])
     for i in np.flatnonzero(~(np.abs(values) <= np.finfo("float32").max)):
         raise ValueError(f"{name}: expected numbers as labels, got {_shown(labels[i])} as label {i}.{hint}")
@@ -167,11 +173,23 @@ def _numbers(name, labels, hint=""):
 
 def class_labels(name: str, labels: Any, num_classes: int) -> np.ndarray:
     """Return labels as an int32 array `[n]`, each from 0 to `num_classes` - 1."""
-    values = _numbers(name, labels, " Convert one-hot rows with argmax(-1).")
+    values = finite_numbers(name, labels, " Convert one-hot rows with argmax(-1).")
     for i in np.flatnonzero((values % 1 != 0) | (values < 0) | (values >= num_classes)):
         expected = f"expected labels from 0 to {num_classes - 1} (or use num_classes=1 for regression)"
         raise ValueError(f"{name}: {expected}, got {_shown(labels[i])} as label {i}.")
     return values.astype("int32")
+
+
+def label_rows(name: str, labels: Any, num_classes: int) -> np.ndarray:
+    """Return rows of 0 and 1 as a float32 array `[n, num_classes]`."""
+    rows = np.zeros((len(labels), num_classes), "float32")
+    for i, row in enumerate(labels):
+        values = [_number(value) for value in row] if isinstance(row, list | tuple | np.ndarray) else []
+        if len(values) != num_classes or not {0.0, 1.0}.issuperset(values):
+            expected = f"expected {num_classes} numbers, 1 for each class that applies and 0 for the others"
+            raise ValueError(f"{name}: {expected}, got {_shown(row)} as label {i}.")
+        rows[i] = values
+    return rows
 
 
 def _number(label):
@@ -188,18 +206,28 @@ def _shown(label):
     return reprlib.repr(label.item() if isinstance(label, np.generic) else label)
 
 
-def _matched(name, labels, own_names, names, num_classes):
-    """Return `labels`, indices into `own_names`, as indices into `names`."""
+def positions(name: str, own_names: list[str], names: list[str] | None, num_classes: int, used: Any) -> np.ndarray:
+    """Return the position of each of `own_names` in `names`, an int array; -1 for those that are not in it.
+
+    Args:
+        name: "train" or "validation", for the message.
+        own_names: class names of this set.
+        names: class names in the order of the classifier's outputs. Defaults to their order here, or to numbers.
+        num_classes: int, number of classes.
+        used: indices into `own_names` of the classes that occur.
+
+    Raises:
+        ValueError: a class that occurs is not in `names`.
+    """
     if names is None:
         if name == "train" or len(own_names) == num_classes:
-            return labels
-        names = range(num_classes)
+            return np.arange(len(own_names))
+        names = list(map(str, range(num_classes)))
     numbers = {canonical(other): number for number, other in enumerate(names)}
-    used = np.unique(labels)
     unknown = [own_names[i] for i in used if canonical(own_names[i]) not in numbers]
     if unknown:
         raise ValueError(f"{name}: expected the classes of the training set, {list(names)}, got {unknown[0]!r}.")
-    return np.array([numbers.get(canonical(own), -1) for own in own_names])[labels]
+    return np.array([numbers.get(canonical(own), -1) for own in own_names])
 
 
 def weights_of_classes(class_weight: Any, train: Examples, num_classes: int) -> list[float]:
@@ -214,8 +242,6 @@ def weights_of_classes(class_weight: Any, train: Examples, num_classes: int) -> 
     Raises:
         ValueError: a wrong form, an unknown class, or a negative weight.
     """
-    if num_classes == 1:
-        raise ValueError("class_weight: expected None for a regression, which has no classes.")
     if isinstance(class_weight, str) and class_weight == "balanced":
         counts = np.maximum(np.bincount(train.labels, minlength=num_classes), 1)
         return (len(train.labels) / num_classes / counts).tolist()

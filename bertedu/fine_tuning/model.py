@@ -17,6 +17,7 @@ from bertedu.fine_tuning.examples import Examples, sha256
 from bertedu.fine_tuning.history import environment
 from bertedu.fine_tuning.schedule import optimizer
 from bertedu.fine_tuning.state import named
+from bertedu.fine_tuning.tasks import Task
 from bertedu.terminal import warn
 from bertedu.text import BertPreprocessor
 
@@ -53,6 +54,7 @@ class Training:
         validation: `Examples` of the validation set, or None.
         max_length: int, maximum number of tokens.
         config: `TrainingConfig`.
+        task: `Task`.
     """
 
     classifier: BertClassifier
@@ -61,6 +63,7 @@ class Training:
     validation: Examples | None
     max_length: int
     config: TrainingConfig
+    task: Task
 
     def describe(self, precision: str) -> dict[str, Any]:
         """Return everything that the result depends on, as a dict for JSON. `precision` is the dtype policy."""
@@ -68,7 +71,8 @@ class Training:
         settings = PredictionSettings(self.max_length, self.train.pairs, precision)
         return {
             "arguments": self.config.to_json(),
-            "num_classes": self.classifier.num_classes,
+            "task": self.task.name,
+            "num_classes": self.task.num_classes,
             "names": self.train.names,
             "prediction": settings._asdict(),
             "parameters": self.classifier.count_params(),
@@ -81,30 +85,23 @@ class Training:
         }
 
 
-def compiled(classifier: BertClassifier, config: TrainingConfig, policy: str, num_examples: int) -> BertClassifier:
-    """Return the classifier, or a copy with the dtype policy `policy`, compiled with loss and optimizer.
+def compiled(training: Training, policy: str) -> BertClassifier:
+    """Return the classifier of a training, or a copy with the dtype policy `policy`, with loss and optimizer.
 
     Runs with several seeds use the same model, so that it is traced (which takes seconds) only once.
 
     Raises:
         ValueError: all weights are frozen.
     """
-    model = with_policy(classifier, policy)
+    model, config = with_policy(training.classifier, policy), training.config
     if not model.trainable_variables:
         raise ValueError("classifier: expected trainable weights, got frozen ones. Set classifier.trainable = True.")
-    # The mean is over the sum of the weights, which does not depend on how a batch was filled up.
-    reduction = "mean_with_sample_weight"
-    if classifier.num_classes == 1:
-        loss = keras.losses.MeanSquaredError(reduction=reduction)
-        metric = keras.metrics.MeanAbsoluteError(name="mean_absolute_error")
-    else:
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction)
-        metric = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-    steps = config.epochs * config.steps_per_epoch(num_examples)
+    steps = config.epochs * config.steps_per_epoch(len(training.train.rows))
     adam = optimizer(
         config.learning_rate, steps, config.warmup_ratio, config.weight_decay, config.global_clipnorm, config.schedule
     )
-    model.compile(adam, loss, weighted_metrics=[metric], jit_compile=config.jit_compile)
+    task = training.task
+    model.compile(adam, task.loss(), weighted_metrics=task.metrics(), jit_compile=config.jit_compile)
     adam.build(model.trainable_variables)
     return model
 

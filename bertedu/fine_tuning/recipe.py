@@ -26,6 +26,7 @@ from bertedu.fine_tuning.run import Run, saved_precision
 from bertedu.fine_tuning.schedule import default_learning_rate
 from bertedu.fine_tuning.seeds import Runs, each
 from bertedu.fine_tuning.state import locked
+from bertedu.fine_tuning.tasks import Classification, task_of
 from bertedu.text import BertPreprocessor
 
 
@@ -61,7 +62,8 @@ def fine_tune(
             a copy of the encoder.
         preprocessor: its `BertPreprocessor`, as `bert.preprocessor`.
         train: training set: (texts, labels), (texts, pairs, labels), or a result of `load_texts`. Labels are whole
-            numbers from 0, or any numbers for a regression (`num_classes=1`).
+            numbers from 0, or any numbers for a regression (`num_classes=1`). For `multi_label=True`, each label is a
+            row of 0 and 1, one number per class.
         validation: validation set, in the same form, evaluated after each epoch. Defaults to None. If both sets have
             `names`, classes are matched by name.
         epochs: int, passes over the training set.
@@ -114,6 +116,18 @@ def fine_tune(
     )
     callbacks = check(callbacks, schedule)
     training = _prepare(classifier, preprocessor, train, validation, config)
+    return train_with_seeds(training, seeds, output_dir, progress, callbacks)
+
+
+def train_with_seeds(
+    training: Training,
+    seeds: Sequence[int] | None,
+    output_dir: str | Path | None,
+    progress: bool,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> History | Runs:
+    """Start or resume a training run, or one per seed. The arguments are those of `fine_tune`."""
+    classifier, seed, precision = training.classifier, training.config.seed, training.config.precision
     folder = None if output_dir is None else Path(output_dir).expanduser()
     folders = {seed: folder} if seeds is None else {n: folder and folder / f"seed_{n}" for n in seeds}
     saved = {seed: saved_precision(path) for seed, path in folders.items()}
@@ -122,7 +136,7 @@ def fine_tune(
     @functools.cache
     def model_in(previous: str | None) -> BertClassifier:
         policy = policy_of(precision, classifier, previous)
-        return compiled(classifier, config, policy, len(training.train.rows))
+        return compiled(training, policy)
 
     model_in(first)  # raises before anything is changed; tracing takes seconds, so several seeds share it
 
@@ -136,8 +150,6 @@ def fine_tune(
 
 def _check(classifier, preprocessor):
     instance("classifier", classifier, BertClassifier, "such as bert.classifier_for(2)")
-    if classifier.multi_label:
-        raise ValueError("classifier: expected multi_label=False, got True. Use classifier.fit for several labels.")
     instance("preprocessor", preprocessor, BertPreprocessor, "such as bert.preprocessor")
     if preprocessor.tokenizer.vocab_size > classifier.network.vocab_size:
         sizes = f"{classifier.network.vocab_size:,}, as in the classifier, got {preprocessor.tokenizer.vocab_size:,}"
@@ -147,21 +159,24 @@ def _check(classifier, preprocessor):
 def _prepare(classifier, preprocessor, train, validation, config):
     """The `Training`, with encoded examples, and class weights as a list."""
     limit = limit_of(classifier, preprocessor, config.max_length)
-    encoding = (preprocessor, classifier.num_classes, limit)
-    prepared = examples.prepare("train", train, *encoding, _names(classifier, train))
+    task = task_of(classifier)
+    prepared = task.prepare("train", train, preprocessor, limit, _names(classifier, train))
     validation_examples = None
     if validation is not None:
-        validation_examples = examples.prepare("validation", validation, *encoding, prepared.names)
+        validation_examples = task.prepare("validation", validation, preprocessor, limit, prepared.names)
         if validation_examples.pairs != prepared.pairs:
             kinds = ("single texts", "pairs")
             expected, actual = kinds[prepared.pairs], kinds[validation_examples.pairs]
             raise ValueError(f"validation: expected {expected}, as in train, got {actual}.")
     if config.class_weight is not None:
+        if not isinstance(task, Classification):
+            kind = task.name.replace("_", " ")
+            raise ValueError(f"class_weight: expected None for {kind}, got {config.class_weight!r}.")
         weights = examples.weights_of_classes(config.class_weight, prepared, classifier.num_classes)
         prepared = dataclasses.replace(prepared, weights=np.array(weights, "float32")[prepared.labels])
         if not isinstance(config.class_weight, str):
             config = dataclasses.replace(config, class_weight=weights)
-    return Training(classifier, preprocessor, prepared, validation_examples, limit, config)
+    return Training(classifier, preprocessor, prepared, validation_examples, limit, config, task)
 
 
 def _names(classifier, train):

@@ -23,13 +23,12 @@ import keras
 import numpy as np
 
 from bertedu.backend import devices, memory
-from bertedu.bert import Bert
 from bertedu.checkpoints import save_checkpoint
 from bertedu.classifier import BertClassifier
 from bertedu.defaults import PRECISIONS
 from bertedu.fields import shown
 from bertedu.fine_tuning import state
-from bertedu.fine_tuning.batches import SIZES, Batches, plan_batches
+from bertedu.fine_tuning.batches import SIZES, Batches, outputs_of, plan_batches
 from bertedu.fine_tuning.callbacks import BatchForwarder, mean, set_state, state_of
 from bertedu.fine_tuning.history import History, differences, metrics_of
 from bertedu.fine_tuning.model import PREDICTION_SETTINGS, PredictionSettings, Training
@@ -91,6 +90,7 @@ class Run:
         self.callback_list = keras.callbacks.CallbackList(callbacks, model=self.model, verbose=0, **sizes)
         if self.history.finished:  # restore weights and callbacks only, so that `seeds` can compare the results
             self._restore(saved)
+            self._tune()
             return self.history
         self._begin(saved)
         display = progress_of(epochs * self.steps_per_epoch, self.steps_per_epoch, self.history, progress)
@@ -252,6 +252,8 @@ class Run:
         if len(set(data.weights)) > 1:
             metrics["loss"] = forwarder.loss
         self.callback_list.on_test_end(metrics)
+        if self.training.task.scores_outputs:
+            metrics |= self.training.task.score(outputs_of(self.model, data), examples)
         return {f"val_{name}": float(value) for name, value in metrics.items()}
 
     # ---- end ------------------------------------------------------------------------------------
@@ -268,14 +270,21 @@ class Run:
             if isinstance(callback, keras.callbacks.EarlyStopping) and callback.best_weights is not None:
                 self.history.best_epoch = int(callback.best_epoch)
         self._update_classifier()
+        self._tune()
         self.history.finished = True
         if self.folder is not None:
             preprocessor, limit = self.training.preprocessor, {"seq_length": self.training.max_length}
             preprocessor = type(preprocessor).from_config(preprocessor.get_config() | limit)
-            bert = Bert(preprocessor.tokenizer, self.classifier.network, preprocessor, classifier=self.classifier)
-            save_checkpoint(bert, self.folder / MODEL, overwrite=True)
+            save_checkpoint(self.training.task.bert(self.classifier, preprocessor), self.folder / MODEL, overwrite=True)
             self.history.save(self.folder / HISTORY)
             self._save()
+
+    def _tune(self):
+        """Let the task set what depends on the outputs of the validation set."""
+        examples, task = self.training.validation, self.training.task
+        if examples is not None and task.scores_outputs:
+            data = self._data(examples, plan_batches(examples.lengths, self.config.batch_size))
+            task.finish(self.classifier, outputs_of(self.model, data), examples)
 
     def _update_classifier(self):
         """Set the weights, class names and `PredictionSettings` of the classifier."""

@@ -78,9 +78,8 @@ EXERCISES = {
         check=check_head_weights,
         correct="72 heads have a third of the layers' weights; the feed-forward networks have the rest.",
         hints=(
-            "The query, key and value projections lead from 384 "
-            "dimensions to 32 and have biases; the output projection "
-            "leads back.",
+            "The query, key and value projections lead from 384 dimensions to 32 and have biases; the output "
+            "projection leads back.",
             "Four matrices of 384 x 32, and three biases of 32. The output's bias belongs to no head.",
         ),
         solution="head_weights = 4 * 384 * 32 + 3 * 32  # query, key, value, output; three biases",
@@ -100,10 +99,8 @@ EXERCISES = {
         ),
         correct="the first fall decides, even if accuracy recovers by luck.",
         hints=(
-            "Go through the accuracies in order. The limit is the first "
-            "one, that of the whole model, minus the tolerance.",
-            "At the first accuracy below the limit, return the number "
-            "of heads before it. If there is none, all can go.",
+            "Go through the accuracies in order. The limit is the first of them minus the tolerance.",
+            "At the first accuracy below the limit, return the number of heads before it. Without one, all can go.",
         ),
         solution=(
             "def removable(accuracies, tolerance):\n"
@@ -126,9 +123,8 @@ EXERCISES = {
         ),
         correct="the chain rule: the derivative by a factor of the head is the sum of output times gradient.",
         hints=(
-            "The head's output is multiplied by a factor of 1. The "
-            "derivative by that factor is the sum of output times "
-            "gradient over tokens and elements.",
+            "The head's output is multiplied by a factor of 1. The derivative by that factor is the sum of output "
+            "times gradient over tokens and elements.",
             "Take the absolute value of that sum for each text, and then the mean over the texts.",
         ),
         solution=(
