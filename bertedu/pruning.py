@@ -113,7 +113,7 @@ def _loaded_and_pruned(loader, heads, neurons):
 
 
 def _on_encoder(model: Any, argument: str, encoder: BertEncoder) -> Any:
-    """Return a copy of a `BertPretrainer`, `BertClassifier` or `BertTokenClassifier` on another encoder, which is the argument `argument`."""
+    """Return a copy of a `BertPretrainer` or a classifier on another encoder, which is the argument `argument`."""
     copy = type(model).from_config(model.get_config() | {argument: encoder})
     for source, target in zip(_own_weights(model, argument), _own_weights(copy, argument), strict=True):
         target.assign(ops.convert_to_numpy(source))

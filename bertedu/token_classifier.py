@@ -51,7 +51,7 @@ class BertTokenClassifier(ConfigFromSignature, keras.Model):
     "predictions/transform/logits"; Keras 3 allows no slash in a name.
     """
 
-    STORED_AS: ClassVar[dict[str, str]] = {"output": "output_kind", "dropout_rate": "dropout"}
+    STORED_AS: ClassVar[dict[str, str]] = {"output": "output_kind"}
 
     def __init__(
         self,
@@ -76,6 +76,11 @@ class BertTokenClassifier(ConfigFromSignature, keras.Model):
         self.dropout = keras.layers.Dropout(dropout_rate, dtype=network.dtype_policy)
         self.classifier = defaults.dense(num_classes, "logits", self.initializer, network.dtype_policy)
         self.build()  # the encoder's sizes are known, so the weights exist from the start
+
+    @property
+    def dropout_rate(self) -> float:
+        """float, the dropout rate before the head."""
+        return self.dropout.rate
 
     @property
     def class_names(self) -> tuple[str, ...] | None:

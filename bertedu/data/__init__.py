@@ -1,4 +1,4 @@
-"""Texts with labels, sentences with tags or dependencies: from files, bertedu's data sets (data/README.md), public ones."""
+"""Texts with labels, sentences with tags or dependencies: files, bertedu's data sets (data/README.md), public sets."""
 
 from bertedu.data.dependencies import Tree, load_dependencies
 from bertedu.data.documentation import documentation_paragraphs, documentation_sentences

@@ -5,7 +5,7 @@ batches    batches of texts of similar length           progress   progress bar 
 schedule   AdamW, warm-up, decay                        run        a training run, with its checkpoints
 config     the settings of a run                        seeds      runs with several seeds
 tasks      kinds of labels, with loss and metrics       recipe     `fine_tune`
-model      precision, loss and optimizer
+tagging    tags of words                                model      precision, loss and optimizer
 callbacks  Keras' callbacks in several calls of `fit`   evaluation predictions, mistakes, calibration
 state      training checkpoints
 
@@ -15,6 +15,7 @@ Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.2. Chapter: not
 # In reading order.
 # isort: off
 from bertedu.aliases import renamed
+from bertedu.entities import entity_scores
 from bertedu.fine_tuning.examples import Examples
 from bertedu.fine_tuning.batches import Batches, plan_batches
 from bertedu.fine_tuning.schedule import WarmUpAndDecay, optimizer
@@ -22,7 +23,7 @@ from bertedu.fine_tuning.tasks import f1_scores
 from bertedu.fine_tuning.history import History
 from bertedu.fine_tuning.seeds import Runs
 from bertedu.fine_tuning.recipe import fine_tune
-from bertedu.fine_tuning.evaluation import TrainedRun, open_run, predict
+from bertedu.fine_tuning.evaluation import TrainedRun, open_run, predict, predict_tags
 from bertedu.fine_tuning.evaluation import Mistake, apply_thresholds, calibration, confusion_matrix, mistakes
 
 # isort: on
@@ -38,6 +39,7 @@ __all__ = [
     "apply_thresholds",
     "calibration",
     "confusion_matrix",
+    "entity_scores",
     "f1_scores",
     "fine_tune",
     "mistakes",
@@ -45,6 +47,7 @@ __all__ = [
     "optimizer",
     "plan_batches",
     "predict",
+    "predict_tags",
 ]
 
 __getattr__ = renamed(__name__, {"confusion": "confusion_matrix", "plan": "plan_batches"})

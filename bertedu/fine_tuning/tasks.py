@@ -3,6 +3,7 @@
     classes          softmax,  loss = -log p(label)                                        `Classification`
     several labels   sigmoids, loss = mean over classes of binary cross-entropy            `MultiLabel`
     a number         loss = (y - label)^2                                                  `Regression`
+    tags of words    a softmax per word                                                    `tagging.Tagging`
 
 Chapter: notebooks/10_fine_tuning.ipynb.
 """
@@ -27,14 +28,14 @@ class Task:
     """What a classifier learns. A subclass per kind of labels.
 
     Args:
-        classifier: `BertClassifier`.
+        classifier: `BertClassifier`, or for `tagging.Tagging` a `BertTokenClassifier`.
     """
 
     name: ClassVar[str]
     scores_outputs: ClassVar[bool] = False
     """Whether `score` and `finish` need the outputs of the whole validation set."""
 
-    def __init__(self, classifier: BertClassifier) -> None:
+    def __init__(self, classifier: keras.Model) -> None:
         self.num_classes = classifier.num_classes
 
     def prepare(
@@ -55,7 +56,7 @@ class Task:
         """Return the `loss` of `model.compile`."""
         raise NotImplementedError
 
-    def metrics(self) -> list[keras.metrics.Metric]:
+    def metrics(self) -> Any:
         """Return the `weighted_metrics` of `model.compile`."""
         raise NotImplementedError
 
@@ -63,10 +64,10 @@ class Task:
         """Return metrics of the validation set that need all its outputs, one array per example."""
         return {}
 
-    def finish(self, classifier: BertClassifier, outputs: Sequence[np.ndarray], validation: Examples) -> None:
+    def finish(self, classifier: keras.Model, outputs: Sequence[np.ndarray], validation: Examples) -> None:
         """Set what the trained classifier learns from the outputs of the validation set, beside its weights."""
 
-    def bert(self, classifier: BertClassifier, preprocessor: BertPreprocessor) -> Bert:
+    def bert(self, classifier: keras.Model, preprocessor: BertPreprocessor) -> Bert:
         """Return the `Bert` to save after training."""
         return Bert(preprocessor.tokenizer, classifier.network, preprocessor, classifier=classifier)
 
@@ -148,7 +149,7 @@ class MultiLabel(Task):
         """Return micro and macro F1 with thresholds of 0.5."""
         return f1_scores(validation.labels, np.stack(outputs) >= 0)  # logits
 
-    def finish(self, classifier: BertClassifier, outputs: Sequence[np.ndarray], validation: Examples) -> None:
+    def finish(self, classifier: keras.Model, outputs: Sequence[np.ndarray], validation: Examples) -> None:
         """Set the classifier's thresholds."""
         probabilities = keras.ops.convert_to_numpy(keras.ops.sigmoid(np.stack(outputs)))  # [n, classes]
         classifier.thresholds = [

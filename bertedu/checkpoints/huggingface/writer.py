@@ -97,12 +97,10 @@ def config(bert: Bert) -> dict[str, Any]:
 def class_fields(classifier: BertClassifier | BertTokenClassifier) -> dict[str, Any]:
     """Return the fields of config.json about a classifier's outputs."""
     labels = classifier.class_names or [f"LABEL_{i}" for i in range(classifier.num_classes)]
-    if isinstance(classifier, BertTokenClassifier):
-        fields = {"classifier_dropout": classifier.dropout.rate}
-    else:
+    fields = {"classifier_dropout": classifier.dropout_rate}
+    if isinstance(classifier, BertClassifier):
         single = "regression" if classifier.num_classes == 1 else "single_label_classification"
-        problem = "multi_label_classification" if classifier.multi_label else single
-        fields = {"classifier_dropout": classifier.dropout_rate, "problem_type": problem}
+        fields["problem_type"] = "multi_label_classification" if classifier.multi_label else single
     return fields | {
         "id2label": {str(i): label for i, label in enumerate(labels)},
         "label2id": {label: i for i, label in enumerate(labels)},

@@ -51,10 +51,7 @@ def write(bert: Bert, path: Path) -> None:
         raise ValueError(f'format: expected at most one head for "keras", got {" and ".join(heads)}. Use "bertedu".')
     check_table(bert)
     encoder = bert.encoder
-    if heads:
-        model = parts[heads[0]]
-    else:
-        model = keras.Model(encoder.inputs, encoder(encoder.inputs), name="bert_model")
+    model = parts[heads[0]] if heads else keras.Model(encoder.inputs, encoder(encoder.inputs), name="bert_model")
     settings = {"has_pooler": bert.has_pooler, **native.settings(bert)}
     model.save(path)
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path, "a") as archive:
