@@ -261,7 +261,7 @@ import test_tagging as t
 t.running.SEGMENT = 2
 classifier, history = t.run(validation=(t.WORDS, t.TAGS), epochs=8, output_dir=sys.argv[1])
 scores = [epoch["val_f1"] for epoch in history.epochs]
-np.savez(sys.argv[2], *classifier.get_weights(), losses=[segment["loss"] for segment in history.segments], scores=scores)
+np.savez(sys.argv[2], *classifier.get_weights(), losses=[s["loss"] for s in history.segments], scores=scores)
 """
 
 
