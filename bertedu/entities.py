@@ -194,13 +194,15 @@ def entity_scores(expected: Iterable[Sequence[str]], predicted: Iterable[Sequenc
     """
     expected, predicted = list(expected), list(predicted)
     prefixed = is_prefixed({tag for tags in (*expected, *predicted) for tag in tags})
-    right = found = actual = 0
-    for true, guess in zip(expected, predicted, strict=True):
-        true_spans, predicted_spans = spans_of(true, prefixed), spans_of(guess, prefixed)
-        right += len(true_spans & predicted_spans)
-        found, actual = found + len(predicted_spans), actual + len(true_spans)
-    f1 = 2 * right / max(found + actual, 1)
-    return {"precision": right / max(found, 1), "recall": right / max(actual, 1), "f1": f1}
+    rows = zip(expected, predicted, strict=True)
+    spans = [(spans_of(true, prefixed), spans_of(other, prefixed)) for true, other in rows]
+    right = sum(len(true & other) for true, other in spans)
+    actual, total = (sum(map(len, column)) for column in zip(*spans, strict=True)) if spans else (0, 0)
+    return {
+        "precision": right / max(total, 1),
+        "recall": right / max(actual, 1),
+        "f1": 2 * right / max(total + actual, 1),
+    }
 
 
 def check_sequence(tags: Sequence[str], location: Callable[[int], str]) -> None:
