@@ -68,6 +68,9 @@ class Tagging(Task):
 
     def __init__(self, classifier: BertTokenClassifier) -> None:
         super().__init__(classifier)
+        if classifier.output_encoder_outputs:
+            expected = "expected output_encoder_outputs=False, because only one output is trained, got True"
+            raise ValueError(f"classifier: {expected}. Set classifier.output_encoder_outputs = False.")
         self.output, self.class_names = classifier.output_kind, classifier.class_names
 
     def prepare(
@@ -119,11 +122,11 @@ class Tagging(Task):
 
     def loss(self) -> Any:
         """Return the cross-entropy of the model's output."""
-        return {self.output: keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=MEAN)}
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=MEAN)
 
-    def metrics(self) -> Any:
+    def metrics(self) -> list[keras.metrics.Metric]:
         """Return the accuracy over all words."""
-        return {self.output: [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]}
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
     def score(self, outputs: Sequence[np.ndarray], validation: Examples) -> dict[str, float]:
         """Return precision, recall and F1 of entities, if the tags have names. A word without a token has the tag O."""

@@ -56,7 +56,7 @@ class Task:
         """Return the `loss` of `model.compile`."""
         raise NotImplementedError
 
-    def metrics(self) -> Any:
+    def metrics(self) -> list[keras.metrics.Metric]:
         """Return the `weighted_metrics` of `model.compile`."""
         raise NotImplementedError
 
