@@ -157,7 +157,7 @@ def both(request, tmp_path_factory):
         num_attention_heads=2,
         intermediate_size=37,
         max_position_embeddings=128,
-        initializer_range=0.5,
+        initializer_range=0.3,
         id2label=dict(enumerate(LABELS[labels])),
         label2id={name: i for i, name in enumerate(LABELS[labels])},
         classifier_dropout=0.3,

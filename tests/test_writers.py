@@ -82,7 +82,7 @@ NOT_STORED = {  # (format, kind) that a format cannot store -> part of the error
 
 def assert_same(bert, copy):
     """All weights to the bit, all settings, and what the model does."""
-    expected, actual = (weights(b.encoder, b.masked_lm, b.classifier) for b in (bert, copy))
+    expected, actual = (weights(b.encoder, b.masked_lm, b.classifier, b.token_classifier) for b in (bert, copy))
     assert expected.keys() == actual.keys()
     for path in expected:
         if "pooler_transform" in path and not bert.has_pooler:

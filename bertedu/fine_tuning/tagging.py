@@ -89,7 +89,7 @@ class Tagging(Task):
         words, tags = _parts(name, data)
         names = names or (list(self.class_names) if self.class_names else self._own_names(data, tags))
         if names is not None and len(names) != self.num_classes:
-            got = f"got {self.num_classes}. Use bert.token_classifier_for({len(names)})"
+            got = f"got {self.num_classes}. Use bert.token_classifier_for({len(names)}), or pass class_names"
             raise ValueError(f"classifier: expected num_classes={len(names)}, one for each of {names}, {got}.")
         word_labels = _word_labels(name, words, tags, names, self.num_classes)
         if names is not None and is_prefixed(names):
