@@ -129,11 +129,13 @@ def test_the_loss_is_the_mean_over_words(output):
 
 def test_it_learns_and_reports_the_scores_of_its_predictions(tmp_path):
     classifier, history = run(validation=(WORDS, TAGS), epochs=25, learning_rate=1e-2, output_dir=tmp_path)
-    assert history.epochs[0]["val_f1"] < 0.5 < 0.8 < history.final["val_f1"]
+    assert history.epochs[0]["val_f1"] < 0.7 < 0.8 < history.final["val_f1"]
     assert history.final["val_accuracy"] > 0.9 and classifier.class_names == NAMES
     bert, names, settings = open_run(tmp_path)
     assert tuple(names) == NAMES and settings.max_length == 64 and not bert.has_pooler
-    assert same_weights(bert.token_classifier, classifier) or bert.classifier is None
+    ids = np.array([[2, 5, 6, 15, 16, 17, 3]], "int32")
+    inputs = {"input_word_ids": ids, "input_mask": ids * 0 + 1, "input_type_ids": ids * 0}
+    np.testing.assert_array_equal(bert.token_classifier(inputs)["logits"], classifier(inputs)["logits"])
     predicted = predict_tags(bert.token_classifier, bert.preprocessor, WORDS)
     scores = entity_scores(TAGS, predicted)
     assert {name: history.final[f"val_{name}"] for name in scores} == pytest.approx(scores)

@@ -56,6 +56,16 @@ class TaggedExamples(Examples):
         return inputs, {self.output: labels}, {self.output: weights}
 
 
+class WordAccuracy(keras.metrics.SparseCategoricalAccuracy):
+    """Accuracy over words. Keras' own takes the mean of each text first, so that padding changes the result."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Count a batch: labels and weights `[B, T]`, logits `[B, T, classes]`."""
+        weights = None if sample_weight is None else keras.ops.reshape(sample_weight, (-1,))
+        logits = keras.ops.reshape(y_pred, (-1, y_pred.shape[-1]))  # [B T, classes]
+        super().update_state(keras.ops.reshape(y_true, (-1,)), logits, weights)
+
+
 class Tagging(Task):
     """A class for every word.
 
@@ -126,7 +136,7 @@ class Tagging(Task):
 
     def metrics(self) -> list[keras.metrics.Metric]:
         """Return the accuracy over all words."""
-        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+        return [WordAccuracy(name="accuracy")]
 
     def score(self, outputs: Sequence[np.ndarray], validation: Examples) -> dict[str, float]:
         """Return precision, recall and F1 of entities, if the tags have names. A word without a token has the tag O."""
@@ -139,8 +149,9 @@ class Tagging(Task):
         return entity_scores(expected, predicted)
 
     def bert(self, classifier: keras.Model, preprocessor: BertPreprocessor) -> Bert:
-        """Return the `Bert` to save after training."""
-        return Bert(preprocessor.tokenizer, classifier.network, preprocessor, token_classifier=classifier)
+        """Return the `Bert` to save after training, without the pooler, which was not trained with the encoder."""
+        options = {"has_pooler": False, "token_classifier": classifier}
+        return Bert(preprocessor.tokenizer, classifier.network, preprocessor, **options)
 
 
 def word_tags(output: np.ndarray, positions: np.ndarray, names: Sequence[str]) -> list[str]:
