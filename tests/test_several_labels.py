@@ -11,6 +11,7 @@ from test_fine_tuning import TEXTS, small
 
 import bertedu as be
 from bertedu.checkpoints.conversion import convert
+from bertedu.data.texts import Texts
 from bertedu.fine_tuning import apply_thresholds, f1_scores, fine_tune, open_run, predict
 from bertedu.fine_tuning.tasks import best_threshold
 
@@ -167,10 +168,8 @@ def test_a_file_with_lists_of_classes(tmp_path):
 
 
 def test_classes_are_matched_by_name():
-    class Table:
-        texts, labels, names = TEXTS, ROWS[:, ::-1], ANIMALS[::-1]
-
-    _, _, history = train(validation=Table(), epochs=1)
+    table, reversed_table = (Texts(TEXTS, None, ROWS[:, ::step], ANIMALS[::step]) for step in (1, -1))
+    _, _, history = train(train_set=table, validation=reversed_table, epochs=1)
     _, _, same = train(validation=(TEXTS, ROWS), epochs=1)
     assert history.final["val_loss"] == pytest.approx(same.final["val_loss"], abs=1e-6)
 

@@ -99,7 +99,7 @@ def load_texts(
     if isinstance(label, str | int | None):
         columns["label"] = label
     else:  # a class per column
-        names = [str(name) for name in (label if names is None else names)]
+        names = tuple(str(name) for name in (label if names is None else names))
         if len(names) != len(label) or len(label) == 0:
             raise ValueError(f"names: expected {max(len(label), 1)}, one per column in label, got {names}.")
         columns |= {f"label {number}": column for number, column in enumerate(label)}
@@ -158,8 +158,11 @@ def _text(value, location):
 
 def _class(value, location):
     """Return a label as the name of a class, or a list of labels as a list of names."""
-    if isinstance(value, list):
-        return [_class(item, location) for item in value]
+    return [_name(item, location) for item in value] if isinstance(value, list) else _name(value, location)
+
+
+def _name(value, location):
+    """Return the name of a class as a string."""
     if isinstance(value, float) and value.is_integer():  # spreadsheets write integer columns with gaps like this
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
@@ -183,7 +186,7 @@ def _number(value, location):
 
 def _applies(value, location):
     """Return whether a class applies, 0 or 1."""
-    name = canonical(_class(value, location))
+    name = canonical(_name(value, location))
     if name not in ("0", "1"):
         raise ValueError(f"{location}: expected 0 or 1, whether this class applies, got {reprlib.repr(value)}.")
     return int(name)
