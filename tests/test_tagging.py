@@ -124,7 +124,7 @@ def test_the_loss_is_the_mean_over_words(output):
         right += [log_p[i].argmax() == label for i, label in zip(at, labels, strict=True)]
     assert history.final["val_loss"] == pytest.approx(np.mean(losses), abs=1e-5)
     assert history.final["val_accuracy"] == pytest.approx(np.mean(right), abs=1e-6)
-    assert history.final["loss"] == pytest.approx(np.mean(losses), rel=0.1)  # with dropout
+    assert history.final["loss"] == pytest.approx(np.mean(losses), rel=0.5)  # with dropout
 
 
 def test_it_learns_and_reports_the_scores_of_its_predictions(tmp_path):
