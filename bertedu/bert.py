@@ -445,12 +445,12 @@ class Bert:
         logits = self.token_classifier.classifier(self._outputs(encoded)["sequence_output"])  # [1, T, classes]
         probabilities = keras.ops.softmax(keras.ops.cast(logits, "float32"), axis=-1)  # [1, T, classes]
         tokens = zip(encoded.tokens, encoded.ids, encoded.offsets, strict=True)
-        pieces = [
-            # A token that differs in length from its text begins with ##, or lost characters.
-            Piece(row, *offsets, continues=len(token) != offsets[1] - offsets[0] and i != self.tokenizer.unk_id)
-            for row, (token, i, offsets) in zip(keras.ops.convert_to_numpy(probabilities)[0], tokens, strict=True)
-            if offsets is not None
-        ]
+        pieces = []
+        for row, (token, i, offsets) in zip(keras.ops.convert_to_numpy(probabilities)[0], tokens, strict=True):
+            if offsets is not None:
+                start, end = offsets
+                # A token that differs in length from its text begins with ##, or lost characters.
+                pieces.append(Piece(row, start, end, len(token) != end - start and i != self.tokenizer.unk_id))
         return find_entities(text, pieces, self.token_classifier.labels, aggregation)
 
     def encode(self, text: str, pair: str | None = None) -> Encoded:

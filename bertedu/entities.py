@@ -227,7 +227,7 @@ def check_sequence(tags: Sequence[str], location: Callable[[int], str]) -> None:
             raise ValueError(f"{location(min(i, len(tags) - 1))}: {expected}. Mark the only word of an entity by S-.")
 
 
-def _pairs(tags) -> Iterator[tuple[str, str]]:
+def _pairs(tags: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield (tag before, tag), with O at both ends."""
     yield from zip([OUTSIDE, *tags], [*tags, OUTSIDE], strict=True)
 

@@ -84,8 +84,9 @@ def model_shapes(arguments: dict, heads: Heads, source: Any) -> tuple[dict[str, 
     if hidden % count:
         raise ValueError(f"{source}: hidden_size: expected a multiple of num_attention_heads={count}, got {hidden}.")
     classifier = heads.classifier and classifier_shapes(heads.classifier, hidden, source)
-    tagger = heads.token_classifier and head_arguments(heads.token_classifier, source, "token_classifier")
-    classes = tagger and tagger["num_classes"]
+    classes = None
+    if heads.token_classifier is not None:
+        classes = head_arguments(heads.token_classifier, source, "token_classifier")["num_classes"]
     return strict.model_shapes(arguments, (heads.masked_lm, heads.pretrainer) != (None, None), classifier, classes)
 
 

@@ -191,7 +191,7 @@ def open_run(output_dir: str | Path) -> TrainedRun:
     if classifier is None:
         raise ValueError(f"{folder / MODEL}: expected a classifier, got a model without one.")
     PREDICTION_SETTINGS[classifier] = settings
-    return TrainedRun(bert, names or (classifier.class_names and list(classifier.class_names)), settings)
+    return TrainedRun(bert, names or (list(classifier.class_names) if classifier.class_names else None), settings)
 
 
 def _checked(labels, probabilities):

@@ -5,6 +5,7 @@ The first token of each word has the word's label; all others have weight 0, as 
 """
 
 import dataclasses
+import functools
 import itertools
 import reprlib
 from collections.abc import Sequence
@@ -104,7 +105,7 @@ class Tagging(Task):
         word_labels = _word_labels(name, words, tags, names, self.num_classes)
         if names is not None and is_prefixed(names):
             for number, row in enumerate(word_labels):
-                check_sequence([names[i] for i in row], lambda i, number=number: _where(name, words, number, i))
+                check_sequence([names[i] for i in row], functools.partial(_where, name, words, number))
         rows, positions = encode_words(words, preprocessor, max_length)
         counts = [int((at != ABSENT).sum()) for at in positions]
         return TaggedExamples(

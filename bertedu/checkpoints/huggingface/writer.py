@@ -97,7 +97,7 @@ def config(bert: Bert) -> dict[str, Any]:
 def class_fields(classifier: BertClassifier | BertTokenClassifier) -> dict[str, Any]:
     """Return the fields of config.json about a classifier's outputs."""
     labels = classifier.class_names or [f"LABEL_{i}" for i in range(classifier.num_classes)]
-    fields = {"classifier_dropout": classifier.dropout_rate}
+    fields: dict[str, Any] = {"classifier_dropout": classifier.dropout_rate}
     if isinstance(classifier, BertClassifier):
         single = "regression" if classifier.num_classes == 1 else "single_label_classification"
         fields["problem_type"] = "multi_label_classification" if classifier.multi_label else single
