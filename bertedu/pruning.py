@@ -66,7 +66,7 @@ def prune(model: Model, heads: Indices | None = None, neurons: Indices | None = 
     formats have one number of heads for all layers.
 
     Args:
-        model: a `Bert`, whose masked-LM head and classifier are copied too, or a `BertEncoder`. It stays as it is.
+        model: a `Bert`, whose masked-LM head and classifiers are copied too, or a `BertEncoder`. It stays as it is.
         heads: dict, layer -> list of heads to remove, by their numbers in the model before any pruning. Heads that are
             pruned already are ignored. Defaults to no heads.
         neurons: dict, layer -> list of neurons to remove, from 0 to F - 1. The others are renumbered without gaps.
@@ -101,6 +101,7 @@ def prune(model: Model, heads: Indices | None = None, neurons: Indices | None = 
         embed_settings=model.embed_settings,
         masked_lm=model.masked_lm and on_encoder(model.masked_lm, "encoder_network", pruned),
         classifier=model.classifier and on_encoder(model.classifier, "network", pruned),
+        token_classifier=model.token_classifier and on_encoder(model.token_classifier, "network", pruned),
         load_masked_lm=loader and functools.partial(_loaded_and_pruned, loader, heads, neurons),
     )
 

@@ -27,14 +27,16 @@ from bertedu.fine_tuning.run import Run, saved_precision
 from bertedu.fine_tuning.schedule import default_learning_rate
 from bertedu.fine_tuning.seeds import Runs, each
 from bertedu.fine_tuning.state import locked
+from bertedu.fine_tuning.tagging import Tagging
 from bertedu.fine_tuning.tasks import Classification, task_of
 from bertedu.fine_tuning.trainable import only
 from bertedu.text import BertPreprocessor
+from bertedu.token_classifier import BertTokenClassifier
 
 
 @also_spelled(RENAMED, deprecated=True)
 def fine_tune(
-    classifier: BertClassifier,
+    classifier: BertClassifier | BertTokenClassifier,
     preprocessor: BertPreprocessor,
     train: Any,
     validation: Any = None,
@@ -64,12 +66,13 @@ def fine_tune(
     """Fine-tune a classifier, including its encoder.
 
     Args:
-        classifier: `BertClassifier`, which is trained in place, as in Keras. `bert.classifier_for(n)` creates one with
-            a copy of the encoder.
+        classifier: `BertClassifier` or `BertTokenClassifier`, which is trained in place, as in Keras.
+            `bert.classifier_for(n)` and `bert.token_classifier_for(n)` create one with a copy of the encoder.
         preprocessor: its `BertPreprocessor`, as `bert.preprocessor`.
         train: training set: (texts, labels), (texts, pairs, labels), or a result of `load_texts`. Labels are whole
             numbers from 0, or any numbers for a regression (`num_classes=1`). For `multi_label=True`, each label is a
-            row of 0 and 1, one number per class.
+            row of 0 and 1, one number per class. For a `BertTokenClassifier`: (words, tags), with a list of each per
+            sentence, or a result of `load_tags`.
         validation: validation set, in the same form, evaluated after each epoch. Defaults to None. If both sets have
             `names`, classes are matched by name.
         epochs: int, passes over the training set.
@@ -164,7 +167,8 @@ def train_with_seeds(
 
 
 def _check(classifier, preprocessor):
-    instance("classifier", classifier, BertClassifier, "such as bert.classifier_for(2)")
+    if not isinstance(classifier, BertTokenClassifier):
+        instance("classifier", classifier, BertClassifier, "such as bert.classifier_for(2)")
     instance("preprocessor", preprocessor, BertPreprocessor, "such as bert.preprocessor")
     if preprocessor.tokenizer.vocab_size > classifier.network.vocab_size:
         sizes = f"{classifier.network.vocab_size:,}, as in the classifier, got {preprocessor.tokenizer.vocab_size:,}"
@@ -174,7 +178,7 @@ def _check(classifier, preprocessor):
 def _prepare(classifier, preprocessor, train, validation, config):
     """The `Training`, with encoded examples, and class weights as a list."""
     limit = limit_of(classifier, preprocessor, config.max_length)
-    task = task_of(classifier)
+    task = Tagging(classifier) if isinstance(classifier, BertTokenClassifier) else task_of(classifier)
     prepared = task.prepare("train", train, preprocessor, limit, _names(classifier, train))
     validation_examples = None
     if validation is not None:

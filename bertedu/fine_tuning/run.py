@@ -25,7 +25,6 @@ import numpy as np
 
 from bertedu.backend import devices, memory
 from bertedu.checkpoints.adapters import save_adapter
-from bertedu.classifier import BertClassifier
 from bertedu.defaults import PRECISIONS
 from bertedu.fields import shown
 from bertedu.fine_tuning import state
@@ -66,11 +65,11 @@ class Run:
 
     Args:
         training: `Training`.
-        model: `BertClassifier` to train, as returned by `fine_tuning.model.compiled`.
+        model: the classifier to train, as returned by `fine_tuning.model.compiled`.
         folder: folder for training checkpoints and results; None to save nothing.
     """
 
-    def __init__(self, training: Training, model: BertClassifier, folder: Path | None):
+    def __init__(self, training: Training, model: keras.Model, folder: Path | None):
         self.training, self.model, self.folder = training, model, folder
         self.base = model.base if isinstance(model, LowRankModel) else model  # whose weights the classifier gets
         self.config, self.classifier = training.config, training.classifier
