@@ -288,3 +288,29 @@ def test_a_killed_training_resumes_with_the_same_result(tmp_path):
     assert whole.keys() == killed.keys()
     for name, array in whole.items():
         np.testing.assert_array_equal(array, killed[name], err_msg=name)
+
+
+# -- the command line --------------------------------------------------------------------------------------------------
+
+
+def test_the_commands_train_and_tag(tmp_path, capsys):
+    from bertedu import cli
+
+    classifier, preprocessor = small()
+    be.save_checkpoint(be.Bert(preprocessor.tokenizer, classifier.network, preprocessor), tmp_path / "model")
+    sentences = zip(WORDS, TAGS, strict=True)
+    lines = ["".join(f"{word} {tag}\r\n" for word, tag in zip(*pair, strict=True)) for pair in sentences]
+    (tmp_path / "train.conll").write_bytes("\r\n".join(lines).encode())
+    (tmp_path / "new.txt").write_text("the cat sat\nit was\n")
+    files = ["--train", str(tmp_path / "train.conll"), "--model", str(tmp_path / "model")]
+    options = [*files, "--output-dir", str(tmp_path / "run"), "--learning-rate", "0.01", "--epochs", "8"]
+    assert cli.main(["finetune", *options]) == 1
+    assert "(--tags on the command line)" in capsys.readouterr().err
+    assert cli.main(["finetune", *options, "--tags", "--label", "x"]) == 1
+    assert "--label: expected no such option with --tags" in capsys.readouterr().err
+    assert cli.main(["finetune", *options, "--tags", "--validation", files[1]]) == 0
+    assert open_run(tmp_path / "run").bert.token_classifier.class_names == NAMES
+    capsys.readouterr()
+    assert cli.main(["predict", str(tmp_path / "run"), str(tmp_path / "new.txt")]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("PET: cat\t0.") and first.endswith("\tthe cat sat") and second == "\t\tit was"

@@ -96,7 +96,9 @@ def load_texts(
         raise ValueError(f"split: expected None for a file, got {split!r} for {str(path)!r}. {only}")
     path = existing(path, sets.SETS)
     if path.suffix.lower() not in files.FORMATS:
-        raise ValueError(f"{path}: expected one of the suffixes {', '.join(files.FORMATS)}, got {path.suffix!r}.")
+        hint = "load_tags (--tags on the command line) reads CoNLL files."
+        expected = f"one of the suffixes {', '.join(files.FORMATS)}"
+        raise ValueError(f"{path}: expected {expected}, got {path.suffix!r}. {hint}")
     columns: dict[str, Any] = {"text": text, "pair": pair}
     if isinstance(label, list | tuple):  # a class per column
         names = tuple(str(name) for name in (label if names is None else names))
