@@ -23,7 +23,8 @@ LONGEST = 60  # characters of a tag in a message
 AGGREGATIONS = ("none", "simple", "first", "average", "max")
 PREFIXED = re.compile(r"[BIES](-.+)?")
 HYPHENATED = re.compile(r"[BIES]-.+")
-IOB1 = 'If they are in IOB1, where an entity begins with I-, convert them: be.data.load_tags(path, scheme="iob1")'
+OTHER_SCHEMES = re.compile(r"[BIESLU]-.+|[bieslu]-.+|o")  # BILOU, and lower case
+IOB1 = 'If they are in IOB1, where an entity begins with I-, convert them: be.load_tags(path, scheme="iob1")'
 
 
 class Entity(NamedTuple):
@@ -139,6 +140,9 @@ def is_prefixed(names: Iterable[str]) -> bool:
     wrong = next((name for name in others if not PREFIXED.fullmatch(name)), None)
     if wrong is None:
         return bool(with_prefix) or "B" in others
+    if others and all(OTHER_SCHEMES.fullmatch(name) for name in others):
+        expected = "tags with the prefixes B-, I-, E- and S-, and O, in upper case"
+        raise ValueError(f"tags: expected {expected}, got {_shown(wrong)!r}. Of BILOU, write L- as E-, and U- as S-.")
     if with_prefix:
         hint = "Write L- as E-, and U- as S-." if wrong[:2] in ("L-", "U-") else "Give all of them a prefix, or none."
         expected = f"B-, I-, E- or S- before every tag but O, as in {_shown(with_prefix[0])!r}"

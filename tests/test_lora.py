@@ -268,6 +268,7 @@ def test_all_targets_of_other_classes_learn():
     [
         ({"lora_rank": 0}, "lora_rank: .*got 0"),
         ({"lora_rank": 2.5}, "lora_rank: .*got 2.5"),
+        ({"lora_rank": 15}, "lora_rank: expected a whole number from 1 to 14, got 15"),
         ({"lora_rank": 2, "lora_alpha": -1}, "lora_alpha: .*got -1"),
         ({"lora_alpha": 8}, "lora_alpha: .*without lora_rank.*got 8"),
         ({"lora_targets": "all"}, "lora_targets: .*without lora_rank"),

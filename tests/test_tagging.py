@@ -95,7 +95,8 @@ def test_a_batch_has_weights_on_first_tokens_only_and_none_where_it_is_filled_up
 
 def test_words_beyond_the_limit_are_counted_and_are_o():
     long = (["the"] * 3 + ["cat"] * 9, ["O"] * 3 + ["B-PET"] * 9)
-    classifier, history = run(([long[0], ["dog"]], [long[1], ["B-PET"]]), num_classes=2, epochs=1, max_length=7)
+    with pytest.warns(UserWarning, match="train: expected sentences of at most 7 tokens, got 1 longer .* last 7 words"):
+        classifier, history = run(([long[0], ["dog"]], [long[1], ["B-PET"]]), num_classes=2, epochs=1, max_length=7)
     assert history.run["train"]["cut"] == 1 and history.run["train"]["cut_words"] == 7
     predicted = predict_tags(classifier, small()[1], [long[0]])[0]
     assert len(predicted) == 12 and predicted[5:] == ["O"] * 7

@@ -101,9 +101,12 @@ def load_texts(
         raise ValueError(f"{path}: expected {expected}, got {path.suffix!r}. {hint}")
     columns: dict[str, Any] = {"text": text, "pair": pair}
     if isinstance(label, list | tuple):  # a class per column
+        if regression or not label or len(set(label)) < len(label):
+            expected = "one column for a regression" if regression else "at least one column, and none twice"
+            raise ValueError(f"label: expected {expected}, got {label!r}.")
         names = tuple(str(name) for name in (label if names is None else names))
-        if len(names) != len(label) or len(label) == 0:
-            raise ValueError(f"names: expected {max(len(label), 1)}, one per column in label, got {names}.")
+        if len(names) != len(label):
+            raise ValueError(f"names: expected {len(label)}, one per column in label, got {names}.")
         columns |= {f"label {number}": column for number, column in enumerate(label)}
     else:
         columns["label"] = label
@@ -190,8 +193,9 @@ def _number(value, location):
 
 def _applies(value, location):
     """Return whether a class applies, 0 or 1."""
-    name = canonical(_name(value, location))
-    if name not in ("0", "1"):
+    name = canonical(value)
+    name = {"True": "1", "False": "0", "TRUE": "1", "FALSE": "0"}.get(name, name)  # of pandas and spreadsheets
+    if isinstance(value, list) or name not in ("0", "1"):
         raise ValueError(f"{location}: expected 0 or 1, whether this class applies, got {reprlib.repr(value)}.")
     return int(name)
 
