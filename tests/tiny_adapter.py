@@ -36,7 +36,8 @@ def base():
 
     sizes = {"max_sequence_length": tiny_bert.POSITIONS, "type_vocab_size": tiny_bert.TYPES}
     encoder = be.BertEncoder(tiny_bert.V, tiny_bert.D, tiny_bert.L, tiny_bert.N, inner_dim=tiny_bert.F, **sizes)
-    return be.Bert(be.BertTokenizer(tiny_bert.WORDS), encoder)
+    tokenizer = be.BertTokenizer(tiny_bert.WORDS)
+    return be.Bert(tokenizer, encoder, be.BertPreprocessor(tokenizer, tiny_bert.POSITIONS))
 
 
 def tensors(head=True):
