@@ -47,5 +47,5 @@ def _classified(bertedu, bert, names, texts, pairs):
 
 def _tagged(entities):
     """Return the entities of a text with their probabilities, as a list of strings."""
-    found = [f"{entity.label}: {entity.text}" for entity in entities]
-    return [", ".join(found), ", ".join(f"{entity.probability:.3f}" for entity in entities)]
+    labels = [f"{entity.label}: {entity.text}" for entity in entities]
+    return [", ".join(labels), ", ".join(f"{entity.probability:.3f}" for entity in entities)]

@@ -62,8 +62,8 @@ def load_texts(
             from 0; then the first line is an example too. Defaults to "text".
         pair: column of the second text. Defaults to None: single texts. Not needed for a data set.
         label: column of the label, or None for texts without labels. Several labels per text are a list of columns of 0
-            and 1, one per class, or in JSONL and Parquet files a column of lists of classes. Defaults to "label",
-            and to None for "docs_pairs".
+            and 1 (or True and False), one per class, or in JSONL and Parquet files a column of lists of classes.
+            Defaults to "label", and to None for "docs_pairs".
         names: list of the classes' names in the order of their indices; other labels are an error. Pass those of the
             training set for a validation file. Defaults to the sorted labels, numbers by value. All spellings of a
             number are one class: 1, 1.0 and 01 are "1".
