@@ -820,6 +820,6 @@ def test_the_command_passes_the_settings_on(tmp_path, monkeypatch, capsys):
     model = tiny_bert.write(tmp_path / "model")
     out = tmp_path / "run"
     arguments = ["finetune", "--train", str(tmp_path / "train.tsv"), "--model", str(model), "--output-dir", str(out)]
-    assert cli.main([*arguments, "--epochs", "1", "--lora-rank", "2", "--trainable", "last 2"]) == 0
+    assert cli.main([*arguments, "--epochs", "1", "--lora-rank", "2", "--trainable", "last", "2"]) == 0
     arguments = json.loads((out / "history.json").read_text())["run"]["arguments"]
     assert (arguments["lora_rank"], arguments["trainable"]) == (2, "last 2") and (out / "adapter").is_dir()

@@ -39,7 +39,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--learning-rate", type=float, help="peak learning rate (default: 2e-4 or 5e-5, by size; LoRA: 2e-3, 5e-4)"
     )
     parser.add_argument("--max-length", type=int, help="truncate texts to this many tokens (default: the model's)")
-    parser.add_argument("--trainable", help='weights to train: all, head, bias or "last 2" (default: all)')
+    parser.add_argument("--trainable", nargs="+", help="weights to train: all, head, bias or last 2 (default: all)")
     parser.add_argument("--lora-rank", type=int, help="train low-rank updates (LoRA) of this rank (default: no LoRA)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     precisions = "float32, mixed_bfloat16, mixed_float16 or auto (default): mixed_bfloat16 on devices made for it"
@@ -57,6 +57,7 @@ def run(options: Namespace) -> int:
             several = train.labels.ndim > 1
             classifier = bert.classifier_for(1 if options.regression else len(train.names), multi_label=several)
         settings = {name: getattr(options, name) for name in SETTINGS}
+        settings["trainable"] = " ".join(options.trainable) if options.trainable else None
         history = bertedu.fine_tune(classifier, bert.preprocessor, train, validation, **settings)
     print(f"{history}\nThe model is in {options.output_dir}: bertedu predict {options.output_dir} FILE")
     return 0
