@@ -787,6 +787,10 @@ def test_missing_files_are_named(directory, tmp_path):
         be.load_adapter(be.load(directory), tmp_path)
     with pytest.raises(FileNotFoundError, match=adapters.CONFIG):
         be.load_adapter(be.load(directory), tmp_path / "none")
+    with pytest.raises(FileNotFoundError, match="expected a model, got an adapter. Load its model"):
+        be.load(adapter(tmp_path / "run" / "adapter"))
+    with pytest.raises(FileNotFoundError, match=r"expected adapter_config.json, got a run. Pass .*adapter\.$"):
+        be.load_adapter(be.load(directory), tmp_path / "run")
 
 
 def test_unknown_fields_and_other_heads_are_told(directory, tmp_path):

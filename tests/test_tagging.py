@@ -314,4 +314,6 @@ def test_the_commands_train_and_tag(tmp_path, capsys):
     capsys.readouterr()
     assert cli.main(["predict", str(tmp_path / "run"), str(tmp_path / "new.txt")]) == 0
     first, second = capsys.readouterr().out.splitlines()
+    assert cli.main(["predict", str(tmp_path / "run"), str(tmp_path / "train.conll")]) == 1
+    assert "got a CoNLL file. In Python, be.fine_tuning.predict_tags" in capsys.readouterr().err
     assert first.startswith("PET: cat\t0.") and first.endswith("\tthe cat sat") and second == "\t\tit was"

@@ -89,6 +89,8 @@ def load_adapter(bert: Bert, folder: str | Path) -> Bert:
 
 
 def _merged(bert, folder):
+    if (folder / "adapter" / CONFIG).is_file() and not (folder / CONFIG).is_file():  # the folder of a run
+        raise FileNotFoundError(f"{folder}: expected {CONFIG}, got a run. Pass {folder / 'adapter'}.")
     config = read_fields(files.read_json(folder / CONFIG), FIELDS, folder / CONFIG, ("peft_type", "r"), unknown="warn")
     tensors = {tensor.name: tensor for tensor in list_tensors(folder / WEIGHTS)}
     task = config.get("task_type")

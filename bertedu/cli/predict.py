@@ -1,8 +1,11 @@
 """Classify the texts of a file with a fine-tuned model, or tag their words."""
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
-from .common import package
+from .common import UsageError, package
+
+CONLL = (".conll", ".conllu", ".bio", ".iob")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -15,6 +18,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Print one line per text: the predicted classes, number or entities, with their probabilities, and the text."""
+    if Path(options.file).suffix.lower() in CONLL:
+        advice = "In Python, be.fine_tuning.predict_tags tags sentences of words"
+        raise UsageError(f"{options.file}: expected a table, or one text per line, got a CoNLL file. {advice}.")
     with package() as bertedu:
         from bertedu.data import load_unlabelled
 
