@@ -140,7 +140,7 @@ def is_prefixed(names: Iterable[str]) -> bool:
     wrong = next((name for name in others if not PREFIXED.fullmatch(name)), None)
     if wrong is None:
         return bool(with_prefix) or "B" in others
-    if others and all(OTHER_SCHEMES.fullmatch(name) for name in others):
+    if not with_prefix and all(OTHER_SCHEMES.fullmatch(name) for name in others):
         expected = "tags with the prefixes B-, I-, E- and S-, and O, in upper case"
         raise ValueError(f"tags: expected {expected}, got {_shown(wrong)!r}. Of BILOU, write L- as E-, and U- as S-.")
     if with_prefix:
