@@ -226,7 +226,8 @@ def save_adapter(
         ValueError: transformers has no such model.
     """
     check(bert)
-    task, saved, parts = TAGGING, ["classifier"], ("token_classifier/",)
+    parts: tuple[str, ...] = ("token_classifier/",)
+    task, saved = TAGGING, ["classifier"]
     if bert.token_classifier is None:
         task, saved, parts = CLASSIFICATION, ["classifier", "pooler"], ("classifier/", "pooler_transform/")
     modules = {layer: f"bert.{hf_name(f'{layer}/kernel')}".removesuffix(".weight") for layer in matrices}
