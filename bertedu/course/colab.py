@@ -43,8 +43,8 @@ SETUP = """\
 set_up({install})"""
 DATA = {
     "sentences with dependencies": (re.compile(r"\bload_dependencies\("), ["dependencies/test.conllu"]),
-    "documented functions": (re.compile(r"[\"']docs_pairs[\"']"), sets.SETS["docs_pairs"].files.values()),
-    "sentences with code": (re.compile(r"[\"']code_words[\"']"), sets.TAGGED["code_words"].values()),
+    "documented functions": (re.compile(r"[\"']docs_pairs[\"']"), [*sets.SETS["docs_pairs"].files.values()]),
+    "sentences with code": (re.compile(r"[\"']code_words[\"']"), [*sets.TAGGED["code_words"].values()]),
 }
 """Data sets that the wheel leaves out, 0.2 to 1 MB each -> what the code of a notebook that uses them has, files."""
 
