@@ -27,7 +27,7 @@ def rule():
 
 
 def either(rows, others):
-    """Return tags of the words that have a tag in one of two lists; neighbors are one span unless both have it begin.
+    """Return tags of the words that have one in either of two lists; neighbors are one span, as with the rule.
 
     Example:
         >>> either([["B-CODE", "O", "O"]], [["O", "O", "B-CODE"]])
@@ -35,10 +35,11 @@ def either(rows, others):
     """
     merged = []
     for pair in zip(rows, others, strict=True):
-        tags = []
-        for two in zip(*pair, strict=True):
-            begins = "I-CODE" not in two or not tags or tags[-1] == "O"
-            tags.append("O" if set(two) == {"O"} else "B-CODE" if begins else "I-CODE")
+        inside = [set(two) != {"O"} for two in zip(*pair, strict=True)]
+        before = [False, *inside]
+        tags = [
+            ("I-CODE" if goes_on else "B-CODE") if code else "O" for code, goes_on in zip(inside, before, strict=False)
+        ]
         merged.append(tags)
     return merged
 

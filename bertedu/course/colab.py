@@ -43,8 +43,10 @@ SETUP = """\
 set_up({install})"""
 USES_TREES = re.compile(r"\bload_dependencies\(")
 TREES = "dependencies/test.conllu"  # 1 MB, only in labs that use these sentences
+USES_CODE_WORDS = re.compile(r"\bload_tags\(\"code_words\"")
+CODE_WORDS = [*(f"code_words/{split}.jsonl" for split in ("train", "validation", "test")), "LICENSE-PSF"]
+ASSET_TITLE = "# @title Setup: {what} (run this cell too)"
 ASSET_SETUP = """\
-# @title Setup: {what} (run this cell too)
 {carried}
 print(put_asset({file!r}, read_carried({name}, {name}_SHA256)))"""
 
@@ -125,10 +127,12 @@ def make(
     if repository is None:
         cells = [setup(*carried(*build_wheel()))]
         if needs_head(original) and HEAD.is_file():
-            cells.append(asset("HEAD", HEAD, HEAD.name, "the trained masked-LM head, for fill_mask", "colab-02"))
+            cells.append(assets({HEAD.name: HEAD}, "the trained masked-LM head, for fill_mask", "colab-02"))
         if uses(USES_TREES, original):
-            trees = sets.own_file(TREES)
-            cells.append(asset("TREES", trees, f"data/{TREES}", "sentences with dependencies", "colab-03"))
+            cells.append(assets({f"data/{TREES}": sets.own_file(TREES)}, "sentences with dependencies", "colab-03"))
+        if uses(USES_CODE_WORDS, original):
+            paths = {f"data/{file}": sets.own_file(file) for file in CODE_WORDS}
+            cells.append(assets(paths, "sentences with tagged words", "colab-04"))
         note = "It contains the package itself; only a model is downloaded."
         note = f"*This copy is for [Google Colab](https://colab.research.google.com). {note}*"
     else:
@@ -201,19 +205,19 @@ def uses(pattern: re.Pattern[str], original: dict[str, Any]) -> bool:
     return any(map(pattern.search, code))
 
 
-def asset(name: str, path: Path, file: str, what: str, cell_id: str) -> dict[str, Any]:
-    """Return a setup cell that contains a file and puts it into the assets of the installed package.
+def assets(paths: dict[str, Path], what: str, cell_id: str) -> dict[str, Any]:
+    """Return a setup cell that contains files and puts them into the assets of the installed package.
 
     Args:
-        name: str, the cell's variable.
-        path: path of the file.
-        file: str, its path in the assets.
+        paths: dict, path in the assets -> path of the file.
         what: str, description for the cell's title.
         cell_id: str.
     """
-    content = path.read_bytes()
-    source = ASSET_SETUP.format(what=what, carried=as_text(name, content, lzma.compress(content)), file=file, name=name)
-    return code_cell(source, cell_id)
+    parts = [ASSET_TITLE.format(what=what)]
+    for number, (file, path) in enumerate(paths.items()):
+        content, name = path.read_bytes(), f"FILE_{number}"
+        parts.append(ASSET_SETUP.format(carried=as_text(name, content, lzma.compress(content)), file=file, name=name))
+    return code_cell("\n".join(parts), cell_id)
 
 
 def setup(carried: str, install: str) -> dict[str, Any]:
