@@ -12,6 +12,8 @@ import argparse
 import importlib.util
 from pathlib import Path
 
+import keras
+
 import bertedu as be
 from bertedu import fine_tuning
 
@@ -48,6 +50,7 @@ def trained(learning_rate, epochs, seed):
     """Return a classifier trained on the training split, its preprocessor, and the validation F1 of each epoch."""
     train, validation = (be.load_tags("code_words", split=split) for split in ("train", "validation"))
     bert = be.load("minilm")
+    keras.utils.set_random_seed(seed)  # for the new head
     classifier = bert.token_classifier_for(len(train.names))
     settings = {"epochs": epochs, "learning_rate": learning_rate, "seed": seed, "restore_best_weights": False}
     history = be.fine_tune(classifier, bert.preprocessor, train, validation, progress=False, **settings)
