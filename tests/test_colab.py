@@ -430,8 +430,8 @@ def test_an_asset_is_added_once_and_replaced_if_it_differs(tmp_path, monkeypatch
 
 
 def test_other_chapters_and_copies_of_a_repository_do_not_contain_it(filling, carrying):
-    assert not any("FILE_0_SHA256" in source for source in sources(carrying))
-    assert not any("FILE_0_SHA256" in source for source in sources(colab.make(filling, "o/n", path="x.ipynb")))
+    assert not any("HEAD_SHA256" in source for source in sources(carrying))
+    assert not any("HEAD_SHA256" in source for source in sources(colab.make(filling, "o/n", path="x.ipynb")))
 
 
 def test_a_notebook_with_dependencies_contains_the_sentences(filling, machine, tmp_path):
@@ -442,17 +442,6 @@ def test_a_notebook_with_dependencies_contains_the_sentences(filling, machine, t
     assert done.stdout.splitlines()[-1].startswith("data/dependencies/test.conllu: added to bertedu"), done.stderr
     (put,) = machine.parent.parent.rglob("bertedu/assets/data/dependencies/test.conllu")
     assert put.read_bytes() == (ROOT / "data" / "dependencies" / "test.conllu").read_bytes()
-
-
-def test_a_notebook_with_tagged_words_contains_them_and_their_license(filling, machine, tmp_path):
-    filling["cells"][0]["source"] = ['tagged = be.load_tags("code_words", split="test")']
-    _, setup, words, _ = sources(colab.make(filling))
-    done = run_cell(machine, f"{setup}\n{words}", tmp_path)
-    lines = done.stdout.splitlines()[-4:]
-    assert [line.split(": ")[0] for line in lines] == [f"data/{file}" for file in colab.CODE_WORDS], done.stderr
-    for file in colab.CODE_WORDS:
-        (put,) = machine.parent.parent.rglob(f"bertedu/assets/data/{file}")
-        assert put.read_bytes() == (ROOT / "data" / file).read_bytes()
 
 
 def test_the_command_reports_a_missing_trained_head(filling, tmp_path, monkeypatch, capsys):
@@ -479,3 +468,11 @@ def test_a_mistake_is_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys,
     error = capsys.readouterr().err
     assert problem in error and error.startswith("bertedu: ")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["docs_pairs", "code_words"])
+def test_a_notebook_with_a_larger_data_set_contains_it(name, filling):
+    filling["cells"][0]["source"] = [f'train = load("{name}", split="train")']
+    cells = sources(colab.make(filling))
+    files = sorted(path for path in (ROOT / "data" / name).iterdir() if path.suffix in (".tsv", ".jsonl"))
+    assert sum("put_asset('data/" + f"{name}/" in cell for cell in cells[2:]) == len(files) == 3
