@@ -5,7 +5,7 @@
     entities (PER, 0, 2), (LOC, 3, 4)
 
 Tags without prefixes are allowed too: an entity is then a run of equal tags. "O" is no entity. Ramshaw and Marcus 1995
-(https://arxiv.org/abs/cmp-lg/9505040). Chapter: notebooks/10_fine_tuning.ipynb.
+(https://arxiv.org/abs/cmp-lg/9505040). Chapter: notebooks/15_tagging_words.ipynb.
 """
 
 from __future__ import annotations

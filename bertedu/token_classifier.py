@@ -2,7 +2,7 @@
 
     logits = dropout(x_L) W + b          (x_L: the encoder's sequence output)
 
-Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 5.3. Chapter: notebooks/10_fine_tuning.ipynb.
+Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 5.3. Chapter: notebooks/15_tagging_words.ipynb.
 """
 
 from __future__ import annotations

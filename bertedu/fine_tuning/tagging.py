@@ -1,7 +1,7 @@
 """Token classification as a task: words with tags, aligned with their tokens; precision, recall and F1 of entities.
 
 The first token of each word has the word's label; all others have weight 0, as in Devlin et al. 2018
-(https://arxiv.org/abs/1810.04805), section 5.3. Chapter: notebooks/10_fine_tuning.ipynb.
+(https://arxiv.org/abs/1810.04805), section 5.3. Chapter: notebooks/15_tagging_words.ipynb.
 """
 
 import dataclasses

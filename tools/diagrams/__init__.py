@@ -1,8 +1,8 @@
 """The course's diagrams: `DIAGRAMS`, name -> function that draws it, and `ALT`, name -> alt text."""
 
-from tools.diagrams import attention, inputs, layers, today, uses, views
+from tools.diagrams import attention, inputs, layers, tags, today, uses, views
 
-MODULES = (inputs, attention, layers, uses, views, today)
+MODULES = (inputs, attention, layers, uses, views, today, tags)
 DIAGRAMS = {function.__name__: function for module in MODULES for function in module.DIAGRAMS}
 """Name -> function without arguments that returns the `Drawing`."""
 
