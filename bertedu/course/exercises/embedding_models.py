@@ -90,20 +90,20 @@ class _Counted:
 
 def check_rerank(answer):
     cross_encoder = _Counted(SCORES)
-    found = list(np.argsort(FOUND)[::-1])  # 1 4 3 0 2 5
+    by_cosine = list(np.argsort(FOUND)[::-1])  # 1 4 3 0 2 5
     by_score = sorted(range(6), key=lambda i: -SCORES[i])
-    top = sorted(found[:3], key=lambda i: -SCORES[i])
+    top = sorted(by_cosine[:3], key=lambda i: -SCORES[i])
     typical = [
-        (found, "that is the order of the cosines: nothing is re-ranked."),
+        (by_cosine, "that is the order of the cosines: nothing is re-ranked."),
         (by_score, "all are re-ranked. Only the `k` with the largest cosines go through the cross-encoder."),
         (top, "the others are missing. They follow, in the order of their cosines."),
-        (top[::-1] + found[3:], "the top `k` are in reverse order: the largest score comes first."),
-        (top + found[3:][::-1], "the rest is in reverse order: the largest cosine comes first."),
-        (top + sorted(found[3:]), "the rest should be in the order of the cosines."),
-        (by_score[:3] + [i for i in found if i not in by_score[:3]], "the cosines choose the `k`, not the scores."),
+        (top[::-1] + by_cosine[3:], "the top `k` are in reverse order: the largest score comes first."),
+        (top + by_cosine[3:][::-1], "the rest is in reverse order: the largest cosine comes first."),
+        (top + sorted(by_cosine[3:]), "the rest should be in the order of the cosines."),
+        (by_score[:3] + [i for i in by_cosine if i not in by_score[:3]], "the cosines choose the `k`, not the scores."),
         (sorted(range(3), key=lambda i: -SCORES[i]) + [3, 4, 5], "take the `k` largest cosines, not the first `k`."),
     ]
-    compare(call(answer, list(FOUND), cross_encoder, 3), top + found[3:], typical)
+    compare(call(answer, list(FOUND), cross_encoder, 3), top + by_cosine[3:], typical)
     if cross_encoder.passes != 3:
         raise WrongAnswer(
             f"the order is right, but the cross-encoder was called {cross_encoder.passes} times. Each call is a "
@@ -123,7 +123,7 @@ def score_alternating(i):
 
 EXERCISES = {
     "passes": Exercise(
-        task="How many forward passes does a query take, if a cross-encoder re-ranks the ten texts that embeddings find?",
+        task="How many forward passes does a query take, if a cross-encoder re-ranks ten texts that embeddings find?",
         blank="num_passes = ...",
         answer="num_passes",
         check=check_passes,
@@ -201,9 +201,9 @@ EXERCISES = {
         ),
         solution=(
             "def rerank(cosines, score, k):\n"
-            "    found = sorted(range(len(cosines)), key=lambda i: -cosines[i])\n"
-            "    scores = {i: score(i) for i in found[:k]}\n"
-            "    return sorted(found[:k], key=lambda i: -scores[i]) + found[k:]"
+            "    by_cosine = sorted(range(len(cosines)), key=lambda i: -cosines[i])\n"
+            "    scores = {i: score(i) for i in by_cosine[:k]}\n"
+            "    return sorted(by_cosine[:k], key=lambda i: -scores[i]) + by_cosine[k:]"
         ),
     ),
 }
