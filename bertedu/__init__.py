@@ -36,13 +36,16 @@ from bertedu import pooling
 from bertedu.masked_lm import BertPretrainer, MaskedLM
 from bertedu.masking import mask_tokens
 from bertedu.classifier import BertClassifier, ClassificationHead
+from bertedu.token_classifier import BertTokenClassifier
+from bertedu.entities import Entity
 from bertedu.reading import Reading
 from bertedu.bert import Bert
 from bertedu.embedding_file import save_embeddings
 from bertedu import presets
-from bertedu.checkpoints import build, convert, export_preprocessor, export_saved_model, inspect, load, save_checkpoint
+from bertedu.checkpoints import build, convert, export_preprocessor, export_saved_model, inspect
+from bertedu.checkpoints import load, load_adapter, save_checkpoint
 from bertedu.pruning import prune
-from bertedu.data import load_texts
+from bertedu.data import load_tags, load_texts
 from bertedu import fine_tuning
 from bertedu.fine_tuning import History, fine_tune, train_embeddings
 
@@ -65,10 +68,13 @@ __all__ = [
     "mask_tokens",
     "ClassificationHead",
     "BertClassifier",
+    "BertTokenClassifier",
+    "Entity",
     "Bert",
     "Reading",
     "save_embeddings",
     "load",
+    "load_adapter",
     "save_checkpoint",
     "export_saved_model",
     "export_preprocessor",
@@ -77,6 +83,7 @@ __all__ = [
     "build",
     "prune",
     "load_texts",
+    "load_tags",
     "fine_tune",
     "train_embeddings",
     "fine_tuning",

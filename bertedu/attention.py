@@ -17,6 +17,7 @@ import keras
 from keras import ops
 
 from bertedu import checks, defaults
+from bertedu.lora import Adaptable
 from bertedu.registry import register
 from bertedu.serialization import ConfigFromSignature
 from bertedu.sites import site
@@ -25,7 +26,7 @@ Shape = Sequence[int | None]
 
 
 @register("bertedu")
-class HeadProjection(ConfigFromSignature, keras.layers.Layer):
+class HeadProjection(ConfigFromSignature, Adaptable, keras.layers.Layer):
     """Dense projection `x W + b` into or out of all heads at once.
 
     The weights have the shapes of `EinsumDense`, but the product is one flat matrix multiplication, which TensorFlow
@@ -87,12 +88,19 @@ class HeadProjection(ConfigFromSignature, keras.layers.Layer):
         """The flat kernel, `[in, out]`."""
         return ops.reshape(self.kernel, (-1, math.prod(self.output_dims)))
 
+    @property
+    def matrix_shape(self) -> tuple[int, int]:
+        """The shape `[in, out]` of the flat kernel."""
+        outputs = math.prod(self.output_dims)
+        return math.prod(self.kernel.shape) // outputs, outputs
+
     def call(self, x: Any) -> Any:
         """Return `x W + b`."""
-        matrix = self.matrix  # [in, out]
-        product = ops.matmul(ops.reshape(x, (-1, x.shape[-1])), matrix)  # [B T, out]
+        matrix, flat = self.matrix, ops.reshape(x, (-1, x.shape[-1]))  # [in, out], [B T, in]
+        product = ops.matmul(flat, matrix)  # [B T, out]
         if self.bias is not None:
             product = ops.add(product, ops.reshape(self.bias, (-1,)))  # [B T, out]
+        product = self.updated(flat, product)  # [B T, out]
         return ops.reshape(product, (*ops.shape(x)[:-1], matrix.shape[-1]))  # [B, T, out]
 
 

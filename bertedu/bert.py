@@ -23,6 +23,7 @@ from bertedu.backend.compiled import compiled
 from bertedu.backend.gradients import without_gradients
 from bertedu.classifier import BertClassifier, copy_encoder
 from bertedu.encoder import BertEncoder
+from bertedu.entities import AGGREGATIONS, Entity, Piece, find_entities
 from bertedu.fields import shown
 from bertedu.inputs import check_values, check_vocabulary_size, checked_texts
 from bertedu.masked_lm import BertPretrainer
@@ -32,6 +33,7 @@ from bertedu.reading import Reading
 from bertedu.sites import Edit, unbatched
 from bertedu.terminal import warn
 from bertedu.text import BertPreprocessor, Encoded, length_sorted_batches, pack
+from bertedu.token_classifier import BertTokenClassifier
 from bertedu.tokenizer import BertTokenizer
 
 BATCH_TOKENS = 2048  # tokens per batch of `embed`, padding included; larger batches are no faster on two cores
@@ -52,6 +54,7 @@ class Bert:
         preprocessor: `BertPreprocessor`.
         encoder: `BertEncoder`.
         masked_lm, classifier: `BertPretrainer` and `BertClassifier`, or None if the checkpoint has no such head.
+        token_classifier: `BertTokenClassifier`, or None.
         load_masked_lm: function that loads another model for `fill_mask`, or None.
         name: str, for messages and titles. `load` sets its argument `name`, or the last part of the source.
         has_pooler: bool, whether the checkpoint has a pooler. Without one, `Reading.pooled_output` is None,
@@ -78,6 +81,7 @@ class Bert:
         embed_settings: EmbedSettings | None = None,
         masked_lm: BertPretrainer | None = None,
         classifier: BertClassifier | None = None,
+        token_classifier: BertTokenClassifier | None = None,
         load_masked_lm: Callable[[], Bert | None] | None = None,
     ) -> None:
         if not isinstance(tokenizer, BertTokenizer) or not isinstance(encoder, BertEncoder):
@@ -88,6 +92,7 @@ class Bert:
         self.preprocessor = preprocessor or BertPreprocessor(tokenizer)
         self.masked_lm = masked_lm
         self.classifier = classifier
+        self.token_classifier = token_classifier
         self.name = name
         self.has_pooler = has_pooler
         self.max_length = encoder.max_sequence_length
@@ -150,16 +155,21 @@ class Bert:
         _check_precision(precision)
         self.check_readable()
         limit = self._limit(max_length, self.max_length)
+        encoded = self._encode(text, pair, limit, overflow, "" if max_length is None else " (max_length)")
+        sites = checks.strings("return_sites", return_sites)
+        outputs = self._completed(self._outputs(encoded, head_mask, precision, edit, sites, return_qkv=return_qkv))
+        return Reading.of(text, pair, encoded, outputs, self.name, sites)
+
+    def _encode(self, text, pair, limit, overflow="truncate", argument=""):
+        """Return the `Encoded` of a text, cut off after `limit` tokens with a warning, or with an error."""
         encoded = self.preprocessor.encode(text, pair, max_length=limit)
         if encoded.truncated:
-            allowed = f"at most {limit} tokens for {self.name!r}{'' if max_length is None else ' (max_length)'}"
+            allowed = f"at most {limit} tokens for {self.name!r}{argument}"
             message = f"text: expected {allowed}, got {len(encoded.ids) + encoded.truncated} tokens"
             if overflow == "error":
                 raise ValueError(f'{message}. Shorten it, or use overflow="truncate".')
             warn(f"{message}; {encoded.truncated} of them were cut off.")
-        sites = checks.strings("return_sites", return_sites)
-        outputs = self._completed(self._outputs(encoded, head_mask, precision, edit, sites, return_qkv=return_qkv))
-        return Reading.of(text, pair, encoded, outputs, self.name, sites)
+        return encoded
 
     def readings(
         self, texts: Iterable[str], *, max_length: int | None = None, return_qkv: bool = False, progress: bool = True
@@ -405,6 +415,44 @@ class Bert:
             for ids, row in zip(best, probabilities, strict=True)
         ]
 
+    def tag(self, text: str, aggregation: str = "simple") -> list[Entity]:
+        """Return the entities in a text, or with "none" its tokens with a label other than "O".
+
+        Args:
+            text: str. A text longer than the model's maximum length is cut off, with a warning.
+            aggregation: how tokens become entities, as in transformers' pipeline. "none": not at all. "simple":
+                neighboring tokens of one type are an entity; "B-" begins another one. The others do the same with whole
+                words, whose class is that of the "first" token, that of the largest probability ("max"), or the
+                largest of the probabilities' "average".
+
+        Returns:
+            List of `Entity`: text, label, start and end (characters of `text`), probability.
+
+        Raises:
+            TypeError: `text` is not a string.
+            ValueError: the model has no token classifier, or `aggregation` is unknown.
+
+        Example:
+            bert = be.fine_tuning.open_run("runs/tags").bert
+            bert.tag("Call len() of the list.")
+        """
+        checks.choice("aggregation", aggregation, AGGREGATIONS)
+        if self.token_classifier is None:
+            advice = "Fine-tune one: bert.token_classifier_for(num_classes)."
+            raise ValueError(f"model: expected a token classifier, got {self.name!r} without one. {advice}")
+        self.check_readable()
+        encoded = self._encode(text, None, self.max_length)
+        logits = self.token_classifier.classifier(self._outputs(encoded)["sequence_output"])  # [1, T, classes]
+        probabilities = keras.ops.softmax(keras.ops.cast(logits, "float32"), axis=-1)  # [1, T, classes]
+        tokens = zip(encoded.tokens, encoded.ids, encoded.offsets, strict=True)
+        pieces = []
+        for row, (token, i, offsets) in zip(keras.ops.convert_to_numpy(probabilities)[0], tokens, strict=True):
+            if offsets is not None:
+                start, end = offsets
+                # A token that differs in length from its text begins with ##, or lost characters.
+                pieces.append(Piece(row, start, end, len(token) != end - start and i != self.tokenizer.unk_id))
+        return find_entities(text, pieces, self.token_classifier.labels, aggregation)
+
     def encode(self, text: str, pair: str | None = None) -> Encoded:
         """Return the tokens and ids of a text, or a pair of texts, that the model can read.
 
@@ -438,6 +486,15 @@ class Bert:
             options: other arguments of `BertClassifier`.
         """
         return BertClassifier(copy_encoder(self.encoder), num_classes, **options)
+
+    def token_classifier_for(self, num_classes: int, **options: Any) -> BertTokenClassifier:
+        """Return a new `BertTokenClassifier` on a copy of the encoder, as `classifier_for` does.
+
+        Args:
+            num_classes: int, number of classes.
+            options: other arguments of `BertTokenClassifier`.
+        """
+        return BertTokenClassifier(copy_encoder(self.encoder), num_classes, **options)
 
     def _completed(self, outputs):
         """Return outputs for a `Reading`: with pruned heads as 0, and without the output of a random pooler."""

@@ -224,6 +224,26 @@ def copy_encoder(encoder: Any, dtype: str | None = None) -> Any:
     return copy
 
 
+def on_encoder(model: Any, argument: str, encoder: Any) -> Any:
+    """Return a copy of a model with an encoder, such as a `BertClassifier`, on another encoder.
+
+    Args:
+        model: the model.
+        argument: str, name of its argument for the encoder.
+        encoder: `BertEncoder` of the copy.
+    """
+    copy = type(model).from_config(model.get_config() | {argument: encoder})
+    for source, target in zip(_own_weights(model, argument), _own_weights(copy, argument), strict=True):
+        target.assign(keras.ops.convert_to_numpy(source))
+    copy_settings(model, copy)
+    return copy
+
+
+def _own_weights(model, argument):
+    of_encoder = {id(weight) for weight in getattr(model, argument).weights}
+    return [weight for weight in model.weights if id(weight) not in of_encoder]
+
+
 def copy_settings(source: keras.layers.Layer, target: keras.layers.Layer) -> None:
     """Copy `trainable` and dropout rates from a layer to another with the same configuration."""
     for original, copy in matching_layers(source, target):

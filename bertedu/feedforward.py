@@ -15,7 +15,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from bertedu import checks, defaults
+from bertedu import checks, defaults, lora
 from bertedu.registry import register
 from bertedu.serialization import ConfigFromSignature
 from bertedu.sites import site
@@ -70,9 +70,9 @@ class Feedforward(ConfigFromSignature, keras.layers.Layer):
         self.output_dense.build((*input_shape[:-1], self.inner_dim))
 
     def _dense(self, units, name):
-        dense = defaults.dense(units, name, self.kernel_initializer, self.dtype_policy)
-        dense.bias_initializer = defaults.clone_initializer(self.bias_initializer)
-        return dense
+        kernel, bias = map(defaults.clone_initializer, (self.kernel_initializer, self.bias_initializer))
+        initializers = {"kernel_initializer": kernel, "bias_initializer": bias}
+        return lora.Dense(units, **initializers, dtype=self.dtype_policy, name=name)
 
     def call(self, inputs: Any) -> Any:
         """Return the network's output, `[B, T, D]`."""

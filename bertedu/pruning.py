@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import keras
 import numpy as np
@@ -20,7 +20,7 @@ from keras import ops
 from bertedu import checks
 from bertedu.bert import Bert
 from bertedu.checkpoints.common import check_encoders
-from bertedu.classifier import copy_settings
+from bertedu.classifier import copy_settings, on_encoder
 from bertedu.encoder import BertEncoder, layer_sizes
 
 Model = TypeVar("Model", Bert, BertEncoder)
@@ -66,7 +66,7 @@ def prune(model: Model, heads: Indices | None = None, neurons: Indices | None = 
     formats have one number of heads for all layers.
 
     Args:
-        model: a `Bert`, whose masked-LM head and classifier are copied too, or a `BertEncoder`. It stays as it is.
+        model: a `Bert`, whose masked-LM head and classifiers are copied too, or a `BertEncoder`. It stays as it is.
         heads: dict, layer -> list of heads to remove, by their numbers in the model before any pruning. Heads that are
             pruned already are ignored. Defaults to no heads.
         neurons: dict, layer -> list of neurons to remove, from 0 to F - 1. The others are renumbered without gaps.
@@ -99,8 +99,9 @@ def prune(model: Model, heads: Indices | None = None, neurons: Indices | None = 
         name=model.name,
         has_pooler=model.has_pooler,
         embed_settings=model.embed_settings,
-        masked_lm=model.masked_lm and _on_encoder(model.masked_lm, "encoder_network", pruned),
-        classifier=model.classifier and _on_encoder(model.classifier, "network", pruned),
+        masked_lm=model.masked_lm and on_encoder(model.masked_lm, "encoder_network", pruned),
+        classifier=model.classifier and on_encoder(model.classifier, "network", pruned),
+        token_classifier=model.token_classifier and on_encoder(model.token_classifier, "network", pruned),
         load_masked_lm=loader and functools.partial(_loaded_and_pruned, loader, heads, neurons),
     )
 
@@ -109,20 +110,6 @@ def _loaded_and_pruned(loader, heads, neurons):
     """Return the second model of `fill_mask`, pruned like the first."""
     bert = loader()
     return bert and prune(bert, heads, neurons)
-
-
-def _on_encoder(model: Any, argument: str, encoder: BertEncoder) -> Any:
-    """Return a copy of a `BertPretrainer` or `BertClassifier` on another encoder, which is the argument `argument`."""
-    copy = type(model).from_config(model.get_config() | {argument: encoder})
-    for source, target in zip(_own_weights(model, argument), _own_weights(copy, argument), strict=True):
-        target.assign(ops.convert_to_numpy(source))
-    copy_settings(model, copy)
-    return copy
-
-
-def _own_weights(model, argument):
-    of_encoder = {id(weight) for weight in getattr(model, argument).weights}
-    return [weight for weight in model.weights if id(weight) not in of_encoder]
 
 
 def _pruned_encoder(encoder: BertEncoder, heads: Indices | None, neurons: Indices | None) -> BertEncoder:

@@ -5,6 +5,7 @@ python data/check.py --model   # also the most similar sentences of different sp
 """
 
 import argparse
+import json
 import math
 import re
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))  # also where this file is imported by its path
+import make_code_words  # noqa: E402
 from make_docs_pairs import MAX_OVERLAP as MAX_SHARED  # noqa: E402
 from make_docs_pairs import MAX_WORDS, MIN_WORDS, reveals, word_set  # noqa: E402
 
@@ -30,6 +32,7 @@ WORDS = {"reviews": (5, 35), "pairs": (3, 20)}  # minimum and maximum per senten
 PLAIN_IN_TRAINING = 160  # plain reviews that only the training split has more of
 MAX_OVERLAP = 0.5  # fraction of common words; as much or more is a near-duplicate, forbidden across splits
 TWINS = 0.75  # the same, within a split, where minimal contrasts ("Better than the book ...") are wanted
+SENTENCES = {"train": 979, "validation": 149, "test": 376}  # of code_words
 LISTS = {  # test -> list -> number of words: two lists of targets, then two of attributes
     "WEAT 1": {"flowers": 25, "insects": 25, "pleasant": 25, "unpleasant": 25},
     "WEAT 6": {"male names": 8, "female names": 8, "career": 8, "family": 8},
@@ -117,6 +120,40 @@ def _in_docs_pairs(rows):
 
 def _size(rows, split):
     return sum(row["split"] == split for row in rows)
+
+
+def read_code_words(folder=HERE):
+    """All examples of code_words: dicts of document, words and tags, and "split" and "line"."""
+    rows = []
+    for split in SPLITS:
+        for number, line in enumerate((folder / "code_words" / f"{split}.jsonl").read_text("utf-8").splitlines(), 1):
+            rows.append(json.loads(line) | {"split": split, "line": number})
+    return rows
+
+
+def problems_of_code_words(rows):
+    """Descriptions of all broken rules of code_words: a list."""
+    broken, counts = [], Counter(row["split"] for row in rows)
+    if counts != SENTENCES:
+        broken.append(f"code_words: {dict(counts)} sentences, not {SENTENCES}")
+    documents = {split: {row["document"] for row in rows if row["split"] == split} for split in SPLITS}
+    for one, other in combinations(SPLITS, 2):
+        if shared := documents[one] & documents[other]:
+            broken.append(f"code_words: documents in {one} and {other}: {sorted(shared)}")
+    texts = Counter(" ".join(row["words"]) for row in rows)
+    broken += [f"code_words: a sentence twice: {text}" for text, count in texts.items() if count > 1]
+    for row in rows:
+        where = f"code_words/{row['split']}.jsonl, line {row['line']}"
+        words, tags = row["words"], row["tags"]
+        if len(words) != len(tags) or not all(words):
+            broken.append(f"{where}: {len(words)} words and {len(tags)} tags, or an empty word")
+        if any(tag not in ("O", "B-CODE", "I-CODE") for tag in tags) or re.search(
+            "(^|O)I", "".join(t[0] for t in tags)
+        ):
+            broken.append(f"{where}: tags that are not BIO: {' '.join(tags)}")
+        if any('"' in word or word != word.strip() for word in words):
+            broken.append(f"{where}: a double quote or white space in a word")
+    return broken
 
 
 def _in_rows(name, rows):
@@ -291,6 +328,10 @@ def main():
         report(name, rows)
         if options.model:
             print_most_similar(name, rows)
+    rows = read_code_words()
+    broken += problems_of_code_words(rows)
+    print()
+    make_code_words.report({split: [row for row in rows if row["split"] == split] for split in SPLITS})
     print("\n" + ("\n".join(broken) if broken else "No rule is broken."))
     return bool(broken)
 

@@ -193,6 +193,11 @@ CASES |= {
         (INPUTS,),
     ),
 }
+CASES["BertTokenClassifier"] = (
+    {"network": encoder(), "num_classes": 3, "initializer": "he_normal", "output": "predictions", "dropout_rate": 0.3}
+    | {"output_encoder_outputs": True, "class_names": ["O", "B-X", "I-X"]},
+    (INPUTS,),
+)
 LAYERS = [
     name
     for name in bertedu.__all__

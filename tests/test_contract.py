@@ -91,6 +91,13 @@ DEFAULTS = {  # class or function -> defaults of the arguments that have one
         "class_names": None,
         "multi_label": False,
     },
+    "BertTokenClassifier": {
+        "initializer": "glorot_uniform",
+        "output": "logits",
+        "dropout_rate": 0.1,
+        "output_encoder_outputs": False,
+        "class_names": None,
+    },
     "mask_tokens": {"rate": 0.15, "max_predictions": None, "whole_words": False, "seed": None},
 }
 CLASSES = [name for name in DEFAULTS if name != "mask_tokens"]

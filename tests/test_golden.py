@@ -18,6 +18,7 @@ from bertedu import (
     BertClassifier,
     BertEncoder,
     BertPretrainer,
+    BertTokenClassifier,
     ClassificationHead,
     Feedforward,
     GatedFeedforward,
@@ -287,6 +288,45 @@ def test_classifier_gradients_with_a_row_that_sees_nothing(case):
     assert set(gradients) == set(names)
     for peer, gradient in gradients.items():
         assert np.isfinite(gradient).all()
+        assert_equal(by_variable[id(own[names[peer]])], gradient, peer)
+
+
+# --------------------------------------------------------------------- tf-models: BertTokenClassifier
+
+
+def token_classifier_from(case):
+    _, inputs, expected = settings_of("token_classifier", case)
+    encoder = encoder_from("token_classifier", "plain", ())
+    classifier = BertTokenClassifier(encoder, dropout_rate=0.0, **LISTING["token_classifier"]["models"][case])
+    names = {"kernel": "kernel", "bias": "bias"}
+    assign(classifier.classifier, stored("token_classifier", "weights", case), names)
+    return classifier, inputs, expected, encoder_names(encoder) | names
+
+
+@cases("token_classifier")
+def test_token_classifier(case):
+    classifier, inputs, expected, _ = token_classifier_from(case)
+    inputs.pop("labels")
+    got = classifier(inputs)
+    assert set(got) == {name for name in expected if name != "loss" and not name.startswith("gradient ")}
+    for name, value in got.items():
+        assert_equal(value, expected[name], name)
+    assert classifier.checkpoint_items == {"encoder": classifier.network}
+
+
+def test_token_classifier_gradients_with_a_row_that_sees_nothing():
+    classifier, inputs, expected, names = token_classifier_from("logits")
+    labels = inputs.pop("labels")
+
+    def loss_of(outputs):
+        return ops.mean(keras.losses.sparse_categorical_crossentropy(labels, outputs["logits"], from_logits=True))
+
+    loss, by_variable = loss_and_gradients(classifier, inputs, loss_of)
+    assert_equal(loss, expected["loss"], "loss")
+    own = paths(classifier.network) | paths(classifier.classifier)
+    gradients = {key.removeprefix("gradient "): value for key, value in expected.items() if key.startswith("gradient ")}
+    assert set(gradients) == set(names)
+    for peer, gradient in gradients.items():
         assert_equal(by_variable[id(own[names[peer]])], gradient, peer)
 
 

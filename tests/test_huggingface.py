@@ -83,7 +83,7 @@ KINDS = {  # the class in transformers: arguments, whether it has a pooler, the 
     "BertForMaskedLM": ({}, False, "masked_lm", []),
     "BertForPreTraining": ({}, True, "masked_lm", NSP),
     "BertForSequenceClassification": ({}, True, "classifier", []),
-    "BertForTokenClassification": ({}, False, None, CLASSIFIER),
+    "BertForTokenClassification": ({}, False, "token_classifier", []),
     "BertForMultipleChoice": ({}, True, None, CLASSIFIER),
     "BertForQuestionAnswering": ({}, False, None, ["qa_outputs.bias", "qa_outputs.weight"]),
     "BertForNextSentencePrediction": ({}, True, None, NSP),
@@ -105,7 +105,8 @@ def test_every_kind_that_transformers_writes(kind, tmp_path):
     told = [str(warning.message) for warning in caught if kind.split()[0] in str(warning.message)]
     assert len(told) == bool(unread and head is None)  # one warning for a head that is not read
     assert bert.has_pooler == pooler
-    assert (bert.masked_lm is not None, bert.classifier is not None) == (head == "masked_lm", head == "classifier")
+    for name in ("masked_lm", "classifier", "token_classifier"):
+        assert (getattr(bert, name) is not None) == (head == name)
     assert_equal_outputs(bert, getattr(model, "bert", model), pooled=pooler)
 
 

@@ -62,8 +62,16 @@ MODELS = {
         encoder(), 4, use_encoder_pooler=False, cls_head=be.ClassificationHead(3, 4, activation="relu")
     ),
     "a classifier with names": lambda: be.BertClassifier(encoder(), 2, class_names=["no", "yes"], multi_label=True),
+    "a token classifier": lambda: be.BertTokenClassifier(
+        encoder(), 3, output="predictions", class_names=["O", "B", "I"]
+    ),
+    "a token classifier in a functional model": lambda: functional_tagger(be.BertTokenClassifier(encoder(), 3)),
     "from texts": from_texts,
 }
+
+
+def functional_tagger(model):
+    return keras.Model(model.network.inputs, model(model.network.inputs))
 
 
 def pretrainer_of(network):
@@ -82,9 +90,13 @@ def saved(model, folder):
 def test_what_model_save_writes_opens_with_the_same_weights(kind, tmp_path):
     model = strong(MODELS[kind]())
     bert = be.load(saved(model, tmp_path))
-    copy = bert.masked_lm or bert.classifier or bert.encoder
-    inside = [layer for layer in model.layers if isinstance(layer, be.BertEncoder | be.BertClassifier)]
-    original = model if isinstance(model, be.BertPretrainer | be.BertClassifier) else inside[0]
+    copy = bert.masked_lm or bert.classifier or bert.token_classifier or bert.encoder
+    inside = [
+        layer
+        for layer in model.layers
+        if isinstance(layer, be.BertEncoder | be.BertClassifier | be.BertTokenClassifier)
+    ]
+    original = model if isinstance(model, be.BertPretrainer | be.BertClassifier | be.BertTokenClassifier) else inside[0]
     assert type(copy) is type(original)
     assert len(copy.weights) == len(original.weights)
     for weight, expected_weight in zip(copy.weights, original.weights, strict=True):
@@ -98,8 +110,12 @@ def test_weights_are_found_where_keras_puts_them(kind, tmp_path):
     model = MODELS[kind]()
     root = model
     prefix = ""
-    if not isinstance(model, be.BertPretrainer | be.BertClassifier):
-        root = next(layer for layer in model.layers if isinstance(layer, be.BertEncoder | be.BertClassifier))
+    if not isinstance(model, be.BertPretrainer | be.BertClassifier | be.BertTokenClassifier):
+        root = next(
+            layer
+            for layer in model.layers
+            if isinstance(layer, be.BertEncoder | be.BertClassifier | be.BertTokenClassifier)
+        )
         prefix = f"layers/{keras_paths.snake_case(type(root).__name__)}"
     stored = keras_paths.stored_paths(root, prefix)
     with zipfile.ZipFile(saved(model, tmp_path)) as archive:

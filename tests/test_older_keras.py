@@ -83,6 +83,7 @@ HEADS = {
     "pretrainer": lambda encoder: be.BertPretrainer(encoder, "gelu", classification_heads=[keras.layers.Dense(2)]),
     "classifier": lambda encoder: be.BertClassifier(encoder, 3),
     "classifier with a Dense head": lambda encoder: be.BertClassifier(encoder, 3, cls_head=keras.layers.Dense(3)),
+    "token classifier": lambda encoder: be.BertTokenClassifier(encoder, 3),
     "classifier with a head": lambda encoder: be.BertClassifier(encoder, 3, cls_head=be.ClassificationHead(0, 3)),
 }
 
@@ -101,13 +102,14 @@ def test_every_keras_file_has_fields_that_keras_3_10_knows(head, functional, dty
 
 
 @pytest.mark.parametrize("format", ["bertedu", "keras"])
-@pytest.mark.parametrize("head", ["encoder", "masked_lm", "classifier"])
+@pytest.mark.parametrize("head", ["encoder", "masked_lm", "classifier", "token_classifier"])
 def test_every_checkpoint_has_fields_that_keras_3_10_knows(format, head, tmp_path):
     encoder = be.BertEncoder(len(VOCABULARY), 6, 1, 2, 5, inner_dim=7)
     heads = {
         "encoder": {},
         "masked_lm": {"masked_lm": be.BertPretrainer(encoder)},
         "classifier": {"classifier": be.BertClassifier(encoder, 2)},
+        "token_classifier": {"token_classifier": be.BertTokenClassifier(encoder, 2)},
     }
     bert = be.Bert(be.BertTokenizer(VOCABULARY), encoder, **heads[head])
     path = tmp_path / ("model.keras" if format == "keras" else "model")
@@ -118,5 +120,6 @@ def test_every_checkpoint_has_fields_that_keras_3_10_knows(format, head, tmp_pat
     else:
         parts = json.loads((path / "bertedu.json").read_text())
         names = {"encoder": "BertEncoder", "masked_lm": "MaskedLM", "classifier": "BertClassifier"}
-        state = [{"class_name": names[part], "config": parts[part]} for part in names if parts[part]]
+        names["token_classifier"] = "BertTokenClassifier"
+        state = [{"class_name": names[part], "config": parts[part]} for part in names if parts.get(part)]
     assert list(newer_fields(state)) == []

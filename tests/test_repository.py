@@ -152,7 +152,9 @@ def test_ci_runs_the_readme_test_command():
 
 
 def test_license_is_the_one_that_is_named():
-    assert PROJECT["license"] == "Apache-2.0"
+    assert PROJECT["license"] == "Apache-2.0 AND PSF-2.0"
+    assert PROJECT["license-files"] == ["LICENSE", "data/LICENSE-PSF"]
+    assert "PYTHON SOFTWARE FOUNDATION LICENSE VERSION 2" in read("data/LICENSE-PSF")
     assert "Apache License" in read("LICENSE") and "Version 2.0, January 2004" in read("LICENSE")
 
 

@@ -39,7 +39,7 @@ def strong(model):
     return model
 
 
-def a_bert(masked_lm=False, classifier=False, has_pooler=True, head={}, tokenizer={}, **options):  # noqa: B006
+def a_bert(masked_lm=False, classifier=False, tagger=False, has_pooler=True, head={}, tokenizer={}, **options):  # noqa: B006
     encoder = strong(be.BertEncoder(**{**SIZES, "name": "bert", **options}))
     tokenizer = be.BertTokenizer(small_world.VOCABULARY, **{"lowercase": True, **tokenizer})
     return be.Bert(
@@ -50,6 +50,7 @@ def a_bert(masked_lm=False, classifier=False, has_pooler=True, head={}, tokenize
         embed_settings=EmbedSettings("max", True, 7),
         masked_lm=strong(be.BertPretrainer(encoder, encoder.inner_activation)) if masked_lm else None,
         classifier=strong(be.BertClassifier(encoder, 3, **head)) if classifier else None,
+        token_classifier=strong(be.BertTokenClassifier(encoder, 3, class_names=["O", "B", "I"])) if tagger else None,
     )
 
 
@@ -58,6 +59,8 @@ KINDS = {
     "encoder without pooler": {"has_pooler": False},
     "masked_lm": {"masked_lm": True},
     "classifier": {"classifier": True},
+    "token classifier": {"tagger": True, "has_pooler": False},
+    "three heads": {"masked_lm": True, "classifier": True, "tagger": True},
     "both heads": {"masked_lm": True, "classifier": True},
     "exact gelu, another epsilon": {"inner_activation": "gelu", "layer_norm_epsilon": 1e-5, "output_dropout": 0.3},
     "float16": {"dtype": "float16", "masked_lm": True},
@@ -71,13 +74,15 @@ NOT_STORED = {  # (format, kind) that a format cannot store -> part of the error
     ("huggingface", "talking heads"): "TalkingHeadsAttention",
     ("huggingface", "norm first, narrow"): "norm_first",
     ("huggingface", "own pooler"): "use_encoder_pooler",
-    ("keras", "both heads"): "masked_lm and classifier",
+    ("huggingface", "three heads"): "a classifier and a token classifier",
+    ("keras", "three heads"): "classifier and token_classifier and masked_lm",
+    ("keras", "both heads"): "classifier and masked_lm",
 }
 
 
 def assert_same(bert, copy):
     """All weights to the bit, all settings, and what the model does."""
-    expected, actual = (weights(b.encoder, b.masked_lm, b.classifier) for b in (bert, copy))
+    expected, actual = (weights(b.encoder, b.masked_lm, b.classifier, b.token_classifier) for b in (bert, copy))
     assert expected.keys() == actual.keys()
     for path in expected:
         if "pooler_transform" in path and not bert.has_pooler:

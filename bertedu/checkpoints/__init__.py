@@ -4,6 +4,7 @@
 Chapter: notebooks/11_checkpoints.ipynb.
 """
 
+from bertedu.checkpoints.adapters import load_adapter  # noqa: F401
 from bertedu.checkpoints.conversion import convert  # noqa: F401
 from bertedu.checkpoints.formats import FORMATS, WRITERS, recognize  # noqa: F401
 from bertedu.checkpoints.inspection import Inspection, inspect  # noqa: F401

@@ -17,6 +17,7 @@ from bertedu.encoder import BertEncoder
 from bertedu.fields import shown
 from bertedu.masked_lm import BertPretrainer, MaskedLM
 from bertedu.serialization import serialize
+from bertedu.token_classifier import BertTokenClassifier
 
 
 class Heads(NamedTuple):
@@ -26,11 +27,13 @@ class Heads(NamedTuple):
         masked_lm: dict, configuration of a `MaskedLM`. Defaults to None: no such head.
         pretrainer: dict, configuration of a `BertPretrainer`. Defaults to None.
         classifier: dict, configuration of a `BertClassifier` without its network. Defaults to None.
+        token_classifier: dict, configuration of a `BertTokenClassifier` without its network. Defaults to None.
     """
 
     masked_lm: dict | None = None
     pretrainer: dict | None = None
     classifier: dict | None = None
+    token_classifier: dict | None = None
 
 
 class Description(NamedTuple):
@@ -66,7 +69,7 @@ def fill(described: Description, dtype: str | None = None) -> dict[str, Any]:
         dtype: name of the dtype policy. Defaults to the description's.
 
     Returns:
-        dict of arguments of a `Bert`: `encoder`, `masked_lm`, `classifier` and `has_pooler`.
+        dict of arguments of a `Bert`: `encoder`, `masked_lm`, `classifier`, `token_classifier` and `has_pooler`.
 
     Raises:
         ValueError: the configuration is invalid, or as `strict.fill`.
@@ -81,7 +84,10 @@ def model_shapes(arguments: dict, heads: Heads, source: Any) -> tuple[dict[str, 
     if hidden % count:
         raise ValueError(f"{source}: hidden_size: expected a multiple of num_attention_heads={count}, got {hidden}.")
     classifier = heads.classifier and classifier_shapes(heads.classifier, hidden, source)
-    return strict.model_shapes(arguments, (heads.masked_lm, heads.pretrainer) != (None, None), classifier)
+    classes = None
+    if heads.token_classifier is not None:
+        classes = head_arguments(heads.token_classifier, source, "token_classifier")["num_classes"]
+    return strict.model_shapes(arguments, (heads.masked_lm, heads.pretrainer) != (None, None), classifier, classes)
 
 
 def build(arguments: dict, heads: Heads, source: Any, dtype: str | None = None) -> dict[str, Any]:
@@ -94,7 +100,7 @@ def build(arguments: dict, heads: Heads, source: Any, dtype: str | None = None) 
         dtype: name of the dtype policy. Defaults to the file's.
 
     Returns:
-        dict of arguments of a `Bert`: `encoder`, `masked_lm` and `classifier`.
+        dict of arguments of a `Bert`: `encoder`, `masked_lm`, `classifier` and `token_classifier`.
 
     Raises:
         ValueError: a configuration is invalid.
@@ -102,7 +108,7 @@ def build(arguments: dict, heads: Heads, source: Any, dtype: str | None = None) 
     try:
         encoder = BertEncoder(**arguments | {"initializer": uninitialized, "dtype": dtype or arguments["dtype"]})
         encoder.initializer = arguments["initializer"]
-        masked_lm = classifier = None
+        masked_lm = classifier = token_classifier = None
         if heads.pretrainer is not None:
             masked_lm = pretrainer(encoder, heads.pretrainer, source, dtype)
         elif heads.masked_lm is not None:
@@ -110,10 +116,14 @@ def build(arguments: dict, heads: Heads, source: Any, dtype: str | None = None) 
             masked_lm = BertPretrainer(encoder, head.activation, head.initializer, customized_masked_lm=head)
         if heads.classifier is not None:
             classifier = BertClassifier(encoder, **classifier_arguments(heads.classifier, source, dtype))
+        if heads.token_classifier is not None:
+            options = head_arguments(heads.token_classifier, source, "token_classifier", dtype)
+            token_classifier = BertTokenClassifier(encoder, **options)
     except (TypeError, ValueError) as error:
         message = "" if str(source) in str(error) else f"{source}: the configuration is invalid: "
         raise ValueError(f"{message}{error}") from None
-    return {"encoder": encoder, "masked_lm": masked_lm, "classifier": classifier}
+    heads_by_name = {"masked_lm": masked_lm, "classifier": classifier, "token_classifier": token_classifier}
+    return {"encoder": encoder, **heads_by_name}
 
 
 def pretrainer(encoder: BertEncoder, config: Any, source: Any, dtype: str | None = None) -> BertPretrainer:
@@ -155,13 +165,23 @@ def masked_lm_head(encoder: BertEncoder, config: Any, source: Any, dtype: str | 
 
 def classifier_arguments(config: Any, source: Any, dtype: str | None = None) -> dict[str, Any]:
     """Return the checked arguments of a `BertClassifier`."""
-    location = f"{source}, classifier"
-    arguments = objects.read_layer(config, conf.CLASSIFIER, location, required=("num_classes",))
+    arguments = head_arguments(config, source, "classifier", dtype)
+    if arguments.get("cls_head") is not None:
+        arguments["cls_head"] = classification_head(arguments["cls_head"], source, "cls_head", dtype)
+    return arguments
+
+
+def head_arguments(config: Any, source: Any, kind: str, dtype: str | None = None) -> dict[str, Any]:
+    """Return the checked arguments of a `BertClassifier` ("classifier") or `BertTokenClassifier` ("token_classifier").
+
+    The `cls_head` of the former is not read yet.
+    """
+    location = f"{source}, {kind}"
+    table = conf.CLASSIFIER if kind == "classifier" else conf.TOKEN_CLASSIFIER
+    arguments = objects.read_layer(config, table, location, ("num_classes",), dtype)
     names = arguments.get("class_names")
     if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise ValueError(f"{location}: class_names: expected null or a list of strings, got {shown(names)}.")
-    if arguments.get("cls_head") is not None:
-        arguments["cls_head"] = classification_head(arguments["cls_head"], source, "cls_head", dtype)
     return arguments
 
 

@@ -54,22 +54,30 @@ class TensorInfo(NamedTuple):
 TensorInfo.ours = renamed_attribute("ours", "weight_path")  # type: ignore[attr-defined]
 
 
-def weights(encoder: BertEncoder, masked_lm: Any = None, classifier: Any = None) -> dict[str, Any]:
+def weights(
+    encoder: BertEncoder, masked_lm: Any = None, classifier: Any = None, token_classifier: Any = None
+) -> dict[str, Any]:
     """Return every weight of a model by its path, the key of all tables of names.
 
     Args:
         encoder: a `BertEncoder`.
         masked_lm: a `BertPretrainer` on it. Defaults to None.
         classifier: a `BertClassifier` on it. Defaults to None.
+        token_classifier: a `BertTokenClassifier` on it. Defaults to None.
 
     Returns:
         dict, path -> variable. The paths of heads begin with "masked_lm/", "classification_heads/" (other heads of a
-        pretrainer) and "classifier/".
+        pretrainer), "classifier/" and "token_classifier/".
     """
     table = encoder.get_embedding_layer()
-    parts = encoder, masked_lm and masked_lm.masked_lm, classifier and classifier.classifier
+    parts = {
+        "": encoder,
+        "masked_lm/": masked_lm and masked_lm.masked_lm,
+        "classifier/": classifier and classifier.classifier,
+        "token_classifier/logits/": token_classifier and token_classifier.classifier,
+    }
     variables = {f"embeddings/{table.name}/embeddings": table.embeddings}  # the table may belong to another model
-    for prefix, part in zip(("", "masked_lm/", "classifier/"), parts, strict=True):
+    for prefix, part in parts.items():
         for variable in part.weights if part is not None else ():
             path = prefix + (variable.path.partition(f"{part.name}/")[2] or variable.path)
             if variable is table.embeddings:
@@ -87,7 +95,7 @@ def weights_of(bert: Bert) -> dict[str, Any]:
     if bert.masked_lm is not None and (heads := bert.masked_lm.classification_heads):
         raise ValueError(f'masked_lm: expected no classification_heads, got {len(heads)}. Choose format="keras".')
     with_pooler = bert.has_pooler or bert.classifier is not None
-    variables = weights(bert.encoder, bert.masked_lm, bert.classifier)
+    variables = weights(bert.encoder, bert.masked_lm, bert.classifier, bert.token_classifier)
     return {path: v for path, v in variables.items() if with_pooler or not path.startswith("pooler_transform/")}
 
 
@@ -100,7 +108,7 @@ def check_table(bert: Bert) -> None:
 
 def check_encoders(bert: Bert) -> None:
     """Raise ValueError if a head of a `Bert` is on another encoder."""
-    for head, encoder in (("masked_lm", "encoder_network"), ("classifier", "network")):
+    for head, encoder in (("masked_lm", "encoder_network"), ("classifier", "network"), ("token_classifier", "network")):
         if getattr(getattr(bert, head), encoder, bert.encoder) is not bert.encoder:
             raise ValueError(f"{head}: expected a head on bert.encoder, got one on another. Pass the head's encoder.")
 

@@ -48,6 +48,14 @@ CLASSIFIER = {
     **for_all("initializer cls_head class_names", ANYTHING),
     "thresholds": optional(RATES),
 }
+TOKEN_CLASSIFIER = {
+    "name": optional(text()),
+    "num_classes": COUNT,
+    "dropout_rate": RATE,
+    "output": one_of(("logits", "predictions")),
+    "output_encoder_outputs": FLAG,
+    **for_all("initializer class_names", ANYTHING),
+}
 HEAD = LAYER | {
     "inner_dim": whole(0, LARGEST),
     "num_classes": COUNT,

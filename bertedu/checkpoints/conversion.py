@@ -87,6 +87,8 @@ def lost(bert: Bert, format: str) -> list[str]:
         parts.append(f"its truncation of pairs ({preprocessor.truncation}; now {truncation})")
     if format in WITHOUT_CLASSIFIER and bert.classifier is not None:
         parts.append(f"its classifier ({describe_classes(bert.classifier)})")
+    if format in WITHOUT_CLASSIFIER and bert.token_classifier is not None:
+        parts.append(f"its token classifier ({describe_classes(bert.token_classifier)})")
     thresholds = bert.classifier and bert.classifier.thresholds
     if thresholds and format == "huggingface":
         parts.append(f"its classifier's thresholds ({', '.join(f'{value:.3g}' for value in thresholds)})")

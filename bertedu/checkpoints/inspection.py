@@ -22,6 +22,7 @@ from bertedu.checkpoints.loading import load, locate
 from bertedu.classifier import BertClassifier
 from bertedu.encoder import BertEncoder
 from bertedu.terminal import escape
+from bertedu.token_classifier import BertTokenClassifier
 
 LAYER = re.compile(r"^layer_\d+/")
 JSON_FIELDS = ("name", "shape", "dtype", "ours", "known")  # of a `TensorInfo`, in its order
@@ -76,9 +77,11 @@ class Inspection:
         yield row("model", ", ".join(f"{name} {value}" for name, value in sizes(encoder).items()))
         yield row("parameters", f"{encoder.count_params():,} in the encoder")
         heads = {"pooler": bert.has_pooler, "masked-LM head": bert.masked_lm, "classifier": bert.classifier}
+        heads |= {"token classifier": bert.token_classifier}
         yield row("heads", ", ".join(name for name, head in heads.items() if head) or "none, and no pooler")
-        if bert.classifier is not None:
-            yield row("classes", describe_classes(bert.classifier))
+        for head in (bert.classifier, bert.token_classifier):
+            if head is not None:
+                yield row("classes", describe_classes(head))
         yield row("tokenizer", f"{bert.tokenizer.vocab_size:,} tokens, {'un' * bert.tokenizer.lowercase}cased")
         pooling, normalize, limit, prompt = bert.embed_settings
         normalized, with_prompt = ", normalized" * normalize, f", with the prompt {prompt!r}" if prompt else ""
@@ -112,13 +115,14 @@ def inspect(source: str | Path) -> Inspection:
         return Inspection(path, form, tensors, problem=str(problem))
 
 
-def describe_classes(classifier: BertClassifier) -> str:
+def describe_classes(classifier: BertClassifier | BertTokenClassifier) -> str:
     """Return a description of a classifier's classes."""
-    if classifier.num_classes == 1 and not classifier.multi_label:
+    several = isinstance(classifier, BertClassifier) and classifier.multi_label
+    if isinstance(classifier, BertClassifier) and classifier.num_classes == 1 and not several:
         return "a regression"
     names = classifier.class_names or ()
     named = f": {shortened(names, limit=20)}" if names else ", without names"
-    return f"{classifier.num_classes}{' that may apply together (multi-label)' * classifier.multi_label}{named}"
+    return f"{classifier.num_classes}{' that may apply together (multi-label)' * several}{named}"
 
 
 def sizes(encoder: BertEncoder) -> dict[str, Any]:
@@ -150,7 +154,7 @@ def table(tensors: Sequence[TensorInfo]) -> list[str]:
 
 def sort_key(tensor: TensorInfo) -> tuple:
     """Return the sort key of a tensor: the order of the model's parts, unused tensors last."""
-    parts = ("embeddings", "layer_", "pooler_transform", "masked_lm", "classifier")
+    parts = ("embeddings", "layer_", "pooler_transform", "masked_lm", "classifier", "token_classifier")
     path = tensor.weight_path or ""
     part = next((i for i, part in enumerate(parts) if path.startswith(part)), len(parts))
     return part, LAYER.sub("", path), path, tensor.name

@@ -7,12 +7,11 @@ import functools
 from pathlib import Path
 from typing import Any
 
-import keras
-import numpy as np
 from safetensors.numpy import load_file
 
 from bertedu import files, hub, presets
 from bertedu.bert import Bert
+from bertedu.checkpoints.adapters import merge_tensors
 from bertedu.checkpoints.common import weights
 from bertedu.checkpoints.consistency import read_one_version
 from bertedu.checkpoints.formats import FORMATS, recognize
@@ -121,17 +120,8 @@ def with_masked_lm(path: Path, changes: Path, dtype: str | None = None) -> Bert:
     bert = read(path, dtype)
     encoder = bert.encoder
     pretrainer = BertPretrainer(encoder, encoder.inner_activation)
-    variables, tensors = weights(encoder, pretrainer), load_file(changes)
-    unknown = {name.removesuffix("/down").removesuffix("/up") for name in tensors} - variables.keys()
-    if unknown:
-        raise ValueError(f"{changes}: expected names of weights, got {min(unknown)!r}. Was it made for {path}?")
-    for name, variable in variables.items():
-        value = keras.ops.convert_to_numpy(variable).astype("float32")
-        if f"{name}/down" in tensors:
-            down, up = (tensors[f"{name}/{part}"].astype("float32") for part in ("down", "up"))
-            variable.assign(value + np.reshape(down @ up, value.shape))
-        elif name in tensors:
-            variable.assign(tensors[name] if name.startswith("masked_lm/") else value + tensors[name])
+    tensors, variables = load_file(changes), weights(encoder, pretrainer)
+    merge_tensors(variables, tensors, changes, is_added=lambda path: not path.startswith("masked_lm/"))
     return Bert(bert.tokenizer, encoder, bert.preprocessor, name=changes.stem, has_pooler=False, masked_lm=pretrainer)
 
 

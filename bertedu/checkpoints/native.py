@@ -40,7 +40,8 @@ SETTINGS = {
     },
 }
 """The fields of bertedu.json besides the model."""
-FIELDS = dict.fromkeys(("format", "encoder", "masked_lm", "classifier", *SETTINGS), ANYTHING)
+REQUIRED = ("format", "encoder", "masked_lm", "classifier", *SETTINGS)
+FIELDS = dict.fromkeys((*REQUIRED, "token_classifier"), ANYTHING)
 
 
 def recognizes(path: Path) -> bool:
@@ -71,9 +72,11 @@ def describe(bert: Bert) -> dict[str, Any]:
     check_table(bert)
     masked_lm = bert.masked_lm and bert.masked_lm.masked_lm
     parts = {"encoder": bert.encoder, "masked_lm": masked_lm, "classifier": bert.classifier}
+    if bert.token_classifier is not None:  # a field that most files lack
+        parts["token_classifier"] = bert.token_classifier
     configs: dict[str, Any] = {name: part and dict(part.get_config()) for name, part in parts.items()}
-    for head, shared in (("masked_lm", "embedding_table"), ("classifier", "network")):
-        if configs[head]:
+    for head, shared in (("masked_lm", "embedding_table"), ("classifier", "network"), ("token_classifier", "network")):
+        if configs.get(head):
             del configs[head][shared]  # written once, with the encoder
     return {"format": VERSION, **configs, **settings(bert)}
 
@@ -117,9 +120,10 @@ def check_config(config: Any, source: Path | str, dtype: str | None = None) -> t
     if isinstance(config, dict) and config.get("format") not in READ:
         version = f"format: expected one of {READ}, got {config.get('format')!r:.20}"
         raise ValueError(f"{source}: {version}. Upgrade bertedu.")
-    fields = read_fields(config, FIELDS, source, required=FIELDS.keys())
+    fields = read_fields(config, FIELDS, source, required=REQUIRED)
     arguments = encoder_arguments(fields["encoder"], f"{source}, encoder", dtype)
-    heads = assembly.Heads(masked_lm=fields["masked_lm"], classifier=fields["classifier"])
+    names = ("masked_lm", "classifier", "token_classifier")
+    heads = assembly.Heads(**{name: fields.get(name) for name in names})
     settings = check_settings(fields, source)
     return arguments, heads, settings["preprocessor"], settings["embed"]
 

@@ -47,7 +47,10 @@ class Stored(NamedTuple):
 
 
 def model_shapes(
-    arguments: dict[str, Any], masked_lm: bool = False, classifier: dict[str, Shape] | None = None
+    arguments: dict[str, Any],
+    masked_lm: bool = False,
+    classifier: dict[str, Shape] | None = None,
+    token_classes: int | None = None,
 ) -> tuple[dict[str, Shape], list[str]]:
     """Return the shape of every weight of a model by its path, without building the model.
 
@@ -55,6 +58,7 @@ def model_shapes(
         arguments: dict, the arguments of a `BertEncoder`: sizes and classes.
         masked_lm: bool, whether it has a masked-LM head. Defaults to False.
         classifier: dict, the shapes of its classifier by their paths within it. Defaults to None: no classifier.
+        token_classes: int, number of classes of its token classifier. Defaults to None: no token classifier.
 
     Returns:
         tuple of a dict, path -> shape, and the list of path prefixes of attention and feed-forward layers of
@@ -88,6 +92,8 @@ def model_shapes(
     if masked_lm:
         shapes |= dense("masked_lm/transform", hidden, width) | norm("masked_lm/layer_norm", width)
         shapes |= {"masked_lm/output_bias": rows[:1]}
+    if token_classes:
+        shapes |= dense("token_classifier/logits", hidden, token_classes)
     return shapes | {f"classifier/{path}": shape for path, shape in (classifier or {}).items()}, others
 
 

@@ -4,7 +4,10 @@ from argparse import ArgumentParser, Namespace
 
 from .common import CHECKPOINT, package
 
-SETTINGS = ("epochs", "batch_size", "learning_rate", "max_length", "seed", "precision", "output_dir")
+SETTINGS = (
+    *("epochs", "batch_size", "learning_rate", "max_length", "trainable", "lora_rank"),
+    *("seed", "precision", "output_dir"),
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -20,8 +23,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--regression", action="store_true", help="predict numbers instead of classes")
     parser.add_argument("--epochs", type=int, default=3, help="passes over the training set (default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=32, help="texts per step (default: %(default)s)")
-    parser.add_argument("--learning-rate", type=float, help="peak learning rate (default: 2e-4 or 5e-5, by size)")
+    parser.add_argument(
+        "--learning-rate", type=float, help="peak learning rate (default: 2e-4 or 5e-5, by size; LoRA: 2e-3, 5e-4)"
+    )
     parser.add_argument("--max-length", type=int, help="truncate texts to this many tokens (default: the model's)")
+    parser.add_argument("--trainable", help='weights to train: all, head, bias or "last 2" (default: all)')
+    parser.add_argument("--lora-rank", type=int, help="train low-rank updates (LoRA) of this rank (default: no LoRA)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     precisions = "float32, mixed_bfloat16, mixed_float16 or auto (default): mixed_bfloat16 on devices made for it"
     parser.add_argument("--precision", default="auto", help=precisions)

@@ -65,13 +65,14 @@ SETS = {
 }
 """Public sets are downloaded on request. Their authors and licenses are on their pages on the Hub."""
 
+TAGGED = {"code_words": {split: f"code_words/{split}.jsonl" for split in ("train", "validation", "test")}}
+"""Sets of tagged words -> the files of their splits."""
+
 
 def find(name: str, split: str | None) -> tuple[Path, Set]:
     """Return the path of a split's file, and the `Set`. Raises ValueError, FileNotFoundError or ConnectionError."""
     data = SETS[name]
-    if split not in data.files:
-        raise ValueError(f"split: expected one of {', '.join(map(repr, data.files))} for {name!r}, got {split!r}.")
-    file = data.files[split]
+    file = _file_of(name, data.files, split)
     if data.repository:
         address = f"https://huggingface.co/datasets/{data.repository}/resolve/{data.revision}/{file}"
         column = "" if data.text == "text" else f", text={data.text!r}"
@@ -82,6 +83,17 @@ def find(name: str, split: str | None) -> tuple[Path, Set]:
         )
         return hub.download_data(data.repository, file, data.revision, name=name, otherwise=otherwise), data
     return own_file(file), data
+
+
+def find_tagged(name: str, split: str | None) -> Path:
+    """Return the path of a split's file of a set of tagged words. Raises ValueError or FileNotFoundError."""
+    return own_file(_file_of(name, TAGGED[name], split))
+
+
+def _file_of(name, files, split):
+    if split not in files:
+        raise ValueError(f"split: expected one of {', '.join(map(repr, files))} for {name!r}, got {split!r}.")
+    return files[split]
 
 
 def own_file(name: str) -> Path:

@@ -108,6 +108,8 @@ def outputs_of(model: keras.Model, data: Batches) -> list[np.ndarray]:
     outputs = [np.zeros(0)] * len(data.examples.rows)
     for number, batch in enumerate(data.batches):
         rows = model.predict_on_batch(data[number][0])
+        if isinstance(rows, dict):  # of a token classifier, whose first output are logits or log-probabilities
+            rows = next(iter(rows.values()))
         for i, row in zip(batch, rows, strict=False):  # without those that fill up the batch
             outputs[i] = row
     return outputs

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from bertedu.checks import choice, number, whole_number
+from bertedu.checks import choice, number, strings, whole_number
+from bertedu.fields import shown
 from bertedu.fine_tuning.schedule import SCHEDULES
 
 RENAMED = {"warm_up": "warmup_ratio", "clip_norm": "global_clipnorm", "class_weights": "class_weight"}
@@ -16,6 +17,7 @@ RENAMED["restore_best"] = "restore_best_weights"
 """Argument names of version 0.1, which history.json and training checkpoints use -> current names."""
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
+LORA_TARGETS = ("query", "value")  # as in Hu et al. 2021, section 7.1, and peft
 WARM_UP = {"linear": 0.1, "constant": 0.0}  # defaults by schedule
 
 
@@ -40,6 +42,10 @@ class TrainingConfig:
     precision: str
     jit_compile: bool | str
     restore_best_weights: bool
+    trainable: str | None = None
+    lora_rank: Any = None  # int, or None for no LoRA
+    lora_alpha: Any = None  # float, or None for the rank
+    lora_targets: Any = None  # "all" or names of layers, or None for the default
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -54,6 +60,20 @@ class TrainingConfig:
             raise ValueError(f"learning_rate: expected a number above 0, at most 1, got {self.learning_rate!r}.")
         for name in ("warmup_ratio", "weight_decay"):
             number(name, getattr(self, name), 0, 1)
+        self._check_lora()
+
+    def _check_lora(self):
+        if self.lora_rank is None:
+            for name in ("lora_alpha", "lora_targets"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name}: expected None without lora_rank, got {shown(getattr(self, name))}.")
+            return
+        object.__setattr__(self, "lora_rank", whole_number("lora_rank", self.lora_rank))
+        alpha = self.lora_rank if self.lora_alpha is None else self.lora_alpha
+        object.__setattr__(self, "lora_alpha", number("lora_alpha", alpha, 0, 1e6))
+        targets = LORA_TARGETS if self.lora_targets is None else self.lora_targets
+        targets = targets if targets == "all" else sorted(set(strings("lora_targets", targets)))
+        object.__setattr__(self, "lora_targets", targets)
 
     def steps_per_epoch(self, num_examples: int) -> int:
         """Return the number of batches in an epoch."""

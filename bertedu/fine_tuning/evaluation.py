@@ -14,14 +14,17 @@ import numpy as np
 from bertedu.aliases import also_spelled
 from bertedu.bert import Bert
 from bertedu.checkpoints import load
+from bertedu.checks import instance
 from bertedu.classifier import BertClassifier
 from bertedu.files import read_json
 from bertedu.fine_tuning.batches import Batches, outputs_of, plan_batches
 from bertedu.fine_tuning.examples import Examples, class_labels, column, strings
 from bertedu.fine_tuning.model import PREDICTION_SETTINGS, PredictionSettings, limit_of, predicting
 from bertedu.fine_tuning.run import HISTORY, MODEL
+from bertedu.fine_tuning.tagging import checked_words, encode_words, word_tags
 from bertedu.reading import Reading
 from bertedu.text import BertPreprocessor
+from bertedu.token_classifier import BertTokenClassifier
 
 BATCH = 64
 
@@ -69,6 +72,7 @@ def predict(
     Example:
         predict(classifier, bert.preprocessor, ["What a film!"]).argmax(axis=-1)
     """
+    instance("classifier", classifier, BertClassifier, "or use predict_tags for a BertTokenClassifier")
     settings = PREDICTION_SETTINGS.get(classifier, PredictionSettings(None))
     single = isinstance(texts, str | bytes)
     texts, pairs = strings([texts] if single else texts, [pairs] if single and pairs is not None else pairs)
@@ -79,15 +83,51 @@ def predict(
     rows = preprocessor.encode_batch(texts, pairs, max_length=limit)
     logits = np.zeros((len(rows), classifier.num_classes), "float32")  # [n, classes]
     if rows:
-        zeros = np.zeros(len(rows), "float32")
-        examples = Examples(rows, labels=zeros, weights=zeros)
-        data = Batches(examples, plan_batches(examples.lengths, BATCH), BATCH, preprocessor.tokenizer.pad_id, limit)
-        model = predicting(classifier, settings.precision)
-        logits = np.stack(outputs_of(model, data)).astype("float32")
+        logits = np.stack(_outputs(classifier, settings.precision, preprocessor, rows, limit)).astype("float32")
     if classifier.num_classes == 1 and not classifier.multi_label:
         return logits[:, 0]
     activation = keras.ops.sigmoid if classifier.multi_label else keras.ops.softmax
     return keras.ops.convert_to_numpy(activation(logits))
+
+
+def predict_tags(
+    classifier: BertTokenClassifier, preprocessor: BertPreprocessor, words: Any, *, max_length: int | None = None
+) -> list[list[str]]:
+    """Return the predicted tag of every word, with the precision and the token limit of the training run, if known.
+
+    The tag of a word is that of its first token, as in training. Words after the limit have the tag O.
+
+    Args:
+        classifier: `BertTokenClassifier`.
+        preprocessor: its `BertPreprocessor`.
+        words: list of `n` lists of strings, the words of each sentence.
+        max_length: int, maximum number of tokens. Defaults as in `predict`.
+
+    Returns:
+        list of `n` lists of strings, from the classifier's `class_names`. `entity_scores` compares them with the truth.
+
+    Raises:
+        ValueError: `words` has the wrong form.
+
+    Example:
+        predict_tags(classifier, bert.preprocessor, [["Call", "len()", "again", "."]])
+    """
+    instance("classifier", classifier, BertTokenClassifier, "such as bert.token_classifier_for(3)")
+    settings = PREDICTION_SETTINGS.get(classifier, PredictionSettings(None))
+    limit = limit_of(classifier, preprocessor, settings.max_length if max_length is None else max_length)
+    rows, positions = encode_words(checked_words("words", words), preprocessor, limit)
+    if not rows:
+        return []
+    outputs = _outputs(classifier, settings.precision, preprocessor, rows, limit)
+    return [word_tags(*pair, classifier.labels) for pair in zip(outputs, positions, strict=True)]
+
+
+def _outputs(classifier, precision, preprocessor, rows, limit):
+    """Return the output for each of `rows`."""
+    zeros = np.zeros(len(rows), "float32")
+    examples = Examples(rows, labels=zeros, weights=zeros)
+    data = Batches(examples, plan_batches(examples.lengths, BATCH), BATCH, preprocessor.tokenizer.pad_id, limit)
+    return outputs_of(predicting(classifier, precision), data)
 
 
 def apply_thresholds(classifier: BertClassifier, probabilities: np.ndarray) -> np.ndarray:
@@ -116,7 +156,7 @@ class TrainedRun(NamedTuple):
     """A finished training run, opened from its `output_dir`.
 
     Args:
-        bert: `Bert` with the trained classifier.
+        bert: `Bert` with the trained classifier or token classifier.
         names: list of the class names, or None.
         settings: `PredictionSettings` of the run.
     """
@@ -147,10 +187,11 @@ def open_run(output_dir: str | Path) -> TrainedRun:
         names = run["names"]
     except (AttributeError, KeyError, TypeError):
         raise ValueError(f"{folder / HISTORY}: expected the history of a run, got other fields. Train again.") from None
-    if bert.classifier is None:
+    classifier = bert.classifier or bert.token_classifier
+    if classifier is None:
         raise ValueError(f"{folder / MODEL}: expected a classifier, got a model without one.")
-    PREDICTION_SETTINGS[bert.classifier] = settings
-    return TrainedRun(bert, names or list(bert.classifier.class_names or ()) or None, settings)
+    PREDICTION_SETTINGS[classifier] = settings
+    return TrainedRun(bert, names or list(classifier.class_names or ()) or None, settings)
 
 
 def _checked(labels, probabilities):

@@ -16,7 +16,7 @@ from bertedu.backend import devices
 from bertedu.fields import shown
 from bertedu.fine_tuning.config import RENAMED
 
-NOT_IN_0_1 = ("prediction", "frozen", "dropout", "tokenizer", "task")
+NOT_IN_0_1 = ("prediction", "frozen", "dropout", "tokenizer", "task", "trainable_parameters")
 NOT_COMPARED = ("arguments", "prediction", "surroundings")  # as a whole
 PACKAGES = ("bertedu", "keras", "tensorflow", "jax", "torch", "numpy", "tokenizers")
 

@@ -4,17 +4,20 @@ Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
 import dataclasses
+import math
 import weakref
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
 
 from bertedu.backend import devices
 from bertedu.checks import whole_number
-from bertedu.classifier import BertClassifier, copy_encoder, copy_settings, matching_layers
+from bertedu.classifier import copy_encoder, copy_settings, matching_layers
 from bertedu.fine_tuning.config import TrainingConfig
 from bertedu.fine_tuning.examples import Examples, sha256
 from bertedu.fine_tuning.history import environment
+from bertedu.fine_tuning.low_rank import LowRankModel
 from bertedu.fine_tuning.schedule import optimizer
 from bertedu.fine_tuning.state import named
 from bertedu.fine_tuning.tasks import Task
@@ -36,10 +39,10 @@ class PredictionSettings(NamedTuple):
     precision: str | None = None
 
 
-PREDICTION_SETTINGS: weakref.WeakKeyDictionary[BertClassifier, PredictionSettings] = weakref.WeakKeyDictionary()
+PREDICTION_SETTINGS: weakref.WeakKeyDictionary[keras.Model, PredictionSettings] = weakref.WeakKeyDictionary()
 """`PredictionSettings` of the classifiers that were trained, or opened by `open_run`, in this process."""
 
-_COPIES: weakref.WeakKeyDictionary[BertClassifier, BertClassifier] = weakref.WeakKeyDictionary()
+_COPIES: weakref.WeakKeyDictionary[keras.Model, keras.Model] = weakref.WeakKeyDictionary()
 # classifier -> its copy in another precision, for predictions
 
 
@@ -48,7 +51,7 @@ class Training:
     """Model, data and settings of a training run.
 
     Args:
-        classifier: `BertClassifier` that gets the trained weights.
+        classifier: `BertClassifier` or `BertTokenClassifier` that gets the trained weights.
         preprocessor: its `BertPreprocessor`.
         train: `Examples` of the training set.
         validation: `Examples` of the validation set, or None.
@@ -57,7 +60,7 @@ class Training:
         task: `Task`.
     """
 
-    classifier: BertClassifier
+    classifier: keras.Model
     preprocessor: BertPreprocessor
     train: Examples
     validation: Examples | None
@@ -65,10 +68,10 @@ class Training:
     config: TrainingConfig
     task: Task
 
-    def describe(self, precision: str) -> dict[str, Any]:
-        """Return everything that the result depends on, as a dict for JSON. `precision` is the dtype policy."""
+    def describe(self, model: Any) -> dict[str, Any]:
+        """Return everything that the result of training `model` depends on, as a dict for JSON."""
         layers = {id(layer): layer for layer, _ in matching_layers(self.classifier, self.classifier)}.values()
-        settings = PredictionSettings(self.max_length, self.train.pairs, precision)
+        settings = PredictionSettings(self.max_length, self.train.pairs, model.network.dtype_policy.name)
         return {
             "arguments": self.config.to_json(),
             "task": self.task.name,
@@ -76,6 +79,7 @@ class Training:
             "names": self.train.names,
             "prediction": settings._asdict(),
             "parameters": self.classifier.count_params(),
+            "trainable_parameters": sum(math.prod(weight.shape) for weight in model.trainable_weights),
             "train": self.train.describe(),
             "validation": self.validation and self.validation.describe(),
             "tokenizer": sha256(self.preprocessor.tokenizer.get_config()),
@@ -86,8 +90,10 @@ class Training:
         }
 
 
-def compiled(training: Training, policy: str) -> BertClassifier:
+def compiled(training: Training, policy: str, targets: Sequence[str] = ()) -> Any:
     """Return the classifier of a training, or a copy with the dtype policy `policy`, with loss and optimizer.
+
+    With `targets`, paths of layers, it is a `LowRankModel`.
 
     Runs with several seeds use the same model, so that it is traced (which takes seconds) only once.
 
@@ -95,6 +101,8 @@ def compiled(training: Training, policy: str) -> BertClassifier:
         ValueError: all weights are frozen.
     """
     model, config = with_policy(training.classifier, policy), training.config
+    if targets:
+        model = LowRankModel(model, config.lora_rank, targets, config.lora_alpha)
     if not model.trainable_variables:
         raise ValueError("classifier: expected trainable weights, got frozen ones. Set classifier.trainable = True.")
     steps = config.epochs * config.steps_per_epoch(len(training.train.rows))
@@ -107,12 +115,12 @@ def compiled(training: Training, policy: str) -> BertClassifier:
     return model
 
 
-def policy_of(precision: str, classifier: BertClassifier, saved: str | None = None) -> str:
+def policy_of(precision: str, classifier: keras.Model, saved: str | None = None) -> str:
     """Return the dtype policy of the argument `precision`. A warning names what overrides "auto" on this device.
 
     Args:
         precision: str, as in `fine_tune`.
-        classifier: `BertClassifier`, whose own policy is kept if it has a `cls_head`.
+        classifier: the classifier, whose own policy is kept if it has a `cls_head`.
         saved: str, policy of the run that is resumed. Defaults to None, a new run.
     """
     if precision != "auto":
@@ -120,20 +128,25 @@ def policy_of(precision: str, classifier: BertClassifier, saved: str | None = No
     policy, own = "mixed_bfloat16" if devices.has_bfloat16() else "float32", classifier.network.dtype_policy.name
     expected = f"precision: expected {policy!r}, which 'auto' is on this device, got"
     if saved is not None:
-        if saved != policy and classifier.cls_head is None:
+        if saved != policy and not has_own_head(classifier):
             warn(f"{expected} a run in {saved!r}. It keeps this precision.")
         return saved
-    if own != policy and classifier.cls_head is not None:
+    if own != policy and has_own_head(classifier):
         warn(f"{expected} a classifier with a cls_head of its own. It keeps {own!r}.")
         return own
     return policy
 
 
-def with_policy(classifier: BertClassifier, policy: str) -> BertClassifier:
+def has_own_head(classifier: keras.Model) -> bool:
+    """Return whether a classifier has a `cls_head`, whose precision cannot be changed."""
+    return getattr(classifier, "cls_head", None) is not None
+
+
+def with_policy(classifier: keras.Model, policy: str) -> keras.Model:
     """Return the classifier if its dtype policy is `policy`, otherwise a copy with that policy."""
     if classifier.network.dtype_policy.name == policy:
         return classifier
-    if classifier.cls_head is not None:
+    if has_own_head(classifier):
         own = classifier.network.dtype_policy.name
         expected = f"expected {own!r}, which a classifier with a cls_head of its own keeps"
         raise ValueError(f"precision: {expected}, got {policy!r}. Pass precision={own!r}.")
@@ -144,7 +157,7 @@ def with_policy(classifier: BertClassifier, policy: str) -> BertClassifier:
     return copy
 
 
-def predicting(classifier: BertClassifier, policy: str | None) -> BertClassifier:
+def predicting(classifier: keras.Model, policy: str | None) -> keras.Model:
     """Return the classifier, or a copy with its current weights, with the dtype policy `policy`."""
     if policy is None or classifier.network.dtype_policy.name == policy:
         return classifier
@@ -155,7 +168,7 @@ def predicting(classifier: BertClassifier, policy: str | None) -> BertClassifier
     return copy
 
 
-def limit_of(classifier: BertClassifier, preprocessor: BertPreprocessor, max_length: int | None) -> int:
+def limit_of(classifier: keras.Model, preprocessor: BertPreprocessor, max_length: int | None) -> int:
     """Return the maximum number of tokens: `max_length`, by default the limit of preprocessor and encoder.
 
     Raises:

@@ -1,6 +1,7 @@
 """`fine_tune`: train a pretrained encoder and a new head together on labeled texts.
 
-Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.2 and appendix A.3.
+Devlin et al. 2018 (https://arxiv.org/abs/1810.04805), section 3.2 and appendix A.3; Hu et al. 2021
+(https://arxiv.org/abs/2106.09685).
 Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
@@ -26,13 +27,16 @@ from bertedu.fine_tuning.run import Run, saved_precision
 from bertedu.fine_tuning.schedule import default_learning_rate
 from bertedu.fine_tuning.seeds import Runs, each
 from bertedu.fine_tuning.state import locked
+from bertedu.fine_tuning.tagging import Tagging
 from bertedu.fine_tuning.tasks import Classification, task_of
+from bertedu.fine_tuning.trainable import only
 from bertedu.text import BertPreprocessor
+from bertedu.token_classifier import BertTokenClassifier
 
 
 @also_spelled(RENAMED, deprecated=True)
 def fine_tune(
-    classifier: BertClassifier,
+    classifier: BertClassifier | BertTokenClassifier,
     preprocessor: BertPreprocessor,
     train: Any,
     validation: Any = None,
@@ -46,6 +50,10 @@ def fine_tune(
     global_clipnorm: float | None = 1.0,
     max_length: int | None = None,
     class_weight: Any = None,
+    trainable: str | None = None,
+    lora_rank: int | None = None,
+    lora_alpha: float | None = None,
+    lora_targets: str | Sequence[str] | None = None,
     seed: int = 0,
     seeds: Sequence[int] | None = None,
     output_dir: str | Path | None = None,
@@ -58,18 +66,19 @@ def fine_tune(
     """Fine-tune a classifier, including its encoder.
 
     Args:
-        classifier: `BertClassifier`, which is trained in place, as in Keras. `bert.classifier_for(n)` creates one with
-            a copy of the encoder.
+        classifier: `BertClassifier` or `BertTokenClassifier`, which is trained in place, as in Keras.
+            `bert.classifier_for(n)` and `bert.token_classifier_for(n)` create one with a copy of the encoder.
         preprocessor: its `BertPreprocessor`, as `bert.preprocessor`.
         train: training set: (texts, labels), (texts, pairs, labels), or a result of `load_texts`. Labels are whole
             numbers from 0, or any numbers for a regression (`num_classes=1`). For `multi_label=True`, each label is a
-            row of 0 and 1, one number per class.
+            row of 0 and 1, one number per class. For a `BertTokenClassifier`: (words, tags), with a list of each per
+            sentence, or a result of `load_tags`.
         validation: validation set, in the same form, evaluated after each epoch. Defaults to None. If both sets have
             `names`, classes are matched by name.
         epochs: int, passes over the training set.
         batch_size: int, texts per step.
         learning_rate: float, the peak learning rate. Defaults to 2e-4 for hidden sizes below 512, as
-            MiniLM's, and to 5e-5 for others; benchmarks/README.md has the measurements.
+            MiniLM's, and to 5e-5 for others; benchmarks/README.md has the measurements. Ten times that with LoRA.
         schedule: "linear" (warm-up, then decay to 0), or "constant", which callbacks may change.
         warmup_ratio: float, fraction of the steps over which the rate rises. Defaults to 0.1, or 0 for a constant rate.
         weight_decay: float, weight decay of AdamW; not for biases and layer normalization.
@@ -78,12 +87,21 @@ def fine_tune(
             preprocessor's `seq_length`, or else to the encoder's number of positions.
         class_weight: "balanced", a list of weights, or a dict, class name or number -> weight. Defaults to None, equal
             weights.
+        trainable: str, the weights to train: "all"; "head", the pooler and the classification head; "last 2", the last
+            two layers and "head"; "bias", all biases and "head". The flags `trainable` of the classifier's layers are
+            the same after the call as before. Defaults to None: the weights whose flags are True.
+        lora_rank: int, train low-rank updates (LoRA) of this rank in place of the encoder's matrices, and "head". The
+            other weights of the encoder are frozen. At the end the updates are merged into the weights. With
+            `trainable="last 2"`, only these layers get updates. Defaults to None, no LoRA.
+        lora_alpha: float, scale of the updates: they are multiplied by lora_alpha / lora_rank. Defaults to `lora_rank`.
+        lora_targets: list of the layers that get updates, of "query", "key", "value", "attention_output",
+            "intermediate", "output" and "gate", or "all". Defaults to query and value.
         seed: int, random seed. The same seed, data and arguments give the same result on the same machine (CPU).
         seeds: list of ints: train once per seed, from the same encoder weights with a new head; see `Runs`. Defaults to
             None, one run with `seed`.
         output_dir: folder for training checkpoints, saved every 100 steps and after each epoch; the same call resumes
-            an interrupted run. After training it also contains `model/`, for `be.load`, and history.json. Defaults to
-            None: nothing is saved.
+            an interrupted run. After training it also contains `model/`, for `be.load`, history.json and, with LoRA,
+            `adapter/`, for peft and `be.load_adapter`. Defaults to None: nothing is saved.
         precision: "float32", "mixed_bfloat16", "mixed_float16", or "auto": mixed_bfloat16 on accelerators and, with
             TensorFlow, on CPUs with instructions for it (`avx512_bf16`, `amx_bf16`). A resumed run and a `cls_head`
             keep their own precision, with a warning. `history.precision` is the one that was used.
@@ -109,11 +127,11 @@ def fine_tune(
     """
     _check(classifier, preprocessor)
     if learning_rate is None:
-        learning_rate = default_learning_rate(classifier.network.hidden_size)
+        learning_rate = default_learning_rate(classifier.network.hidden_size, lora_rank is not None)
     updates = (learning_rate, schedule, warmup_ratio, weight_decay, global_clipnorm)
-    config = TrainingConfig(
-        epochs, batch_size, *updates, max_length, class_weight, seed, precision, jit_compile, restore_best_weights
-    )
+    fields: tuple = (max_length, class_weight, seed, precision, jit_compile, restore_best_weights)
+    fields += (trainable, lora_rank, lora_alpha, lora_targets)
+    config = TrainingConfig(epochs, batch_size, *updates, *fields)
     callbacks = check(callbacks, schedule)
     training = _prepare(classifier, preprocessor, train, validation, config)
     return train_with_seeds(training, seeds, output_dir, progress, callbacks)
@@ -134,22 +152,23 @@ def train_with_seeds(
     first = next(filter(None, saved.values()), None)
 
     @functools.cache
-    def model_in(previous: str | None) -> BertClassifier:
+    def model_in(previous: str | None) -> Any:
         policy = policy_of(precision, classifier, previous)
-        return compiled(training, policy)
-
-    model_in(first)  # raises before anything is changed; tracing takes seconds, so several seeds share it
+        return compiled(training, policy, targets)
 
     def train_with(seed: int) -> History:
         seeded = dataclasses.replace(training, config=dataclasses.replace(training.config, seed=seed))
         with locked(folders[seed]):
             return Run(seeded, model_in(saved[seed] or first), folders[seed]).train(progress, callbacks)
 
-    return train_with(seed) if seeds is None else each(classifier, seeds, train_with)
+    with only(classifier, training.config.trainable, training.config.lora_targets) as targets:
+        model_in(first)  # raises before anything is changed; tracing takes seconds, so several seeds share it
+        return train_with(seed) if seeds is None else each(classifier, seeds, train_with)
 
 
 def _check(classifier, preprocessor):
-    instance("classifier", classifier, BertClassifier, "such as bert.classifier_for(2)")
+    if not isinstance(classifier, BertTokenClassifier):
+        instance("classifier", classifier, BertClassifier, "such as bert.classifier_for(2)")
     instance("preprocessor", preprocessor, BertPreprocessor, "such as bert.preprocessor")
     if preprocessor.tokenizer.vocab_size > classifier.network.vocab_size:
         sizes = f"{classifier.network.vocab_size:,}, as in the classifier, got {preprocessor.tokenizer.vocab_size:,}"
@@ -159,7 +178,7 @@ def _check(classifier, preprocessor):
 def _prepare(classifier, preprocessor, train, validation, config):
     """The `Training`, with encoded examples, and class weights as a list."""
     limit = limit_of(classifier, preprocessor, config.max_length)
-    task = task_of(classifier)
+    task = Tagging(classifier) if isinstance(classifier, BertTokenClassifier) else task_of(classifier)
     prepared = task.prepare("train", train, preprocessor, limit, _names(classifier, train))
     validation_examples = None
     if validation is not None:

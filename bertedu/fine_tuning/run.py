@@ -8,6 +8,7 @@ and random states are restored, so the remaining steps are the same as in an uni
     best.safetensors   weights of the best epoch                                         `state.save`, `state.restore`
     .lock              held during training                                              `state.locked`
     model/             trained model, for `be.load`                                      `save_checkpoint`
+    adapter/           with LoRA: the low-rank updates, for peft and `be.load_adapter`   `save_adapter`
     history.json       metrics and settings                                              `History.save`
 
 Files and folders are replaced atomically (`files.replacing`). `history.differences` compares the settings in the
@@ -23,13 +24,14 @@ import keras
 import numpy as np
 
 from bertedu.backend import devices, memory
-from bertedu.classifier import BertClassifier
+from bertedu.checkpoints.adapters import save_adapter
 from bertedu.defaults import PRECISIONS
 from bertedu.fields import shown
 from bertedu.fine_tuning import state
 from bertedu.fine_tuning.batches import SIZES, Batches, outputs_of, plan_batches
 from bertedu.fine_tuning.callbacks import BatchForwarder, mean, set_state, state_of
 from bertedu.fine_tuning.history import History, differences, metrics_of
+from bertedu.fine_tuning.low_rank import LowRankModel
 from bertedu.fine_tuning.model import PREDICTION_SETTINGS, PredictionSettings, Training
 from bertedu.fine_tuning.progress import progress as progress_of
 from bertedu.terminal import warn
@@ -41,6 +43,7 @@ lengths first), so a run resumed from a checkpoint that was saved with another v
 NOT_SAVED = "expected saved state for each callback, got none for {}. These callbacks start from scratch."
 LEFT_OUT = "expected the callbacks of the saved run, got none of {}. Pass the same callbacks again."
 STATE, BEST, MODEL, HISTORY = "state.safetensors", "best.safetensors", "model", "history.json"
+ADAPTER = "adapter"
 
 
 def saved_precision(folder: Path | None) -> str | None:
@@ -62,15 +65,16 @@ class Run:
 
     Args:
         training: `Training`.
-        model: `BertClassifier` to train, as returned by `fine_tuning.model.compiled`.
+        model: the classifier to train, as returned by `fine_tuning.model.compiled`.
         folder: folder for training checkpoints and results; None to save nothing.
     """
 
-    def __init__(self, training: Training, model: BertClassifier, folder: Path | None):
+    def __init__(self, training: Training, model: keras.Model, folder: Path | None):
         self.training, self.model, self.folder = training, model, folder
+        self.base = model.base if isinstance(model, LowRankModel) else model  # whose weights the classifier gets
         self.config, self.classifier = training.config, training.classifier
         self.steps_per_epoch = self.config.steps_per_epoch(len(training.train.rows))
-        self.history = History(run=training.describe(model.network.dtype_policy.name))
+        self.history = History(run=training.describe(model))
         self.best: list[np.ndarray] | None = None
         self.ended = False
 
@@ -159,8 +163,10 @@ class Run:
 
     def _reset(self):
         """Initialize weights, optimizer and random states, which the run of another seed may have changed."""
-        if self.model is not self.classifier:
-            self.model.set_weights(self.classifier.get_weights())
+        if self.base is not self.classifier:
+            self.base.set_weights(self.classifier.get_weights())
+        if self.base is not self.model:
+            self.model.reset(self.config.seed)
         initial = {"learning_rate": self.config.learning_rate}
         initial["dynamic_scale"] = getattr(self.model.optimizer, "initial_scale", 0.0)  # of mixed_float16
         for variable in self.model.optimizer.variables:
@@ -268,15 +274,24 @@ class Run:
         for callback in self.callbacks:  # `on_train_end` of EarlyStopping may have restored another epoch
             if isinstance(callback, keras.callbacks.EarlyStopping) and callback.best_weights is not None:
                 self.history.best_epoch = int(callback.best_epoch)
+        self.history.finished = True
+        matrices = self.model.matrices() if isinstance(self.model, LowRankModel) else {}
         self._update_classifier()
         self._tune()
-        self.history.finished = True
         if self.folder is not None:
             preprocessor, limit = self.training.preprocessor, {"seq_length": self.training.max_length}
             preprocessor = type(preprocessor).from_config(preprocessor.get_config() | limit)
             self.training.task.save(self.classifier, preprocessor, self.folder / MODEL)
+            if matrices:
+                self._save_adapter(self.training.task.bert(self.classifier, preprocessor), matrices)
             self.history.save(self.folder / HISTORY)
             self._save()
+
+    def _save_adapter(self, bert, matrices):
+        try:
+            save_adapter(bert, matrices, self.config.lora_alpha, self.folder / ADAPTER)
+        except ValueError as error:  # peft has no such model
+            warn(f"{self.folder / ADAPTER}: not written. {error}")
 
     def _tune(self):
         """Let the task set what depends on the outputs of the validation set."""
@@ -286,14 +301,18 @@ class Run:
             task.finish(self.classifier, outputs_of(self.model, data), examples)
 
     def _update_classifier(self):
-        """Set the weights, class names and `PredictionSettings` of the classifier."""
+        """Set the class names and `PredictionSettings` of the classifier, and its weights, with LoRA at the end."""
         names = self.training.train.names
         if names and len(names) == self.classifier.num_classes:
             self.classifier.class_names = names
         PREDICTION_SETTINGS[self.classifier] = PredictionSettings(**self.history.run["prediction"])
-        if self.model is self.classifier:
+        if self.base is not self.model:
+            if not self.history.finished:
+                return
+            self.model.merge()
+        if self.base is self.classifier:
             return
-        for weight, trained in zip(self.classifier.weights, self.model.weights, strict=True):
+        for weight, trained in zip(self.classifier.weights, self.base.weights, strict=True):
             old, new = keras.ops.convert_to_numpy(weight), keras.ops.convert_to_numpy(trained)
             if not np.array_equal(old.astype(new.dtype), new):  # a cast could change the bits of frozen weights
                 weight.assign(new)

@@ -126,14 +126,16 @@ def _summed_and_clipped(gradients, clip_norm):
 SCHEDULES = ("linear", "constant")
 
 
-def default_learning_rate(hidden_size: int) -> float:
+def default_learning_rate(hidden_size: int, lora: bool = False) -> float:
     """Return the default peak learning rate: for BERT-Base the largest of the paper's (appendix A.3), else as measured.
 
+    With LoRA it is ten times as high, for BERT-Base that of Hu et al. 2021 (https://arxiv.org/abs/2106.09685), table 9.
+
     Example:
-        >>> default_learning_rate(384), default_learning_rate(768)
-        (0.0002, 5e-05)
+        >>> default_learning_rate(384), default_learning_rate(768), default_learning_rate(768, lora=True)
+        (0.0002, 5e-05, 0.0005)
     """
-    return 2e-4 if hidden_size < 512 else 5e-5
+    return (2e-3 if hidden_size < 512 else 5e-4) if lora else (2e-4 if hidden_size < 512 else 5e-5)
 
 
 @also_spelled({"warm_up": "warmup_ratio", "clip_norm": "global_clipnorm"}, deprecated=True)

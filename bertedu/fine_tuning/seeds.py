@@ -8,9 +8,9 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
-from bertedu.classifier import BertClassifier
 from bertedu.fine_tuning.history import History
 
 
@@ -73,11 +73,11 @@ class Runs:
         return plots.lines(values, labels, x=numbers, xlabel="epoch", ylabel=metric, title="Fine-tuning, several seeds")
 
 
-def each(classifier: BertClassifier, seeds: Sequence[int], train: Callable[[int], History]) -> Runs:
+def each(classifier: keras.Model, seeds: Sequence[int], train: Callable[[int], History]) -> Runs:
     """Train a classifier once per seed, each time from its current weights with a new head.
 
     Args:
-        classifier: `BertClassifier`, which ends with the weights of the best run.
+        classifier: `BertClassifier` or `BertTokenClassifier`, which ends with the weights of the best run.
         seeds: list of unique ints.
         train: function of a seed that trains the classifier and returns its `History`.
 
@@ -104,7 +104,7 @@ def each(classifier: BertClassifier, seeds: Sequence[int], train: Callable[[int]
     return runs
 
 
-def new_head(classifier: BertClassifier, seed: int) -> None:
+def new_head(classifier: keras.Model, seed: int) -> None:
     """Initialize the trainable weights of the head, if there is one, from `seed`."""
     if classifier.classifier is None:
         return

@@ -20,7 +20,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from bertedu import files, temporaries
-from bertedu.classifier import BertClassifier
 from bertedu.terminal import escape
 
 FORMAT = 2
@@ -72,11 +71,11 @@ def damaged(path: Path, reason: object = "") -> ValueError:
     return ValueError(f"{path}: {expected}. To start again, delete it and create a new classifier.")
 
 
-def named(model: BertClassifier, optimizer: keras.optimizers.Optimizer | None = None) -> dict[str, keras.Variable]:
+def named(model: keras.Model, optimizer: keras.optimizers.Optimizer | None = None) -> dict[str, keras.Variable]:
     """Return the variables of a model by path. The paths are the same in every process.
 
     Args:
-        model: `BertClassifier`.
+        model: `BertClassifier` or `BertTokenClassifier`.
         optimizer: its built optimizer, to include the optimizer's variables and random states. Defaults to None: only
             the weights.
 

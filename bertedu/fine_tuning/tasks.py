@@ -3,6 +3,7 @@
     classes          softmax,  loss = -log p(label)                                        `Classification`
     several labels   sigmoids, loss = mean over classes of binary cross-entropy            `MultiLabel`
     a number         loss = (y - label)^2                                                  `Regression`
+    tags of words    a softmax per word                                                    `tagging.Tagging`
 
 Chapter: notebooks/10_fine_tuning.ipynb.
 """
@@ -29,7 +30,7 @@ class Task:
     """What a classifier learns. A subclass per kind of labels.
 
     Args:
-        classifier: `BertClassifier`.
+        classifier: `BertClassifier`, or for `tagging.Tagging` a `BertTokenClassifier`.
     """
 
     name: ClassVar[str]
@@ -39,7 +40,7 @@ class Task:
     finishes: ClassVar[bool] = False
     """Whether `finish` does."""
 
-    def __init__(self, classifier: BertClassifier) -> None:
+    def __init__(self, classifier: keras.Model) -> None:
         self.num_classes = classifier.num_classes
 
     def prepare(
@@ -73,10 +74,10 @@ class Task:
         """More settings that the result depends on, as a dict for JSON."""
         return {}
 
-    def finish(self, classifier: BertClassifier, outputs: Sequence[np.ndarray], validation: Examples) -> None:
+    def finish(self, classifier: keras.Model, outputs: Sequence[np.ndarray], validation: Examples) -> None:
         """Set what the trained classifier learns from the outputs of the validation set, beside its weights."""
 
-    def bert(self, classifier: BertClassifier, preprocessor: BertPreprocessor) -> Bert:
+    def bert(self, classifier: keras.Model, preprocessor: BertPreprocessor) -> Bert:
         """Return the `Bert` to save after training."""
         return Bert(preprocessor.tokenizer, classifier.network, preprocessor, classifier=classifier)
 
@@ -162,7 +163,7 @@ class MultiLabel(Task):
         """Return micro and macro F1 with thresholds of 0.5."""
         return f1_scores(validation.labels, np.stack(outputs) >= 0)  # logits
 
-    def finish(self, classifier: BertClassifier, outputs: Sequence[np.ndarray], validation: Examples) -> None:
+    def finish(self, classifier: keras.Model, outputs: Sequence[np.ndarray], validation: Examples) -> None:
         """Set the classifier's thresholds."""
         probabilities = keras.ops.convert_to_numpy(keras.ops.sigmoid(np.stack(outputs)))  # [n, classes]
         classifier.thresholds = [

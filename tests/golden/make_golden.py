@@ -322,6 +322,39 @@ def make_classifier():
             family.case(case, numpy(outputs), norm_first=norm_first, inputs="padding a whole row")
 
 
+# --------------------------------------------------------------------------- tf-models: BertTokenClassifier
+
+TOKEN_CLASSIFIERS = {
+    "logits": {"num_classes": 4},
+    "predictions": {"num_classes": 4, "output": "predictions"},
+    "encoder outputs": {"num_classes": 1, "output_encoder_outputs": True},
+}
+
+
+def make_token_classifier():
+    family = Family("token_classifier")
+    inputs = INPUTS["padding a whole row"]
+    labels = np.random.default_rng(4).integers(0, 4, (B, T), "int32")
+    family.inputs("padding a whole row", inputs | {"labels": labels})
+    family.model("plain", bert_encoder()[1])
+    for case, options in TOKEN_CLASSIFIERS.items():
+        encoder = bert_encoder()[0]
+        classifier = models.BertTokenClassifier(encoder, dropout_rate=0.0, **options)
+        family.model(case, fill(classifier.classifier), **options)
+        with tf.GradientTape(persistent=True) as tape:
+            outputs = dict(classifier(inputs, training=True))
+            if case == "logits":
+                loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, outputs["logits"])
+                outputs["loss"] = loss = tf.reduce_mean(loss)
+        if case == "logits":
+            for owner in (encoder, classifier.classifier):
+                gradients = tape.gradient(loss, owner.weights, unconnected_gradients="zero")
+                for variable, gradient in zip(owner.weights, gradients, strict=True):
+                    outputs[f"gradient {peer_name(variable, owner.name)}"] = tf.convert_to_tensor(gradient)
+        assert set(classifier.checkpoint_items) == {"encoder"}
+        family.case(case, numpy(outputs), inputs="padding a whole row")
+
+
 # ------------------------------------------------------------------- tf-models: MaskedLM and BertPretrainerV2
 
 POSITIONS = np.array([[1, 6, 0, 1], [2, 2, 5, 0], [6, 3, 4, 0]], "int32")
@@ -687,6 +720,7 @@ def make_transformers():
 if __name__ == "__main__":
     make_encoder()
     make_classifier()
+    make_token_classifier()
     make_masked_lm()
     make_pretrainer()
     make_block()

@@ -25,6 +25,7 @@ EXPECTED_HEAD = {
     "BertForMaskedLM": "masked_lm",
     "BertForPreTraining": "masked_lm",
     "BertForSequenceClassification": "classifier",
+    "BertForTokenClassification": "token_classifier",
 }
 """The first of config.json's `architectures` -> the head that it requires. A masked-LM head is loaded in all."""
 
@@ -67,12 +68,16 @@ def readable_heads(config: dict[str, Any]) -> list[str]:
     """Return the list of heads that are loaded from a checkpoint with this config.json."""
     if architecture(config) not in EXPECTED_HEAD:
         return []
-    classifier = EXPECTED_HEAD[architecture(config)] == "classifier" and not not_a_classifier(config)
-    return ["masked_lm", "classifier"] if classifier else ["masked_lm"]
+    head = EXPECTED_HEAD[architecture(config)]
+    loaded = head == "token_classifier" or (head == "classifier" and not not_a_classifier(config))
+    return ["masked_lm", str(head)] if loaded else ["masked_lm"]
 
 
 def classifier_arguments(config: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Return the checked arguments of a `BertClassifier` from the fields of config.json."""
+    """Return the checked arguments of a `BertClassifier` from the fields of config.json.
+
+    Those of a `BertTokenClassifier` have no "multi_label": transformers ignores its `problem_type`.
+    """
     count, dropout, names = num_labels(config), config.get("classifier_dropout"), config.get("id2label")
     if type(count) is not int or not 1 <= count <= 1_000_000:
         raise ValueError(f"{path}: num_labels: expected a whole number from 1 to 1,000,000, got {shown(count)}.")
@@ -82,12 +87,14 @@ def classifier_arguments(config: dict[str, Any], path: Path) -> dict[str, Any]:
             raise ValueError(f"{path}: id2label: expected a name for each class from 0 on, got {shown(names)}.")
         names = [str(names[i]) for i in expected]
         names = None if names == [f"LABEL_{i}" for i in expected] else names
-    return {
+    arguments = {
         "num_classes": count,
         "dropout_rate": config.get("hidden_dropout_prob", defaults.DROPOUT) if dropout is None else dropout,
         "class_names": names,
-        "multi_label": config.get("problem_type") == "multi_label_classification",
     }
+    if EXPECTED_HEAD[architecture(config)] == "classifier":
+        arguments["multi_label"] = config.get("problem_type") == "multi_label_classification"
+    return arguments
 
 
 def check_heads(tensors: Sequence[TensorInfo], config: dict[str, Any], path: Path) -> None:

@@ -28,8 +28,14 @@ NAMES = Names(
 )
 """Hugging Face's names, without the prefix "bert."."""
 
+
+def hf_name(path: str) -> str:
+    """Return the name of the weight `path`. A token classifier's head has the same name as a classifier's."""
+    return NAMES.name(path.removeprefix("token_"))
+
+
 HEADS = ("cls.", "classifier.", "qa_outputs.")
-"""Prefixes of the names of heads' tensors. Two of the heads are loaded."""
+"""Prefixes of the names of heads' tensors. Three of the heads are loaded."""
 
 BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
 """Constants (0, 1, 2, ... and zeros) that some versions of transformers save."""

@@ -78,22 +78,26 @@ def describe(directory: Path, config: dict[str, Any], dtype: str | None = None) 
         **published_arguments(config, activation, dtype or common_dtype(infos)),
     }
     masked_lm = assembly.masked_lm_config(activation, arguments["layer_norm_epsilon"], arguments["dtype"])
+    classifiers = {"classifier", "token_classifier"} & present  # one at most
     described_heads = assembly.Heads(
         masked_lm=masked_lm if "masked_lm" in present else None,
-        classifier=heads.classifier_arguments(config, directory / CONFIG) if "classifier" in present else None,
+        **{name: heads.classifier_arguments(config, directory / CONFIG) for name in classifiers},
     )
     source = files[0] if len(files) == 1 else directory / INDEX
-    stored = strict.Stored(infos, read_tensor, source, CONFIG, names.hf_shape, names.from_hf, names.NAMES.name)
+    stored = strict.Stored(infos, read_tensor, source, CONFIG, names.hf_shape, names.from_hf, names.hf_name)
     return assembly.Description(arguments, described_heads, directory / CONFIG, stored)
 
 
 def list_weights(files: list[Path], config: dict[str, Any]) -> list[TensorInfo]:
     """Return a list of the `TensorInfo` of every tensor in `files`; their location is the file."""
-    unread = {"masked_lm", "classifier"}.difference(heads.readable_heads(config))
+    readable = heads.readable_heads(config)
+    unread = {"masked_lm", "classifier", "token_classifier"}.difference(readable)
     infos = [tensor for file in files for tensor in list_tensors(file)]
     canonical = [names.canonical(tensor.name) for tensor in infos]
     for i, (tensor, name) in enumerate(zip(infos, canonical, strict=True)):
         weight_path = names.our_path(tensor.name)
+        if "token_classifier" in readable and (weight_path or "").startswith("classifier/"):
+            weight_path = f"token_{weight_path}"
         duplicate = name == names.DECODER_BIAS and names.BIAS in canonical
         if duplicate or (weight_path or "").partition("/")[0] in unread:
             weight_path = None
@@ -114,7 +118,7 @@ def left_behind(path: Path) -> list[str]:
     directory = embedding.model_directory(path)
     config = read_json(directory / CONFIG)
     labels, settings = config.get("id2label"), embedding.left_behind(path)
-    if "classifier" in heads.readable_heads(config):
+    if {"classifier", "token_classifier"} & {*heads.readable_heads(config)}:
         return settings
     if config.get("problem_type"):
         settings.insert(0, f"problem_type {shown(config['problem_type'])}")

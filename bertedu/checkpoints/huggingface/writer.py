@@ -14,7 +14,7 @@ from bertedu.attention import MultiHeadAttention
 from bertedu.bert import Bert
 from bertedu.checkpoints.common import check_table, special_parts, weights_of, write_tensors
 from bertedu.checkpoints.configuration import GOOGLE_FIELDS, published_fields
-from bertedu.checkpoints.huggingface.names import ACTIVATIONS, NAMES, POOLING_FLAGS, hf_shape
+from bertedu.checkpoints.huggingface.names import ACTIVATIONS, POOLING_FLAGS, hf_name, hf_shape
 from bertedu.checkpoints.huggingface.settings import MODEL
 from bertedu.checkpoints.objects import activation_name
 from bertedu.classifier import BertClassifier
@@ -22,6 +22,7 @@ from bertedu.feedforward import Feedforward
 from bertedu.fields import for_all, read_fields
 from bertedu.files import write_json
 from bertedu.pooling import POOLINGS, EmbedSettings
+from bertedu.token_classifier import BertTokenClassifier
 
 PACKAGE = "sentence_transformers.models"
 SPECIALS = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
@@ -41,7 +42,7 @@ def write(bert: Bert, path: Path) -> None:
     check(bert)
     fields = config(bert)
     read_fields(fields, MODEL, "The config.json of this model")  # write nothing that `read` would refuse
-    tensors = {prefix(bert, path) + NAMES.name(path): to_hf(v, path) for path, v in weights_of(bert).items()}
+    tensors = {prefix(bert, path) + hf_name(path): to_hf(v, path) for path, v in weights_of(bert).items()}
     path.mkdir()
     write_json(path / "config.json", fields)
     write_tensors(path / "model.safetensors", tensors, format="pt")
@@ -62,6 +63,7 @@ def check(bert: Bert) -> None:
         "a masked-LM head whose activation or epsilon differs from the encoder's": head is not None
         and (head.activation, head.layer_norm.epsilon) != (activation, epsilon),
         "a classifier with its own pooler (use_encoder_pooler=False)": own_pooler,
+        "a classifier and a token classifier": classifier is not None and bert.token_classifier is not None,
         "a classifier with its own cls_head": classifier is not None and classifier.cls_head is not None,
         f"embed_settings with pooling={pooling!r}, which sentence-transformers lacks": pooling not in POOLINGS,
     }
@@ -74,9 +76,13 @@ def check(bert: Bert) -> None:
 def config(bert: Bert) -> dict[str, Any]:
     """Return the content of config.json."""
     encoder = bert.encoder
-    kind = "BertForMaskedLM" if bert.masked_lm is not None else "BertModel"
+    parts = {
+        "BertForSequenceClassification": bert.classifier,
+        "BertForTokenClassification": bert.token_classifier,
+        "BertForMaskedLM": bert.masked_lm,
+    }
     fields = {
-        "architectures": [kind if bert.classifier is None else "BertForSequenceClassification"],
+        "architectures": [next((name for name, part in parts.items() if part is not None), "BertModel")],
         "model_type": "bert",
         **published_fields(encoder, GOOGLE_FIELDS, ACTIVATIONS),
         "initializer_range": getattr(encoder.initializer, "stddev", 0.02),
@@ -84,16 +90,18 @@ def config(bert: Bert) -> dict[str, Any]:
         "pad_token_id": bert.tokenizer.pad_id,
         **for_all("dtype torch_dtype", encoder.dtype_policy.variable_dtype),  # the second until transformers 4.56
     }
-    return fields if bert.classifier is None else fields | class_fields(bert.classifier)
+    classifier = bert.classifier or bert.token_classifier
+    return fields if classifier is None else fields | class_fields(classifier)
 
 
-def class_fields(classifier: BertClassifier) -> dict[str, Any]:
+def class_fields(classifier: BertClassifier | BertTokenClassifier) -> dict[str, Any]:
     """Return the fields of config.json about a classifier's outputs."""
     labels = classifier.class_names or [f"LABEL_{i}" for i in range(classifier.num_classes)]
-    single = "regression" if classifier.num_classes == 1 else "single_label_classification"
-    return {
-        "classifier_dropout": classifier.dropout_rate,
-        "problem_type": "multi_label_classification" if classifier.multi_label else single,
+    fields: dict[str, Any] = {"classifier_dropout": classifier.dropout_rate}
+    if isinstance(classifier, BertClassifier):
+        single = "regression" if classifier.num_classes == 1 else "single_label_classification"
+        fields["problem_type"] = "multi_label_classification" if classifier.multi_label else single
+    return fields | {
         "id2label": {str(i): label for i, label in enumerate(labels)},
         "label2id": {label: i for i, label in enumerate(labels)},
     }
@@ -101,8 +109,8 @@ def class_fields(classifier: BertClassifier) -> dict[str, Any]:
 
 def prefix(bert: Bert, path: str) -> str:
     """Return the prefix of a weight's name: "bert." for the encoder of a model with a head, else ""."""
-    headless = bert.masked_lm is None and bert.classifier is None
-    return "" if headless or path.startswith(("masked_lm/", "classifier/")) else "bert."
+    headless = bert.masked_lm is None and bert.classifier is None and bert.token_classifier is None
+    return "" if headless or path.startswith(("masked_lm/", "classifier/", "token_classifier/")) else "bert."
 
 
 def to_hf(variable: Any, path: str) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 Keras' loader builds whatever a configuration names. This module accepts only these models:
 
-    BertEncoder, BertPretrainer, BertClassifier                     as `save_checkpoint` and `model.save` write them
+    BertEncoder, BertPretrainer, Bert(Token)Classifier              as `save_checkpoint` and `model.save` write them
     InputLayer -> (BertPreprocessor ->) one of these                a functional model around them
 
 Chapter: notebooks/11_checkpoints.ipynb.
@@ -30,7 +30,13 @@ from bertedu.text import BertPreprocessor
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 SETTINGS, TOKENIZER = "bertedu.json", "tokenizer.json"  # members that bertedu adds to Keras' own
 MAX_COMPRESSED = 30  # times; weights never compress that well, but zeros that fill the memory do
-ROOTS = ("bertedu>BertEncoder", "bertedu>BertPretrainer", "bertedu>BertClassifier")
+ROOTS = ("bertedu>BertEncoder", "bertedu>BertPretrainer", "bertedu>BertClassifier", "bertedu>BertTokenClassifier")
+HEADS = {
+    "bertedu>BertPretrainer": ("encoder_network", "pretrainer"),
+    "bertedu>BertClassifier": ("network", "classifier"),
+    "bertedu>BertTokenClassifier": ("network", "token_classifier"),
+}
+"""Model -> its argument that is the encoder, and the field of `assembly.Heads`."""
 PREPROCESSOR = "bertedu>BertPreprocessor"
 FUNCTIONAL = ("Functional", "Model")
 FUNCTIONAL_FIELDS = {
@@ -117,11 +123,11 @@ def describe(opened: zipfile.ZipFile, source: str, dtype: str | None = None) -> 
     if not isinstance(config, dict):
         raise ValueError(f"{source}: expected an object with fields, got {shown(config)}.")
     encoder, heads = config, assembly.Heads()
-    inside = {"bertedu>BertPretrainer": "encoder_network", "bertedu>BertClassifier": "network"}.get(root)
+    inside, head = HEADS.get(root, ("", ""))
     if inside:
         _, encoder = record(config.get(inside), source, inside, ("bertedu>BertEncoder",))
         config = {name: value for name, value in config.items() if name != inside}
-        heads = assembly.Heads(**{"pretrainer" if inside == "encoder_network" else "classifier": config})
+        heads = assembly.Heads(**{head: config})
     return Archive(source, opened, prefix, encoder_arguments(encoder, source, dtype), heads, preprocessor)
 
 

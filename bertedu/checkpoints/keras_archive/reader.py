@@ -34,7 +34,7 @@ def recognizes(path: Path) -> bool:
 
 
 def write(bert: Bert, path: Path) -> None:
-    """Write a `Bert` as a `.keras` file: its classifier, its pretrainer, or its encoder as a functional model.
+    """Write a `Bert` as a `.keras` file: its head's model, or its encoder as a functional model.
 
     Args:
         bert: a `Bert`.
@@ -45,11 +45,13 @@ def write(bert: Bert, path: Path) -> None:
     """
     if path.suffix != ".keras":
         raise ValueError(f'path: expected the suffix ".keras" for format="keras", got {path.name!r}.')
-    if bert.masked_lm is not None and bert.classifier is not None:
-        raise ValueError('format: expected at most one head for "keras", got masked_lm and classifier. Use "bertedu".')
+    parts = {name: getattr(bert, name) for name in ("classifier", "token_classifier", "masked_lm")}
+    heads = [name for name, part in parts.items() if part is not None]
+    if len(heads) > 1:
+        raise ValueError(f'format: expected at most one head for "keras", got {" and ".join(heads)}. Use "bertedu".')
     check_table(bert)
     encoder = bert.encoder
-    model = bert.classifier or bert.masked_lm or keras.Model(encoder.inputs, encoder(encoder.inputs), name="bert_model")
+    model = parts[heads[0]] if heads else keras.Model(encoder.inputs, encoder(encoder.inputs), name="bert_model")
     settings = {"has_pooler": bert.has_pooler, **native.settings(bert)}
     model.save(path)
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path, "a") as archive:
@@ -128,7 +130,8 @@ def build(archive: Archive, opened: Any, dtype: str | None = None) -> tuple[dict
         raise ValueError(f"{archive.source}: expected {CONFIG}'s {needed:,} parameters, got {actual:,}. Save it again.")
     parts = assembly.build(archive.arguments, archive.heads, archive.source, dtype)
     paths = {id(variable): path for path, variable in weights(**parts).items()}
-    stored = stored_paths(parts["masked_lm"] or parts["classifier"] or parts["encoder"], archive.prefix)
+    model = parts["masked_lm"] or parts["classifier"] or parts["token_classifier"] or parts["encoder"]
+    stored = stored_paths(model, archive.prefix)
     by_name = {name: paths.get(id(variable)) for name, variable in stored.items()}
     known = {tensor.name for tensor in infos if tensor.name in by_name or TRAINING_STATE.search(tensor.name)}
     return parts, [t._replace(weight_path=by_name.get(t.name), known=t.name in known) for t in infos]
