@@ -54,9 +54,9 @@ def train_embeddings(
 
     Args:
         bert: `Bert`, whose encoder is trained in place; a head on the same encoder changes with it.
-        pairs: training set: (texts, pairs), columns of a query and the text that belongs to it each; or a result of
-            `load_texts`. More columns are hard negatives: (texts, pairs, negatives). For the loss "cosine_similarity":
-            (texts, pairs, numbers), with numbers from -1 to 1.
+        pairs: training set: (texts, pairs), a tuple of two lists: queries, and the text that belongs to each; or a
+            result of `load_texts`. More columns are hard negatives: (texts, pairs, negatives). For the loss
+            "cosine_similarity": (texts, pairs, numbers), with numbers from -1 to 1.
         validation: validation set, in the same form, evaluated after each epoch. Its metrics in the history are
             "val_mrr", "val_ndcg_at_10", "val_recall_at_1" and "val_recall_at_10", where each query has to find its
             texts among all second and further texts of the set; or "val_spearman". Defaults to None.

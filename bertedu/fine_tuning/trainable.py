@@ -98,5 +98,6 @@ def _paths(model, trainable, targets):
     expected = names if targets == "all" else targets
     paths = [p for p, layer in layers.items() if p.rpartition("/")[2] in expected and layer.kernel.trainable]
     if not paths:
-        raise ValueError(f"trainable: expected layers with matrices to update by LoRA, got {shown(trainable)}.")
+        expected = "None, 'all' or 'last N', whose matrices can be updated by LoRA"
+        raise ValueError(f"trainable: expected {expected}, got {shown(trainable)}. To train less, leave out lora_rank.")
     return paths
