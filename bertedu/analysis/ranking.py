@@ -6,7 +6,7 @@
               divided by the largest possible sum
     Spearman  correlation of ranks
 
-Järvelin and Kekäläinen 2002 (https://doi.org/10.1145/582415.582418), section 2, for nDCG. Chapter: 7.
+Järvelin and Kekäläinen 2002 (https://doi.org/10.1145/582415.582418), section 2, for nDCG. Chapters: 7, 16.
 """
 
 from collections.abc import Sequence

@@ -5,7 +5,8 @@
     cosine similarity            loss_i = (u_i.v_i - label_i)^2
 
 In-batch negatives: Henderson et al. 2017 (https://arxiv.org/abs/1705.00652), section 4.4. Two texts through the same
-encoder: Reimers and Gurevych 2019 (https://arxiv.org/abs/1908.10084), section 3. Chapter: notebooks/07_pooling.ipynb.
+encoder: Reimers and Gurevych 2019 (https://arxiv.org/abs/1908.10084), section 3.
+Chapter: notebooks/16_embedding_models.ipynb.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """`train_embeddings`: train the encoder of a `Bert` so that texts that belong together have similar vectors.
 
-Reimers and Gurevych 2019 (https://arxiv.org/abs/1908.10084), section 3. Chapter: notebooks/07_pooling.ipynb.
+Reimers and Gurevych 2019 (https://arxiv.org/abs/1908.10084), section 3. Chapter: notebooks/16_embedding_models.ipynb.
 """
 
 from collections.abc import Iterable, Sequence

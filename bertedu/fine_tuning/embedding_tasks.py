@@ -1,6 +1,6 @@
 """Tasks of embedding models: pairs of texts, with hard negatives or numbers, and the metrics of their vectors.
 
-Chapter: notebooks/07_pooling.ipynb.
+Chapter: notebooks/16_embedding_models.ipynb.
 """
 
 import dataclasses

@@ -87,6 +87,58 @@ def bi_cross_encoder():
     return d
 
 
+NAMES = ("list.pop", "list.append", "os.remove")
+PARAGRAPHS = ("Remove and return …", "Append object to …", "Remove a file …")
+SIMILARITIES = ((0.71, 0.32, 0.20), (-0.14, 0.95, -0.20), (0.85, -0.63, 0.80))
+
+
+def in_batch_negatives():
+    """Draw the two towers of an embedding model and the similarities of a batch."""
+    d = Drawing(
+        "in_batch_negatives",
+        700,
+        "Two towers and in-batch negatives",
+        "Two towers with the same weights: three names and three paragraphs go through BERT and pooling, which make "
+        "vectors of length 1. Their cosines are a matrix of names by paragraphs, whose diagonal holds the right pairs: "
+        "0.71 0.32 0.20, then -0.14 0.95 -0.20, then 0.85 -0.63 0.80. Each row is multiplied by 20 and goes through a "
+        "softmax, and the loss is minus the logarithm of the diagonal's probability, so it pulls right pairs together "
+        "and pushes all others apart.",
+    )
+    towers = (("names", NAMES, 24, "query"), ("paragraphs", PARAGRAPHS, 292, "key"))
+    for title, texts, x, role in towers:
+        d.text(x + 112, 30, title, "bold")
+        box = d.box(x, 48, 224, 78, *texts, role="stream")
+        bert = d.box(x + 32, 154, 160, 38, "BERT")
+        pool = d.box(x + 32, 220, 160, 38, "mean, length 1")
+        vectors = d.cells(x + 56, 286, 3, 8, role, size=14, seed=len(title))
+        for one, other in ((box, bert), (bert, pool), (pool, vectors)):
+            d.arrow(one.south, other.north)
+    d.note(270, 140, "same weights", anchor="middle")
+    d.line((220, 173), (320, 173), kind="dashed")
+    _similarities(d)
+    return d
+
+
+def _similarities(d):
+    """Draw the matrix of cosines below the towers, and what becomes of its rows."""
+    d.arrow((100, 328), (100, 382), role="query")
+    d.arrow((404, 328), (404, 346), (256, 346), (256, 372), role="key")
+    d.text(386, 390, "cosines", "bold", "start")
+    for j in range(3):
+        d.text(176 + 80 * j, 390, f"p_{{{j}}}")
+    for i, (name, row) in enumerate(zip(NAMES, SIMILARITIES, strict=True)):
+        d.text(126, 424 + 48 * i, name, "", "end")
+        for j, cosine in enumerate(row):
+            right = i == j
+            style = {"role": "weight", "style": "bold", "extra": "strong"} if right else {}
+            d.box(140 + 80 * j, 404 + 48 * i, 72, 40, f"{cosine:.2f}".replace("-", "−"), radius=4, **style)
+    d.note(386, 418, "thick: right pairs,", "pulled together", "", "others: negatives,", "pushed apart")
+    softmax = d.box(140, 568, 232, 38, "× 20, softmax of each row")
+    loss = d.box(140, 634, 232, 38, "loss: −ln of the diagonal", role="new")
+    d.arrow((256, 540), softmax.north)
+    d.arrow(softmax.south, loss.north)
+
+
 def confusion_matrix():
     """Draw the way from a vector to a cell of the confusion matrix, and what precision and recall divide."""
     d = Drawing(
@@ -284,4 +336,4 @@ def checkpoint():
     return d
 
 
-DIAGRAMS = (pooling, bi_cross_encoder, confusion_matrix, masked_lm_head, fine_tuning, checkpoint)
+DIAGRAMS = (pooling, bi_cross_encoder, in_batch_negatives, confusion_matrix, masked_lm_head, fine_tuning, checkpoint)
