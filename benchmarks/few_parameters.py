@@ -30,7 +30,7 @@ METHODS = {
 }
 EPOCHS, BATCH = 6, 32
 RESAMPLES = 2000
-HEADINGS = ("trained", "parameters", "elapsed, s", "processor, s", "memory, MB", "accuracy, each seed", "mean", 'minus "all"')
+HEADINGS = ("trained", "parameters", "elapsed, s", "processor, s", "memory, MB", "each seed", "mean", 'minus "all"')
 
 
 def train(method, seed):

@@ -42,6 +42,10 @@ def rank_by_loop(update, fraction):
     return rank
 
 
+def merge_by_einsum(kernel, down, up, scale):
+    return kernel + scale * np.einsum("dr,rnh->dnh", down, up.reshape(len(up), *kernel.shape[1:]))
+
+
 WRONG = {
     "few_parameters.count": [
         (768 * 8 * 2, "one matrix"),
@@ -86,7 +90,7 @@ WRONG = {
     "few_parameters.smallest_rank": [
         (lambda update, fraction: int(np.argmax(kept(update) >= fraction)), "counts from 0"),
         (
-            lambda update, fraction: 1 + int(np.argmax(np.cumsum(singular(update)) / singular(update).sum() >= fraction)),
+            lambda update, fraction: 1 + int((np.cumsum(singular(update)) < fraction * singular(update).sum()).sum()),
             "the squares of the singular values",
         ),
         (lambda update, fraction: np.linalg.matrix_rank(update), "the squares of the singular values"),
@@ -107,7 +111,7 @@ RIGHT = {
         lambda x, w, down, up, alpha: x @ (w + alpha / len(up) * down @ up),
     ],
     "few_parameters.merge": [
-        lambda kernel, down, up, scale: kernel + scale * np.einsum("dr,rnh->dnh", down, up.reshape(len(up), *kernel.shape[1:])),
+        merge_by_einsum,
         lambda kernel, down, up, scale: (kernel.reshape(len(kernel), -1) + scale * down @ up).reshape(kernel.shape),
     ],
     "few_parameters.smallest_rank": [rank_by_loop, lambda u, f: int(np.argmax(kept(u) >= f - 1e-12)) + 1],

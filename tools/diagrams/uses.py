@@ -290,9 +290,9 @@ def low_rank_update():
         "low_rank_update",
         500,
         "A low-rank update",
-        "The input x, of D elements, goes two ways. Left, through the frozen matrix W, D by D. Right, through down, D by "
-        "rank, and up, rank by D, which are trained and whose result is multiplied by alpha / rank; the sum of both is "
-        "the output, and merging adds the product of down and up to W.",
+        "The input x, of D elements, goes two ways. Left, through the frozen matrix W, D by D. Right, through down, D "
+        "by rank, and up, rank by D, which are trained and whose result is multiplied by alpha / rank; the sum of both "
+        "is the output, and merging adds the product of down and up to W.",
     )
     x = d.box(150, 24, 200, 38, "x, [D]", role="stream")
     d.text(90, 96, "frozen", "bold")

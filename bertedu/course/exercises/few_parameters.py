@@ -72,11 +72,14 @@ def check_rank(answer):
     got = numbers(call(answer, UPDATE.copy(), 0.9))
     if got.shape == (3,):
         if np.allclose(got, kept):
-            raise WrongAnswer("these are the fractions that each rank keeps. Return the smallest rank that keeps enough.")
+            raise WrongAnswer("these are the fractions that each rank keeps. Return the smallest such rank.")
         raise WrongAnswer("these are three numbers, one per singular value. Return one whole number, the rank.")
     typical = [
         (0, "an index counts from 0, a rank from 1: with one singular value, the rank is 1."),
-        (2, "one is enough: the squares of the singular values add up to the sum of squares, and the first has 0.9 of it."),
+        (
+            2,
+            "one is enough: the squares of the singular values add up to the sum of squares.",
+        ),
         (3, "that many are there. Count only as many as you need, the largest first."),
     ]
     compare(got, 1, typical)
@@ -157,7 +160,7 @@ EXERCISES = {
         correct="with a fine-tuned matrix minus the original one, this is the rank that LoRA would have needed.",
         hints=(
             "np.linalg.svd(update, compute_uv=False) returns the singular values, the largest first.",
-            "np.cumsum of their squares, divided by the sum: the first element that is at least `fraction`, counted from 1.",
+            "np.cumsum of their squares, divided by the sum: the first one that is at least `fraction`, from 1.",
         ),
         solution=(
             "import numpy as np\n\n"
