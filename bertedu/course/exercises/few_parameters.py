@@ -68,10 +68,10 @@ def check_merge(answer):
 
 def check_rank(answer):
     singular = np.linalg.svd(UPDATE, compute_uv=False)
-    kept = np.cumsum(singular**2) / np.sum(singular**2)
+    fractions = np.cumsum(singular**2) / np.sum(singular**2)
     got = numbers(call(answer, UPDATE.copy(), 0.9))
     if got.shape == (3,):
-        if np.allclose(got, kept):
+        if np.allclose(got, fractions):
             raise WrongAnswer("these are the fractions that each rank keeps. Return the smallest such rank.")
         raise WrongAnswer("these are three numbers, one per singular value. Return one whole number, the rank.")
     typical = [
@@ -166,8 +166,8 @@ EXERCISES = {
             "import numpy as np\n\n"
             "def smallest_rank(update, fraction):\n"
             "    squares = np.linalg.svd(update, compute_uv=False) ** 2  # descending\n"
-            "    kept = np.cumsum(squares) / squares.sum()  # by rank, from 1\n"
-            "    return 1 + int((kept < fraction).sum())"
+            "    fractions = np.cumsum(squares) / squares.sum()  # by rank, from 1\n"
+            "    return 1 + int((fractions < fraction).sum())"
         ),
     ),
 }
