@@ -14,6 +14,7 @@ interval is a paired bootstrap over the texts, each with its mean over the seeds
 import argparse
 import json
 import resource
+import sys
 import time
 
 import numpy as np
@@ -91,6 +92,8 @@ def main():
     for seed in options.seeds:  # the methods take turns, so that the machine's noise is equal for all
         for method, answers in results.items():
             answers.append(common.run_module(MODULE, "--serve", method, "--seeds", str(seed)))
+            accuracy, seconds = np.mean(answers[-1]["correct"]), answers[-1]["elapsed"]
+            print(f"{method}, seed {seed}: {accuracy:.3f}, {seconds:.0f} s", file=sys.stderr, flush=True)
     lines = [HEADINGS, ["---"] * len(HEADINGS), *rows(results)]
     print("\n".join(f"| {' | '.join(line)} |" for line in lines))
 
