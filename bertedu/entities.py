@@ -16,11 +16,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bertedu.terminal import escape
+
 OUTSIDE = "O"
+LONGEST = 60  # characters of a tag in a message
 AGGREGATIONS = ("none", "simple", "first", "average", "max")
 PREFIXED = re.compile(r"[BIES](-.+)?")
 HYPHENATED = re.compile(r"[BIES]-.+")
-IOB1 = 'If they are in IOB1, where an entity begins with I-, convert them: be.data.load_tags(path, scheme="iob1")'
+OTHER_SCHEMES = re.compile(r"[BIESLU]-.+|[bieslu]-.+|o")  # BILOU, and lower case
+IOB1 = 'If they are in IOB1, where an entity begins with I-, convert them: be.load_tags(path, scheme="iob1")'
 
 
 class Entity(NamedTuple):
@@ -136,10 +140,13 @@ def is_prefixed(names: Iterable[str]) -> bool:
     wrong = next((name for name in others if not PREFIXED.fullmatch(name)), None)
     if wrong is None:
         return bool(with_prefix) or "B" in others
+    if not with_prefix and all(OTHER_SCHEMES.fullmatch(name) for name in others):
+        expected = "tags with the prefixes B-, I-, E- and S-, and O, in upper case"
+        raise ValueError(f"tags: expected {expected}, got {_shown(wrong)!r}. Of BILOU, write L- as E-, and U- as S-.")
     if with_prefix:
         hint = "Write L- as E-, and U- as S-." if wrong[:2] in ("L-", "U-") else "Give all of them a prefix, or none."
-        expected = f"B-, I-, E- or S- before every tag but O, as in {with_prefix[0]!r}"
-        raise ValueError(f"tags: expected {expected}, got {wrong!r}. {hint}")
+        expected = f"B-, I-, E- or S- before every tag but O, as in {_shown(with_prefix[0])!r}"
+        raise ValueError(f"tags: expected {expected}, got {_shown(wrong)!r}. {hint}")
     return False
 
 
@@ -220,11 +227,18 @@ def check_sequence(tags: Sequence[str], location: Callable[[int], str]) -> None:
         is_open = before[:1] in ("B", "I")
         continues = tag[:1] in ("I", "E") and tag != OUTSIDE
         if continues and not (is_open and before[1:] == tag[1:]):
+            tag, before = _shown(tag), _shown(before)
             got = f"got {tag} after {before}" if i else f"got {tag} at the start"
             raise ValueError(f"{location(i)}: expected B{tag[1:]} or I{tag[1:]} before {tag}, {got}. {IOB1}.")
         if has_ends and is_open and not continues:
+            tag, before = _shown(tag), _shown(before)
             expected = f"expected I{before[1:]} or E{before[1:]} after {before}, as in IOBES, got {tag}"
             raise ValueError(f"{location(min(i, len(tags) - 1))}: {expected}. Mark the only word of an entity by S-.")
+
+
+def _shown(tag: str) -> str:
+    """Return a tag from a file for a message: shortened, with control characters escaped."""
+    return escape(tag)[:LONGEST]
 
 
 def _pairs(tags: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -52,6 +52,7 @@ class BertTokenClassifier(ConfigFromSignature, keras.Model):
     """
 
     STORED_AS: ClassVar[dict[str, str]] = {"output": "output_kind"}
+    uses_pooler: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -34,6 +34,7 @@ class Hostile(NamedTuple):
         mentions: words, of which a refusal has to contain at least one: the field, class or file at fault.
         opens: bool, whether opening it as if the hostile part were not there is right, too.
         memory: bool, whether it belongs to the files that try to use up time or memory.
+        readers: names of the functions in `hostile_files` that open it. Defaults to those of checkpoints.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Hostile(NamedTuple):
     mentions: tuple = ()
     opens: bool = False
     memory: bool = False
+    readers: tuple = ()
 
 
 @keras.saving.register_keras_serializable(package="other")

@@ -18,15 +18,18 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tiny_adapter
 from hostile_base import Trap, saved_bytes
+from hostile_data import ADAPTERS, FULL
 from hostile_folders import BERTEDU, FOLDERS, HF, HUB
 from hostile_keras import TABLE
-from hostile_sizes import BOUNDED
+from hostile_sizes import BOUNDED as CHECKPOINTS
 
 import bertedu as be
 from bertedu.cli import main as command_line
 
-GADGETS = [*TABLE, *FOLDERS]
+GADGETS = [*TABLE, *FOLDERS, *ADAPTERS]
+BOUNDED = [*CHECKPOINTS, *FULL]
 REFUSALS = (ValueError, FileNotFoundError)
 MEMORY_LIMIT = 3 * 2**30  # bytes that a process may add to its address space while it opens one file
 SECONDS_LIMIT = 30  # of processor time, after which a process that opens a file is ended
@@ -68,7 +71,25 @@ def command(path, folder):
     return printed.getvalue().encode()
 
 
+def load_adapter(path, folder):
+    """`be.load_adapter`: return the content, with that of a head."""
+    bert = be.load_adapter(tiny_adapter.base(), path)
+    heads = [head for head in (bert.classifier, bert.token_classifier) if head is not None]
+    arrays = [np.asarray(keras.ops.convert_to_numpy(weight)).tobytes() for head in heads for weight in head.weights]
+    return content_of(bert) + b"".join(arrays)
+
+
+def load_tags(path, folder):
+    """`be.load_tags`: return the words and tags."""
+    return json.dumps(be.load_tags(path)).encode()
+
+
 READERS = (load, inspect, convert, command)
+
+
+def readers_of(case):
+    """Return the functions that open a hostile file."""
+    return tuple(globals()[name] for name in case.readers) or READERS
 
 
 def attempt(reader, path, folder):
@@ -133,7 +154,7 @@ def table():
                 except TimeoutError:
                     keras_outcome = f"does not end in {SECONDS_LIMIT} s"
                 trap.reset()
-            seen, error = attempt(load, path, work)
+            seen, error = attempt(readers_of(case)[0], path, work)
             print(f"| {case.name} | {keras_outcome} | {outcome(trap.sprung(seen), error)} |", flush=True)
             trap.reset()
 
@@ -190,7 +211,7 @@ def bounded(first=0):
             signal.setitimer(signal.ITIMER_PROF, SECONDS_LIMIT)
             signal.alarm(SECONDS_ASLEEP)
             print(json.dumps({"started": i}), flush=True)
-            calls = {reader.__name__: measured(reader, path, work) for reader in (load, inspect)}
+            calls = {reader.__name__: measured(reader, path, work) for reader in readers_of(case)[:2]}
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
             print(json.dumps({"name": case.name, "path": str(path), "calls": calls}), flush=True)
@@ -205,6 +226,7 @@ def warm_up(folder, sources):
         work.mkdir()
         path = GOLDEN / source if source.endswith(".keras") else directory(work, source)
         inspect(path, work)
+    load_adapter(tiny_adapter.write(folder), folder)
 
 
 if __name__ == "__main__":

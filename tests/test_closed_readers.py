@@ -12,10 +12,10 @@ from pathlib import Path
 
 import keras
 import pytest
+import tiny_adapter
 from hostile_base import GOLDEN, SECRET, WRITTEN, Probe, Trap, saved_bytes
-from hostile_files import GADGETS, READERS, REFUSALS, attempt, content_of
+from hostile_files import BOUNDED, GADGETS, REFUSALS, attempt, content_of, load_adapter, readers_of
 from hostile_folders import HF
-from hostile_sizes import BOUNDED
 
 import bertedu as be
 
@@ -50,7 +50,7 @@ def named(name):
 def test_nothing_is_executed_or_followed(case, trap, tmp_path):
     path = case.write(tmp_path, trap)
     trap.reset()
-    for reader in READERS:
+    for reader in readers_of(case):
         seen, error = attempt(reader, path, tmp_path)
         assert trap.sprung(seen) == [], reader.__name__
         if error is None:
@@ -80,6 +80,7 @@ def test_the_trap_springs_where_a_path_is_followed(trap):
 def test_each_case_changes_a_file_that_opens(tmp_path):
     for source in (WRITTEN / "encoder" / "model.keras", WRITTEN / "classifier" / "model.keras", GOLDEN / HF):
         assert content_of(be.load(source))
+    assert load_adapter(tiny_adapter.write(tmp_path), tmp_path)
     assert len({case.name for case in (*GADGETS, *BOUNDED)}) == len(GADGETS) + len(BOUNDED)
 
 

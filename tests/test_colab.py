@@ -468,3 +468,11 @@ def test_a_mistake_is_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys,
     error = capsys.readouterr().err
     assert problem in error and error.startswith("bertedu: ")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["docs_pairs", "code_words"])
+def test_a_notebook_with_a_larger_data_set_contains_it(name, filling):
+    filling["cells"][0]["source"] = [f'train = load("{name}", split="train")']
+    cells = sources(colab.make(filling))
+    files = sorted(path for path in (ROOT / "data" / name).iterdir() if path.suffix in (".tsv", ".jsonl"))
+    assert sum("put_asset('data/" + f"{name}/" in cell for cell in cells[2:]) == len(files) == 3

@@ -90,6 +90,7 @@ DEFAULTS = {  # class or function -> defaults of the arguments that have one
         "cls_head": None,
         "class_names": None,
         "multi_label": False,
+        "thresholds": None,
     },
     "BertTokenClassifier": {
         "initializer": "glorot_uniform",

@@ -4,6 +4,7 @@ Changes that compute the same are listed in equivalent_answers.toml, with the re
 """
 
 import ast
+import resource
 import signal
 import tomllib
 from pathlib import Path
@@ -17,6 +18,8 @@ from tools.mutate import left_out, replacements
 EQUIVALENT = tomllib.loads((Path(__file__).parent / "equivalent_answers.toml").read_text(encoding="utf-8"))["answer"]
 SIZES = range(1, 9)  # constants in the place of a size
 SECONDS = 5  # for one answer: a mutant may loop for ever
+MEMORY = 2_000_000_000  # bytes
+STATUS = Path("/proc/self/statm")  # Linux: the first number is the size in pages
 
 
 def others(node):
@@ -65,6 +68,10 @@ def passes(name, source, capsys):
 
     previous = signal.signal(signal.SIGALRM, stop)
     signal.alarm(SECONDS)
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if STATUS.exists():  # an endless loop can fill the memory faster than the alarm rings
+        used = int(STATUS.read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, hard))
     try:
         space = {}
         exec(compile(source, "<mutant>", "exec"), space)
@@ -73,6 +80,7 @@ def passes(name, source, capsys):
         return False
     finally:
         signal.alarm(0)
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
         signal.signal(signal.SIGALRM, previous)
     return capsys.readouterr().out.startswith("Correct")
 

@@ -189,12 +189,13 @@ def test_it_learns_and_records_what_happened(tmp_path):
 
 def test_every_setting_reaches_the_config_and_the_history():
     settings = {"epochs": 1, "batch_size": 24, "learning_rate": 1e-3, "schedule": "constant", "warmup_ratio": 0.0}
-    settings |= {"weight_decay": 0.02, "global_clipnorm": 2.0, "max_length": 20, "class_weight": [1.0, 2.0], "seed": 3}
+    settings |= {"weight_decay": 0.02, "global_clipnorm": 2.0, "max_length": 20, "class_weight": [1.0, 2.0]}
+    settings |= {"trainable": "all", "lora_rank": 2, "lora_alpha": 3.0, "lora_targets": ["query"], "seed": 3}
     settings |= {"precision": "float32", "jit_compile": False, "restore_best_weights": False}
     keywords = [p.name for p in inspect.signature(fine_tune).parameters.values() if p.kind is p.KEYWORD_ONLY]
     others = ("seeds", "output_dir", "progress", "callbacks")
     assert list(settings) == [name for name in keywords if name not in others]
-    assert [field.name for field in dataclasses.fields(TrainingConfig)] == list(settings)
+    assert {field.name for field in dataclasses.fields(TrainingConfig)} == settings.keys()
     _, history = run(**settings)
     old_names = {new: old for old, new in RENAMED.items()}
     assert history.run["arguments"] == {old_names.get(name, name): value for name, value in settings.items()}
@@ -971,7 +972,7 @@ def test_an_output_folder_of_another_training_is_left_alone(tmp_path):
     words = [*config["vocab"][:5], *config["vocab"][:4:-1]]
     other = be.BertPreprocessor(be.BertTokenizer(**config | {"vocab": words}), 64)
     options = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "progress": False, "output_dir": tmp_path}
-    with pytest.raises(ValueError, match="differs in tokenizer, frozen, dropout"):
+    with pytest.raises(ValueError, match="differs in trainable_parameters, tokenizer, frozen, dropout"):
         fine_tune(classifier, other, (TEXTS, LABELS), **options)
     classifier, preprocessor = small()
     classifier.network.transformer_layers[0].dropout.rate = 0.3  # of one layer, after its construction

@@ -174,15 +174,19 @@ def test_transformers_reads_the_classes_that_are_written(tmp_path):
     assert config.problem_type == "multi_label_classification" and config.classifier_dropout == 0.25
 
 
-def test_the_probabilities_of_a_multi_label_classifier_and_what_is_not_trained(tmp_path):
+def test_the_probabilities_of_a_multi_label_classifier_and_the_labels_that_it_learns(tmp_path):
     directory = with_head(tmp_path, SENTENCES, CLASSIFIER, num_labels=3, problem_type="multi_label_classification")
     bert = be.load(directory)
     inputs = bert.preprocessor(["the cat sat"])
     logits = keras.ops.convert_to_numpy(bert.classifier(inputs))
     probabilities = be.fine_tuning.predict(bert.classifier, bert.preprocessor, ["the cat sat"])
     np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-logits)), atol=1e-6)
-    with pytest.raises(ValueError, match="multi_label"):
+    with pytest.raises(ValueError, match="train: expected 3 numbers, 1 for each class that applies.*got 0 as label 0"):
         be.fine_tune(bert.classifier, bert.preprocessor, (["the", "cat"], [0, 1]))
+    rows = [[0, 1, 1], [0, 0, 0]]
+    be.fine_tune(bert.classifier, bert.preprocessor, (["the", "cat"], rows), epochs=1, progress=False)
+    trained = be.fine_tuning.predict(bert.classifier, bert.preprocessor, ["the cat sat"])
+    assert np.abs(trained - probabilities).max() > 1e-6
 
 
 @pytest.mark.parametrize(

@@ -268,6 +268,7 @@ def test_all_targets_of_other_classes_learn():
     [
         ({"lora_rank": 0}, "lora_rank: .*got 0"),
         ({"lora_rank": 2.5}, "lora_rank: .*got 2.5"),
+        ({"lora_rank": 15}, "lora_rank: expected a whole number from 1 to 14, got 15"),
         ({"lora_rank": 2, "lora_alpha": -1}, "lora_alpha: .*got -1"),
         ({"lora_alpha": 8}, "lora_alpha: .*without lora_rank.*got 8"),
         ({"lora_targets": "all"}, "lora_targets: .*without lora_rank"),
@@ -497,7 +498,7 @@ def test_an_adapter_of_peft_gives_peft_s_outputs(options, peft, directory, tmp_p
     np.testing.assert_allclose(numpy(outputs["sequence_output"])[real], expected[0].numpy()[real], atol=1e-6, rtol=1e-6)
     np.testing.assert_allclose(numpy(outputs["pooled_output"]), expected[1].numpy(), atol=1e-6)
     merged = model.merge_and_unload()
-    ours = {adapters.NAMES.name(path): variable for path, variable in weights(adapted.encoder).items()}
+    ours = {adapters.hf_name(path): variable for path, variable in weights(adapted.encoder).items()}
     for name, tensor in merged.state_dict().items():
         if name in ours:
             value = tensor.numpy()
@@ -528,7 +529,7 @@ def copy_matrices(model, ours):
     theirs = dict(model.named_parameters())
     prefix = "base_model.model." + "bert." * any(".bert.encoder" in name for name in theirs)
     for path, update in zip(ours.targets, ours.updates, strict=True):
-        module = prefix + adapters.NAMES.name(f"{path}/kernel").removesuffix(".weight")
+        module = prefix + adapters.hf_name(f"{path}/kernel").removesuffix(".weight")
         update.down.assign(theirs[f"{module}.lora_A.default.weight"].detach().numpy().T)
         update.up.assign(theirs[f"{module}.lora_B.default.weight"].detach().numpy().T)
 
@@ -631,6 +632,79 @@ def test_peft_and_transformers_open_what_was_trained(options, peft, directory, t
         np.testing.assert_allclose(exported(**torch_inputs()).logits.numpy(), logits, atol=1e-5)
 
 
+SENTENCES = [text.split()[:9] for text in TEXTS]
+TAGS = [["B-A" if word == "cat" else "O" for word in words] for words in SENTENCES]
+
+
+def logits_of(token_classifier):
+    """The logits of the real tokens of `INPUTS`."""
+    return numpy(token_classifier(INPUTS)["logits"])[IDS > 0]
+
+
+@pytest.mark.peers
+def test_an_adapter_of_a_token_classifier_gives_peft_s_logits(peft, directory, tmp_path):
+    import torch
+
+    model = of_peft(peft, directory, "BertForTokenClassification", task_type="TOKEN_CLS")
+    with torch.no_grad():
+        model.base_model.model.classifier.modules_to_save["default"].weight.add_(0.1)
+        expected = model(**torch_inputs()).logits.numpy()[IDS > 0]
+    model.save_pretrained(tmp_path)
+    bert = be.load(directory)
+    adapted = be.load_adapter(bert, tmp_path)
+    assert adapted.classifier is None and adapted.token_classifier.labels == ("LABEL_0", "LABEL_1")
+    np.testing.assert_allclose(logits_of(adapted.token_classifier), expected, atol=1e-6)
+    bert.token_classifier = be.BertTokenClassifier(bert.encoder, 2, class_names=["O", "B-A"])
+    again = be.load_adapter(bert, tmp_path)  # of the same size: its names are kept
+    assert again.token_classifier.class_names == ("O", "B-A") and again.token_classifier.network is again.encoder
+    np.testing.assert_allclose(logits_of(again.token_classifier), expected, atol=1e-6)
+
+
+@pytest.mark.peers
+def test_peft_and_transformers_open_a_trained_token_classifier(peft, directory, tmp_path):
+    import torch
+    import transformers
+
+    bert = be.load(directory)
+    tagger = bert.token_classifier_for(2)
+    before = bits(state.named(tagger))
+    options = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-2, "output_dir": tmp_path / "run", "progress": False}
+    fine_tune(tagger, bert.preprocessor, (SENTENCES, TAGS), (SENTENCES, TAGS), lora_rank=3, **options)
+    assert {path.split("/")[-2] for path in changed(tagger, before)} == {"query", "value", "head"}
+    fields = json.loads((tmp_path / "run" / "adapter" / adapters.CONFIG).read_text())
+    assert (fields["task_type"], fields["modules_to_save"]) == ("TOKEN_CLS", ["classifier"])
+    assert not any("pooler" in name for name in load_file(tmp_path / "run" / "adapter" / adapters.WEIGHTS))
+    base = transformers.AutoModelForTokenClassification.from_pretrained(directory)
+    model = peft.PeftModel.from_pretrained(base, str(tmp_path / "run" / "adapter")).eval()
+    with torch.no_grad():
+        theirs = model(**torch_inputs()).logits.numpy()[IDS > 0]
+    np.testing.assert_allclose(theirs, logits_of(tagger), atol=1e-5)
+    again = be.load_adapter(bert, tmp_path / "run" / "adapter").token_classifier
+    np.testing.assert_allclose(logits_of(again), logits_of(tagger), atol=1e-6)
+    saved = be.load(tmp_path / "run" / "model").token_classifier
+    np.testing.assert_allclose(logits_of(saved), logits_of(tagger), atol=1e-6)
+    assert saved.class_names == ("O", "B-A")
+
+
+@pytest.mark.parametrize("value", [np.nan, 1e38])
+def test_numbers_that_are_not_finite_are_told(value, directory, tmp_path):
+    tensors = {A: np.full((3, 31), value), B: np.full((22, 3), value)}
+    with pytest.warns(UserWarning, match="NaN or infinity in encoder.layer.1.output.dense.weight"):
+        be.load_adapter(be.load(directory), adapter(tmp_path, tensors=tensors))
+
+
+def test_an_adapter_keeps_the_heads_of_the_model(directory, tmp_path):
+    bert = be.load(directory)
+    bert.classifier = be.BertClassifier(bert.encoder, 3, class_names=["a", "b", "c"])
+    bert.token_classifier = be.BertTokenClassifier(bert.encoder, 2, class_names=["O", "B-A"])
+    adapted = be.load_adapter(bert, adapter(tmp_path))
+    for name in ("classifier", "token_classifier"):
+        head, before = getattr(adapted, name), getattr(bert, name)
+        assert head.network is adapted.encoder and head.class_names == before.class_names
+        for weight, own in zip(head.classifier.weights, before.classifier.weights, strict=True):
+            assert np.array_equal(numpy(weight), numpy(own))
+
+
 @pytest.mark.peers
 def test_the_table_has_every_field_of_peft(peft):
     assert peft.LoraConfig().to_dict().keys() - adapters.FIELDS.keys() == set()
@@ -695,6 +769,9 @@ ZEROS = np.zeros
         ({}, {"base_model.model.evil": ZEROS(3)}, "evil"),
         ({}, {A.replace("model.encoder", "model.bert.encoder"): ZEROS((3, 31))}, "expected LoRA tensors"),
         ({"task_type": "SEQ_CLS"}, {"base_model.model.classifier.weight": ZEROS((2, 21))}, "head"),
+        ({"task_type": "TOKEN_CLS"}, {"base_model.model.classifier.weight": ZEROS((0, 22))}, r"head.*got \(0, 22\)"),
+        ({"task_type": "TOKEN_CLS"}, {"base_model.model.classifier.bias": ZEROS(2)}, "expected weights of this model"),
+        ({"task_type": "TOKEN_CLS"}, {"base_model.model.qa_outputs.bias": ZEROS(2)}, "expected LoRA tensors"),
     ],
 )
 def test_an_adapter_that_does_not_fit_is_refused(config, tensors, message, directory, tmp_path):
@@ -710,18 +787,22 @@ def test_missing_files_are_named(directory, tmp_path):
         be.load_adapter(be.load(directory), tmp_path)
     with pytest.raises(FileNotFoundError, match=adapters.CONFIG):
         be.load_adapter(be.load(directory), tmp_path / "none")
+    with pytest.raises(FileNotFoundError, match="expected a model, got an adapter. Load its model"):
+        be.load(adapter(tmp_path / "run" / "adapter"))
+    with pytest.raises(FileNotFoundError, match=r"expected adapter_config.json, got a run. Pass .*adapter\.$"):
+        be.load_adapter(be.load(directory), tmp_path / "run")
 
 
 def test_unknown_fields_and_other_heads_are_told(directory, tmp_path):
     head = {"base_model.model.classifier.weight": ZEROS((5, 22)), "base_model.model.classifier.bias": ZEROS(5)}
     with pytest.warns(UserWarning) as told:
         adapted = be.load_adapter(
-            be.load(directory), adapter(tmp_path, {"new_field": 1, "task_type": "TOKEN_CLS"}, head)
+            be.load(directory), adapter(tmp_path, {"new_field": 1, "task_type": "QUESTION_ANS"}, head)
         )
     assert any("new_field" in str(item.message) for item in told) and any(
-        "TOKEN_CLS" in str(item.message) for item in told
+        "QUESTION_ANS" in str(item.message) for item in told
     )
-    assert adapted.classifier is None
+    assert adapted.classifier is None and adapted.token_classifier is None
 
 
 def test_a_head_needs_a_trained_pooler(tmp_path):
@@ -743,6 +824,6 @@ def test_the_command_passes_the_settings_on(tmp_path, monkeypatch, capsys):
     model = tiny_bert.write(tmp_path / "model")
     out = tmp_path / "run"
     arguments = ["finetune", "--train", str(tmp_path / "train.tsv"), "--model", str(model), "--output-dir", str(out)]
-    assert cli.main([*arguments, "--epochs", "1", "--lora-rank", "2", "--trainable", "last 2"]) == 0
+    assert cli.main([*arguments, "--epochs", "1", "--lora-rank", "2", "--trainable", "last", "2"]) == 0
     arguments = json.loads((out / "history.json").read_text())["run"]["arguments"]
     assert (arguments["lora_rank"], arguments["trainable"]) == (2, "last 2") and (out / "adapter").is_dir()

@@ -148,8 +148,25 @@ def test_a_table_with_a_column_per_class(tmp_path):
     path.write_text(TABLE.replace("\t1\n", "\tyes\n", 1))
     with pytest.raises(ValueError, match=r"animals.tsv, line \d+, column 'mat': expected 0 or 1, .* got 'yes'"):
         be.load_texts(path, label=ANIMALS)
-    with pytest.raises(ValueError, match="names: expected 1, one per column"):
-        be.load_texts(path, label=[])
+    path.write_text("text\tcat\tmat\na\tTrue\t0\nb\tFALSE\t1.0\n")
+    assert be.load_texts(path, label=["cat", "mat"]).labels.tolist() == [[1, 0], [0, 1]]
+    path.write_text("text\tcat\tmat\na\t1\t\n")
+    with pytest.raises(ValueError, match="line 2, column 'mat': expected 0 or 1, whether this class applies, got ''"):
+        be.load_texts(path, label=["cat", "mat"])
+    with pytest.raises(ValueError, match="names: expected 2, one per column"):
+        be.load_texts(path, label=["cat", "mat"], names=["c"])
+    for label, regression in (([], False), (["cat", "cat"], False), (["cat"], True)):
+        with pytest.raises(
+            ValueError, match="label: expected (at least one column, and none twice|one column for a r)"
+        ):
+            be.load_texts(path, label=label, regression=regression)
+
+
+def test_the_number_of_classes_is_that_of_the_table():
+    with pytest.raises(
+        ValueError, match=r"num_classes=4, one for each of .* got 3. Use bert.classifier_for\(4, multi_"
+    ):
+        train(train_set=Texts(TEXTS, None, np.eye(4)[np.arange(len(TEXTS)) % 4], ("a", "b", "c", "d")))
 
 
 def test_a_file_with_lists_of_classes(tmp_path):

@@ -95,7 +95,8 @@ def test_a_batch_has_weights_on_first_tokens_only_and_none_where_it_is_filled_up
 
 def test_words_beyond_the_limit_are_counted_and_are_o():
     long = (["the"] * 3 + ["cat"] * 9, ["O"] * 3 + ["B-PET"] * 9)
-    classifier, history = run(([long[0], ["dog"]], [long[1], ["B-PET"]]), num_classes=2, epochs=1, max_length=7)
+    with pytest.warns(UserWarning, match="train: expected sentences of at most 7 tokens, got 1 longer .* last 7 words"):
+        classifier, history = run(([long[0], ["dog"]], [long[1], ["B-PET"]]), num_classes=2, epochs=1, max_length=7)
     assert history.run["train"]["cut"] == 1 and history.run["train"]["cut_words"] == 7
     predicted = predict_tags(classifier, small()[1], [long[0]])[0]
     assert len(predicted) == 12 and predicted[5:] == ["O"] * 7
@@ -288,3 +289,31 @@ def test_a_killed_training_resumes_with_the_same_result(tmp_path):
     assert whole.keys() == killed.keys()
     for name, array in whole.items():
         np.testing.assert_array_equal(array, killed[name], err_msg=name)
+
+
+# -- the command line --------------------------------------------------------------------------------------------------
+
+
+def test_the_commands_train_and_tag(tmp_path, capsys):
+    from bertedu import cli
+
+    classifier, preprocessor = small()
+    be.save_checkpoint(be.Bert(preprocessor.tokenizer, classifier.network, preprocessor), tmp_path / "model")
+    sentences = zip(WORDS, TAGS, strict=True)
+    lines = ["".join(f"{word} {tag}\r\n" for word, tag in zip(*pair, strict=True)) for pair in sentences]
+    (tmp_path / "train.conll").write_bytes("\r\n".join(lines).encode())
+    (tmp_path / "new.txt").write_text("the cat sat\nit was\n")
+    files = ["--train", str(tmp_path / "train.conll"), "--model", str(tmp_path / "model")]
+    options = [*files, "--output-dir", str(tmp_path / "run"), "--learning-rate", "0.01", "--epochs", "8"]
+    assert cli.main(["finetune", *options]) == 1
+    assert "(--tags on the command line)" in capsys.readouterr().err
+    assert cli.main(["finetune", *options, "--tags", "--label", "x"]) == 1
+    assert "--label: expected no such option with --tags" in capsys.readouterr().err
+    assert cli.main(["finetune", *options, "--tags", "--validation", files[1]]) == 0
+    assert open_run(tmp_path / "run").bert.token_classifier.class_names == NAMES
+    capsys.readouterr()
+    assert cli.main(["predict", str(tmp_path / "run"), str(tmp_path / "new.txt")]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert cli.main(["predict", str(tmp_path / "run"), str(tmp_path / "train.conll")]) == 1
+    assert "got a CoNLL file. In Python, be.fine_tuning.predict_tags" in capsys.readouterr().err
+    assert first.startswith("PET: cat\t0.") and first.endswith("\tthe cat sat") and second == "\t\tit was"

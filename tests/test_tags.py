@@ -97,11 +97,19 @@ def test_iob1_is_converted(tmp_path):
 
 GOOD = "Ada B-PER\nsleeps O\n"
 WRONG = {
-    "a missing tag": (GOOD + "well\n", "line 3: expected 2 columns, as in line 1, got 1"),
+    "a missing tag": (GOOD + "well\n", "line 3: expected 2 columns, as in line 1, got 1 in 'well'. Does this word"),
     "an extra column": (GOOD + "well O x\n", "line 3: expected 2 columns, as in line 1, got 3"),
     "a comment": ("Ada B-PER x\n# sent_id = 4 5\n", "line 2: expected 3 columns.*Remove lines of comments"),
-    "one column": ("Ada\nsleeps\n", "line 1: expected a word and its tag, separated by a tab or a space"),
+    "a comment first": (
+        "# id 1 2\nAda B-PER\n",
+        "line 2: expected 4 columns, as in line 1, got 2.*Remove lines of com",
+    ),
+    "one column": ("Ada\nsleeps\n", "line 1: expected a word and its tag, separated by a tab or a space, got .*'Ada'"),
     "an empty tag": ("Ada\tB-PER\nsleeps\t\n", "line 2: expected a tag, got ''"),
+    "tabs at the end": ("Ada\tB-PER\t\nsleeps\tO\t\n", "line 1: expected a tag, got ''.* pass tags=1, the position"),
+    "BILOU without L-": ("A U-PER\nB O\n", "got 'U-PER'. Of BILOU, write L- as E-, and U- as S-"),
+    "lower case": ("A b-per\nB o\n", "in upper case, got '(o|b-per)'"),
+    "control characters": ("A I-\x1b[31m\n", r"got I-\\x1b\[31m at the start"),
     "an empty word": ("Ada\tB-PER\n\tO\n", "line 2: expected a word, got ''"),
     "nothing tagged": ("-DOCSTART- O\n\n", "expected tagged sentences, got none"),
     "an empty file": ("\n \n", "expected text, got an empty file"),

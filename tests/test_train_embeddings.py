@@ -416,6 +416,7 @@ LABELED = be.data.Texts(QUERIES, POSITIVES, np.zeros(44, "int32"), ("same",))
 SIMILARITY = {"loss": "cosine_similarity"}
 WRONG = [
     ({"pairs": QUERIES[:1]}, r"pairs: expected \(texts, pairs\)"),
+    ({"pairs": [("the", "cat"), ("a", "dog")]}, r"a tuple of columns, got a list. .* tuple\(zip\(\*pairs\)\)"),
     ({"pairs": (QUERIES, None)}, r"pairs: expected \(texts, pairs\)"),
     ({"pairs": (QUERIES, POSITIVES[:3])}, r"pairs: expected columns of the same length.*\[44, 3\]"),
     ({"pairs": ([], [])}, "at least one example"),

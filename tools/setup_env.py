@@ -168,7 +168,7 @@ def pinned_torch(root):
 
 def pip(python, *arguments):
     """Run `pip install` in the environment, and return whether it succeeded."""
-    # PEP 517: pip before 23.1 builds seqeval, which has no wheel, in a way that setuptools no longer supports
+    # seqeval has no wheel, and pip 23, which a new environment of Python 3.11 has, fails to build it in its old way.
     command = [str(python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--use-pep517"]
     return subprocess.run(command + list(arguments)).returncode == 0
 

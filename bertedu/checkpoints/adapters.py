@@ -15,23 +15,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from bertedu import files, lora
 from bertedu.bert import Bert
 from bertedu.checkpoints.common import FLOATS, shortened, weights, write_tensors
 from bertedu.checkpoints.consistency import read_one_version
-from bertedu.checkpoints.huggingface.names import NAMES, from_hf, hf_shape, our_path
+from bertedu.checkpoints.huggingface.names import from_hf, hf_name, hf_shape, our_path
 from bertedu.checkpoints.huggingface.writer import check, to_hf
 from bertedu.checkpoints.safetensors_files import list_tensors, read_tensor
+from bertedu.checkpoints.strict import is_finite
 from bertedu.classifier import BertClassifier, copy_encoder, on_encoder
 from bertedu.fields import FLAG, IGNORED, for_all, number, only, optional, read_fields, shown, text, whole
 from bertedu.terminal import warn
+from bertedu.token_classifier import BertTokenClassifier
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PREFIX = "base_model.model."
 PARTS = {".lora_A.weight": "/down", ".lora_B.weight": "/up"}
 HEADS = ("classifier.", "qa_outputs.")
-CLASSIFICATION = "SEQ_CLS"  # task_type of the head that is read
+CLASSIFICATION, TAGGING = "SEQ_CLS", "TOKEN_CLS"
+TASKS: dict[Any, tuple[str, Any]] = {
+    CLASSIFICATION: ("classifier", BertClassifier),
+    TAGGING: ("token_classifier", BertTokenClassifier),
+}
+"""task_type -> the attribute of `Bert` and the class of the head that is read."""
 
 FIELDS = {
     "peft_type": only("LORA"),
@@ -65,7 +73,8 @@ def load_adapter(bert: Bert, folder: str | Path) -> Bert:
             wrote.
 
     Returns:
-        `Bert`, with a `classifier` if the adapter has a classification head.
+        `Bert`, with a `classifier` or `token_classifier` if the adapter has the head of one. An adapter has no names of
+        classes; those of a head of `bert` are kept if the number of classes is the same.
 
     Raises:
         FileNotFoundError: a file is missing.
@@ -80,19 +89,22 @@ def load_adapter(bert: Bert, folder: str | Path) -> Bert:
 
 
 def _merged(bert, folder):
+    if (folder / "adapter" / CONFIG).is_file() and not (folder / CONFIG).is_file():  # the folder of a run
+        raise FileNotFoundError(f"{folder}: expected {CONFIG}, got a run. Pass {folder / 'adapter'}.")
     config = read_fields(files.read_json(folder / CONFIG), FIELDS, folder / CONFIG, ("peft_type", "r"), unknown="warn")
     tensors = {tensor.name: tensor for tensor in list_tensors(folder / WEIGHTS)}
-    paths = {name: _path(name) for name in tensors}
+    task = config.get("task_type")
+    paths = {name: _path(name, task) for name in tensors}
     head = [name for name in tensors if name.removeprefix(PREFIX).startswith(HEADS)]
-    if head and config.get("task_type") != CLASSIFICATION:
-        warn(f"{folder}: expected task_type {CLASSIFICATION!r}, got {shown(config.get('task_type'))}: no head is read.")
+    if head and task not in TASKS:
+        warn(f"{folder}: expected task_type {' or '.join(map(repr, TASKS))}, got {shown(task)}: no head is read.")
         paths = {name: path for name, path in paths.items() if name not in head}
     unknown = [name for name, path in paths.items() if path is None or tensors[name].dtype not in FLOATS]
     if unknown or len({*paths.values()}) < len(paths):
         raise ValueError(f"{folder / WEIGHTS}: expected LoRA tensors of a BERT, got {shortened(unknown or [*paths])}.")
     by_path = {path: tensors[name] for name, path in paths.items()}
     copy = _copy(bert, by_path, folder)
-    variables = weights(copy.encoder, copy.masked_lm, copy.classifier)
+    variables = weights(copy.encoder, copy.masked_lm, copy.classifier, copy.token_classifier)
     rank, alpha = config["r"], config.get("lora_alpha", 8)  # peft's default
     scale = alpha / (rank**0.5 if config.get("use_rslora") else rank)
     _check_shapes({path: tensor.shape for path, tensor in by_path.items()}, variables, rank, folder / WEIGHTS)
@@ -100,33 +112,44 @@ def _merged(bert, folder):
     for path, array in arrays.items():
         is_matrix = path.endswith(tuple(PARTS.values()))
         arrays[path] = array.T if is_matrix else from_hf(array, path, tuple(variables[path].shape))
-    merge_tensors(variables, arrays, folder / WEIGHTS, scale)
+    with np.errstate(over="ignore", invalid="ignore"):
+        merge_tensors(variables, arrays, folder / WEIGHTS, scale)
+    changed = {path.removesuffix("/down").removesuffix("/up") for path in arrays}
+    not_finite = [hf_name(path) for path in sorted(changed) if not is_finite(ops.convert_to_numpy(variables[path]))]
+    if not_finite:
+        values = f"expected finite weights, got NaN or infinity in {shortened(not_finite)} after merging"
+        warn(f"{folder / WEIGHTS}: {values}. Download it again.")
     return copy
 
 
-def _path(name):
+def _path(name, task):
     """The path of our weight, with "/down" or "/up" for the matrices of an update; None for an unknown name."""
-    name = name.removeprefix(PREFIX)
+    name, matrix = name.removeprefix(PREFIX), ""
     for ending, part in PARTS.items():
         if name.endswith(ending):
-            path = our_path(name.removesuffix(ending) + ".weight")
-            return path and path.endswith("/kernel") and path + part or None
-    return our_path(name)
+            name, matrix = name.removesuffix(ending) + ".weight", part
+            break
+    path = our_path(name)
+    if path is None or matrix and not path.endswith("/kernel"):
+        return None
+    return "token_" * (task == TAGGING and path.startswith("classifier/")) + path + matrix
 
 
 def _copy(bert, by_path, folder):
-    """A copy of a `Bert`, with a classifier if the adapter has one."""
-    encoder, classifier = copy_encoder(bert.encoder), bert.classifier
-    kernel = by_path.get("classifier/logits/kernel")
+    """A copy of a `Bert`, with a new head if the adapter has one of another size."""
+    encoder = copy_encoder(bert.encoder)
     has_pooler = bert.has_pooler or "pooler_transform/kernel" in by_path
-    if kernel is not None and (classifier is None or kernel.shape[:1] != (classifier.num_classes,)):
-        if len(kernel.shape) != 2 or kernel.shape[1] != encoder.hidden_size:
+    heads = {name: getattr(bert, name) for name, _ in TASKS.values()}
+    heads = {name: head and on_encoder(head, "network", encoder) for name, head in heads.items()}
+    for name, head_cls in TASKS.values():
+        kernel = by_path.get(f"{name}/logits/kernel")
+        if kernel is None or (heads[name] is not None and kernel.shape[:1] == (heads[name].num_classes,)):
+            continue
+        if len(kernel.shape) != 2 or not kernel.shape[0] or kernel.shape[1] != encoder.hidden_size:
             raise ValueError(f"{folder / WEIGHTS}: expected a head [n, {encoder.hidden_size}], got {kernel.shape}.")
-        if not has_pooler:
+        if head_cls is BertClassifier and not has_pooler:
             raise ValueError(f"{folder / WEIGHTS}: expected the pooler's weights, which the model lacks, got none.")
-        classifier = BertClassifier(encoder, kernel.shape[0])
-    elif classifier is not None:
-        classifier = on_encoder(classifier, "network", encoder)
+        heads[name] = head_cls(encoder, kernel.shape[0])
     return Bert(
         bert.tokenizer,
         encoder,
@@ -135,8 +158,8 @@ def _copy(bert, by_path, folder):
         has_pooler=has_pooler,
         embed_settings=bert.embed_settings,
         masked_lm=bert.masked_lm and on_encoder(bert.masked_lm, "encoder_network", encoder),
-        classifier=classifier,
         load_masked_lm=bert.load_masked_lm,
+        **heads,
     )
 
 
@@ -146,11 +169,11 @@ def _check_shapes(shapes, variables, rank, source):
         name, _, part = path.rpartition("/")
         weight = variables.get(name if part in ("down", "up") else path)
         if weight is None:
-            raise ValueError(f"{source}: expected weights of this model, got {NAMES.name(path)!r}.")
+            raise ValueError(f"{source}: expected weights of this model, got {hf_name(path)!r}.")
         expected = hf_shape(weight_path := name if part in ("down", "up") else path, tuple(weight.shape))
         expected = {"down": (rank, expected[-1]), "up": (expected[0], rank)}.get(part, expected)
         if shape != expected:
-            where = f"of {NAMES.name(weight_path)!r}"
+            where = f"of {hf_name(weight_path)!r}"
             raise ValueError(f"{source}: expected shape {expected} {where}, got {shape}. Is it for another model?")
 
 
@@ -190,10 +213,11 @@ def merge_tensors(
 def save_adapter(
     bert: Bert, matrices: Mapping[str, tuple[np.ndarray, np.ndarray]], alpha: float, path: str | Path
 ) -> None:
-    """Write low-rank updates and the classification head as a folder that peft opens.
+    """Write low-rank updates and the head as a folder that peft opens.
 
     Args:
-        bert: `Bert` with the trained classifier; of its weights, only those of head and pooler are written.
+        bert: `Bert` with the trained classifier or token classifier. Of its weights, only those of the head and, for a
+            classifier, of the pooler are written.
         matrices: dict, path of a layer in the encoder -> its two matrices, as `LowRankModel.matrices` returns them.
         alpha: float, scale of the updates, relative to the rank.
         path: folder, which is replaced if it exists.
@@ -202,19 +226,23 @@ def save_adapter(
         ValueError: transformers has no such model.
     """
     check(bert)
-    modules = {layer: f"bert.{NAMES.name(f'{layer}/kernel')}".removesuffix(".weight") for layer in matrices}
+    parts: tuple[str, ...] = ("token_classifier/",)
+    task, saved = TAGGING, ["classifier"]
+    if bert.token_classifier is None:
+        task, saved, parts = CLASSIFICATION, ["classifier", "pooler"], ("classifier/", "pooler_transform/")
+    modules = {layer: f"bert.{hf_name(f'{layer}/kernel')}".removesuffix(".weight") for layer in matrices}
     tensors = {}
     for layer, (down, up) in matrices.items():
         for ending, matrix in zip(PARTS, (down, up), strict=True):
             tensors[PREFIX + modules[layer] + ending] = np.ascontiguousarray(matrix.T)
-    for name, variable in weights(bert.encoder, None, bert.classifier).items():
-        if name.startswith(("classifier/", "pooler_transform/")):
-            module = "" if name.startswith("classifier/") else "bert."
-            tensors[PREFIX + module + NAMES.name(name)] = to_hf(variable, name)
+    for name, variable in weights(bert.encoder, None, bert.classifier, bert.token_classifier).items():
+        if name.startswith(parts):
+            module = "bert." if name.startswith("pooler_transform/") else ""
+            tensors[PREFIX + module + hf_name(name)] = to_hf(variable, name)
     rank = next(iter(matrices.values()))[1].shape[0]
     config = {
         "peft_type": "LORA",
-        "task_type": CLASSIFICATION,
+        "task_type": task,
         "base_model_name_or_path": None,
         "inference_mode": True,
         "r": rank,
@@ -224,7 +252,7 @@ def save_adapter(
         "fan_in_fan_out": False,
         "init_lora_weights": True,
         "target_modules": list(modules.values()),
-        "modules_to_save": ["classifier", "pooler"],
+        "modules_to_save": saved,
     }
     with files.replacing(path, overwrite=True) as new:
         new.mkdir()

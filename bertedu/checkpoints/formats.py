@@ -73,5 +73,8 @@ def recognize(path: str | Path) -> str:
     for name, form in FORMATS.items():
         if form.recognizes(Path(path)):
             return name
+    if (Path(path) / huggingface.reader.ADAPTER).is_file():
+        advice = "Load its model, and then be.load_adapter(bert, folder)"
+        raise FileNotFoundError(f"{path}: expected a model, got an adapter. {advice}.")
     looked_for = "\n  ".join(form.LOOKED_FOR for form in FORMATS.values())
     raise FileNotFoundError(f"{path}: expected a BERT checkpoint in a known format. Looked for:\n  {looked_for}")

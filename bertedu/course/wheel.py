@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
+LEFT_OUT = "docs_pairs"  # folder of `data/`, which only the copies of chapters that use it contain
 LARGEST_ASSET = 100_000  # bytes; the wheel leaves out larger files of `assets/`, such as the trained masked-LM head
 
 
@@ -47,7 +48,7 @@ def package_files() -> dict[str, bytes]:
     files = {}
     for path in PACKAGE.rglob("*"):
         name = path.relative_to(PACKAGE)
-        hidden = any(part.startswith((".", "__pycache__")) for part in name.parts)
+        hidden = LEFT_OUT in name.parts or any(part.startswith((".", "__pycache__")) for part in name.parts)
         large = name.parts[0] == "assets" and path.stat().st_size > LARGEST_ASSET
         if path.is_file() and not hidden and not large:
             files[f"bertedu/{name.as_posix()}"] = path.read_bytes()
@@ -55,6 +56,6 @@ def package_files() -> dict[str, bytes]:
     data = PACKAGE.parent / "data"  # of a checkout; an installed package has these files in assets/data
     if (PACKAGE.parent / "pyproject.toml").is_file():
         for path in data.rglob("*"):
-            if path.suffix in (".tsv", ".md"):
+            if path.suffix in (".tsv", ".md") and LEFT_OUT not in path.parts:
                 files[f"bertedu/assets/data/{path.relative_to(data).as_posix()}"] = path.read_bytes()
     return dict(sorted(files.items()))

@@ -181,6 +181,8 @@ def _column_index(path, header, column):
         return column
     if header.count(column) != 1:
         hint = "Add a first line that names the columns, or, in Python, pass positions, such as text=0, label=1."
+        if len(header) == 1 and re.search("[;,\t|]", header[0]):
+            hint = "Separate columns by commas in .csv, and by tabs in .tsv."
         raise ValueError(f"{path}, line 1: expected one column {column!r}, got {_listed(header)}. {hint}")
     return header.index(column)
 

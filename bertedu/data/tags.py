@@ -165,12 +165,12 @@ def _conll(path: Path, words: Any, tags: Any) -> Iterator[Row]:
         if type(value) is not int:
             raise ValueError(f"{name}: expected the position of a column for a CoNLL file, got {value!r}.")
     rows: list[tuple[str, str, str]] = []
-    count, document = None, 0
+    first, document = None, 0
     for line, content in files.read_lines(path):
         fields = _fields(content)
         if fields and fields[0] != DOCUMENT_START:
-            count = count or (line, len(fields))
-            rows.append(_conll_row(f"{path}, line {line}", fields, at, count))
+            first = first or (line, fields)
+            rows.append(_conll_row(f"{path}, line {line}", fields, at, first))
             continue
         if rows:
             yield *map(list, zip(*rows, strict=True)), str(document) if document else None  # type: ignore[misc]
@@ -190,16 +190,23 @@ def _fields(content):
     return re.split(" +", content.strip(" "))
 
 
-def _conll_row(location, fields, at, count):
-    """Return word, tag and location of a line. `count` has the first line and its number of columns."""
-    first, columns = count
+def _conll_row(location, fields, at, first):
+    """Return word, tag and location of a line. `first` has the number and the columns of the first line."""
+    line, others = first
+    columns = len(others)
     if columns == 1:
-        raise ValueError(f"{location}: expected a word and its tag, separated by a tab or a space, got one column.")
+        got = f"got one column, {reprlib.repr(fields[0])}"
+        raise ValueError(f"{location}: expected a word and its tag, separated by a tab or a space, {got}.")
     if len(fields) != columns:
-        comment = " Remove lines of comments." if fields[0].startswith("#") else ""
-        raise ValueError(f"{location}: expected {columns} columns, as in line {first}, got {len(fields)}.{comment}")
+        hint = " Does this word lack its tag?" if len(fields) == 1 else ""
+        hint = " Remove lines of comments." if "#" in (fields[0][:1], others[0][:1]) else hint
+        got = f"got {len(fields)} in {reprlib.repr(' '.join(fields))}"
+        raise ValueError(f"{location}: expected {columns} columns, as in line {line}, {got}.{hint}")
     for name, i in zip(("words", "tags"), at, strict=True):
         if not -columns <= i < columns:
             raise ValueError(f"{name}: expected a column from 0 to {columns - 1}, got {i}.")
     word, tag = (fields[i] for i in at)
+    if not tag and at[1] == -1 and columns > 2:
+        hint = f"If all lines end with a tab, pass tags={columns - 2}, the position of the tags' column."
+        raise ValueError(f"{location}: expected a tag, got {tag!r} after the last tab. {hint}")
     return word, tag, location

@@ -62,8 +62,8 @@ def load_texts(
             from 0; then the first line is an example too. Defaults to "text".
         pair: column of the second text. Defaults to None: single texts. Not needed for a data set.
         label: column of the label, or None for texts without labels. Several labels per text are a list of columns of 0
-            and 1, one per class, or in JSONL and Parquet files a column of lists of classes. Defaults to "label",
-            and to None for "docs_pairs".
+            and 1 (or True and False), one per class, or in JSONL and Parquet files a column of lists of classes.
+            Defaults to "label", and to None for "docs_pairs".
         names: list of the classes' names in the order of their indices; other labels are an error. Pass those of the
             training set for a validation file. Defaults to the sorted labels, numbers by value. All spellings of a
             number are one class: 1, 1.0 and 01 are "1".
@@ -96,12 +96,17 @@ def load_texts(
         raise ValueError(f"split: expected None for a file, got {split!r} for {str(path)!r}. {only}")
     path = existing(path, sets.SETS)
     if path.suffix.lower() not in files.FORMATS:
-        raise ValueError(f"{path}: expected one of the suffixes {', '.join(files.FORMATS)}, got {path.suffix!r}.")
+        hint = "load_tags (--tags on the command line) reads CoNLL files."
+        expected = f"one of the suffixes {', '.join(files.FORMATS)}"
+        raise ValueError(f"{path}: expected {expected}, got {path.suffix!r}. {hint}")
     columns: dict[str, Any] = {"text": text, "pair": pair}
     if isinstance(label, list | tuple):  # a class per column
+        if regression or not label or len(set(label)) < len(label):
+            expected = "one column for a regression" if regression else "at least one column, and none twice"
+            raise ValueError(f"label: expected {expected}, got {label!r}.")
         names = tuple(str(name) for name in (label if names is None else names))
-        if len(names) != len(label) or len(label) == 0:
-            raise ValueError(f"names: expected {max(len(label), 1)}, one per column in label, got {names}.")
+        if len(names) != len(label):
+            raise ValueError(f"names: expected {len(label)}, one per column in label, got {names}.")
         columns |= {f"label {number}": column for number, column in enumerate(label)}
     else:
         columns["label"] = label
@@ -188,8 +193,9 @@ def _number(value, location):
 
 def _applies(value, location):
     """Return whether a class applies, 0 or 1."""
-    name = canonical(_name(value, location))
-    if name not in ("0", "1"):
+    name = canonical(value)
+    name = {"True": "1", "False": "0", "TRUE": "1", "FALSE": "0"}.get(name, name)  # of pandas and spreadsheets
+    if isinstance(value, list) or name not in ("0", "1"):
         raise ValueError(f"{location}: expected 0 or 1, whether this class applies, got {reprlib.repr(value)}.")
     return int(name)
 

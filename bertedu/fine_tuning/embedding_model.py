@@ -59,6 +59,11 @@ class EmbeddingModel(ConfigFromSignature, keras.Model):
         self.pooling = pooling
         self.build()  # the encoder has its weights
 
+    @property
+    def uses_pooler(self) -> bool:
+        """bool, whether the vectors depend on the encoder's pooler."""
+        return self.pooling == "pooled"
+
     def build(self, input_shape: Any = None) -> None:
         """There are no weights besides the encoder's."""
 

@@ -3,8 +3,7 @@
 Reimers and Gurevych 2019 (https://arxiv.org/abs/1908.10084), section 3. Chapter: notebooks/07_pooling.ipynb.
 """
 
-import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +54,9 @@ def train_embeddings(
 
     Args:
         bert: `Bert`, whose encoder is trained in place; a head on the same encoder changes with it.
-        pairs: training set: (texts, pairs), columns of a query and the text that belongs to it each; or a result of
-            `load_texts`. More columns are hard negatives: (texts, pairs, negatives). For the loss "cosine_similarity":
-            (texts, pairs, numbers), with numbers from -1 to 1.
+        pairs: training set: (texts, pairs), a tuple of two lists: queries, and the text that belongs to each; or a
+            result of `load_texts`. More columns are hard negatives: (texts, pairs, negatives). For the loss
+            "cosine_similarity": (texts, pairs, numbers), with numbers from -1 to 1.
         validation: validation set, in the same form, evaluated after each epoch. Its metrics in the history are
             "val_mrr", "val_ndcg_at_10", "val_recall_at_1" and "val_recall_at_10", where each query has to find its
             texts among all second and further texts of the set; or "val_spearman". Defaults to None.
@@ -102,8 +101,7 @@ def train_embeddings(
     model = EmbeddingModel(bert.encoder, pooling_name(bert.embed_settings.pooling))
     data = (examples["pairs"], examples.get("validation"))
     training = Training(model, bert.preprocessor, *data, limit, config, task)
-    with _without_pooler(bert):
-        return train_with_seeds(training, seeds, output_dir, progress, callbacks)
+    return train_with_seeds(training, seeds, output_dir, progress, callbacks)
 
 
 def _task(bert: Bert, loss: str, scale: float) -> EmbeddingTask:
@@ -125,17 +123,3 @@ def _limit(bert: Bert, max_length: int | None) -> int:
     if max_length is None:
         return min(bert.embed_settings.max_length or bert.max_length, bert.max_length)
     return whole_number("max_length", max_length, 3, bert.max_length, "The encoder has no more positions.")
-
-
-@contextlib.contextmanager
-def _without_pooler(bert: Bert) -> Iterator[None]:
-    """Freeze the pooler inside the block if the pooling does not use it: it has no gradient."""
-    unused = [] if bert.embed_settings.pooling == "pooled" else bert.encoder.pooler_layer.weights
-    trainable = [weight.trainable for weight in unused]
-    for weight in unused:
-        weight.trainable = False
-    try:
-        yield
-    finally:
-        for weight, value in zip(unused, trainable, strict=True):
-            weight.trainable = value

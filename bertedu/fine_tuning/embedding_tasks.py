@@ -144,7 +144,7 @@ class Ranking(EmbeddingTask):
         expected = f"{name}: expected (texts, pairs), or (texts, pairs, negatives)"
         if hasattr(data, "texts"):
             if data.labels is not None:
-                advice = 'Pass (texts, pairs) of those that belong together, or loss="cosine_similarity" for numbers'
+                advice = 'Use load_texts(..., label=None), or loss="cosine_similarity" for numbers'
                 raise ValueError(f"{name}: expected pairs without labels, got labels. {advice}.")
             data = data.texts, data.pairs
         return _text_columns(name, data, expected), np.zeros(0, "float32")
@@ -181,7 +181,7 @@ class Similarity(EmbeddingTask):
             if data.names is not None:
                 raise ValueError(f"{expected}, got classes {data.names}. Use load_texts(..., regression=True).")
             data = data.texts, data.pairs, data.labels
-        if not isinstance(data, tuple | list) or len(data) != 3 or data[2] is None:
+        if not isinstance(data, tuple) or len(data) != 3 or data[2] is None:
             raise ValueError(f"{expected}, got {reprlib.repr(data)}.")
         columns = _text_columns(name, data[:2], expected)
         labels = column(f"{name}: numbers", data[2])
@@ -213,7 +213,9 @@ class Similarity(EmbeddingTask):
 
 def _text_columns(name, data, expected):
     """Return two or more columns of texts as lists of strings."""
-    if not isinstance(data, tuple | list) or len(data) < 2 or any(part is None for part in data):
+    if isinstance(data, list):  # of pairs? Two pairs would look like two columns
+        raise ValueError(f"{expected}, a tuple of columns, got a list. Turn a list of pairs into tuple(zip(*pairs)).")
+    if not isinstance(data, tuple) or len(data) < 2 or any(part is None for part in data):
         raise ValueError(f"{expected}, got {reprlib.repr(data)}.")
     columns = [column(f"{name}: column {number}", part) for number, part in enumerate(data)]
     sizes = [len(values) for values in columns]
@@ -223,5 +225,6 @@ def _text_columns(name, data, expected):
         for i, value in enumerate(values):
             if not isinstance(value, str):
                 got = f"got {reprlib.repr(value)} at index {i} of column {number}"
-                raise ValueError(f"{expected}, which are columns of strings, {got}.")
+                hint = ' Numbers need loss="cosine_similarity".' if isinstance(value, int | float) else ""
+                raise ValueError(f"{expected}, which are columns of strings, {got}.{hint}")
     return columns

@@ -155,7 +155,8 @@ def _parts(name, data):
     elif isinstance(data, tuple | list) and len(data) in (2, 3):
         texts, pairs, labels = data if len(data) == 3 else (data[0], None, data[1])
     else:
-        raise ValueError(f"{name}: expected (texts, labels) or (texts, pairs, labels), got {reprlib.repr(data)}.")
+        hint = " To tag words, use bert.token_classifier_for(n)." if hasattr(data, "tags") else ""
+        raise ValueError(f"{name}: expected (texts, labels) or (texts, pairs, labels), got {reprlib.repr(data)}.{hint}")
     if isinstance(texts, str) or isinstance(labels, str):
         raise ValueError(f"{name}: expected a list of texts and a list of labels, got one string.")
     if labels is None:
@@ -173,7 +174,8 @@ def finite_numbers(name: str, labels: Any, hint: str = "") -> np.ndarray:
 
 def class_labels(name: str, labels: Any, num_classes: int) -> np.ndarray:
     """Return labels as an int32 array `[n]`, each from 0 to `num_classes` - 1."""
-    values = finite_numbers(name, labels, " Convert one-hot rows with argmax(-1).")
+    several = "For several labels per text, use classifier_for(n, multi_label=True)."
+    values = finite_numbers(name, labels, f" Convert one-hot rows with argmax(-1). {several}")
     for i in np.flatnonzero((values % 1 != 0) | (values < 0) | (values >= num_classes)):
         expected = f"expected labels from 0 to {num_classes - 1} (or use num_classes=1 for regression)"
         raise ValueError(f"{name}: {expected}, got {_shown(labels[i])} as label {i}.")

@@ -17,7 +17,7 @@ from bertedu.classifier import copy_encoder, copy_settings, matching_layers
 from bertedu.fine_tuning.config import TrainingConfig
 from bertedu.fine_tuning.examples import Examples, sha256
 from bertedu.fine_tuning.history import environment
-from bertedu.fine_tuning.low_rank import LowRankModel
+from bertedu.fine_tuning.low_rank import LowRankModel, adaptable_layers
 from bertedu.fine_tuning.schedule import optimizer
 from bertedu.fine_tuning.state import named
 from bertedu.fine_tuning.tasks import Task
@@ -98,10 +98,13 @@ def compiled(training: Training, policy: str, targets: Sequence[str] = ()) -> An
     Runs with several seeds use the same model, so that it is traced (which takes seconds) only once.
 
     Raises:
-        ValueError: all weights are frozen.
+        ValueError: all weights are frozen, or the rank of LoRA is greater than the sides of the matrices.
     """
     model, config = with_policy(training.classifier, policy), training.config
     if targets:
+        layers = adaptable_layers(model.network)
+        smallest = min(min(layers[path].matrix_shape) for path in targets)
+        whole_number("lora_rank", config.lora_rank, 1, smallest, "No matrix has a higher rank; 4 to 16 are usual.")
         model = LowRankModel(model, config.lora_rank, targets, config.lora_alpha)
     if not model.trainable_variables:
         raise ValueError("classifier: expected trainable weights, got frozen ones. Set classifier.trainable = True.")

@@ -68,22 +68,16 @@ class AdamW(keras.optimizers.AdamW):
     global_clipnorm: float | None
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
-        """Update the variables, with table rows and parts of the batch summed before clipping.
-
-        Variables without a gradient, such as an unused pooler's, stay as they are, without Keras' warning.
-        """
-        variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
-        if not self.built:
-            self.build(variables)
-        used = [pair for pair in zip(grads, variables, strict=True) if pair[0] is not None]
-        if used:
-            grads, variables = zip(*used, strict=True)
+        """Update the variables, with table rows and parts of the batch summed before clipping."""
         if backend() != "tensorflow":
-            return super().apply(list(grads), list(variables))
+            return super().apply(grads, trainable_variables)
         import tensorflow as tf
 
         if self.use_ema or self.gradient_accumulation_steps:
             raise ValueError("use_ema, gradient_accumulation_steps: expected neither. Use keras.optimizers.AdamW.")
+        variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
+        if not self.built:
+            self.build(variables)
         step = tf.cast(self.iterations.value + 1, "float32")
         numbers = {
             "lr": tf.cast(self.learning_rate, "float32"),

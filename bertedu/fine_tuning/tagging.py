@@ -18,6 +18,7 @@ from bertedu.bert import Bert
 from bertedu.entities import OUTSIDE, check_sequence, entity_scores, is_prefixed, sorted_tags
 from bertedu.fine_tuning.examples import Examples, column, sha256
 from bertedu.fine_tuning.tasks import MEAN, Task
+from bertedu.terminal import warn
 from bertedu.text import BertPreprocessor, Encoded, pack
 from bertedu.token_classifier import BertTokenClassifier
 
@@ -108,6 +109,10 @@ class Tagging(Task):
                 check_sequence([names[i] for i in row], functools.partial(_where, name, words, number))
         rows, positions = encode_words(words, preprocessor, max_length)
         counts = [int((at != ABSENT).sum()) for at in positions]
+        cut = [len(at) - count if row.truncated else 0 for at, count, row in zip(positions, counts, rows, strict=True)]
+        if any(cut):
+            problem = f"{sum(count > 0 for count in cut):,} longer ones, whose last {sum(cut):,} words are not used"
+            warn(f"{name}: expected sentences of at most {max_length} tokens, got {problem}. Divide them.")
         return TaggedExamples(
             rows,
             np.zeros(0, "int32"),
@@ -118,9 +123,7 @@ class Tagging(Task):
             word_labels=word_labels,
             positions=positions,
             output=self.output,
-            cut_words=sum(
-                len(at) - count for at, count, row in zip(positions, counts, rows, strict=True) if row.truncated
-            ),
+            cut_words=sum(cut),
         )
 
     def _own_names(self, data, tags):
@@ -222,9 +225,9 @@ def _parts(name, data):
     elif isinstance(data, tuple | list) and len(data) == 2:
         words, tags = data
     else:
-        raise ValueError(
-            f"{name}: expected (words, tags), a list of words and one of tags per sentence, got {reprlib.repr(data)}."
-        )
+        hint = " To classify texts, use bert.classifier_for(n)." if hasattr(data, "texts") else ""
+        expected = "expected (words, tags), a list of words and one of tags per sentence"
+        raise ValueError(f"{name}: {expected}, got {reprlib.repr(data)}.{hint}")
     words = checked_words(f"{name}: words", words)
     tags = [column(f"{name}: tags, sentence {i}", row) for i, row in enumerate(column(f"{name}: tags", tags))]
     if not words:

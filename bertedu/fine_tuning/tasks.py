@@ -140,6 +140,9 @@ class MultiLabel(Task):
 
     def labels(self, name: str, labels: list[Any], own_names: list[str] | None, names: list[str] | None) -> np.ndarray:
         """Return float32 `[n, classes]` of 0 and 1."""
+        if name == "train" and names is None and own_names is not None and len(own_names) != self.num_classes:
+            got = f"got {self.num_classes}. Use bert.classifier_for({len(own_names)}, multi_label=True)"
+            raise ValueError(f"classifier: expected num_classes={len(own_names)}, one for each of {own_names}, {got}.")
         columns = self.num_classes if own_names is None else len(own_names)
         rows = examples.label_rows(name, labels, columns)  # [n, columns]
         if own_names is not None:

@@ -21,11 +21,14 @@ from bertedu.fine_tuning.state import named
 LAST = re.compile(r"last ([0-9]{1,4})")
 LAYER = re.compile(r"encoder/layer_(\d+)/")
 BIASES = ("bias", "beta")
+POOLER = "encoder/pooler_transform/"
 
 
 @contextlib.contextmanager
 def only(model: Any, trainable: str | None, lora_targets: Sequence[str] | None = None) -> Iterator[list[str]]:
     """Inside the block, only the weights that `trainable` names are trainable. Then all are as they were before.
+
+    The pooler is frozen if `model.uses_pooler` is False.
 
     Args:
         model: model with `network`, the encoder, and `classifier`, the head.
@@ -48,6 +51,9 @@ def only(model: Any, trainable: str | None, lora_targets: Sequence[str] | None =
             model.trainable = True
             for path, weight in weights.items():
                 weight.trainable = path in chosen
+        if not getattr(model, "uses_pooler", True):  # it has no gradient
+            for path, weight in weights.items():
+                weight.trainable = weight.trainable and not path.startswith(POOLER)
         paths = [] if lora_targets is None else _paths(model, trainable, lora_targets)
         if lora_targets is not None:
             for path in weights.keys() - _head(model, weights):
@@ -62,7 +68,7 @@ def only(model: Any, trainable: str | None, lora_targets: Sequence[str] | None =
 
 def _head(model, paths):
     """The paths of the weights of the head, and of the pooler if the head is on it."""
-    parts = ("head/", "encoder/pooler_transform/") if getattr(model, "use_encoder_pooler", False) else ("head/",)
+    parts = ("head/", POOLER) if getattr(model, "use_encoder_pooler", False) else ("head/",)
     return {path for path in paths if path.startswith(parts)}
 
 
@@ -92,5 +98,6 @@ def _paths(model, trainable, targets):
     expected = names if targets == "all" else targets
     paths = [p for p, layer in layers.items() if p.rpartition("/")[2] in expected and layer.kernel.trainable]
     if not paths:
-        raise ValueError(f"trainable: expected layers with matrices to update by LoRA, got {shown(trainable)}.")
+        expected = "None, 'all' or 'last N', whose matrices can be updated by LoRA"
+        raise ValueError(f"trainable: expected {expected}, got {shown(trainable)}. To train less, leave out lora_rank.")
     return paths

@@ -17,6 +17,7 @@ BY_ENDING = {
     ".txt": mutate_json.mutate_lines,
     ".tsv": mutate_json.mutate_lines,
     ".csv": mutate_json.mutate_lines,
+    ".conll": mutate_json.mutate_lines,
     "checkpoint": mutate_json.mutate_lines,
     ".h5": mutate_hdf5.mutate,
     ".safetensors": mutate_binary.safetensors,

@@ -236,6 +236,52 @@ def parquet():
     return seeds
 
 
+def adapter():
+    """Adapters of peft: with a head of each kind, and without one."""
+    import tiny_adapter
+
+    tagging = {"task_type": "TOKEN_CLS", "modules_to_save": ["classifier"], "use_rslora": True}
+    return [
+        Seed("classifier", tiny_adapter.files()),
+        Seed("token classifier", tiny_adapter.files(tagging)),
+        Seed("no head", tiny_adapter.files({"task_type": None, "modules_to_save": None}, head=False)),
+    ]
+
+
+SENTENCES = [
+    (("Ada", "Lovelace", "slept"), ("B-PER", "I-PER", "O")),
+    (("In", "Turin"), ("O", "B-LOC")),
+    (("Yes", ","), ("O", "O")),
+]
+
+
+def conll():
+    """CoNLL: two columns and tabs; four columns, spaces and documents; IOB1."""
+    two, four, iob1 = "", "", ""
+    for words, tags in SENTENCES:
+        two += "".join(f"{word}\t{tag}\n" for word, tag in zip(words, tags, strict=True)) + "\n"
+        four += "-DOCSTART- -X- -X- O\n\n"
+        four += "".join(f"{word} X Y {tag}\n" for word, tag in zip(words, tags, strict=True)) + "\n"
+        iob1 += "".join(f"{word} {tag.replace('B-', 'I-')}\n" for word, tag in zip(words, tags, strict=True)) + "\n"
+    files = {"two columns": two, "four columns": four, "iob1": iob1}
+    return [
+        Seed(name, {"tags.conll": text.encode()}, "tags.conll", {"scheme": "iob1"} if name == "iob1" else {})
+        for name, text in files.items()
+    ]
+
+
+def tags_jsonl():
+    """Tagged sentences as JSON Lines, with names and with numbers as tags."""
+    names = ["O", "B-LOC", "B-PER", "I-PER"]
+    named = [{"words": words, "tags": tags, "document": "1"} for words, tags in SENTENCES]
+    numbered = [{"tokens": words, "ner_tags": [names.index(tag) for tag in tags]} for words, tags in SENTENCES]
+    forms = {"names": (named, {}), "numbers": (numbered, {"names": names})}
+    return [
+        Seed(name, {"tags.jsonl": "".join(f"{json.dumps(row)}\n" for row in rows).encode()}, "tags.jsonl", options)
+        for name, (rows, options) in forms.items()
+    ]
+
+
 def notebook():
     """A notebook of each format that is met: 4.5 with cell ids, 4.0, and one with widgets' state."""
     prose = ["# Title\n", "See [a chapter](01_text.ipynb#x) and [a page](https://example.org).\n", "`solution`, then."]
@@ -285,5 +331,8 @@ FAMILIES = {
     "csv": csv,
     "jsonl": jsonl,
     "parquet": parquet,
+    "adapter": adapter,
+    "conll": conll,
+    "tags_jsonl": tags_jsonl,
     "notebook": notebook,
 }

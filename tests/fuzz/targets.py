@@ -5,6 +5,7 @@ import json
 import warnings
 
 import numpy as np
+import tiny_adapter
 
 import bertedu as be
 from bertedu.course import colab, student_copy
@@ -150,6 +151,56 @@ def table(family, path, seed, out, refused):
     return "opened"
 
 
+def tagged(family, path, seed, out, refused):
+    """Read tagged sentences; check what is returned."""
+    try:
+        with heard():
+            loaded = be.load_tags(path, **seed.options)
+    except Exception as error:
+        refused(error)
+        return "refused"
+    expect(loaded.words and all(loaded.words), "empty sentence")
+    for words, tags in zip(loaded.words, loaded.tags, strict=True):
+        expect(len(words) == len(tags) and {*tags} <= {*loaded.names}, "tags", tags[:20])
+        expect(all(isinstance(word, str) and word.strip() for word in words), "empty word")
+    expect(len(set(loaded.names)) == len(loaded.names) and all(loaded.names), "names of tags", loaded.names[:20])
+    expect(loaded.documents is None or len(loaded.documents) == len(loaded.words), "wrong length")
+    lines = [line.lstrip("\ufeff") for line in seed.tree[path.name].decode("utf-8-sig").split("\n")]
+    lines = [line for line in lines if line.strip()]
+    if family == "tags_jsonl":
+        rows = [json.loads(line) for line in lines]
+        expect(loaded.words == [row.get("words", row.get("tokens")) for row in rows], "not as stated", "words")
+    else:
+        count = sum(not line.strip("\r ").startswith("-DOCSTART-") for line in lines)
+        expect(sum(map(len, loaded.words)) == count, "not as stated", "number of words")
+    return "opened"
+
+
+# ---- adapters --------------------------------------------------------------------------------------------------------
+
+
+def adapter(family, path, seed, out, refused):
+    """Merge an adapter into a model, which must stay as it is; check the result, and that it can be used."""
+    base = tiny_adapter.base()
+    before = [np.array(weight) for weight in base.encoder.weights]
+    try:
+        with heard() as said:
+            bert = be.load_adapter(base, path)
+    except Exception as error:
+        refused(error)
+        return "refused"
+    same = all(np.array_equal(array, weight) for array, weight in zip(before, base.encoder.weights, strict=True))
+    expect(same, "changed the model")
+    heads = [head for head in (bert.classifier, bert.token_classifier) if head is not None]
+    expect(len(heads) < 2, "two heads")
+    weights = [*bert.encoder.weights, *(weight for head in heads for weight in head.weights)]
+    expect(all(np.isfinite(np.asarray(w)).all() for w in weights) or said, "silent NaN", "no warning names the tensor")
+    inputs = bert.preprocessor([TEXT])
+    for model in (bert.encoder, *heads):
+        model(inputs)
+    return "opened"
+
+
 # ---- notebooks -------------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +256,8 @@ TARGETS = {
     "tokenizer_json": tokenizer_json,
     "vocab_txt": vocab_txt,
     "notebook": notebook,
+    "adapter": adapter,
+    **dict.fromkeys(("conll", "tags_jsonl"), tagged),
     **dict.fromkeys(("tsv", "csv", "jsonl", "parquet"), table),
 }
 """What is not in it is a checkpoint."""

@@ -58,7 +58,8 @@ def read_config(directory: Path) -> dict[str, Any]:
     if config.get("model_type", "bert") != "bert":  # checked first, because another model has other fields
         raise ValueError(f"{path}: model_type: expected 'bert', got {shown(config['model_type'])}. Use transformers.")
     if (directory / ADAPTER).is_file():
-        raise ValueError(f"{directory / ADAPTER}: expected a model, got an adapter. Merge it (PEFT: merge_and_unload).")
+        advice = "Move the adapter's files to another folder, and merge them by be.load_adapter"
+        raise ValueError(f"{directory / ADAPTER}: expected a model, got one with an adapter. {advice}.")
     return read_fields(config, MODEL, path, required=("hidden_act", *GOOGLE_FIELDS.values()), unknown="warn")
 
 
