@@ -18,7 +18,7 @@ from tools.mutate import left_out, replacements
 EQUIVALENT = tomllib.loads((Path(__file__).parent / "equivalent_answers.toml").read_text(encoding="utf-8"))["answer"]
 SIZES = range(1, 9)  # constants in the place of a size
 SECONDS = 5  # for one answer: a mutant may loop for ever
-MEMORY = 2_000_000_000  # bytes
+MEMORY = 8_000_000_000  # bytes that an answer may reserve
 STATUS = Path("/proc/self/statm")  # Linux: the first number is the size in pages
 
 
