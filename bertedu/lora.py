@@ -5,7 +5,7 @@
 W and b stay as they are. `up` starts at 0, so training starts from the model as it was. `merge` adds
 (alpha / rank) down up to W, after which the model has no more weights than before.
 
-Hu et al. 2021 (https://arxiv.org/abs/2106.09685), section 4.1. Chapter: notebooks/10_fine_tuning.ipynb.
+Hu et al. 2021 (https://arxiv.org/abs/2106.09685), section 4.1. Chapter: notebooks/17_few_parameters.ipynb.
 """
 
 from __future__ import annotations

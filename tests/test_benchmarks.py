@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import common, embed, embedders, fine_tune, head_statistics
+from benchmarks import common, embed, embedders, few_parameters, fine_tune, head_statistics
 
 
 def test_short_texts_have_the_lengths_of_reviews():
@@ -96,3 +96,14 @@ def test_head_statistics_compares_elapsed_and_processor_time(monkeypatch):
     assert [row[3] for row in rows] == ["3.00", "2.25", "2.00", "1.50", "3.00"]
     assert [row[6] for row in rows] == ["", "yes", "", "yes", ""]
     assert rows[3][1:3] == ["3.0 s", "4.0 s"] and "batches of 16" in rows[3][0]
+
+
+def test_few_parameters_compares_the_same_texts():
+    def answers(*correct):
+        return [{"parameters": 1234, "elapsed": 9, "processor": 8, "memory": 7, "correct": right} for right in correct]
+
+    results = {"head": answers([1, 0, 0, 1], [0, 0, 0, 1]), "all": answers([1, 1, 0, 1], [1, 1, 0, 1])}
+    head, everything = few_parameters.rows(results)
+    assert head[:7] == ["head", "1,234", "9", "8", "7", "0.500, 0.250", "0.375"]
+    assert head[7].startswith("-0.375 [") and everything[5:] == ["0.750, 0.750", "0.750", ""]
+    assert few_parameters.interval(np.array([0.5, 0.5, 0.5])) == "+0.500 [+0.500, +0.500]"

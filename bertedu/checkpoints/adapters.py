@@ -4,7 +4,7 @@
     path                    a tensor that is added to the weight `path`, or replaces it
 
 `load_adapter` and `save_adapter` use the files of the peft library, adapter_config.json and adapter_model.safetensors,
-and data/build_mlm_head.py writes a file in our own names. Chapter: notebooks/11_checkpoints.ipynb.
+and data/build_mlm_head.py writes a file in our own names. Chapter: notebooks/17_few_parameters.ipynb.
 """
 
 from __future__ import annotations

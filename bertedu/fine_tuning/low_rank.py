@@ -1,6 +1,6 @@
 """`LowRankModel`: a classifier whose matrices have low-rank updates (LoRA), to train instead of them.
 
-Hu et al. 2021 (https://arxiv.org/abs/2106.09685). Chapter: notebooks/10_fine_tuning.ipynb.
+Hu et al. 2021 (https://arxiv.org/abs/2106.09685). Chapter: notebooks/17_few_parameters.ipynb.
 """
 
 from __future__ import annotations

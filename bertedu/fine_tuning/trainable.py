@@ -3,7 +3,7 @@
     all       every weight                           last N    the last N layers, and "head"
     head      the pooler and the classification head bias      the biases, and "head"
 
-"bias" is BitFit (Ben Zaken et al. 2022, https://arxiv.org/abs/2106.10199). Chapter: notebooks/10_fine_tuning.ipynb.
+"bias" is BitFit (Ben Zaken et al. 2022, https://arxiv.org/abs/2106.10199). Chapter: notebooks/17_few_parameters.ipynb.
 """
 
 from __future__ import annotations

@@ -336,4 +336,48 @@ def checkpoint():
     return d
 
 
-DIAGRAMS = (pooling, bi_cross_encoder, in_batch_negatives, confusion_matrix, masked_lm_head, fine_tuning, checkpoint)
+def low_rank_update():
+    """Draw a frozen matrix beside the two small ones that are trained."""
+    d = Drawing(
+        "low_rank_update",
+        500,
+        "A low-rank update",
+        "The input x, of D elements, goes two ways. Left, through the frozen matrix W, D by D. Right, through down, D "
+        "by rank, and up, rank by D, which are trained and whose result is multiplied by alpha / rank; the sum of both "
+        "is the output, and merging adds the product of down and up to W.",
+    )
+    x = d.box(150, 24, 200, 38, "x, [D]", role="stream")
+    d.text(90, 96, "frozen", "bold")
+    d.text(422, 96, "trained", "bold")
+    weight = d.cells(60, 122, 10, 10, role="off", seed=3)
+    down = d.cells(349, 122, 10, 3, role="new", seed=5)
+    up = d.cells(300, 314, 3, 10, role="new", values=[[0.0] * 10] * 3)
+    d.arrow((190, x.bottom), (190, 82), (weight.cx, 82), (weight.cx, 116))
+    d.arrow((310, x.bottom), (310, 82), (down.cx, 82), (down.cx, 116))
+    d.text(216, 192, "W", "bold", "start")
+    d.text(404, 172, "down", "bold", "start")
+    d.note(404, 194, "[D, rank],", "random at first")
+    d.note(210, 214, "[D, D]")
+    d.arrow((down.cx, down.bottom + 4), (up.cx, up.y - 6))
+    d.note(384, 288, "[rank]")
+    d.text(454, 325, "up", "bold", "start")
+    d.note(454, 345, "[rank, D],", "0 at first")
+    total = d.plus(250, 420)
+    d.arrow((weight.cx, weight.bottom + 4), (weight.cx, 420), (total.x - 3, 420))
+    d.arrow((up.cx, up.bottom + 4), (up.cx, 420), (total.right + 3, 420))
+    d.note(384, 420, "times alpha / rank")
+    d.arrow(total.south, (250, 456))
+    d.text(250, 472, "x W + alpha / rank · (x down) up, [D]")
+    return d
+
+
+DIAGRAMS = (
+    pooling,
+    bi_cross_encoder,
+    in_batch_negatives,
+    confusion_matrix,
+    masked_lm_head,
+    fine_tuning,
+    low_rank_update,
+    checkpoint,
+)
