@@ -6,14 +6,12 @@ import gc
 import inspect
 import json
 import os
-import random
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import interrupted
 import keras
 import numpy as np
 import pytest
@@ -289,17 +287,14 @@ def test_a_seed_that_diverges_is_reported_and_the_others_continue(monkeypatch):
 # -- killed and resumed ------------------------------------------------------------------------------------------------
 
 PROGRAM = """
-import sys
-sys.path.insert(0, {here!r})
-import numpy as np
 import test_fine_tuning as t
 t.running.SEGMENT = 2
 callbacks = t.keras.callbacks
 stopping = callbacks.EarlyStopping("loss", patience=2, min_delta=1.0, restore_best_weights=True)  # after 5 of 9 epochs
 stopping.start_from_epoch = 2
-best_only = {{"save_best_only": True, "save_weights_only": True}}
+best_only = {"save_best_only": True, "save_weights_only": True}
 checkpoint = callbacks.ModelCheckpoint(sys.argv[2] + ".weights.h5", "val_loss", **best_only)
-options = {{"validation": (t.TEXTS, t.LABELS), "epochs": 9, "output_dir": sys.argv[1], "restore_best_weights": False}}
+options = {"validation": (t.TEXTS, t.LABELS), "epochs": 9, "output_dir": sys.argv[1], "restore_best_weights": False}
 classifier, history = t.run(**options, callbacks=[stopping, checkpoint])
 assert len(history.epochs) == 5 and history.best_epoch == 2
 weights = classifier.get_weights()
@@ -309,64 +304,23 @@ np.savez(sys.argv[2], *arrays, losses=[segment["loss"] for segment in history.se
 """
 
 
-def start(folder, out):
-    program = PROGRAM.format(here=str(Path(__file__).parent))
-    command = [sys.executable, "-c", program, str(folder), str(out)]
-    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
-
-
-def killed_and_finished(kills, tmp_path):
-    """The arrays of a training in one piece, and of one that was killed so often and then let finish."""
-    assert start(tmp_path / "whole", tmp_path / "whole.npz").wait() == 0
-    draw = random.Random(5)
-    for _ in range(kills):
-        process = start(tmp_path / "killed", tmp_path / "killed.npz")
-        first = time.monotonic()
-        while not (tmp_path / "killed" / "state.safetensors").exists() and time.monotonic() < first + 60:
-            time.sleep(0.01)
-        time.sleep(draw.uniform(0, 6))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert state.read_metadata(tmp_path / "killed" / "state.safetensors")  # whole, whenever it was
-    assert start(tmp_path / "killed", tmp_path / "killed.npz").wait() == 0
-    return [dict(np.load(tmp_path / f"{name}.npz")) for name in ("whole", "killed")]
-
-
-@pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX'")
+@interrupted.needs_kill
 @pytest.mark.parametrize("kills", [1, pytest.param(10, marks=pytest.mark.slow)])
 def test_a_killed_training_resumes_with_the_same_result(kills, tmp_path):
-    whole, killed = killed_and_finished(kills, tmp_path)
-    assert whole.keys() == killed.keys() and len(whole["losses"]) > 4
-    for name, array in whole.items():
-        np.testing.assert_array_equal(array, killed[name], err_msg=name)
+    whole, killed = interrupted.whole_and_killed(PROGRAM, tmp_path, kills)
+    assert len(whole["losses"]) > 4
+    interrupted.check_same_bits(whole, killed)
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
 def test_a_training_stopped_at_every_segment_has_the_same_result(precision, tmp_path, monkeypatch):
-    """As a kill right after each state on disk, without the ten seconds that a new process takes."""
     monkeypatch.setattr(running, "SEGMENT", 2)
-    whole, history = run(validation=(TEXTS, LABELS), precision=precision)
-
-    class Stop(Exception):
-        pass
-
-    keep = running.Run._save
-    for _ in range(20):
-        seen = []
-
-        def once(self, seen=seen):
-            keep(self)
-            seen.append(self)
-            if len(seen) == 2 or (self.history.segments and len(seen) == 1 and not self.history.finished):
-                raise Stop
-
-        monkeypatch.setattr(running.Run, "_save", once)
-        try:
-            again, resumed = run(validation=(TEXTS, LABELS), precision=precision, output_dir=tmp_path)
-            break
-        except Stop:
-            continue
-    assert same_weights(whole, again)
+    options = {"validation": (TEXTS, LABELS), "precision": precision}
+    whole, history = run(**options)
+    (again, resumed), stops = interrupted.stopped_at_every_save(
+        monkeypatch, lambda: run(**options, output_dir=tmp_path)
+    )
+    assert stops > 3 and same_weights(whole, again)
     drop = ("seconds",)
     for one, two in zip(history.segments, resumed.segments, strict=True):
         assert {k: v for k, v in one.items() if k not in drop} == {k: v for k, v in two.items() if k not in drop}

@@ -1,14 +1,9 @@
 """LoRA and freezing by name: the equation, the same numbers as peft, what is trained, and nothing lost by a kill."""
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
+import interrupted
 import keras
 import numpy as np
 import pytest
@@ -357,43 +352,22 @@ def test_keras_saves_and_stops_as_ever(tmp_path):
 
 # -- killed and resumed ------------------------------------------------------------------------------------------------
 
+EPOCHS = 12
 PROGRAM = """
-import sys
-sys.path.insert(0, {here!r})
-import numpy as np
 import test_lora as t
 t.running.SEGMENT = 2
-options = dict(lora_rank=3, lora_targets="all", validation=(t.TEXTS, t.LABELS), epochs=6, precision=sys.argv[3])
+options = dict(lora_rank=3, lora_targets="all", validation=(t.TEXTS, t.LABELS), epochs=t.EPOCHS, precision=sys.argv[3])
 classifier, history = t.run(output_dir=sys.argv[1], **options)
 np.savez(sys.argv[2], *classifier.get_weights(), losses=[segment["loss"] for segment in history.segments])
 """
 
 
-def start(folder, out, precision):
-    program = PROGRAM.format(here=str(Path(__file__).parent))
-    command = [sys.executable, "-c", program, str(folder), str(out), precision]
-    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX'")
+@interrupted.needs_kill
 @pytest.mark.parametrize("precision", ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
 def test_a_killed_training_resumes_with_the_same_bits(precision, tmp_path):
-    assert start(tmp_path / "whole", tmp_path / "whole.npz", precision).wait() == 0
-    process = start(tmp_path / "killed", tmp_path / "killed.npz", precision)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        content = state.read_metadata(tmp_path / "killed" / "state.safetensors")
-        if content and len(content["epochs"]) >= 2:
-            break
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not state.read_metadata(tmp_path / "killed" / "state.safetensors")["finished"]
-    assert start(tmp_path / "killed", tmp_path / "killed.npz", precision).wait() == 0
-    whole, killed = (dict(np.load(tmp_path / f"{name}.npz")) for name in ("whole", "killed"))
-    assert whole.keys() == killed.keys() and len(whole["losses"]) == 18
-    for name, array in whole.items():
-        assert array.tobytes() == killed[name].tobytes(), name
+    whole, killed = interrupted.whole_and_killed(PROGRAM, tmp_path, arguments=[precision])
+    assert len(whole["losses"]) == 3 * EPOCHS
+    interrupted.check_same_bits(whole, killed)
     adapters_ = [load_file(tmp_path / name / "adapter" / adapters.WEIGHTS) for name in ("whole", "killed")]
     assert all(np.array_equal(array, adapters_[1][name]) for name, array in adapters_[0].items())
 
@@ -403,27 +377,8 @@ def test_a_training_stopped_at_every_segment_has_the_same_bits(precision, tmp_pa
     monkeypatch.setattr(running, "SEGMENT", 2)
     options = {"validation": (TEXTS, LABELS), "precision": precision, "lora_rank": 3}
     whole, _ = run(**options)
-
-    class Stop(Exception):
-        pass
-
-    keep = running.Run._save
-    for _ in range(30):
-        seen = []
-
-        def once(self, seen=seen):
-            keep(self)
-            seen.append(self)
-            if len(seen) == 2 or (self.history.segments and len(seen) == 1 and not self.history.finished):
-                raise Stop
-
-        monkeypatch.setattr(running.Run, "_save", once)
-        try:
-            again, _ = run(**options, output_dir=tmp_path)
-            break
-        except Stop:
-            continue
-    assert bits(state.named(whole)) == bits(state.named(again))
+    (again, _), stops = interrupted.stopped_at_every_save(monkeypatch, lambda: run(**options, output_dir=tmp_path))
+    assert stops > 3 and bits(state.named(whole)) == bits(state.named(again))
     repeated, _ = run(**options, output_dir=tmp_path)  # finished: merged once only
     assert bits(state.named(whole)) == bits(state.named(repeated))
 

@@ -1,14 +1,8 @@
 """Fine-tuning a token classifier: alignment, loss, scores, resuming, predictions."""
 
 import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
+import interrupted
 import keras
 import numpy as np
 import pytest
@@ -17,7 +11,7 @@ from keras import ops
 
 import bertedu as be
 from bertedu.data import Tagged
-from bertedu.fine_tuning import Batches, entity_scores, fine_tune, open_run, plan_batches, predict, predict_tags, state
+from bertedu.fine_tuning import Batches, entity_scores, fine_tune, open_run, plan_batches, predict, predict_tags
 from bertedu.fine_tuning import run as running
 from bertedu.fine_tuning.tagging import Tagging, encode_words
 
@@ -229,34 +223,14 @@ def test_a_training_stopped_at_every_segment_has_the_same_result(tmp_path, monke
     monkeypatch.setattr(running, "SEGMENT", 2)
     options = {"validation": (WORDS, TAGS), "epochs": 2}
     whole, expected = run(**options)
-    save = running.Run._save
-
-    class Stopped(BaseException):
-        pass
-
-    def stop(self):
-        save(self)
-        if self.history.steps > done[-1]:
-            done.append(self.history.steps)
-            raise Stopped
-
-    done = [0]
-    monkeypatch.setattr(running.Run, "_save", stop)
-    for _ in range(99):
-        try:
-            resumed, history = run(**options, output_dir=tmp_path)
-            break
-        except Stopped:
-            pass
-    assert len(done) > 5 and same_weights(whole, resumed)
+    train = lambda: run(**options, output_dir=tmp_path)  # noqa: E731
+    (resumed, history), stops = interrupted.stopped_at_every_save(monkeypatch, train)
+    assert stops > 3 and same_weights(whole, resumed)
     without = [[{k: v for k, v in e.items() if k != "seconds"} for e in h.epochs] for h in (expected, history)]
     assert without[0] == without[1]
 
 
 PROGRAM = """
-import sys
-sys.path.insert(0, {here!r})
-import numpy as np
 import test_tagging as t
 t.running.SEGMENT = 2
 classifier, history = t.run(validation=(t.WORDS, t.TAGS), epochs=8, output_dir=sys.argv[1])
@@ -266,29 +240,9 @@ np.savez(sys.argv[2], *classifier.get_weights(), losses=[s["loss"] for s in hist
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX'")
+@interrupted.needs_kill
 def test_a_killed_training_resumes_with_the_same_result(tmp_path):
-    def start(name):
-        command = [sys.executable, "-c", PROGRAM.format(here=str(Path(__file__).parent))]
-        return subprocess.Popen(
-            [*command, str(tmp_path / name), str(tmp_path / f"{name}.npz")], stderr=subprocess.DEVNULL
-        )
-
-    assert start("whole").wait() == 0
-    draw = random.Random(5)
-    for _ in range(2):
-        process, first = start("killed"), time.monotonic()
-        while not (tmp_path / "killed" / "state.safetensors").exists() and time.monotonic() < first + 60:
-            time.sleep(0.01)
-        time.sleep(draw.uniform(0, 6))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert state.read_metadata(tmp_path / "killed" / "state.safetensors")
-    assert start("killed").wait() == 0
-    whole, killed = (dict(np.load(tmp_path / f"{name}.npz")) for name in ("whole", "killed"))
-    assert whole.keys() == killed.keys()
-    for name, array in whole.items():
-        np.testing.assert_array_equal(array, killed[name], err_msg=name)
+    interrupted.check_same_bits(*interrupted.whole_and_killed(PROGRAM, tmp_path, kills=2))
 
 
 # -- the command line --------------------------------------------------------------------------------------------------

@@ -1,13 +1,6 @@
 """Embedding models: losses and steps as in sentence-transformers, metrics, files, and resuming after a kill."""
 
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
-
+import interrupted
 import keras
 import numpy as np
 import pytest
@@ -16,7 +9,7 @@ from keras import ops
 
 import bertedu as be
 from bertedu import analysis
-from bertedu.fine_tuning import CosineSimilarityRegression, EmbeddingModel, MultipleNegativesRanking, predict, state
+from bertedu.fine_tuning import CosineSimilarityRegression, EmbeddingModel, MultipleNegativesRanking, predict
 from bertedu.fine_tuning import run as running
 from bertedu.fine_tuning.batches import Batches
 from bertedu.fine_tuning.embedding_tasks import Ranking, Similarity
@@ -328,44 +321,17 @@ def test_what_hugging_face_cannot_store_is_saved_in_our_format(tmp_path):
 
 OPTIONS = {"validation": (QUERIES, POSITIVES, NEGATIVES), "epochs": 6}
 PROGRAM = """
-import sys
-sys.path.insert(0, {here!r})
-import numpy as np
 import test_train_embeddings as t
 t.running.SEGMENT = 2
 bert, history = t.run((t.QUERIES, t.POSITIVES, t.NEGATIVES), **t.OPTIONS, output_dir=sys.argv[1])
-np.savez(sys.argv[2], *t.weights(bert), **{{name: [e[name] for e in history.epochs] for name in ("loss", "val_mrr")}})
+np.savez(sys.argv[2], *t.weights(bert), **{name: [e[name] for e in history.epochs] for name in ("loss", "val_mrr")})
 """
 
 
-def start(folder, out):
-    program = PROGRAM.format(here=str(Path(__file__).parent))
-    return subprocess.Popen([sys.executable, "-c", program, str(folder), str(out)], stderr=subprocess.DEVNULL)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX'")
+@interrupted.needs_kill
 @pytest.mark.parametrize("kills", [1, pytest.param(6, marks=pytest.mark.slow)])
 def test_a_killed_training_resumes_with_the_same_result(kills, tmp_path):
-    assert start(tmp_path / "whole", tmp_path / "whole.npz").wait() == 0
-    rng = random.Random(5)
-    for _ in range(kills):
-        process = start(tmp_path / "killed", tmp_path / "killed.npz")
-        first = time.monotonic()
-        while not (tmp_path / "killed" / "state.safetensors").exists() and time.monotonic() < first + 60:
-            time.sleep(0.01)
-        time.sleep(rng.uniform(0, 6))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert state.read_metadata(tmp_path / "killed" / "state.safetensors")
-    assert start(tmp_path / "killed", tmp_path / "killed.npz").wait() == 0
-    whole, killed = (dict(np.load(tmp_path / f"{name}.npz")) for name in ("whole", "killed"))
-    assert whole.keys() == killed.keys()
-    for name, array in whole.items():
-        np.testing.assert_array_equal(array, killed[name], err_msg=name)
-
-
-class Stopped(Exception):
-    pass
+    interrupted.check_same_bits(*interrupted.whole_and_killed(PROGRAM, tmp_path, kills))
 
 
 @pytest.mark.parametrize("precision", ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
@@ -373,22 +339,8 @@ def test_a_training_stopped_at_every_segment_has_the_same_result(precision, tmp_
     monkeypatch.setattr(running, "SEGMENT", 2)
     options = OPTIONS | {"epochs": 1, "precision": precision}
     whole, expected = run(**options, output_dir=tmp_path / "whole")
-    save = running.Run._save
-
-    def save_and_stop(self):
-        save(self)
-        raise Stopped
-
-    stops = 0
-    while True:
-        with monkeypatch.context() as patch:
-            patch.setattr(running.Run, "_save", save_and_stop)
-            try:
-                bert, history = run(**options, output_dir=tmp_path / "stopped")
-            except Stopped:
-                stops += 1
-                continue
-        break
+    train = lambda: run(**options, output_dir=tmp_path / "stopped")  # noqa: E731
+    (bert, history), stops = interrupted.stopped_at_every_save(monkeypatch, train)
     assert stops > 3 and same_weights(whole, bert)
     assert [e["val_mrr"] for e in history.epochs] == [e["val_mrr"] for e in expected.epochs]
 
