@@ -90,8 +90,25 @@ class ClassificationHead(ConfigFromSignature, keras.layers.Layer):
         return {} if self.pooler_dense is None else {"pooler_dense": self.pooler_dense}
 
 
+class NamedClasses:
+    """Mixin of a model with `num_classes` classes, which may have names."""
+
+    num_classes: int
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Tuple of the names of the classes, or None if they are unknown."""
+        return self._class_names
+
+    @class_names.setter
+    def class_names(self, names: Sequence[str] | None) -> None:
+        if names is not None and len(names) != self.num_classes:
+            raise ValueError(f"class_names: expected {self.num_classes} names, one per class, got {len(names)}.")
+        self._class_names = None if names is None else tuple(str(name) for name in names)
+
+
 @keras.saving.register_keras_serializable(package="bertedu")
-class BertClassifier(ConfigFromSignature, keras.Model):
+class BertClassifier(ConfigFromSignature, NamedClasses, keras.Model):
     """An encoder with a classification head, with the arguments of tf-models' `BertClassifier`.
 
     Args:
@@ -164,17 +181,6 @@ class BertClassifier(ConfigFromSignature, keras.Model):
             name=head_name,
         )
         self.build()  # the encoder's sizes are known, so the weights exist from the start
-
-    @property
-    def class_names(self) -> tuple[str, ...] | None:
-        """Tuple of the names of the classes, or None if they are unknown."""
-        return self._class_names
-
-    @class_names.setter
-    def class_names(self, names: Sequence[str] | None) -> None:
-        if names is not None and len(names) != self.num_classes:
-            raise ValueError(f"class_names: expected {self.num_classes} names, one per class, got {len(names)}.")
-        self._class_names = None if names is None else tuple(str(name) for name in names)
 
     @property
     def thresholds(self) -> tuple[float, ...] | None:

@@ -13,11 +13,12 @@ from typing import Any, ClassVar
 import keras
 
 from bertedu import checks, defaults
+from bertedu.classifier import NamedClasses
 from bertedu.serialization import ConfigFromSignature
 
 
 @keras.saving.register_keras_serializable(package="bertedu")
-class BertTokenClassifier(ConfigFromSignature, keras.Model):
+class BertTokenClassifier(ConfigFromSignature, NamedClasses, keras.Model):
     """An encoder with a logit per token and class, with the arguments of tf-models' `BertTokenClassifier`.
 
     Args:
@@ -82,17 +83,6 @@ class BertTokenClassifier(ConfigFromSignature, keras.Model):
     def dropout_rate(self) -> float:
         """float, the dropout rate before the head."""
         return self.dropout.rate
-
-    @property
-    def class_names(self) -> tuple[str, ...] | None:
-        """Tuple of the names of the classes, or None if they are unknown."""
-        return self._class_names
-
-    @class_names.setter
-    def class_names(self, names: Sequence[str] | None) -> None:
-        if names is not None and len(names) != self.num_classes:
-            raise ValueError(f"class_names: expected {self.num_classes} names, one per class, got {len(names)}.")
-        self._class_names = None if names is None else tuple(str(name) for name in names)
 
     @property
     def labels(self) -> tuple[str, ...]:

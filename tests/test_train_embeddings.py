@@ -136,7 +136,7 @@ def test_a_batch_that_is_filled_up_has_the_loss_and_gradient_of_its_examples(tas
         sgd = keras.optimizers.SGD(0.0)
         model.compile(sgd, task.loss(), jit_compile=False)
         inputs, labels, sample_weights = Batches(examples, [np.arange(3)], size, 0, 32)[0]
-        assert inputs["input_word_ids"].shape[0] == size and sample_weights.tolist() == [1] * 3 + [0] * (size - 3)
+        assert inputs[0]["input_word_ids"].shape[0] == size and sample_weights.tolist() == [1] * 3 + [0] * (size - 3)
         before = weights(bert)
         sgd.learning_rate = 1.0
         loss = model.train_on_batch(inputs, labels, sample_weights)
@@ -165,6 +165,20 @@ def test_the_vectors_are_those_of_embed(pooling):
     np.testing.assert_array_equal(labels[:, None] == labels, texts[:, None] == texts)
     lengths = [len(bert.preprocessor.encode("the " + text).ids) for text in {*QUERIES, *POSITIVES}]
     assert examples.truncated == sum(length > 9 for length in lengths) > 0
+
+
+def test_queries_are_padded_to_the_longest_query():
+    """What they are compared with is longer, and would double the time if all texts had its length."""
+    bert = small()
+    examples = Ranking(bert, 20.0).prepare("pairs", (QUERIES, POSITIVES, NEGATIVES), bert.preprocessor, 32)
+    batches = Batches(examples, [np.arange(i, i + 2) for i in range(0, 44, 2)], 2, 0, 32)
+    seen = []
+    for i in range(22):
+        queries, documents = (inputs["input_mask"] for inputs in batches[i][0])  # [2, 1, T], [2, 2, T]
+        assert queries.shape[:2] == (2, 1) and documents.shape[:2] == (2, 2)
+        seen.append([int(mask.sum(axis=-1).max()) for mask in (queries, documents)])
+        assert seen[-1] == [queries.shape[2], documents.shape[2]]
+    assert all(len(set(lengths)) > 1 and lengths[0] != lengths[1] for lengths in zip(*seen, strict=True))
 
 
 def test_the_model_survives_its_configuration():
@@ -341,7 +355,7 @@ def test_a_training_stopped_at_every_segment_has_the_same_result(precision, tmp_
     whole, expected = run(**options, output_dir=tmp_path / "whole")
     train = lambda: run(**options, output_dir=tmp_path / "stopped")  # noqa: E731
     (bert, history), stops = interrupted.stopped_at_every_save(monkeypatch, train)
-    assert stops > 3 and same_weights(whole, bert)
+    assert stops > 2 and same_weights(whole, bert)
     assert [e["val_mrr"] for e in history.epochs] == [e["val_mrr"] for e in expected.epochs]
 
 

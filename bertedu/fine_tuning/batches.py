@@ -4,6 +4,7 @@ The time of a batch depends on its padded length. Sentences are short and the li
 the limit would waste most of the time. Chapter: notebooks/10_fine_tuning.ipynb.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -82,11 +83,10 @@ class Batches(keras.utils.PyDataset):
     ):
         super().__init__()
         self.examples, self.batch_size, self.pad_id, self.limit, self.sizes = examples, batch_size, pad_id, limit, sizes
-        self.lengths = examples.lengths
-        self.batches = _two_lengths_first(batches, [self._length(batch) for batch in batches])
+        self.batches = _two_lengths_first(batches, [self._lengths(batch) for batch in batches])
 
-    def _length(self, batch):
-        return padded_length(max(self.lengths[i] for i in batch), self.limit, self.sizes)
+    def _lengths(self, batch):
+        return tuple(padded_length(longest, self.limit, self.sizes) for longest in self.examples.longest(batch))
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -95,7 +95,7 @@ class Batches(keras.utils.PyDataset):
         batch = self.batches[index]
         filled = np.concatenate([batch, np.full(self.batch_size - len(batch), batch[0])])  # [B]
         real = np.arange(self.batch_size) < len(batch)  # [B]
-        return self.examples.batch(filled, real, self.pad_id, self._length(batch))
+        return self.examples.batch(filled, real, self.pad_id, self._lengths(batch))
 
     @property
     def weights(self) -> list[float]:
@@ -116,8 +116,13 @@ def outputs_of(model: keras.Model, data: Batches) -> list[np.ndarray]:
 
 
 def _two_lengths_first(batches, lengths):
-    """`batches` with two of different lengths first, because Keras takes sizes that are equal in both for fixed."""
-    other = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
-    if other is not None:
-        batches = [batches[0], batches[other], *batches[1:other], *batches[other + 1 :]]
+    """`batches` with two of different lengths first, because Keras takes sizes that are equal in both for fixed.
+
+    If there are two lengths per batch, and both vary, there are always two batches in which both differ.
+    """
+    varying = [i for i, values in enumerate(zip(*lengths, strict=True)) if len(set(values)) > 1]
+    for one, other in itertools.combinations(range(len(batches)), 2):
+        if all(lengths[one][i] != lengths[other][i] for i in varying):
+            first = [batches[one], batches[other]]
+            return first + [batch for i, batch in enumerate(batches) if i not in (one, other)]
     return batches

@@ -9,6 +9,7 @@ encoder: Reimers and Gurevych 2019 (https://arxiv.org/abs/1908.10084), section 3
 Chapter: notebooks/16_embedding_models.ipynb.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -34,11 +35,11 @@ class EmbeddingModel(ConfigFromSignature, keras.Model):
         pooling: "mean", "cls", "max", "pooled", or the name of a registered function; see `pooling.pool`.
 
     Call arguments:
-        inputs: dict of the encoder's inputs with an axis for the C texts of an example, `[B, C, T]`.
+        inputs: tuple of dicts of the encoder's inputs, `[B, C, T]`, each for C of the texts of an example.
         training: bool, whether to apply dropout.
 
     Returns:
-        Vectors of length 1, float32 `[B, C, D]`.
+        Vectors of length 1, float32 `[B, C, D]`, where C counts all texts of an example.
 
     Raises:
         ValueError: `pooling` is unknown.
@@ -47,7 +48,7 @@ class EmbeddingModel(ConfigFromSignature, keras.Model):
         >>> from bertedu.encoder import BertEncoder
         >>> model = EmbeddingModel(BertEncoder(20, 6, num_layers=1, num_attention_heads=2))
         >>> ids = ops.array([[[2, 5, 3], [2, 6, 3]]])
-        >>> tuple(model({"input_word_ids": ids, "input_mask": ids > 0, "input_type_ids": ids * 0}).shape)
+        >>> tuple(model(({"input_word_ids": ids, "input_mask": ids > 0, "input_type_ids": ids * 0},)).shape)
         (1, 2, 6)
     """
 
@@ -68,8 +69,11 @@ class EmbeddingModel(ConfigFromSignature, keras.Model):
     def build(self, input_shape: Any = None) -> None:
         """There are no weights besides the encoder's."""
 
-    def call(self, inputs: dict[str, Any], training: bool | None = None) -> Any:
+    def call(self, inputs: Sequence[dict[str, Any]], training: bool | None = None) -> Any:
         """Return vectors of length 1, `[B, C, D]`."""
+        return ops.concatenate([self._vectors(texts, training) for texts in inputs], axis=1)
+
+    def _vectors(self, inputs, training):
         _, texts, length = ops.shape(inputs["input_word_ids"])
         rows = {name: ops.reshape(array, (-1, length)) for name, array in inputs.items()}  # [B * C, T]
         vectors = pool(self.network(rows, training=training), rows["input_mask"], self.pooling)  # [B * C, D]

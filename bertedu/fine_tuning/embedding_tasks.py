@@ -41,12 +41,25 @@ class TextColumns(Examples):
         """The number of tokens of the longest text of each example."""
         return [max(len(row.ids) for row in rows) for rows in zip(*self.columns, strict=True)]
 
-    def batch(self, indices: np.ndarray, real: np.ndarray, pad_id: int, length: int) -> tuple[Any, Any, np.ndarray]:
-        """Return (inputs, labels, weights), with inputs of shape `[B, C, T]`; see `Examples.batch`."""
-        rows = [column[i] for i in indices for column in self.columns]
-        shape = len(indices), len(self.columns), length
-        inputs = {name: array.reshape(shape) for name, array in pack(rows, pad_id, length).items()}
-        return inputs, self.batch_labels(indices, real), self.weights[indices] * real.astype("float32")
+    @property
+    def _inputs(self):
+        """The columns of each input: queries are shorter than what they are compared with, so they are padded less."""
+        return self.columns[:1], self.columns[1:]
+
+    def longest(self, indices: Sequence[int]) -> tuple[int, ...]:
+        """Return the greatest number of tokens in the first column, and in all others."""
+        return tuple(max(len(column[i].ids) for column in columns for i in indices) for columns in self._inputs)
+
+    def batch(
+        self, indices: np.ndarray, real: np.ndarray, pad_id: int, lengths: tuple[int, ...]
+    ) -> tuple[Any, Any, Any]:
+        """Return (inputs, labels, weights), with the inputs of `EmbeddingModel`; see `Examples.batch`."""
+        inputs = []
+        for columns, length in zip(self._inputs, lengths, strict=True):
+            arrays = pack([column[i] for i in indices for column in columns], pad_id, length)  # [B C, T] each
+            shape = len(indices), len(columns), length
+            inputs.append({name: array.reshape(shape) for name, array in arrays.items()})
+        return tuple(inputs), self.batch_labels(indices, real), self.weights[indices] * real.astype("float32")
 
     def batch_labels(self, indices: np.ndarray, real: np.ndarray) -> np.ndarray:
         """Return the labels of a batch, or the numbers of its texts, `[B, C]`, if the examples have no labels."""

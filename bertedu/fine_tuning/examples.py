@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import json
 import reprlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,16 +49,22 @@ class Examples:
         """The number of tokens of each example."""
         return [len(row.ids) for row in self.rows]
 
-    def batch(self, indices: np.ndarray, real: np.ndarray, pad_id: int, length: int) -> tuple[Any, Any, np.ndarray]:
+    def longest(self, indices: Sequence[int]) -> tuple[int, ...]:
+        """Return the greatest number of tokens among some examples, for each input that is padded by itself."""
+        return (max(len(self.rows[i].ids) for i in indices),)
+
+    def batch(
+        self, indices: np.ndarray, real: np.ndarray, pad_id: int, lengths: tuple[int, ...]
+    ) -> tuple[Any, Any, Any]:
         """Return what `fit` gets for a batch: (inputs, labels, weights).
 
         Args:
             indices: int array `[B]`, which examples.
             real: bool array `[B]`, False where an example only fills up the batch and has weight 0.
             pad_id: int, id of the padding token.
-            length: int, the padded length T.
+            lengths: tuple of ints, the padded length T of each input of `longest`.
         """
-        inputs = pack([self.rows[i] for i in indices], pad_id, length)  # [B, T] each
+        inputs = pack([self.rows[i] for i in indices], pad_id, *lengths)  # [B, T] each
         return inputs, self.labels[indices], self.weights[indices] * real.astype("float32")
 
 

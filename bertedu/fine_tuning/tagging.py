@@ -46,15 +46,17 @@ class TaggedExamples(Examples):
         """Return sizes and digest as a dict for JSON."""
         return super().describe() | {"cut_words": self.cut_words}
 
-    def batch(self, indices: np.ndarray, real: np.ndarray, pad_id: int, length: int) -> tuple[Any, Any, Any]:
+    def batch(
+        self, indices: np.ndarray, real: np.ndarray, pad_id: int, lengths: tuple[int, ...]
+    ) -> tuple[Any, Any, Any]:
         """Return inputs, labels `[B, T]` and weights `[B, T]`, the last two by the name of the output."""
-        labels = np.zeros((len(indices), length), "int32")  # [B, T]
+        labels = np.zeros((len(indices), *lengths), "int32")  # [B, T]
         weights = np.zeros(labels.shape, "float32")  # [B, T]
         for row, (i, is_real) in enumerate(zip(indices, real, strict=True)):
             present = self.positions[i] != ABSENT
             at = self.positions[i][present]
             labels[row, at], weights[row, at] = self.word_labels[i][present], is_real
-        inputs = pack([self.rows[i] for i in indices], pad_id, length)  # [B, T] each
+        inputs = pack([self.rows[i] for i in indices], pad_id, *lengths)  # [B, T] each
         return inputs, {self.output: labels}, {self.output: weights}
 
 
