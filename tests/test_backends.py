@@ -58,22 +58,34 @@ def test_reading_and_embedding_without_tensorflow(backend, tmp_path):
             np.testing.assert_allclose(outputs[f"{name} {i}"], getattr(reading, name), atol=1e-5, err_msg=name)
 
 
-TUNE = """
+TRAIN = """
 import sys
 sys.modules["tensorflow"] = None
 sys.path.insert(0, {here!r})
-import test_fine_tuning as t
-classifier, history = t.run(validation=(t.TEXTS, t.LABELS), epochs=6, learning_rate=5e-3, output_dir=sys.argv[1])
-print(history.epochs[0]["loss"], history.epochs[-1]["loss"], history.run["surroundings"]["backend"])
+import test_fine_tuning as classes, test_lora as lora, test_tagging as tags, test_train_embeddings as embeddings
+
+runs = {{
+    "classes": (classes, {{"validation": (classes.TEXTS, classes.LABELS)}}),
+    "lora": (lora, {{"lora_rank": 3}}),
+    "tags": (tags, {{"validation": (tags.WORDS, tags.TAGS)}}),
+    "embeddings": (embeddings, {{"validation": (embeddings.QUERIES, embeddings.POSITIVES)}}),
+}}
+for name, (tests, options) in runs.items():
+    _, history = tests.run(epochs=6, learning_rate=5e-3, output_dir=sys.argv[1] + "/" + name, **options)
+    losses = [epoch["loss"] for epoch in history.epochs]
+    assert losses[-1] < losses[0], (name, losses)
+    print(history.run["surroundings"]["backend"])
 """
 
 
 @backends
-def test_fine_tuning_without_tensorflow(backend, tmp_path):
-    said = run(backend, "-c", TUNE.format(here=str(Path(__file__).parent)), str(tmp_path))
-    first, last, name = said.split()[-3:]
-    assert name == backend and float(last) < float(first)
-    assert be.load(tmp_path / "model").classifier.num_classes == 2  # here, on TensorFlow
+def test_training_without_tensorflow(backend, tmp_path):
+    said = run(backend, "-c", TRAIN.format(here=str(Path(__file__).parent)), str(tmp_path))
+    assert said.split()[-4:] == [backend] * 4
+    assert be.load(tmp_path / "classes" / "model").classifier.num_classes == 2  # here, on TensorFlow
+    assert be.load(tmp_path / "lora" / "model").classifier.num_classes == 2
+    assert be.load(tmp_path / "tags" / "model").token_classifier.num_classes == 3
+    assert be.load(tmp_path / "embeddings" / "model").embed(["the cat"]).shape == (1, 16)
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="torch is not installed")
