@@ -5,7 +5,7 @@ const CRC_POLYNOMIAL = 0xedb88320;
 const AGAIN = "Copy the whole folder again, or build it again with bertedu page, then reload.";
 
 /** @typedef {{nbytes: number, crc32: number}} FileRecord size and checksum of a file, in model.json */
-/** @typedef {(nbytes: number) => void} OnBytes called with the number of bytes that have arrived since the last call */
+/** @typedef {(nbytes: number) => void} OnBytes called with the number of bytes that have arrived since the last call; negative if they were damaged */
 
 /** For each byte the remainder of its division by the CRC's polynomial. */
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -49,13 +49,25 @@ async function fetchConfig() {
 async function fetchContent(name, build, record, onBytes) {
   const address = `${name}?${build}`;
   const cache = await openCache();
-  const stored = await cache?.match(address);
-  const bytes = stored ? await readBytes(name, stored, record, onBytes).catch(() => null) : null;
-  if (bytes) return bytes.buffer;
-  if (stored) onBytes(NaN); // a damaged copy: the count begins again
-  const fresh = await readBytes(name, await fetchFile(name, address), record, onBytes);
-  await cache?.put(address, new Response(fresh)).catch(() => {}); // no room: the next visit loads it again
-  return fresh.buffer;
+  const attempts = [
+    () => cache?.match(address),
+    () => fetchFile(name, address),
+    () => fetchFile(name, address, { cache: "reload" }), // if the browser's HTTP cache has a damaged copy
+  ];
+  let error = new Error(`${name} could not be loaded`);
+  for (const attempt of attempts) {
+    const response = await attempt();
+    if (!response) continue;
+    try {
+      const bytes = await readBytes(name, response, record, onBytes);
+      if (attempt !== attempts[0]) await cache?.put(address, new Response(bytes)).catch(() => {}); // no room: the next visit loads it again
+      return bytes.buffer;
+    } catch (problem) {
+      if (problem instanceof RangeError) throw problem;
+      error = /** @type {Error} */ (problem);
+    }
+  }
+  throw error;
 }
 
 /** @param {string} name @param {Response} response @param {FileRecord} record @param {OnBytes} onBytes */
@@ -69,6 +81,8 @@ async function readBytes(name, response, { nbytes, crc32: expected }, onBytes) {
     crc = crc32(chunk.value, crc);
     onBytes(chunk.value.length);
   }
+  const isWhole = length === nbytes && crc === expected;
+  if (!isWhole) onBytes(-length);
   const megabytes = (/** @type {number} */ count) => (count / 1e6).toFixed(1);
   if (length !== nbytes) throw new Error(`${name} is damaged: expected ${megabytes(nbytes)} MB, got ${megabytes(length)} MB. ${AGAIN}`);
   if (crc !== expected) throw new Error(`${name} is damaged: its checksum is wrong. ${AGAIN}`);

@@ -1,6 +1,6 @@
 // The page: loads the model, shows its explorer, and a second one beside it on request.
 
-import { checkBox, make } from "../views/elements.js";
+import { checkBox, make, uniqueId } from "../views/elements.js";
 import { explore } from "../views/explorer.js";
 import { mount, newRoot } from "../views/frame.js";
 import { range } from "../views/numbers.js";
@@ -32,9 +32,9 @@ class Progress {
     this.add(0);
   }
 
-  /** @param {number} nbytes since the last call; NaN to begin again */
+  /** @param {number} nbytes since the last call */
   add(nbytes) {
-    this.loaded = Number.isNaN(nbytes) ? 0 : this.loaded + nbytes;
+    this.loaded += nbytes;
     this.bar.value = this.loaded;
     const [loaded, total] = [this.loaded, this.total].map((count) => (count / 1e6).toFixed(1));
     this.text.textContent = this.loaded < this.total ? `${loaded} of ${total} MB` : `${total} MB. Starting …`;
@@ -78,7 +78,7 @@ class Sentence {
   /** @param {Connection} connection @param {(sentence: Sentence, choice: PageChoice) => void} onChoice */
   constructor(connection, onChoice) {
     this.reader = new PageReader(connection, (choice) => onChoice(this, choice));
-    this.heading = make("h2", { class: "page-sentence-heading" });
+    this.heading = make("h2", { class: "page-sentence-heading", id: uniqueId("sentence") });
     this.root = newRoot();
     this.element = make("section", { class: "page-sentence" }, this.heading, this.root);
     /** @type {(() => void)[]} */
@@ -98,6 +98,10 @@ class Sentence {
     }; // prettier-ignore
     const source = /** @type {any} */ (null); // the reader takes its place
     this.shown = await mount((root) => explore(root, state, this.reader, first), this.root, state, source, this.cleanups);
+    // so that screen readers tell the panels of the two sentences apart
+    for (const panel of this.root.querySelectorAll("section[aria-labelledby]")) {
+      panel.setAttribute("aria-labelledby", `${this.heading.id} ${panel.getAttribute("aria-labelledby")}`);
+    }
   }
 
   /** @param {string} name */

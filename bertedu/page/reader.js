@@ -11,6 +11,8 @@ class Connection {
     this.readers = 0;
     /** @type {Map<number, {resolve: (result: any) => void, reject: (error: Error) => void}>} */
     this.waiting = new Map();
+    /** @type {Error | null} */
+    this.failure = null;
     worker.onmessage = ({ data }) => this.receive(data);
     worker.onerror = (event) => this.fail(new Error(event.message || "worker.js could not be loaded"));
   }
@@ -23,8 +25,9 @@ class Connection {
     else request?.reject(out_of_memory ? new RangeError(error) : new Error(error));
   }
 
-  /** Rejects all requests that have no answer. @param {Error} error */
+  /** The worker has ended: rejects all requests that have no answer, and later ones. @param {Error} error */
   fail(error) {
+    this.failure = error;
     this.waiting.forEach(({ reject }) => reject(error));
     this.waiting.clear();
   }
@@ -37,6 +40,7 @@ class Connection {
    * @returns {Promise<any>}
    */
   ask(ask, reader, question = {}, transfer = []) {
+    if (this.failure) return Promise.reject(this.failure);
     this.count += 1;
     const id = this.count;
     return new Promise((resolve, reject) => {
