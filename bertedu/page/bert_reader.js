@@ -26,14 +26,14 @@ const SPECIAL = ["<s>", "</s>", "<pad>", "<mask>", "<unk>", "<cls>", "<sep>", "<
 /** @type {Edits} */
 const NO_EDITS = { heads: [], attention: [], layers: [] };
 
-/** @typedef {{tokens: string[], ids: number[], type_ids: number[], offsets: ([number, number] | null)[], segments: number[], truncated: number}} Encoded */
-/** @typedef {{embedding_output: Float32Array, encoder_outputs: Float32Array[], attention: Float32Array}} Outputs */
+/** @typedef {import("./wordpiece.js").Encoded} Encoded */
+/** @typedef {import("./transformer.js").Outputs} Outputs */
 /**
- * What the reader needs of a model. `encode` truncates to `max_length` tokens.
  * @typedef {object} Model
- * @property {{vocabulary: string[], mask_id: number, encode: (text: string, pair: string | null, max_length: number) => Encoded}} tokenizer
- * @property {{run: (ids: number[], type_ids: number[], edits: Edits) => Outputs}} encoder
- * @property {{predict: (ids: number[], type_ids: number[], position: number, edits: Edits) => Float32Array} | null} masked_lm
+ * @property {import("./wordpiece.js").WordPiece} tokenizer
+ * @property {string[]} vocabulary
+ * @property {import("./transformer.js").Encoder} encoder
+ * @property {import("./transformer.js").MaskedLM | null} masked_lm
  */
 /**
  * The model's names and sizes, in model.json.
@@ -41,7 +41,7 @@ const NO_EDITS = { heads: [], attention: [], layers: [] };
  * @property {string} name
  * @property {boolean} other_head whether the masked-LM head was not published with the model
  * @property {number} embed_max_length
- * @property {{num_layers: number, num_heads: number, hidden_size: number, max_length: number}} encoder
+ * @property {import("./transformer.js").Config} model
  */
 
 /** A text that was read, with its arrays. */
@@ -84,12 +84,12 @@ class BertReader {
 
   /** @returns {Description} */
   describe() {
-    const { name, other_head, encoder } = this.config;
+    const { name, other_head, model } = this.config;
     return {
       name: visible(name),
-      num_layers: encoder.num_layers,
-      num_heads: encoder.num_heads,
-      hidden_size: encoder.hidden_size,
+      num_layers: model.num_layers,
+      num_heads: model.num_heads,
+      hidden_size: model.hidden_size,
       can_fill_mask: this.model.masked_lm !== null,
       fill_mask_note: other_head ? OTHER_HEAD : "",
       measures: MEASURES,
@@ -102,7 +102,7 @@ class BertReader {
    * @returns {ReadingMessage & {number: number}}
    */
   read({ text, pair = "", edits = NO_EDITS }) {
-    const { name, encoder } = this.config;
+    const { name, model } = this.config;
     /** @type {string[]} */
     const notes = [];
     const texts = [["The text", text], ["The second text", pair]].map(([which, value]) => {
@@ -113,13 +113,13 @@ class BertReader {
       return characters.slice(0, MAX_CHARACTERS).join("");
     }); // prettier-ignore
     const start = performance.now();
-    const limit = encoder.max_length;
-    const encoded = this.model.tokenizer.encode(texts[0], texts[1] || null, limit);
+    const limit = model.max_length;
+    const encoded = this.model.tokenizer.encode(texts[0], texts[1] || null);
     const outputs = this.model.encoder.run(encoded.ids, encoded.type_ids, edits);
     const milliseconds = rounded(performance.now() - start, 1);
-    if (encoded.truncated) {
-      const got = encoded.ids.length + encoded.truncated;
-      notes.push(`text: expected at most ${limit} tokens for '${name}', got ${got} tokens; ${encoded.truncated} of them were cut off.`);
+    if (encoded.removed) {
+      const got = encoded.ids.length + encoded.removed;
+      notes.push(`text: expected at most ${limit} tokens for '${name}', got ${got} tokens; ${encoded.removed} of them were cut off.`);
     }
     const number = this.store(new CachedText(texts, edits, encoded, outputs, notes.length > 0));
     const { ids, type_ids, offsets, segments } = encoded;
@@ -132,7 +132,7 @@ class BertReader {
   /** @param {Float32Array} attention @param {string[]} tokens @returns {Statistics} */
   statistics(attention, tokens) {
     if (attention.length > MAX_STATISTICS_SIZE) return { note: "The text is too long for head statistics here. Use be.analysis.head_statistics." };
-    const { num_layers, num_heads } = this.config.encoder;
+    const { num_layers, num_heads } = this.config.model;
     return headStatistics(attention, num_layers, num_heads, tokens);
   }
 
@@ -171,7 +171,7 @@ class BertReader {
   /** The attention weights of a layer, [N, T, T]. @param {{number: number, original: boolean, layer: number}} question */
   layer({ number, original, layer }) {
     const { attention } = this.outputs(number, original);
-    const size = attention.length / this.config.encoder.num_layers;
+    const size = attention.length / this.config.model.num_layers;
     return attention.slice(layer * size, (layer + 1) * size);
   }
 
@@ -193,7 +193,7 @@ class BertReader {
    */
   projection({ number, hidden_state }) {
     const text = this.text(number);
-    const [count, size] = [text.encoded.ids.length, this.config.encoder.hidden_size];
+    const [count, size] = [text.encoded.ids.length, this.config.model.hidden_size];
     if (count < 3 || size < 2) return { hidden_state, points: null, variance: [] };
     const runs = text.is_edited ? [text.outputs, this.original(text)] : [text.outputs];
     const vectors = new Float32Array(runs.length * count * size); // [R, D]
@@ -214,7 +214,7 @@ class BertReader {
     const cosine = (edits) => {
       const [first, second] = encoded.map(({ ids, type_ids }) => {
         const output = this.model.encoder.run(ids, type_ids, edits).encoder_outputs.at(-1) ?? new Float32Array();
-        return meanVector(output, this.config.encoder.hidden_size);
+        return meanVector(output, this.config.model.hidden_size);
       });
       return cosineSimilarity(first, second);
     };
@@ -228,14 +228,15 @@ class BertReader {
    * @returns {Prediction}
    */
   fillMask({ number, token }) {
-    const { masked_lm, tokenizer } = this.model;
+    const { masked_lm, tokenizer, vocabulary } = this.model;
+    const mask_id = tokenizer.ids.get("[MASK]") ?? -1;
     const read = this.text(number);
     if (!masked_lm) throw new Error(`expected a masked-LM head, got '${this.config.name}' without one`);
-    const { texts, masks_before, word } = withMask(read, token, tokenizer.mask_id);
-    const limit = this.config.encoder.max_length;
-    const encoded = tokenizer.encode(texts[0], texts[1] || null, limit);
-    if (encoded.truncated) throw new Error(`text: expected at most ${limit} tokens, got ${limit + encoded.truncated}. Shorten it.`);
-    const positions = range(encoded.ids.length).filter((index) => encoded.ids[index] === tokenizer.mask_id);
+    const { texts, masks_before, word } = withMask(read, token, mask_id);
+    const limit = this.config.model.max_length;
+    const encoded = tokenizer.encode(texts[0], texts[1] || null);
+    if (encoded.removed) throw new Error(`text: expected at most ${limit} tokens, got ${limit + encoded.removed}. Shorten it.`);
+    const positions = range(encoded.ids.length).filter((index) => encoded.ids[index] === mask_id);
     /** @type {(edits: Edits) => Float32Array} */
     const predict = (edits) => masked_lm.predict(encoded.ids, encoded.type_ids, positions[masks_before], edits);
     const message = { token, word: visible(word), masked_text: texts[Math.max(0, read.encoded.segments[token])] };
@@ -243,7 +244,7 @@ class BertReader {
     const before = read.is_edited ? predict(NO_EDITS) : after;
     const best = [...new Set([...largest(after, TOP_K), ...largest(before, TOP_K)])].sort((a, b) => after[b] - after[a]);
     /** @type {[string, number][]} */
-    const top_predictions = best.map((id) => [visible(tokenizer.vocabulary[id]), after[id]]);
+    const top_predictions = best.map((id) => [visible(vocabulary[id]), after[id]]);
     return read.is_edited ? { ...message, top_predictions, original_probabilities: best.map((id) => before[id]) } : { ...message, top_predictions };
   }
 }

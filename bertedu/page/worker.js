@@ -13,11 +13,10 @@ import { WordPiece } from "./wordpiece.js";
 /** Creates the model from its files. @param {ModelFiles} files */
 async function createModel({ config, kernels, weights, vocabulary }) {
   const tensors = readSafetensors(weights);
-  const encoder = await Encoder.create(config.encoder, tensors, kernels);
-  const { lowercase } = config.tokenizer;
-  const tokenizer = new WordPiece(vocabulary.split("\n").slice(0, config.encoder.vocab_size), { lowercase, max_length: config.encoder.max_length });
+  const encoder = await Encoder.create(config.model, tensors, kernels);
+  const tokens = vocabulary.split("\n").slice(0, config.model.vocab_size); // the file ends with a line feed
   const masked_lm = config.can_fill_mask ? new MaskedLM(encoder, tensors) : null;
-  return { tokenizer, encoder, masked_lm };
+  return { tokenizer: new WordPiece(tokens, config.model), vocabulary: tokens, encoder, masked_lm };
 }
 
 /** Answers the requests that arrive at a port, such as the worker's own scope. @param {Port} port */

@@ -10,13 +10,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
 from bertedu import checks, files, presets
 from bertedu.bert import Bert
 from bertedu.checkpoints import loading
-from bertedu.page.tensors import check_model, model_tensors
+from bertedu.page.weights import model_files
+from bertedu.fields import shown
 from bertedu.views import arrays, bundle
 from bertedu.vocabulary import vocabulary_text
 
@@ -62,7 +62,7 @@ def build(path: str | Path, model: str = "minilm", weights: str = "float16") -> 
     if not is_replaced and (path.is_file() or (path.is_dir() and any(path.iterdir()))):
         raise FileExistsError(f"{path}: expected a new folder, or an earlier page, got other files. Choose another path.")
     bert = loading.load(model)
-    check_model(bert)
+    _check(bert)
     preset = presets.PRESETS.get(model)
     contents = _contents(bert, preset, weights)
     with files.replacing(path, overwrite=is_replaced) as folder:
@@ -70,6 +70,21 @@ def build(path: str | Path, model: str = "minilm", weights: str = "float16") -> 
         for name, content in contents.items():
             (folder / name).write_bytes(content)
     return path
+
+
+def _check(bert: Bert) -> None:
+    """Raise a ValueError for settings of a model that the page ignores; `model_files` checks the encoder's own."""
+    embed, types = bert.embed_settings, bert.encoder.type_vocab_size
+    found = {
+        "pooling": (embed.pooling, "mean"),
+        "prompt": (embed.prompt, ""),
+        "type_vocab_size": (types, max(2, types)),
+        "max_sequence_length": (bert.max_length, min(bert.max_length, arrays.MAX_TOKENS)),
+        "vocab_size": (bert.tokenizer.vocab_size, bert.encoder.vocab_size),
+    }
+    for name, (value, expected) in found.items():
+        if value != expected:
+            raise ValueError(f"{bert.name}: expected {name} {shown(expected)} for a page, got {shown(value)}.")
 
 
 def sizes(path: str | Path) -> dict[str, int]:
@@ -106,9 +121,9 @@ def _is_page(path):
 def _contents(bert: Bert, preset: presets.Preset | None, weights: str) -> dict[str, bytes]:
     """Return the content of each file of a page."""
     changes = _masked_lm_changes(bert, preset)
-    tensors = model_tensors(bert, changes, weights)
+    model = model_files(bert, weights, changes)
     texts = {
-        "vocabulary.txt": vocabulary_text(bert.tokenizer.vocabulary),
+        "vocabulary.txt": vocabulary_text(model.vocabulary),
         "explorer.css": bundle.styles(*STYLES) + (HERE / "page.css").read_text(encoding="utf-8"),
         "LICENSE": _license(),
         "NOTICE": _notice(bert, preset, weights, changes is not None),
@@ -116,8 +131,8 @@ def _contents(bert: Bert, preset: presets.Preset | None, weights: str) -> dict[s
     }
     contents = {name: text.encode() for name, text in texts.items()}
     contents["kernels.wasm"] = (HERE / "kernels.wasm").read_bytes()
-    contents["weights.safetensors"] = save(dict(sorted(tensors.items())))
-    config = _config(bert, changes is not None, {name: _record(contents[name]) for name in LOADED})
+    contents["weights.safetensors"] = model.weights
+    config = _config(bert, model.config, changes is not None, {name: _record(contents[name]) for name in LOADED})
     page = (HERE / "index.html").read_text(encoding="utf-8")
     digest = hashlib.sha256(page.encode() + json.dumps(config).encode())
     for name in sorted(contents):
@@ -129,6 +144,7 @@ def _contents(bert: Bert, preset: presets.Preset | None, weights: str) -> dict[s
         "name": html.escape(_short_name(bert, preset)),
         "full_name": html.escape(_full_name(bert, preset)),
         "num_layers": bert.encoder.num_layers,
+        "hidden_size": bert.encoder.hidden_size,
         "num_heads": bert.encoder.num_attention_heads,
         "rounding": ROUNDING[weights],
     }
@@ -136,24 +152,13 @@ def _contents(bert: Bert, preset: presets.Preset | None, weights: str) -> dict[s
     return contents
 
 
-def _config(bert: Bert, has_other_head: bool, records: dict[str, Any]) -> dict[str, Any]:
+def _config(bert: Bert, model: dict[str, Any], has_other_head: bool, records: dict[str, Any]) -> dict[str, Any]:
     """Return the content of model.json, without the build."""
-    encoder, limit = bert.encoder, bert.max_length
     return {
         "format": FORMAT,
         "name": bert.name,
-        "encoder": {
-            "num_layers": encoder.num_layers,
-            "num_heads": encoder.num_attention_heads,
-            "hidden_size": encoder.hidden_size,
-            "inner_dim": encoder.get_config()["inner_dim"],
-            "vocab_size": encoder.vocab_size,
-            "max_length": limit,
-            "type_vocab_size": encoder.get_config()["type_vocab_size"],
-            "layer_norm_epsilon": encoder.get_config()["layer_norm_epsilon"],
-        },
-        "tokenizer": {"lowercase": bert.tokenizer.lowercase},
-        "embed_max_length": min(bert.embed_settings.max_length or limit, limit),
+        "model": model,
+        "embed_max_length": min(bert.embed_settings.max_length or bert.max_length, bert.max_length),
         "can_fill_mask": has_other_head or bert.masked_lm is not None,
         "other_head": has_other_head,
         "files": records,
@@ -164,12 +169,12 @@ def _record(content: bytes) -> dict[str, int]:
     return {"nbytes": len(content), "crc32": zlib.crc32(content)}
 
 
-def _masked_lm_changes(bert: Bert, preset: presets.Preset | None) -> dict[str, np.ndarray] | None:
-    """Return the tensors of the masked-LM helper of a preset, if the package has one and the model has no own head."""
+def _masked_lm_changes(bert: Bert, preset: presets.Preset | None) -> Path | None:
+    """Return the file of the masked-LM helper of a preset, if the package has one and the model has no own head."""
     if preset is None or preset.masked_lm is None or bert.masked_lm is not None:
         return None
     path = loading.ASSETS / preset.masked_lm
-    return load(path.read_bytes()) if path.is_file() else None
+    return path if path.is_file() else None
 
 
 def _short_name(bert, preset):

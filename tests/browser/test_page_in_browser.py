@@ -283,6 +283,9 @@ def test_a_second_sentence_stands_beside_the_first(minilm, visit, artifacts):
 def test_the_page_works_with_the_keyboard(small, visit):
     page = visit(small)
     page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Each color is a head of the selected layer")).to_be_visible()
+    page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Compare with a second sentence")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator(".be-explorer")).to_have_count(2)
