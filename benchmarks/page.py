@@ -107,7 +107,10 @@ def main():
     lines = [["", "float16", "float32"]]
     columns = []
     for weights in static_page.writer.WEIGHTS:
-        with tempfile.TemporaryDirectory() as folder, served(static_page.build(Path(folder) / "page", "minilm", weights)) as address:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            served(static_page.build(Path(folder) / "page", "minilm", weights)) as address,
+        ):
             sizes = static_page.sizes(Path(folder) / "page")
             loads, times = measured(address, bert, options.repeats)
             largest, same = differences(address, bert, texts)

@@ -229,7 +229,9 @@ def vectors_of_rank(count, size, rank, seed=0):
     return (random.normal(size=(count, rank)) * 0.8 ** np.arange(rank)) @ random.normal(size=(rank, size))
 
 
-@pytest.mark.parametrize(("count", "size", "rank"), [(3, 7, 3), (7, 3, 3), (24, 384, 24), (300, 40, 40), (130, 200, 130), (9, 11, 1)])
+@pytest.mark.parametrize(
+    ("count", "size", "rank"), [(3, 7, 3), (7, 3, 3), (24, 384, 24), (300, 40, 40), (130, 200, 130), (9, 11, 1)]
+)
 def test_principal_components_are_those_of_analysis(count, size, rank):
     vectors = vectors_of_rank(count, size, rank).astype("float32")
     script = f"{STATISTICS}{FROM_INPUT}console.log(JSON.stringify(principalComponents(Float32Array.from(input[0]), input[1], input[2])));"
@@ -319,7 +321,10 @@ def test_predictions_are_those_of_bert_reader(texts, edits, folder):
 
 def test_special_tokens_and_dropped_texts_are_errors(folder):
     read = {"text": TEXT, "pair": "", "edits": NO_EDITS}
-    requests = [("read", read)] * 5 + [("layer", {"number": 1, "original": False, "layer": 0}), ("fill_mask", {"number": 5, "token": 0})]
+    requests = [("read", read)] * 5 + [
+        ("layer", {"number": 1, "original": False, "layer": 0}),
+        ("fill_mask", {"number": 5, "token": 0}),
+    ]
     *_, layer, special = ask(folder, requests)
     assert "no longer cached" in layer["error"]
     assert special["error"] == "token: expected the position of a word, got 0, the special token [CLS]. Choose a word."

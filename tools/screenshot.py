@@ -58,8 +58,9 @@ def take_page(path):
             page.get_by_role("switch", name="Layer 2, head 4", exact=True).click()
             page.get_by_role("button", name="Layer 2, head 3:").click()
             page.locator(".be-prediction .be-was").first.wait_for()
-            page.wait_for_timeout(500)
+            page.evaluate("scrollTo(0, 0)")
             page.mouse.move(0, 0)
+            page.wait_for_timeout(500)
             page.screenshot(path=str(path))
     if errors:
         raise RuntimeError("the page shows errors:\n" + "\n".join(errors))
@@ -69,7 +70,9 @@ def main(arguments=None):
     """Take the screenshots; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     # argparse checks the empty list, which means all, too
-    parser.add_argument("names", nargs="*", choices=[*SHOTS, PAGE, []], metavar="NAME", help=f"of {', '.join([*SHOTS, PAGE])}")
+    parser.add_argument(
+        "names", nargs="*", choices=[*SHOTS, PAGE, []], metavar="NAME", help=f"of {', '.join([*SHOTS, PAGE])}"
+    )
     chosen = parser.parse_args(arguments).names or [*SHOTS, PAGE]
     if find_chromium() is None:
         print("no chromium on PATH (Debian, Ubuntu: apt install chromium)", file=sys.stderr)

@@ -80,7 +80,9 @@ def model_files(bert: Bert, dtype: str = "float16", masked_lm_changes: str | Pat
         if not path.startswith(POOLER)
     }
     with np.errstate(over="ignore"):
-        tensors = {name: _flat(name, tensor, bert.encoder.hidden_size).astype(dtype) for name, tensor in tensors.items()}
+        tensors = {
+            name: _flat(name, tensor, bert.encoder.hidden_size).astype(dtype) for name, tensor in tensors.items()
+        }
     if bert.masked_lm is None and masked_lm_changes is not None:
         changes = load_file(masked_lm_changes)
         changes = {_change_name(path): tensor for path, tensor in sorted(changes.items())}

@@ -60,7 +60,9 @@ def build(path: str | Path, model: str = "minilm", weights: str = "float16") -> 
     path = Path(path).expanduser()
     is_replaced = _is_page(path)
     if not is_replaced and (path.is_file() or (path.is_dir() and any(path.iterdir()))):
-        raise FileExistsError(f"{path}: expected a new folder, or an earlier page, got other files. Choose another path.")
+        raise FileExistsError(
+            f"{path}: expected a new folder, or an earlier page, got other files. Choose another path."
+        )
     bert = loading.load(model)
     _check(bert)
     preset = presets.PRESETS.get(model)
@@ -127,7 +129,10 @@ def _contents(bert: Bert, preset: presets.Preset | None, weights: str) -> dict[s
         "explorer.css": bundle.styles(*STYLES) + (HERE / "page.css").read_text(encoding="utf-8"),
         "LICENSE": _license(),
         "NOTICE": _notice(bert, preset, weights, changes is not None),
-        **{name: f'"use strict";\n{bundle.script(module, folder=HERE)}\n{start}\n' for name, (module, start) in STARTS.items()},
+        **{
+            name: f'"use strict";\n{bundle.script(module, folder=HERE)}\n{start}\n'
+            for name, (module, start) in STARTS.items()
+        },
     }
     contents = {name: text.encode() for name, text in texts.items()}
     contents["kernels.wasm"] = (HERE / "kernels.wasm").read_bytes()
@@ -189,7 +194,11 @@ def _full_name(bert, preset):
 
 def _notice(bert: Bert, preset: presets.Preset | None, weights: str, has_other_head: bool) -> str:
     """Return who made which file, under which license, and what was changed."""
-    source = f"{_full_name(bert, preset)}, revision {preset.revision}" if preset else f"{arrays.visible(bert.name)}, under its own license"
+    source = (
+        f"{_full_name(bert, preset)}, revision {preset.revision}"
+        if preset
+        else f"{arrays.visible(bert.name)}, under its own license"
+    )
     lines = [
         "A page of bertedu, written by: bertedu page",
         "",
@@ -198,7 +207,9 @@ def _notice(bert: Bert, preset: presets.Preset | None, weights: str, has_other_h
         f"    Changed: the weights are stored as {weights} under other names, and without the pooler.",
     ]
     if has_other_head:
-        lines.append("    The tensors masked_lm/... are of bertedu, trained on Python's documentation, Apache License 2.0.")
+        lines.append(
+            "    The tensors masked_lm/... are of bertedu, trained on Python's documentation, Apache License 2.0."
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -209,5 +220,7 @@ def _license() -> str:
         return checkout.read_text(encoding="utf-8")
     installed = metadata.distribution("bertedu").read_text("licenses/LICENSE")
     if installed is None:
-        raise FileNotFoundError("LICENSE: expected it in the installed package bertedu, got no such file. Install it again.")
+        raise FileNotFoundError(
+            "LICENSE: expected it in the installed package bertedu, got no such file. Install it again."
+        )
     return installed

@@ -272,16 +272,28 @@ def test_axe_finds_nothing(scheme, small, visit, axe):
 
 FAILED = "body[data-state=failed]"
 DAMAGES = {
-    "weights.safetensors, one byte": ("weights.safetensors", lambda content: content[:-1] + bytes([content[-1] ^ 1]), "checksum is wrong"),
+    "weights.safetensors, one byte": (
+        "weights.safetensors",
+        lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+        "checksum is wrong",
+    ),
     "weights.safetensors, cut": ("weights.safetensors", lambda content: content[:-9], "weights.safetensors is damaged"),
-    "weights.safetensors, longer": ("weights.safetensors", lambda content: content + b"..", "weights.safetensors is damaged"),
+    "weights.safetensors, longer": (
+        "weights.safetensors",
+        lambda content: content + b"..",
+        "weights.safetensors is damaged",
+    ),
     "weights.safetensors, missing": ("weights.safetensors", None, "weights.safetensors is missing"),
     "vocabulary.txt": ("vocabulary.txt", lambda content: content[::-1], "vocabulary.txt is damaged"),
     "kernels.wasm": ("kernels.wasm", lambda content: content[::-1], "kernels.wasm is damaged"),
     "model.json": ("model.json", lambda content: content[:-9], "model.json is damaged"),
     "model.json, missing": ("model.json", None, "model.json is missing"),
     "worker.js, missing": ("worker.js", None, "worker.js could not be loaded"),
-    "index.html, older": ("index.html", lambda content: re.sub(rb'build="\w+"', b'build="0"', content), "different builds"),
+    "index.html, older": (
+        "index.html",
+        lambda content: re.sub(rb'build="\w+"', b'build="0"', content),
+        "different builds",
+    ),
 }
 
 
@@ -305,7 +317,9 @@ def test_a_damaged_file_is_named(damage, small_folder, visit, tmp_path, artifact
 
 
 def test_a_page_opened_as_a_file_says_how_to_serve_it(small_folder, visit):
-    page = visit((small_folder / "index.html").as_uri(), wait=None, errors=["origin", "Content Security Policy", "CORS"])
+    page = visit(
+        (small_folder / "index.html").as_uri(), wait=None, errors=["origin", "Content Security Policy", "CORS"]
+    )
     page.address = "file:"
     expect(page.locator("#page-status")).to_contain_text("python3 -m http.server")
     page.wait_for_timeout(300)
@@ -337,7 +351,9 @@ def test_without_javascript_the_page_says_so(small, visit):
 
 
 def test_the_page_works_without_the_cache_api(small, visit):
-    page = visit(small, before="delete globalThis.caches; Object.defineProperty(globalThis, 'caches', {value: undefined});")
+    page = visit(
+        small, before="delete globalThis.caches; Object.defineProperty(globalThis, 'caches', {value: undefined});"
+    )
     type_text(page, "the dog ran")
 
 
@@ -353,7 +369,9 @@ def test_a_new_build_is_not_served_from_the_old_one_s_cache(small_folder, visit,
         page.wait_for_selector(READY)
         type_text(page, TEXT)
         assert len(page.locator(".be-heat-cell").evaluate_all(VALUES)) == 4 != len(before)
-        stored = page.evaluate("caches.open('bertedu-page').then(cache => cache.keys()).then(keys => keys.map(key => key.url))")
+        stored = page.evaluate(
+            "caches.open('bertedu-page').then(cache => cache.keys()).then(keys => keys.map(key => key.url))"
+        )
         build = json.loads((folder / "model.json").read_text())["build"]
         assert len(stored) == 3 and all(url.endswith(build) for url in stored)
 
