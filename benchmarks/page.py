@@ -2,9 +2,10 @@
 
     python -m benchmarks.page [--repeats 20]
 
-Both run MiniLM in float32 with all attention weights and hidden states as outputs, in turns, on the same ids. onnxruntime-web
-comes from npm into a temporary folder; its model is built here from the same tensors, with the fused operators GELU and
-LayerNormalization. It can use threads only where a page is isolated (COOP and COEP headers), so it is measured with and without.
+Both run MiniLM in float32 with all attention weights and hidden states as outputs, in turns, on the same ids.
+onnxruntime-web comes from npm into a temporary folder; its model is built here from the same tensors, with the fused
+operators Gelu and LayerNormalization. It can use threads only where a page is isolated (COOP and COEP headers), so it
+is measured with and without.
 """
 
 import functools
@@ -43,8 +44,10 @@ async ({ threads, repeats, lengths }) => {
   let start = performance.now();
   const { readSafetensors } = await import("/safetensors.js");
   const { Encoder } = await import("/transformer.js");
-  const [config, weights, kernels] = await Promise.all(["model.json", "weights.safetensors", "kernels.wasm"].map(bytes));
-  const encoder = await Encoder.create(JSON.parse(new TextDecoder().decode(config)), readSafetensors(weights), kernels);
+  const files = ["model.json", "weights.safetensors", "kernels.wasm"];
+  const [config, weights, kernels] = await Promise.all(files.map(bytes));
+  const sizes = JSON.parse(new TextDecoder().decode(config));
+  const encoder = await Encoder.create(sizes, readSafetensors(weights), kernels);
   const load = { own: performance.now() - start };
 
   start = performance.now();
@@ -82,7 +85,7 @@ async ({ threads, repeats, lengths }) => {
 
 
 def onnx_model(config, tensors):
-    """Return the encoder as an ONNX model: int64 ids and type_ids `[T]` in, states_i `[T, D]` and attention_i `[N, T, T]` out."""
+    """Return the encoder in ONNX: ids and type_ids `[T]` in, states_i `[T, D]` and attention_i `[N, T, T]` out."""
     heads, hidden = config["num_heads"], config["hidden_size"]
     nodes, outputs = [], {}
     constants = {name: array for name, array in tensors.items() if not name.startswith("masked_lm/")}
@@ -151,12 +154,8 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 def write_files(folder):
     """Write all files of both engines into a folder, and return the sizes of the engines themselves."""
-    subprocess.run(
-        ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", ONNXRUNTIME],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
+    command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", ONNXRUNTIME]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
     own = ("safetensors.js", "transformer.js", "kernels.wasm")
     for source, names in ((folder / "node_modules" / "onnxruntime-web" / "dist", SHIPPED), (PAGE, own)):
         for name in names:
@@ -166,22 +165,22 @@ def write_files(folder):
     (folder / "weights.safetensors").write_bytes(weights)
     (folder / "model.onnx").write_bytes(onnx_model(config, load(weights)))
     (folder / "index.html").write_text("<!doctype html><title>benchmark</title>")
-    return {
-        kind: sum((folder / name).stat().st_size for name in names) for kind, names in (("own", own), ("ort", SHIPPED))
-    }
+    return {"own": _size(folder, own), "ort": _size(folder, SHIPPED)}
+
+
+def _size(folder, names):
+    return sum((folder / name).stat().st_size for name in names)
 
 
 def measure(folder, threads, repeats):
     """Return what the script in the page returns."""
-    headers = ISOLATED if threads > 1 else {}
-    handler = functools.partial(Handler, directory=str(folder), headers_sent=headers)
+    handler = functools.partial(Handler, directory=str(folder), headers_sent=ISOLATED if threads > 1 else {})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    options = {"threads": threads, "repeats": repeats, "lengths": LENGTHS}
     with lab_browser.browser_page() as (page, _):
         page.goto(f"http://127.0.0.1:{server.server_port}/index.html")
-        result = page.evaluate(
-            f"({SCRIPT})({json.dumps({'threads': threads, 'repeats': repeats, 'lengths': LENGTHS})})"
-        )
+        result = page.evaluate(f"({SCRIPT})({json.dumps(options)})")
     server.shutdown()
     assert result["isolated"] == (threads > 1)
     return result
@@ -190,25 +189,19 @@ def measure(folder, threads, repeats):
 def main():
     """Print the table."""
     options = common.parsed(common.parser(__doc__, repeats=20))
-    print(
-        "| engine | threads | bytes of the engine | load | "
-        + " | ".join(f"{T} tokens" for T in LENGTHS)
-        + " | largest difference |"
-    )
-    print("|---|---:|---:|---:|" + "---:|" * len(LENGTHS) + "---:|")
+    columns = ["engine", "threads", "bytes", "load", *(f"{T} tokens" for T in LENGTHS), "largest difference"]
+    rows = [columns, ["---", *["---:"] * (len(columns) - 1)]]
     with tempfile.TemporaryDirectory() as temporary:
         sizes = write_files(Path(temporary))
         for threads in (1, 2):
             result = measure(Path(temporary), threads, options.repeats)
-            for engine, name in (("own", "bertedu"), ("ort", ONNXRUNTIME)):
-                times = " | ".join(f"{row[engine]:.1f} ms" for row in result["rows"])
-                used = result["threads"] if engine == "ort" else 1
-                difference = max(row["difference"] for row in result["rows"]) if engine == "ort" else 0
-                print(
-                    f"| {name} | {used} | {sizes[engine]:,} | {result['load'][engine]:.0f} ms | {times} | {difference:.1e} |",
-                    flush=True,
-                )
-    print(f"\nMedians of {options.repeats} passes after 5, on {common.machine()}, Chromium.")
+            difference = max(row["difference"] for row in result["rows"])
+            for engine, name, used in (("own", "bertedu", 1), ("ort", ONNXRUNTIME, result["threads"])):
+                times = [f"{row[engine]:.1f} ms" for row in result["rows"]]
+                load_time = f"{result['load'][engine]:.0f} ms"
+                rows.append([name, used, f"{sizes[engine]:,}", load_time, *times, f"{difference:.0e}"])
+    print("\n".join(f"| {' | '.join(map(str, row))} |" for row in rows))
+    print(f"\nMedians of {options.repeats} passes after 5; `bytes` without the model. {common.machine()}")
 
 
 if __name__ == "__main__":

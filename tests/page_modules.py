@@ -38,7 +38,7 @@ def run(modules, script, folder, node_options=(), **values):
 
     Args:
         modules: file names, such as "wordpiece.js".
-        script: JavaScript; it sees the exports of the modules, `values`, and for files `read` and `write` (typed arrays).
+        script: JavaScript; it sees the exports of the modules, `values`, `read`, and `write` for typed arrays.
         folder: Path of the folder of these files.
         node_options: arguments of node.
         values: what JSON can hold.

@@ -1,6 +1,7 @@
 """The page's forward pass gives what the Python package gives: hidden states, attention, edits, predictions."""
 
 import json
+import os
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ from bertedu.checkpoints.loading import ASSETS
 from bertedu.data import documentation_sentences
 from bertedu.interventions import switched_off
 from bertedu.page.weights import model_files, unsupported
+from tools import check_js, compile_kernels
 
 pytestmark = pytest.mark.filterwarnings("ignore:text. expected at most")  # texts are cut off on purpose
 MODULES = ["safetensors.js", "transformer.js"]
@@ -96,6 +98,16 @@ def kernel(folder, script, **values):
     (folder / "kernels.wasm").write_bytes((page_modules.PAGE / "kernels.wasm").read_bytes())
     page_modules.run([], f"{KERNELS}{script}\nrespond(null);", folder, **values)
     return np.fromfile(folder / "out", "float32")
+
+
+def test_kernels_wasm_is_the_translation_of_kernels_wat():
+    reason = check_js.missing()
+    if reason and os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    if reason:
+        pytest.skip(reason)
+    assert compile_kernels.translated() == compile_kernels.TARGET.read_bytes(), "python -m tools.compile_kernels"
+    assert len(compile_kernels.TARGET.read_bytes()) < 4096
 
 
 MATMUL = """
@@ -188,7 +200,7 @@ def test_float32_hidden_states_and_attention_up_to_128_tokens(minilm, folders):
     errors = []
     for reading, (attention, hidden) in zip(readings, pass_of(folders["float32"], readings), strict=True):
         words = numpy_weights["embeddings/word_embeddings/embeddings"][None, reading.ids]
-        types, mask = np.array([reading.type_ids]), np.ones((1, 1, len(reading.ids)))
+        types, mask = np.array([reading.type_ids]), np.ones((1, len(reading.ids)))
         exact = numpy_bert.encoder(numpy_weights, words, types, mask, encoder.num_layers, numpy_bert.gelu_exact)
         exact_hidden = np.concatenate([exact[0], *exact[1]])
         differences = (

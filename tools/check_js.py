@@ -1,8 +1,8 @@
 """Check the types of the browser modules: `python -m tools.check_js`.
 
-TypeScript checks the JSDoc types of `bertedu/views/*.js`, with the settings of `tools/js/tsconfig.json`. It is
-installed once from npm, in the version of `tools/js/package-lock.json`, and is not part of the package. Without node,
-npm or a network, the check is skipped with a message; with `CI=true` that is an error.
+TypeScript checks the JSDoc types of the modules in `bertedu/views` and `bertedu/page`, with the settings of
+`tools/js/tsconfig.json`. It is installed once from npm, in the version of `tools/js/package-lock.json`, and is not part
+of the package. Without node, npm or a network, the check is skipped with a message; with `CI=true` that is an error.
 """
 
 import os
@@ -17,7 +17,7 @@ SECONDS_TO_INSTALL = 300
 
 
 def missing():
-    """Return the reason why nothing can be checked, or None; install TypeScript if it is missing."""
+    """Return the reason why nothing can be checked, or None; install the packages of tools/js if they are missing."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         return "no node and npm on PATH (Debian, Ubuntu: apt install nodejs npm)"
@@ -26,7 +26,7 @@ def missing():
         return None
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=SECONDS_TO_INSTALL)
-    return f"npm could not install TypeScript: {done.stderr.strip()[-300:]}" if done.returncode else None
+    return f"npm could not install the packages of tools/js: {done.stderr.strip()[-300:]}" if done.returncode else None
 
 
 def main():
