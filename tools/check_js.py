@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "js"
+PACKAGES = ("typescript", "wabt")
 COMPILER = FOLDER / "node_modules" / "typescript" / "bin" / "tsc"
 SECONDS_TO_INSTALL = 300
 
@@ -22,7 +23,8 @@ def missing():
     if node is None or npm is None:
         return "no node and npm on PATH (Debian, Ubuntu: apt install nodejs npm)"
     lock, installed = FOLDER / "package-lock.json", FOLDER / "node_modules" / ".package-lock.json"
-    if COMPILER.is_file() and installed.stat().st_mtime >= lock.stat().st_mtime:
+    is_complete = all((FOLDER / "node_modules" / name / "package.json").is_file() for name in PACKAGES)
+    if is_complete and installed.stat().st_mtime >= lock.stat().st_mtime:
         return None
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=SECONDS_TO_INSTALL)

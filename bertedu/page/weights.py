@@ -110,9 +110,9 @@ def unsupported(bert: Bert) -> list[str]:
         "a masked-LM head with another epsilon": type(head) is MaskedLM
         and head.layer_norm_epsilon != encoder.layer_norm_epsilon,
     }
-    found = special_parts(encoder, (MultiHeadAttention,), (Feedforward,))
-    found += [f"{name}={size}, not a multiple of 4" for name, size in sizes.items() if np.any(np.array(size) % 4)]
-    return found + [description for description, present in parts.items() if present]
+    odd = [f"{name}={size}, not a multiple of 4" for name, size in sizes.items() if np.any(np.array(size) % 4)]
+    special = special_parts(encoder, (MultiHeadAttention,), (Feedforward,))
+    return special + odd + [description for description, present in parts.items() if present]
 
 
 def _is_exact_gelu(activation: Any) -> bool:
