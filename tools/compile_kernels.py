@@ -1,8 +1,8 @@
 """Translate the page's WebAssembly: `python -m tools.compile_kernels [--check]`.
 
 bertedu/page/kernels.wasm is the binary form of kernels.wat. Both are in the repository, so that the package needs no
-compiler. The translator is wabt's wat2wasm, from npm in the version of `tools/js/package-lock.json`. With --check nothing
-is written; the exit status is 1 if kernels.wasm is out of date.
+compiler. The translator is wabt's wat2wasm, from npm in the version of `tools/js/package-lock.json`. With --check
+nothing is written, and the exit status is 1 if kernels.wasm is out of date.
 """
 
 import argparse

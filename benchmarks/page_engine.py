@@ -1,6 +1,6 @@
 """The page's forward pass in a headless Chromium, compared with onnxruntime-web.
 
-    python -m benchmarks.page [--repeats 20]
+    python -m benchmarks.page_engine [--repeats 20]
 
 Both run MiniLM in float32 with all attention weights and hidden states as outputs, in turns, on the same ids.
 onnxruntime-web comes from npm into a temporary folder; its model is built here from the same tensors, with the fused
