@@ -48,12 +48,13 @@ class WordPiece {
    * Tokenizes a text or a pair of texts, truncated to `max_length` tokens.
    * @param {string} text
    * @param {string | null} [pair] null for a single text
+   * @param {number} [max_length] defaults to that of the tokenizer
    * @returns {Encoded}
    */
-  encode(text, pair = null) {
+  encode(text, pair = null, max_length = this.max_length) {
     const texts = (pair === null ? [text] : [text, pair]).map((one) => this.pieces(one));
     const sizes = texts.map((pieces) => pieces.length);
-    const limits = truncatedSizes(sizes, this.max_length - sizes.length - 1, this.truncation);
+    const limits = truncatedSizes(sizes, max_length - sizes.length - 1, this.truncation);
     const removed = sum(sizes) - sum(limits);
     /** @type {Encoded} */
     const encoded = { tokens: [], ids: [], type_ids: [], offsets: [], segments: [], truncated: removed > 0, removed };
