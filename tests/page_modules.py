@@ -12,6 +12,16 @@ import pytest
 from bertedu.views import bundle
 
 PAGE = Path(bundle.__file__).parents[1] / "page"
+FILES = """
+import { readFileSync, writeFileSync } from "node:fs";
+const read = (name) => {
+  const bytes = readFileSync(name);
+  return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
+};
+const write = (name, values) => writeFileSync(name, values);
+const values = JSON.parse(readFileSync("values.json"));
+const respond = (value) => writeFileSync("response.json", JSON.stringify(value));
+"""
 
 
 @functools.cache
@@ -28,19 +38,13 @@ def run(modules, script, folder, node_options=(), **values):
 
     Args:
         modules: file names, such as "wordpiece.js".
-        script: JavaScript; it sees the exports of the modules, `read` (name of a file -> ArrayBuffer) and `values`.
-        folder: Path of a folder for files; `read` reads from it.
+        script: JavaScript; it sees the exports of the modules, `values`, `read`, and `write` for typed arrays.
+        folder: Path of the folder of these files.
         node_options: arguments of node.
         values: what JSON can hold.
     """
     (folder / "values.json").write_text(json.dumps(values), encoding="ascii")
-    files = f"""
-import {{ readFileSync, writeFileSync }} from "node:fs";
-const read = (name) => {{ const bytes = readFileSync(name); return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length); }};
-const values = JSON.parse(readFileSync("values.json"));
-const respond = (value) => writeFileSync("response.json", JSON.stringify(value));
-"""
-    (folder / "script.mjs").write_text(f"{bundle.script(*modules, folder=PAGE)}\n{files}\n{script}", encoding="utf-8")
+    (folder / "script.mjs").write_text(f"{bundle.script(*modules, folder=PAGE)}\n{FILES}\n{script}", encoding="utf-8")
     command = [required_node(), *node_options, "script.mjs"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -1,4 +1,4 @@
-"""The page's tokenizer gives what the Rust library and `BertPreprocessor` give: on texts of all kinds, and on every character."""
+"""The page's tokenizer gives what the Rust library and `BertPreprocessor` give, also on every single character."""
 
 import ast
 import hashlib
@@ -89,7 +89,8 @@ ALPHABETS = [  # what a fuzzed string is made of
     "The QUICK brown fox naïve déjà Ångström ſ ß ẞ İ ı Σ ς ǆ ﬁ Ⅷ ",
     [*SPECIAL, "[mask]", "[MASK", "MASK]", " ", "a", "##a", "[", "]"],
     "\t\n\r\v\f\x00\x01\x1f\x7f\x85\xa0\xad\u200b\u200d\u2028\u202e\u2060\ufeff\ufffd\u3000 ab",
-    "a\u0300\u0301\u0323\u0344\u0345\u0334\u05b0\u0591\u20d0\u302e\u0e38\u0f73\u1dce\u0c55 \u1100\u1161\u11a8가각é\u1ea5",
+    "a\u0300\u0301\u0323\u0344\u0345\u0334\u05b0\u0591\u20d0\u302e\u0e38\u0f73\u1dce \u0c55",
+    "\u1100\u1161\u11a8가각é\u1ea5a\u0301\u0323",
     "\ud800\udc00\udfff\ud83da b",
     "中文字a日本語カタカナがｶﾞ\u3099\u309a한국어 \U00020000\U0002a700\uf900\uf96f",
     "अआकिकीखग़ड़\u0941\u094d بِسْمِ עִבְרִית ไทยกำ ကို தமிழ்",

@@ -18,7 +18,7 @@ WIDTH = 128
 HIGHEST_CLASS, LOWEST_CLASS = "\u0345", "\u0334"  # combining classes 240 and 1
 
 HEADER = """\
-// Classes of characters, as the Rust library of the Python package has them, whose version of Unicode is older than the browser's.
+// Classes of characters of the Rust library `tokenizers`, whose version of Unicode is older than a browser's.
 // Written by `python -m tools.unicode_tables`: code points, or first and last of a range, in hexadecimal.
 """
 TABLES = {

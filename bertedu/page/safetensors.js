@@ -9,7 +9,7 @@ const LARGEST_HEADER = 1_000_000; // bytes
 /**
  * Returns the tensors of a file, float16 as float32.
  *
- * Values are decoded on access and not kept, so that a file and all its decoded tensors are not in memory together.
+ * Values are decoded on each access and not stored, so that a file and all its decoded tensors are not in memory together.
  *
  * @param {ArrayBuffer} buffer
  * @returns {Map<string, Tensor>}

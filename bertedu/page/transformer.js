@@ -4,7 +4,7 @@
 //     x = LayerNorm(word[id] + position[t] + type[type_id])
 //     L times:  x = LayerNorm(x + attention(x));  x = LayerNorm(x + feedforward(x))
 //
-// Numbers live in the memory of kernels.wasm, which does the arithmetic; an array in it is given by its pointer, in bytes.
+// Numbers live in the memory of kernels.wasm, which does the arithmetic; an array in it is a pointer, in bytes.
 
 /** @typedef {import("./safetensors.js").Tensor} Tensor */
 
@@ -310,7 +310,7 @@ class Encoder {
     kernels.add(out, scratch.update, T * columns);
   }
 
-  /** Layer normalization in place. @param {number} x [T, D] @param {Norm} norm @param {number} T */
+  /** x = LayerNorm(x) @param {number} x [T, D] @param {Norm} norm @param {number} T */
   normalize(x, { gamma, beta }, T) {
     const { hidden_size, layer_norm_epsilon } = this.config;
     this.kernels.layer_norm(x, gamma, beta, x, T, hidden_size, layer_norm_epsilon);

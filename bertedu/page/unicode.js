@@ -1,4 +1,4 @@
-// Classes of characters, as the Rust library of the Python package has them, whose version of Unicode is older than the browser's.
+// Classes of characters of the Rust library `tokenizers`, whose version of Unicode is older than a browser's.
 // Written by `python -m tools.unicode_tables`: code points, or first and last of a range, in hexadecimal.
 
 // control, format and private characters, U+0000 and U+FFFD

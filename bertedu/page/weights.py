@@ -22,7 +22,7 @@ from bertedu.attention import MultiHeadAttention
 from bertedu.bert import Bert
 from bertedu.checkpoints.common import special_parts, weights
 from bertedu.feedforward import Feedforward
-from bertedu.masked_lm import BertPretrainer, MaskedLM
+from bertedu.masked_lm import MaskedLM
 
 DTYPES = ("float16", "float32")
 EMBEDDINGS = {
@@ -74,19 +74,18 @@ def model_files(bert: Bert, dtype: str = "float16", masked_lm_changes: str | Pat
     checks.choice("dtype", dtype, DTYPES)
     if reasons := unsupported(bert):
         raise ValueError(f"model: expected one that the page can run, got {', '.join(reasons)}.")
+    encoder = bert.encoder
     tensors = {
         _page_name(path): np.asarray(ops.convert_to_numpy(variable), "float32")
-        for path, variable in weights(bert.encoder, bert.masked_lm).items()
+        for path, variable in weights(encoder, bert.masked_lm).items()
         if not path.startswith(POOLER)
     }
-    with np.errstate(over="ignore"):
-        tensors = {
-            name: _flat(name, tensor, bert.encoder.hidden_size).astype(dtype) for name, tensor in tensors.items()
-        }
+    with np.errstate(over="ignore"):  # infinity is an error below
+        tensors = {name: _flat(name, tensor, encoder.hidden_size).astype(dtype) for name, tensor in tensors.items()}
     if bert.masked_lm is None and masked_lm_changes is not None:
         changes = load_file(masked_lm_changes)
         changes = {_change_name(path): tensor for path, tensor in sorted(changes.items())}
-        tensors |= {name: _flat(name, tensor, bert.encoder.hidden_size) for name, tensor in changes.items()}
+        tensors |= {name: _flat(name, tensor, encoder.hidden_size) for name, tensor in changes.items()}
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise ValueError(f'{name}: expected values that are finite as {dtype}. Use "float32".')
@@ -100,17 +99,20 @@ def unsupported(bert: Bert) -> list[str]:
     sizes = {"hidden_size": encoder.hidden_size, "inner_dim": encoder.inner_dim}
     parts = {
         "an activation other than the exact GELU": not _is_exact_gelu(encoder.inner_activation),
-        "embeddings narrower than the hidden size": encoder.embedding_width not in (None, encoder.hidden_size),
+        "embeddings narrower than the hidden size": encoder.embedding_width != encoder.hidden_size,
+        "with_dense_inputs": encoder.with_dense_inputs,
+        "a single type embedding, none for the second text": encoder.type_vocab_size < 2,
         "its own strip_accents": settings["strip_accents"] not in (None, settings["lowercase"]),
         "tokenize_chinese_chars=False": not settings["tokenize_chinese_chars"],
         "added_tokens": bool(settings["added_tokens"]),
         "a masked-LM head of another class": head is not None and type(head) is not MaskedLM,
-        "a masked-LM head with another activation": isinstance(bert.masked_lm, BertPretrainer)
-        and not _is_exact_gelu(bert.masked_lm.mlm_activation),
+        "a masked-LM head with another activation": type(head) is MaskedLM and not _is_exact_gelu(head.activation),
+        "a masked-LM head with another epsilon": type(head) is MaskedLM
+        and head.layer_norm_epsilon != encoder.layer_norm_epsilon,
     }
-    found = special_parts(encoder, (MultiHeadAttention,), (Feedforward,))
-    found += [f"{name}={size}, not a multiple of 4" for name, size in sizes.items() if np.any(np.array(size) % 4)]
-    return found + [description for description, present in parts.items() if present]
+    odd = [f"{name}={size}, not a multiple of 4" for name, size in sizes.items() if np.any(np.array(size) % 4)]
+    special = special_parts(encoder, (MultiHeadAttention,), (Feedforward,))
+    return special + odd + [description for description, present in parts.items() if present]
 
 
 def _is_exact_gelu(activation: Any) -> bool:

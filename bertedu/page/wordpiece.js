@@ -54,13 +54,13 @@ class WordPiece {
   encode(text, pair = null, max_length = this.max_length) {
     const texts = (pair === null ? [text] : [text, pair]).map((one) => this.pieces(one));
     const sizes = texts.map((pieces) => pieces.length);
-    const kept = truncatedSizes(sizes, max_length - sizes.length - 1, this.truncation);
-    const removed = sum(sizes) - sum(kept);
+    const limits = truncatedSizes(sizes, max_length - sizes.length - 1, this.truncation);
+    const removed = sum(sizes) - sum(limits);
     /** @type {Encoded} */
     const encoded = { tokens: [], ids: [], type_ids: [], offsets: [], segments: [], truncated: removed > 0, removed };
     this.append(encoded, "[CLS]", 0);
     texts.forEach((pieces, segment) => {
-      for (const { token, start, end } of pieces.slice(0, kept[segment])) {
+      for (const { token, start, end } of pieces.slice(0, limits[segment])) {
         this.append(encoded, token, segment, [start, end]);
       }
       this.append(encoded, "[SEP]", segment);
@@ -83,7 +83,7 @@ class WordPiece {
     /** @type {Piece[]} */
     const pieces = [];
     let begin = 0;
-    for (let i = 0; i < characters.length; i++) { // special tokens in the text, as [MASK], are kept as they are
+    for (let i = 0; i < characters.length; i++) { // special tokens in the text, as [MASK], are not split
       const special = SPECIAL_TOKENS.find((token) => startsWith(characters, i, token));
       if (!special) continue;
       pieces.push(...this.piecesOfPart(characters.slice(begin, i), begin));
@@ -129,7 +129,7 @@ function withoutSurrogate(value) {
   return /^\p{Surrogate}$/u.test(value) ? "\ufffd" : value;
 }
 
-/** Removes control characters, and makes all white space a space. @param {Character[]} characters */
+/** Removes control characters, and replaces each white space by a space. @param {Character[]} characters */
 function clean(characters) {
   return characters
     .filter(({ value }) => !isRemoved(value))
@@ -232,8 +232,8 @@ function truncatedSizes(sizes, budget, truncation) {
   const [first, second] = sizes;
   const firstGetsOdd = truncation === "round_robin" || first > second; // longest_first: the longer text, else the second
   const half = Math.floor((budget + Number(firstGetsOdd)) / 2);
-  const kept = Math.min(first, Math.max(half, budget - second));
-  return [kept, budget - kept];
+  const firstLimit = Math.min(first, Math.max(half, budget - second));
+  return [firstLimit, budget - firstLimit];
 }
 
 /** @param {number[]} values */
