@@ -1,11 +1,11 @@
-"""The page without a kernel in a headless Chromium: sizes, times, and how far its attention weights are from `bert.read`.
+"""The page without a kernel in a headless Chromium: sizes, times, and its differences from `bert.read`.
 
     python -m benchmarks.page [--repeats 5]
 
-Builds the page with float16 and with float32 weights, and serves each from this machine. First load: from the request to the
-drawn explorer, as a new visitor. Reading: from a change of the text box to the drawn heads, which includes the 150 ms that the
-explorer waits for the next key; and without them, as it is after Enter. Accuracy: all attention weights of 50 texts, 40 short reviews and 10
-parts of Python's language reference with 128 tokens, against `bert.read` in TensorFlow.
+Builds the page with float16 and with float32 weights, and serves each from this machine. First load: from the request
+to the drawn explorer, as a new visitor. Reading: from a change of the text box to the drawn heads, which includes the
+150 ms that the explorer waits for the next key; and without them, as it is after Enter. Differences: of all attention
+weights of 50 texts, 40 short reviews and 10 parts of Python's language reference with 128 tokens.
 """
 
 import statistics
@@ -102,7 +102,7 @@ def main():
     from bertedu import page as static_page
 
     bert = be.load("minilm")
-    reviews = [text for text in be.load_texts("reviews", split="test").texts[:40]]
+    reviews = list(be.load_texts("reviews", split="test").texts[:40])
     texts = reviews + texts_of_length(bert, 128, 10)
     lines = [["", "float16", "float32"]]
     columns = []

@@ -14,19 +14,24 @@ const plain = (value) => value instanceof Float32Array ? Array.from(value) : val
 globalThis.self = {
   onmessage: null,
   postMessage: (message) => {
-    if (message.id > 0) answers.push(message.error === undefined ? { result: plain(message.result) } : { error: message.error });
-    else if (message.error) throw new Error(message.error);
+    const { id, error, result } = message;
+    if (id > 0) answers.push(error === undefined ? { result: plain(result) } : { error });
+    else if (error) throw new Error(error);
     if (message.id === requests.length) console.log(JSON.stringify(answers));
   },
 };
 (0, eval)(fs.readFileSync(`${folder}/worker.js`, "utf8"));
-const buffer = (name) => { const bytes = fs.readFileSync(`${folder}/${name}`); return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length); };
+const buffer = (name) => new Uint8Array(fs.readFileSync(`${folder}/${name}`)).buffer;
 const question = {
   config: JSON.parse(fs.readFileSync(`${folder}/model.json`, "utf8")),
-  kernels: buffer("kernels.wasm"), weights: buffer("weights.safetensors"), vocabulary: fs.readFileSync(`${folder}/vocabulary.txt`, "utf8"),
+  kernels: buffer("kernels.wasm"),
+  weights: buffer("weights.safetensors"),
+  vocabulary: fs.readFileSync(`${folder}/vocabulary.txt`, "utf8"),
 };
 self.onmessage({ data: { id: 0, ask: "start", reader: 0, question } });
-requests.forEach(([ask, question, reader = 1], index) => self.onmessage({ data: { id: index + 1, ask, reader, question } }));
+requests.forEach(([ask, question, reader = 1], index) => {
+  self.onmessage({ data: { id: index + 1, ask, reader, question } });
+});
 """
 
 

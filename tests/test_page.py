@@ -1,4 +1,4 @@
-"""The page without a kernel: its folder, its command, and its worker in node. The page itself: tests/browser/test_page_in_browser.py."""
+"""The page without a kernel: folder, command, worker in node. The rest: tests/browser/test_page_in_browser.py."""
 
 import functools
 import json
@@ -194,7 +194,12 @@ def test_the_command_reports_errors_in_one_line(small, tmp_path, capsys):
 # ---- numbers ---------------------------------------------------------------------------------------------------------
 
 STATISTICS = bundle.script("statistics.js", folder=bundle.HERE.parent / "page")
-FROM_INPUT = '\nconst input = JSON.parse(require("fs").readFileSync(0, "utf8"));\n'
+FROM_INPUT = 'const input = JSON.parse(require("fs").readFileSync(0, "utf8"));'
+
+
+def call(expression, value=None):
+    """Return the value of a JavaScript expression; `input` is `value`."""
+    return run_script(f"{STATISTICS}\n{FROM_INPUT}\nconsole.log(JSON.stringify({expression}));", value)
 
 
 def random_attention(count, seed=0, layers=2, heads=3):
@@ -205,9 +210,9 @@ def random_attention(count, seed=0, layers=2, heads=3):
 @pytest.mark.parametrize(
     "tokens",
     [
-        "[CLS] the cat , the cat ... un ##want ##ed ! [SEP]".split(),
-        "[CLS] the [SEP] the cat [SEP] [PAD] [PAD]".split(),
-        "[CLS] [SEP]".split(),
+        ["[CLS]", "the", "cat", ",", "the", "cat", "...", "un", "##want", "##ed", "!", "[SEP]"],
+        ["[CLS]", "the", "[SEP]", "the", "cat", "[SEP]", "[PAD]", "[PAD]"],
+        ["[CLS]", "[SEP]"],
         ["[CLS]", "’", "$", "日", "。", "[MASK]", "[SEP]"],
     ],
 )
@@ -215,8 +220,9 @@ def test_head_statistics_are_those_of_analysis(tokens):
     attention = random_attention(len(tokens))
     attention[0, 0] = np.eye(len(tokens), k=-1) + np.eye(len(tokens))[:1].T * np.eye(len(tokens))[0]
     attention[1, 2] = 1 / len(tokens)
-    script = f"{STATISTICS}{FROM_INPUT}console.log(JSON.stringify(headStatistics(Float32Array.from(input[0]), 2, 3, input[1])));"
-    statistics = run_script(script, [attention.ravel().tolist(), tokens])
+    statistics = call(
+        "headStatistics(Float32Array.from(input[0]), 2, 3, input[1])", [attention.ravel().tolist(), tokens]
+    )
     expected = analysis.head_statistics(attention, tokens)
     for name, values in statistics["values"].items():
         np.testing.assert_allclose(values, getattr(expected, name), atol=1e-5, err_msg=name)
@@ -234,19 +240,19 @@ def vectors_of_rank(count, size, rank, seed=0):
 )
 def test_principal_components_are_those_of_analysis(count, size, rank):
     vectors = vectors_of_rank(count, size, rank).astype("float32")
-    script = f"{STATISTICS}{FROM_INPUT}console.log(JSON.stringify(principalComponents(Float32Array.from(input[0]), input[1], input[2])));"
-    result = run_script(script, [vectors.ravel().tolist(), count, size])
+    result = call(
+        "principalComponents(Float32Array.from(input[0]), input[1], input[2])", [vectors.ravel().tolist(), count, size]
+    )
     points, ratio = analysis.principal_components(vectors)
     np.testing.assert_allclose(result["points"], points, atol=1e-5 * np.abs(points).max())
     np.testing.assert_allclose(result["ratio"], ratio, atol=1e-6)
 
 
 def test_equal_vectors_have_no_variance():
-    script = f"{STATISTICS}console.log(JSON.stringify(principalComponents(new Float32Array(20).fill(3), 5, 4)));"
-    assert run_script(script) == {"points": [[0, 0]] * 5, "ratio": [0, 0]}
+    assert call("principalComponents(new Float32Array(20).fill(3), 5, 4)") == {"points": [[0, 0]] * 5, "ratio": [0, 0]}
 
 
-# ---- the worker, against bert_reader.py --------------------------------------------------------------------------------
+# ---- the worker, against bert_reader.py ------------------------------------------------------------------------------
 
 
 def assert_close(value, expected, where="", atol=1e-5):

@@ -22,7 +22,8 @@ ATTENTION = """async (texts) => {
     await ask("start", { config, kernels, weights, vocabulary });
     const readings = [];
     for (const text of texts) {
-        const { number, tokens } = await ask("read", { text, pair: "", edits: { heads: [], attention: [], layers: [] } });
+        const edits = { heads: [], attention: [], layers: [] };
+        const { number, tokens } = await ask("read", { text, pair: "", edits });
         const layers = [];
         for (let layer = 0; layer < config.model.num_layers; layer += 1) {
             layers.push(Array.from(await ask("layer", { number, original: false, layer })));

@@ -49,19 +49,22 @@ def take_page(path):
     """Build the page, type a text, switch a head off, and take a screenshot."""
     from bertedu import page as static_page  # only for this screenshot, because TensorFlow takes seconds to import
 
-    with tempfile.TemporaryDirectory() as folder, browser_page(1280, PAGE_HEIGHT) as (page, errors):
-        with served(static_page.build(Path(folder) / "page")) as address:
-            page.goto(address)
-            page.wait_for_selector(READY)
-            page.get_by_label("Text", exact=True).fill(PAGE_TEXT)
-            page.locator(".be-prediction").first.wait_for()
-            page.get_by_role("switch", name="Layer 2, head 4", exact=True).click()
-            page.get_by_role("button", name="Layer 2, head 3:").click()
-            page.locator(".be-prediction .be-was").first.wait_for()
-            page.evaluate("scrollTo(0, 0)")
-            page.mouse.move(0, 0)
-            page.wait_for_timeout(500)
-            page.screenshot(path=str(path))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served(static_page.build(Path(folder) / "page")) as address,
+        browser_page(1280, PAGE_HEIGHT) as (page, errors),
+    ):
+        page.goto(address)
+        page.wait_for_selector(READY)
+        page.get_by_label("Text", exact=True).fill(PAGE_TEXT)
+        page.locator(".be-prediction").first.wait_for()
+        page.get_by_role("switch", name="Layer 2, head 4", exact=True).click()
+        page.get_by_role("button", name="Layer 2, head 3:").click()
+        page.locator(".be-prediction .be-was").first.wait_for()
+        page.evaluate("scrollTo(0, 0)")
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(500)
+        page.screenshot(path=str(path))
     if errors:
         raise RuntimeError("the page shows errors:\n" + "\n".join(errors))
 

@@ -1,7 +1,7 @@
 """Write a static page that runs the model in the visitor's browser.
 
-Any web server can serve the folder; nothing has to be installed, and the page loads nothing from other sites. An earlier
-page in the folder is replaced.
+Any web server can serve the folder; nothing has to be installed, and the page loads nothing from other sites. An
+earlier page in the folder is replaced.
 
 examples:
   bertedu page site

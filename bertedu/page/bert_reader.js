@@ -222,8 +222,8 @@ class BertReader {
   }
 
   /**
-   * Predicts a token's word from all other tokens. With something switched off, the words are the most probable ones of
-   * both runs, with their probabilities in both.
+   * Predicts a token's word from all other tokens. With something switched off, the words are the best ones of both
+   * runs, with their probabilities in both.
    * @param {{number: number, token: number}} question
    * @returns {Prediction}
    */
@@ -286,8 +286,8 @@ function largest(values, count) {
   const best = [];
   values.forEach((value, index) => {
     if (best.length === count && value <= values[best[count - 1]]) return;
-    const place = best.findIndex((other) => values[other] < value);
-    best.splice(place < 0 ? best.length : place, 0, index);
+    const rank = best.findIndex((other) => values[other] < value);
+    best.splice(rank < 0 ? best.length : rank, 0, index);
     best.length = Math.min(best.length, count);
   });
   return best;

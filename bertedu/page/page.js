@@ -15,9 +15,9 @@ const FROM_DISK =
 
 /** An element of index.html. @param {string} id */
 function element(id) {
-  const found = document.getElementById(id);
-  if (!found) throw new Error(`index.html has no element ${id}`);
-  return found;
+  const node = document.getElementById(id);
+  if (!node) throw new Error(`index.html has no element ${id}`);
+  return node;
 }
 
 /** Shows how much of the model is loaded. */
@@ -96,7 +96,7 @@ class Sentence {
     const state = {
       title: null, notes: [], exact: true, layers: range(num_layers), layer, description, hidden_state: num_layers, token: null, heads,
     }; // prettier-ignore
-    const source = /** @type {any} */ (null); // the reader takes its place
+    const source = /** @type {any} */ (null); // not used: the reader answers instead
     this.shown = await mount((root) => explore(root, state, this.reader, first), this.root, state, source, this.cleanups);
     // so that screen readers tell the panels of the two sentences apart
     for (const panel of this.root.querySelectorAll("section[aria-labelledby]")) {

@@ -11,7 +11,7 @@ const KEY_KINDS = {
 }; // prettier-ignore
 const MIN_WEIGHT = 0.5; // Clark et al. 2019, section 3.1
 const MIN_ENTROPY = 0.9; // of a broad head, relative to the maximum
-const KRYLOV_SIZE = 80; // of the space in which principal components are searched; 30 are enough for most texts
+const KRYLOV_SIZE = 80; // of the space in which principal components are searched; 30 are enough for a short text
 const TINY = 1e-12; // relative length of a vector that consists of rounding errors
 const MAX_SWEEPS = 60; // of Jacobi's method, which needs about 8
 
@@ -148,7 +148,7 @@ function center(vectors, count, size) {
  * @param {number} count
  * @param {number} size
  * @param {number} total the sum of all eigenvalues
- * @returns {Float64Array[]} at most two unit vectors [D]
+ * @returns {Float64Array[]} one or two unit vectors [D]; none if all vectors are equal
  */
 function largestDirections(rows, count, size, total) {
   /** @type {Float64Array[]} */
@@ -220,7 +220,7 @@ function dot(a, b) {
   return sum;
 }
 
-/** `target` minus `factor` times `vector`, in place. @param {Float64Array} target @param {Float64Array} vector @param {number} factor */
+/** `target` minus `factor` times `vector`; changes `target`. @param {Float64Array} target @param {Float64Array} vector @param {number} factor */
 function subtract(target, vector, factor) {
   for (let i = 0; i < target.length; i += 1) target[i] -= factor * vector[i];
 }

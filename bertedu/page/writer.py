@@ -15,8 +15,8 @@ from safetensors.numpy import load
 from bertedu import checks, files, presets
 from bertedu.bert import Bert
 from bertedu.checkpoints import loading
-from bertedu.page.weights import model_files
 from bertedu.fields import shown
+from bertedu.page.weights import model_files
 from bertedu.views import arrays, bundle
 from bertedu.vocabulary import vocabulary_text
 
@@ -28,8 +28,8 @@ STYLES = ("common", "head", "explorer")
 STARTS = {"explorer.js": ("page.js", "start().catch(showError);"), "worker.js": ("worker.js", "serve(self);")}
 ROUNDING = {
     "float16": "The weights are stored as float16, to load in half the time, and all arithmetic is float32. Attention "
-    "weights differ from those of the float32 model by less than 0.003 (the largest difference in 50 texts). Tables show "
-    "three decimals.",
+    "weights differ from those of the float32 model by less than 0.003, as measured on 50 texts. Tables show three "
+    "decimals.",
     "float32": "The weights are those of the published model, in float32, and so is all arithmetic. Attention weights "
     "differ from those computed by TensorFlow by less than 0.00001 for up to 128 tokens. Tables show three decimals.",
 }
@@ -77,14 +77,14 @@ def build(path: str | Path, model: str = "minilm", weights: str = "float16") -> 
 def _check(bert: Bert) -> None:
     """Raise a ValueError for settings of a model that the page ignores; `model_files` checks the encoder's own."""
     embed, types = bert.embed_settings, bert.encoder.type_vocab_size
-    found = {
+    settings = {
         "pooling": (embed.pooling, "mean"),
         "prompt": (embed.prompt, ""),
         "type_vocab_size": (types, max(2, types)),
         "max_sequence_length": (bert.max_length, min(bert.max_length, arrays.MAX_TOKENS)),
         "vocab_size": (bert.tokenizer.vocab_size, bert.encoder.vocab_size),
     }
-    for name, (value, expected) in found.items():
+    for name, (value, expected) in settings.items():
         if value != expected:
             raise ValueError(f"{bert.name}: expected {name} {shown(expected)} for a page, got {shown(value)}.")
 
@@ -96,7 +96,7 @@ def sizes(path: str | Path) -> dict[str, int]:
         path: path of a folder that `build` wrote.
 
     Returns:
-        dict, name of the part -> bytes, in the order in which the page needs them; they add up to the size of the folder.
+        dict, name of the part -> bytes, which add up to the size of the folder.
     """
     path = Path(path).expanduser()
     nbytes = {file.name: file.stat().st_size for file in sorted(path.iterdir())}

@@ -7,8 +7,9 @@ that follow two rules, so that joining needs no parser: an import is one line, a
     ...
     export { Frame };
 
-A module of another folder is imported by its relative path, "../views/elements.js". In the bundle each module is a function, so that names of different modules do not clash. `python -m tools.check_js`
-checks the types of the original modules.
+A module of another folder is imported by its relative path, "../views/elements.js". In the bundle each module is a
+function, so that names of different modules do not clash. `python -m tools.check_js` checks the types of the original
+modules.
 """
 
 import functools
