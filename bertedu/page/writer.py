@@ -32,7 +32,7 @@ ROUNDING = {
 }
 MEASURED = {  # for MiniLM, by benchmarks.page
     "float16": "Attention weights differ from those of the float32 model by less than 0.003, as measured on 50 texts.",
-    "float32": "Attention weights differ from those computed by TensorFlow by less than 0.00001, as measured on 50 texts.",
+    "float32": "Attention weights differ from those of bert.read by less than 0.00001, as measured on 50 texts.",
 }
 DECIMALS = "Tables show three decimals."
 
