@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test nightly lint format notebooks screenshot book bench colab-test doctor setup clean
+.PHONY: help lab test nightly lint format notebooks screenshot book page bench colab-test doctor setup clean
 
 help:        ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -20,10 +20,12 @@ format:      ## let ruff rewrite code and notebooks
 	@$(PYTHON) tools/setup_env.py test && $(VENV)/ruff check --fix . ; $(VENV)/ruff format .
 notebooks:   ## run every notebook again and store its outputs (NOTEBOOKS="..." for some only)
 	@$(PYTHON) tools/setup_env.py test && $(VENV)/python tools/run_notebooks.py $(NOTEBOOKS)
-screenshot:  ## make the README's pictures from the real JupyterLab
+screenshot:  ## make the README's pictures from the real JupyterLab, and of the page
 	@$(PYTHON) tools/setup_env.py test && $(VENV)/python tools/screenshot.py
 book:        ## build the course as a static book, to be read without a network: build/book/html
 	@$(PYTHON) tools/setup_env.py book && $(VENV)/python tools/build_book.py
+page:        ## build the explorer that needs only a browser, to be served from any folder: build/page
+	@$(PYTHON) tools/setup_env.py lab && $(VENV)/bertedu page build/page
 bench:       ## compare with the peers (installs the bench extra)
 	@$(PYTHON) tools/setup_env.py bench && $(VENV)/python -m benchmarks
 colab-test:  ## run the course as Colab would, with its versions (needs a network and Python 3.12; NOTEBOOKS="..." for some)

@@ -27,6 +27,7 @@ BUILD = ROOT / "build" / "book"
 LABS = "labs"  # folder of the labs, in notebooks/
 WITH_VIEWS = ("00", "12")  # chapters with interactive views in the book
 DOCS = {
+    "page": "BERT in the browser",
     "interventions": "Interventions",
     "labs": "Verdicts of the labs",
     "glossary": "Glossary",
@@ -219,6 +220,8 @@ def write_sources(source, views_folder):
 
 def build(output):
     """Build the book in the folder `output`, which is replaced. Raises RuntimeError if Sphinx reports a problem."""
+    from bertedu import page  # TensorFlow takes seconds to import, which --help does not need
+
     with tempfile.TemporaryDirectory() as folder:
         source, made = Path(folder) / "source", Path(folder) / "html"
         source.mkdir()
@@ -229,6 +232,7 @@ def build(output):
             raise RuntimeError("Sphinx reported problems; see its messages above.")
         for leftover in (".doctrees", "_sources"):
             shutil.rmtree(made / leftover, ignore_errors=True)
+        page.build(made / "page")
         shutil.rmtree(output, ignore_errors=True)
         output.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(made, output)

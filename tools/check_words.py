@@ -123,6 +123,8 @@ ALLOWED = {
     ("bertedu/course/exercises/talking_heads.py", "slope"): "the paper's word for the factor of the distance",
     ("bertedu/fine_tuning/history.py", "surroundings"): "a key of history.json",
     ("bertedu/fine_tuning/model.py", "surroundings"): "a key of history.json",
+    ("bertedu/page/bert_reader.js", "expected at most"): "a message, in the words of bert.read",
+    ("bertedu/page/statistics.js", '"mixed"'): "a label of analysis.HeadStatistics",
     ("bertedu/plots/__init__.py", "Picture"): "the old name",
     ("bertedu/plots/curves.py", "also_spelled"): "the old name",
     ("bertedu/reading.py", "renamed_attribute"): "the old name",

@@ -1,4 +1,4 @@
-"""Take the screenshots of the README in JupyterLab: `python tools/screenshot.py [NAME ...]`."""
+"""Take the screenshots of the README, in JupyterLab and of the page: `python tools/screenshot.py [NAME ...]`."""
 
 import argparse
 import shutil
@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from lab_browser import CODE_CELL, browser_page, error_outputs, find_chromium, open_notebook, run_all, running_lab
+from page_browser import READY, served
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -15,6 +16,9 @@ SHOTS = {  # name: notebook, code of the cell, selector in its output, height of
     "training": ("10_fine_tuning", "history = be.fine_tune(", "img", 900),
     "explorer": ("12_visualize_attention", "be.explorer(bert", ".be-explorer", 1190),
 }
+PAGE = "page"  # the screenshot of the page without a kernel
+PAGE_TEXT = "A missing [MASK] raises an error, but only if you look for it."
+PAGE_HEIGHT = 1010
 SCROLLED = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer"
 
 
@@ -41,19 +45,49 @@ def take(page, address, code, selector, path):
     page.screenshot(path=str(path))
 
 
+def take_page(path):
+    """Build the page, type a text, switch a head off, and take a screenshot."""
+    from bertedu import page as static_page  # only for this screenshot, because TensorFlow takes seconds to import
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served(static_page.build(Path(folder) / "page")) as address,
+        browser_page(1280, PAGE_HEIGHT) as (page, errors),
+    ):
+        page.goto(address)
+        page.wait_for_selector(READY)
+        page.get_by_label("Text", exact=True).fill(PAGE_TEXT)
+        page.locator(".be-prediction").first.wait_for()
+        page.get_by_role("switch", name="Layer 2, head 4", exact=True).click()
+        page.get_by_role("button", name="Layer 2, head 3:").click()
+        page.locator(".be-prediction .be-was").first.wait_for()
+        page.evaluate("scrollTo(0, 0)")
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(500)
+        page.screenshot(path=str(path))
+    if errors:
+        raise RuntimeError("the page shows errors:\n" + "\n".join(errors))
+
+
 def main(arguments=None):
     """Take the screenshots; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     # argparse checks the empty list, which means all, too
-    parser.add_argument("names", nargs="*", choices=[*SHOTS, []], metavar="NAME", help=f"of {', '.join(SHOTS)}")
-    chosen = parser.parse_args(arguments).names or list(SHOTS)
+    parser.add_argument(
+        "names", nargs="*", choices=[*SHOTS, PAGE, []], metavar="NAME", help=f"of {', '.join([*SHOTS, PAGE])}"
+    )
+    chosen = parser.parse_args(arguments).names or [*SHOTS, PAGE]
     if find_chromium() is None:
         print("no chromium on PATH (Debian, Ubuntu: apt install chromium)", file=sys.stderr)
         return 1
     DOCS.mkdir(exist_ok=True)
     for name in chosen:
-        notebook, code, selector, height = SHOTS[name]
         target = DOCS / f"{name}.png"
+        if name == PAGE:
+            take_page(target)
+            print(f"{target.relative_to(ROOT)}: {target.stat().st_size / 1000:.0f} KB")
+            continue
+        notebook, code, selector, height = SHOTS[name]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(shutil.copytree(ROOT / "notebooks", Path(folder) / "notebooks")) / f"{notebook}.ipynb"
             with running_lab(path, Path(folder) / "jupyter") as address, browser_page(1280, height) as (page, _):

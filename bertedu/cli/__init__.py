@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from . import colab, convert, doctor, embed, finetune, inspect, lab, predict, student_copy, test, view
+from . import colab, convert, doctor, embed, finetune, inspect, lab, page, predict, student_copy, test, view
 from .common import UsageError
 
-COMMANDS = (lab, test, doctor, inspect, view, embed, convert, finetune, predict, student_copy, colab)
+COMMANDS = (lab, test, doctor, inspect, view, page, embed, convert, finetune, predict, student_copy, colab)
 
 
 class ShowVersion(argparse.Action):

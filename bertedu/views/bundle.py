@@ -7,11 +7,13 @@ that follow two rules, so that joining needs no parser: an import is one line, a
     ...
     export { Frame };
 
-In the bundle each module is a function, so that names of different modules do not clash. `python -m tools.check_js`
-checks the types of the original modules.
+A module of another folder is imported by its relative path, "../views/elements.js". In the bundle each module is a
+function, so that names of different modules do not clash. `python -m tools.check_js` checks the types of the original
+modules.
 """
 
 import functools
+import posixpath
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -39,7 +41,8 @@ def script(*entries: str, folder: Path = HERE) -> str:
         *lines, last = (folder / name).read_text(encoding="utf-8").splitlines()
         for number, line in enumerate(lines):
             if line.startswith("import "):
-                names, source = _between(f"{name}, line {number + 1}", line, "import { ", '";').split(' } from "./')
+                names, path = _between(f"{name}, line {number + 1}", line, "import { ", '";').split(' } from "')
+                source = posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
                 add(source, (*importers, name))
                 missing = [one for one in names.split(", ") if one not in exports[source]]
                 if missing:

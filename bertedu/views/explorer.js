@@ -204,6 +204,13 @@ class Explorer {
     this.remember();
   }
 
+  /** Selects a layer and heads, unless they are selected. @param {number} layer @param {number[]} heads */
+  select(layer, heads) {
+    const choice = this.head?.choice;
+    if (!choice || (choice.layer === layer && choice.sortedHeads().join() === heads.join())) return;
+    this.head?.choose(layer, heads, "");
+  }
+
   /** @param {number | null} index @param {boolean} byKey */
   point(index, byKey) {
     if (index === this.focus && index !== null && !byKey) return;
@@ -284,7 +291,7 @@ async function explore(root, state, reader, text) {
   const page = new Explorer(root, state, reader, text);
   await page.showText(text, state.layer, state.token);
   page.updateStatus();
-  return { redraw: () => page.redraw(), close: () => page.close() };
+  return { redraw: () => page.redraw(), close: () => page.close(), select: (layer, heads) => page.select(layer, heads) };
 }
 
 /** @type {ShowView} */

@@ -33,6 +33,7 @@
  * @property {() => void} redraw
  * @property {() => void} close
  * @property {() => object} [choices]
+ * @property {(layer: number, heads: number[]) => void} [select] of the explorer: selects a layer and heads
  */
 
 /** @typedef {(root: HTMLElement, setup: any, source: any) => Promise<Shown>} ShowView */
