@@ -86,19 +86,19 @@ class WordPiece {
     for (let i = 0; i < characters.length; i++) { // special tokens in the text, as [MASK], are not split
       const special = SPECIAL_TOKENS.find((token) => startsWith(characters, i, token));
       if (!special) continue;
-      pieces.push(...this.piecesOfPart(characters.slice(begin, i), begin));
+      pieces.push(...this.piecesOfPart(characters.slice(begin, i)));
       begin = i + special.length;
       pieces.push({ token: special, start: i, end: begin });
       i = begin - 1;
     }
-    pieces.push(...this.piecesOfPart(characters.slice(begin), begin));
+    pieces.push(...this.piecesOfPart(characters.slice(begin)));
     return pieces;
   }
 
-  /** Returns the tokens of a part of a text that begins at `begin`. @param {Character[]} characters @param {number} begin */
-  piecesOfPart(characters, begin) {
+  /** Returns the tokens of a part of a text. @param {Character[]} characters */
+  piecesOfPart(characters) {
     let normalized = spaceCjk(clean(characters));
-    if (this.lowercase) normalized = lowercase(stripAccents(normalized, begin));
+    if (this.lowercase) normalized = lowercase(stripAccents(normalized));
     return words(normalized).flatMap((word) => this.piecesOfWord(word));
   }
 
@@ -150,15 +150,16 @@ function spaceCjk(characters) {
  *
  * NFD also puts combining characters into a fixed order. The Rust library then gives the characters of the result, from left to
  * right, the spans of the characters of the text: the first of a decomposition the next span, the others the span before.
+ * (None is before the first span, but those that can be sorted there are removed.)
  *
- * @param {Character[]} characters @param {number} begin start of the text, for others without a span before
+ * @param {Character[]} characters
  */
-function stripAccents(characters, begin) {
+function stripAccents(characters) {
   let next = 0; // index in `characters`
   return decompose(characters)
     .map(({ value, isFirst }) => {
       if (isFirst) next++;
-      return { ...(characters[next - 1] ?? { start: begin, end: begin }), value };
+      return { ...characters[next - 1], value };
     })
     .filter(({ value }) => !isAccent(value));
 }
