@@ -17,12 +17,11 @@ PAGE = ROOT / "docs" / "labs.md"
 TOP = """# Labs: published findings, recomputed
 
 In a lab you recompute a published finding on your own machine and read what was published, what you measured, and
-whether the finding holds. The bands were set from the published values before the labs were run ([findings.py]); a
-finding that does not hold is reported and discussed in its lab, not tuned until it does. Values are those stored in the
-notebooks; yours differ in the last digits, with another version of Python or another machine. `python -m
-tools.lab_table` writes this page.
+whether the finding holds. The bands were set from the published values before the labs were run
+(`bertedu/course/findings.py`); a finding that does not hold is reported and discussed in its lab, not
+tuned until it does. Values are those stored in the notebooks; yours differ in the last digits, with another version of
+Python or another machine. `python -m tools.lab_table` writes this page.
 
-[findings.py]: ../bertedu/course/findings.py
 """
 HEAD = f"| finding | published | yours | band | holds? | source | what differs |\n{'| --- ' * 7}|"
 
