@@ -200,8 +200,11 @@ def test_what_is_shown_is_what_the_reader_in_python_says(small, visit):
 def test_a_token_in_focus_has_exact_weights(small, visit):
     page = visit(small)
     type_text(page, TEXT)
+    page.locator(".be-heat-cell").nth(1).click()  # layer 0, head 1
     page.hover(".be-chip[data-index='3']")
     page.locator(".be-lines-room[data-exact=true]").wait_for()
+    shown = page.locator(".be-lines-room .be-number").evaluate_all(VALUES)
+    np.testing.assert_allclose(shown, reader().read(TEXT).attention[0, 1, 3], atol=1e-6)
 
 
 # ---- two sentences ---------------------------------------------------------------------------------------------------
@@ -355,6 +358,8 @@ def test_the_page_works_without_the_cache_api(small, visit):
         small, before="delete globalThis.caches; Object.defineProperty(globalThis, 'caches', {value: undefined});"
     )
     type_text(page, "the dog ran")
+    assert page.evaluate("globalThis.caches === undefined")
+    expect(page.locator(".be-chip-token").nth(2)).to_have_text("dog")
 
 
 def test_a_new_build_is_not_served_from_the_old_one_s_cache(small_folder, visit, tmp_path, monkeypatch):
